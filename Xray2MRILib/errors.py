@@ -1,0 +1,48 @@
+"""Errors that a user can act on: one sentence for what is wrong, one hint for what to do."""
+
+from __future__ import annotations
+
+
+class Xray2MRIError(Exception):
+    """A failure with a stable code, a one-sentence message and a remedy.
+
+    Parameters
+    ----------
+    message
+        One sentence that names the file or argument and the fault.
+    code
+        Stable machine-readable word, e.g. ``"unreadable-radiograph"``.
+    hint
+        What the user can do about it, one sentence; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, code: str = "failure", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+
+    def sentence(self) -> str:
+        """Message and hint on one line, as printed to stderr."""
+        return " ".join(part.strip() for part in (self.message, self.hint) if part.strip())
+
+
+class InputError(Xray2MRIError):
+    """The user's input or arguments cannot be used (command line exit code 2)."""
+
+    exit_code = 2
+
+
+class ProcessingError(Xray2MRIError):
+    """Something failed although the input was acceptable (command line exit code 1)."""
+
+
+class Cancelled(Xray2MRIError):
+    """The user cancelled the job (command line exit code 130)."""
+
+    exit_code = 130
+
+    def __init__(self, message: str = "Cancelled before the volume was complete.") -> None:
+        super().__init__(message, code="cancelled")
