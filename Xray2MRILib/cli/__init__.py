@@ -1,0 +1,100 @@
+"""The command ``xray2mri``: one file per sub-command, nothing heavy imported before one of them runs.
+
+A sub-command module has ``add_arguments(parser)`` and ``run(options, terminal) -> None``; it raises Xray2MRIError for
+whatever the user should hear. Exit codes: 0 done, 2 unusable input or options, 1 failure, 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .. import __version__
+from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError
+from .terminal import Terminal
+
+# name -> what --help says; the module of the same name is imported only when its command is used
+COMMANDS = {
+    "generate": "make a pseudo-MRI volume from one knee radiograph",
+    "localize": "show which knees are found on a radiograph",
+    "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
+    "info": "describe a model: size, training data, licence, speed on this machine",
+}
+
+
+class _OneSentenceParser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one sentence instead of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[:1].upper()}{message[1:]}.", code="bad-option", hint=f"See {self.prog} --help.")
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    """The main parser; only the command about to run gets its own arguments."""
+    parser = _OneSentenceParser(
+        prog="xray2mri",
+        description="Pseudo-MRI volumes of the knee from one radiograph: synthetic, for research, not for diagnosis.",
+        epilog="xray2mri COMMAND --help describes a command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"xray2mri {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sentence = f"{summary[:1].upper()}{summary[1:]}."
+        own = commands.add_parser(name, help=summary, description=sentence, allow_abbrev=False)
+        if name == command:
+            importlib.import_module(f".{name}", __name__).add_arguments(own)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Without ``arguments`` this is the program itself: it takes sys.argv and keeps everything that libraries print away
+    from the terminal. With them it is a function that prints to sys.stdout and sys.stderr as they are.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = next((word for word in given if word in COMMANDS), None)
+    terminal = Terminal()
+    try:
+        options = _parser(command).parse_args(given)
+        if arguments is None and not os.environ.get("XRAY2MRI_DEBUG"):
+            terminal.shield()
+        importlib.import_module(f".{options.command}", __name__).run(options, terminal)
+        return 0
+    except SystemExit as exit_request:  # --help and --version
+        return int(exit_request.code or 0)
+    except Xray2MRIError as error:
+        return _refuse(error, terminal)
+    except KeyboardInterrupt:
+        return _refuse(Cancelled("Cancelled."), terminal)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        terminal.silence()
+        return 0
+    except MemoryError:
+        return _refuse(ProcessingError("The memory of this machine does not suffice."), terminal)
+    except Exception as error:
+        return _refuse(_unforeseen(error, given), terminal)
+    finally:
+        terminal.close()
+
+
+def _refuse(error: Xray2MRIError, terminal: Terminal) -> int:
+    if os.environ.get("XRAY2MRI_DEBUG"):
+        import traceback
+
+        terminal.say(traceback.format_exc())
+    terminal.say(f"xray2mri: {error.sentence()}")
+    return error.exit_code
+
+
+def _unforeseen(error: Exception, given: Sequence[str]) -> Xray2MRIError:
+    from ..failure_report import write_failure_log
+
+    log = write_failure_log(error, [word for word in given if not word.startswith("-") and word not in COMMANDS])
+    where = f"Details are in {log}." if log else "Set XRAY2MRI_DEBUG=1 to see the details."
+    return Xray2MRIError(f"An unforeseen {type(error).__name__} stopped the command.", code="internal", hint=where)

@@ -1,0 +1,104 @@
+"""The user's terminal: results on stdout, the rest on stderr, and nothing from third-party libraries on either."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import warnings
+from typing import Any, TextIO
+
+_BAR_WIDTH = 24
+# without a terminal (a log file, a CI run) a line now and then instead of a moving bar
+_LINE_EVERY_S = 5.0
+
+
+class Terminal:
+    """Writes results, sentences and progress."""
+
+    def __init__(self) -> None:
+        self._out: TextIO = sys.stdout
+        self._err: TextIO = sys.stderr
+        self._kept: tuple[int, int] | None = None
+        self._line_open = False
+        self._last_line_at = 0.0
+        self._last_stage = ""
+
+    def shield(self) -> None:
+        """Lead file descriptors 1 and 2 to nowhere, our own lines excepted, so that C libraries are silent as well."""
+        warnings.filterwarnings("ignore")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._kept = (os.dup(1), os.dup(2))
+        self._out = open(self._kept[0], "w", encoding="utf-8", errors="replace", closefd=False)
+        self._err = open(self._kept[1], "w", encoding="utf-8", errors="replace", closefd=False)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+
+    def print(self, text: str) -> None:
+        """One result line on stdout."""
+        self._close_line()
+        self._out.write(f"{text}\n")
+        self._out.flush()
+
+    def print_json(self, value: dict[str, Any]) -> None:
+        """One JSON object on one line of stdout."""
+        self.print(json.dumps(value, allow_nan=False))
+
+    def say(self, text: str) -> None:
+        """One line on stderr."""
+        self._close_line()
+        self._write_err(f"{text}\n")
+
+    def progress(self, event: dict[str, Any]) -> None:
+        """Show a progress report (protocol.REPORTS["progress"]) as a moving bar, or as a line now and then."""
+        text = _progress_text(event)
+        if self._err.isatty():
+            self._write_err(f"\r\x1b[K{text}")
+            self._line_open = True
+            if event["fraction"] >= 1.0:
+                self._close_line()
+            return
+        now = time.monotonic()
+        if event["stage"] != self._last_stage or now - self._last_line_at >= _LINE_EVERY_S:
+            self._last_stage, self._last_line_at = event["stage"], now
+            self._write_err(f"{text}\n")
+
+    def silence(self) -> None:
+        """Write no more to a stdout that is gone."""
+        self._out = open(os.devnull, "w", encoding="utf-8")
+
+    def close(self) -> None:
+        """End an unfinished progress line and give the file descriptors back."""
+        self._close_line()
+        if self._kept is not None:
+            for descriptor, kept in enumerate(self._kept, start=1):
+                os.dup2(kept, descriptor)
+            self._kept = None
+
+    def _close_line(self) -> None:
+        if self._line_open:
+            self._line_open = False
+            self._write_err("\n")
+
+    def _write_err(self, text: str) -> None:
+        try:
+            self._err.write(text)
+            self._err.flush()
+        except OSError:
+            pass  # nobody reads our remarks; the result does not depend on them
+
+
+def _progress_text(event: dict[str, Any]) -> str:
+    done = round(event["fraction"] * _BAR_WIDTH)
+    steps = f" {event['step']}/{event['of']}" if event["of"] > 1 else ""
+    left = "" if event["eta_s"] is None or event["fraction"] >= 1.0 else f", {_duration(event['eta_s'])} left"
+    return f"[{'#' * done}{'.' * (_BAR_WIDTH - done)}] {event['fraction']:4.0%} {event['stage']}{steps}{left}"
+
+
+def _duration(seconds: float) -> str:
+    whole = max(round(seconds), 0)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

@@ -1,0 +1,98 @@
+"""Which device does the work and how much memory it has free."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from .errors import InputError
+
+
+def choose_device(word: str = "auto") -> str:
+    """``"cpu"``, ``"cuda"`` or ``"mps"`` for the user's word; auto takes the fastest that is present.
+
+    Raises InputError when the named device is not on this machine.
+    """
+    import torch
+
+    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    if word == "auto":
+        return next(name for name, is_present in present.items() if is_present())
+    if word not in present:
+        raise InputError(f"There is no device {word!r}.", code="bad-option", hint=f"Choose auto, {', '.join(present)}.")
+    if not present[word]():
+        raise InputError(
+            f"This machine, or its installation of torch {torch.__version__}, has no {word} device.",
+            code="no-such-device",
+            hint="Use --device auto or --device cpu.",
+        )
+    return word
+
+
+def describe_device(device: str) -> str:
+    """The device in words, e.g. ``"NVIDIA H200"`` or ``"Intel Xeon (2 threads)"``."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{_processor_name()} ({torch.get_num_threads()} threads)" if device == "cpu" else f"{_processor_name()} GPU"
+
+
+def _processor_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # no such file outside Linux
+    return platform.processor() or platform.machine() or "unknown processor"
+
+
+def free_memory_bytes(device: str) -> int | None:
+    """Bytes free for a new job on the device; None when the system does not tell."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    if sys.platform == "win32":
+        return _free_memory_windows()
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return min(int(line.split()[1]) * 1024, _container_limit())
+    except OSError:
+        pass  # macOS: the physical memory is the best bound that the standard library knows
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
+
+
+def _container_limit() -> int:
+    """Memory that a container's limit leaves; huge when there is no limit."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = (group / "memory.current").read_text(encoding="ascii").strip()
+        return max(int(limit) - int(used), 0)
+    except (OSError, ValueError):
+        return sys.maxsize
+
+
+def _free_memory_windows() -> int | None:
+    import ctypes
+
+    class MemoryStatus(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong), ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in (
+                "total_physical", "available_physical", "total_page", "available_page", "total_virtual",
+                "available_virtual", "available_extended",
+            )),
+        )  # fmt: skip
+
+    status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
+    known = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    return int(status.available_physical) if known else None
