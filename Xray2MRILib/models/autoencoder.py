@@ -1,0 +1,72 @@
+"""E1 and D of the paper: a stock diffusers AutoencoderKL between grey slices and 4 x 32 x 32 latents (paper eq. 1, 6).
+
+The autoencoder's channel count says how a grey image enters it:
+
+- 3 channels (paper): the slice is replicated, and the mean of the decoded channels is taken (A25).
+- 4 channels (compact): 2 x 2 neighbours become channels, so that the costly full-resolution stage disappears while
+  the reduction stays 8.
+- 1 channel: plain grey.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from torch.nn import functional
+
+
+def to_autoencoder_channels(images: Tensor, channels: int) -> Tensor:
+    """Grey images [B, 1, H, W] as the autoencoder takes them, [B, 3, H, W], [B, 4, H/2, W/2] or [B, 1, H, W]."""
+    if channels == 1:
+        return images
+    if channels == 3:
+        return images.expand(-1, 3, -1, -1)
+    if channels == 4:
+        return functional.pixel_unshuffle(images, 2)
+    raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
+
+
+def to_grey(decoded: Tensor) -> Tensor:
+    """Grey images [B, 1, H, W] from the autoencoder's output; the inverse of to_autoencoder_channels."""
+    channels = decoded.shape[1]
+    if channels == 1:
+        return decoded
+    if channels == 3:
+        return decoded.mean(dim=1, keepdim=True)
+    if channels == 4:
+        return functional.pixel_shuffle(decoded, 2)
+    raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
+
+
+def encode_images(
+    vae: AutoencoderKL,
+    images: Tensor,
+    *,
+    sample: bool,
+    scaled: bool = True,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Latents [B, 4, H/8, W/8] of grey images [B, 1, H, W] in [-1, 1] (paper eq. 1).
+
+    Parameters
+    ----------
+    sample
+        True draws from the posterior (training targets), False takes its mode (the radiograph condition, A1).
+    scaled
+        True multiplies by the stored ``vae.config.scaling_factor``; radiograph latents are taken without it (A2).
+    """
+    posterior = vae.encode(to_autoencoder_channels(images, vae.config.in_channels)).latent_dist
+    latents = posterior.sample(generator) if sample else posterior.mode()
+    return latents * vae.config.scaling_factor if scaled else latents
+
+
+def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, chunk: int = 8) -> Tensor:
+    """Grey images [B, 1, H, W], nominally in [-1, 1] and not clipped, of latents [B, 4, h, w].
+
+    Decoded ``chunk`` slices at a time, because the decoder's memory grows with the batch and its speed does not.
+    ``scaled`` says that the latents carry ``vae.config.scaling_factor``.
+    """
+    if scaled:
+        latents = latents / vae.config.scaling_factor
+    return torch.cat([to_grey(vae.decode(part).sample) for part in latents.split(chunk)])

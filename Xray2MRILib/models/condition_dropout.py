@@ -1,0 +1,44 @@
+"""Dropping conditions: at random in training, all of them for the unconditional branch of guidance (A19).
+
+A dropped token or latent is zero, in training and in sampling alike, after every projection; a dropped p or i is the
+uniform distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def null_conditions(conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The uniform distribution in place of every condition vector [B, size]."""
+    return {name: torch.full_like(vector, 1 / vector.shape[-1]) for name, vector in conditions.items()}
+
+
+def drop_conditions(
+    latent: Tensor,
+    token: Tensor | None,
+    conditions: Mapping[str, Tensor],
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
+    """Latent [B, 4, h, w], token [B, N, D] and condition vectors with some of them dropped, decided per sample.
+
+    One uniform draw r per sample, as in Zero-123: below 0.05 the token, below 0.10 token and latent, below 0.15 the
+    latent. All condition vectors go together with token and latent (that is the unconditional branch), and each goes
+    alone in a band of 0.05 from 0.15 on.
+    """
+    device = generator.device if generator is not None else "cpu"
+    draw = torch.rand(latent.shape[0], generator=generator, device=device).to(latent.device)
+    everything = (draw >= 0.05) & (draw < 0.10)
+    latent = latent * ~((draw >= 0.05) & (draw < 0.15))[:, None, None, None]
+    if token is not None:
+        token = token * ~(draw < 0.10)[:, None, None]
+    null = null_conditions(conditions)
+    kept = {}
+    for band, (name, vector) in enumerate(conditions.items()):
+        start = 0.15 + 0.05 * band
+        dropped = everything | ((draw >= start) & (draw < start + 0.05))
+        kept[name] = torch.where(dropped[:, None], null[name], vector)
+    return latent, token, kept

@@ -1,0 +1,165 @@
+"""U of the paper: the noise prediction network with depth in its down path and w(p, i) in its up path (eq. 15).
+
+The blocks are those of diffusers' UNet2DConditionModel, taken over under their own names, so that weights of that
+network (and thus Zero-123's) load as they are. Only the forward pass is written here, because the stock one shares a
+single embedding among all blocks (A3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+
+from .adaptive_weight import AdaptiveWeight
+from .depth_embedding import DepthEmbedding
+
+_ADDED = ("depth_embedding.", "adaptive_weights.")
+
+
+class Xray2MRIUNet(ModelMixin, ConfigMixin):
+    """Conditional U-Net; equal to the stock network of the same weights until its added parts are trained.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        8 and 4: noisy latent and radiograph latent in, noise (or v) out.
+    block_out_channels, down_block_types, up_block_types, layers_per_block, cross_attention_dim, norm_num_groups
+        As in UNet2DConditionModel.
+    attention_heads
+        Heads of every attention layer (UNet2DConditionModel calls this ``attention_head_dim``).
+    depth
+        False leaves depth out (ablation).
+    condition_names, condition_sizes
+        Vectors for the up path, by default p (5 grade probabilities) and i (64 histogram bins); leave one out to ablate
+        it, add one to extend (A21). Both empty: no guidance in the up path.
+    guidance
+        ``mixed``, ``broadcast`` or ``sum``, see adaptive_weight.
+    token
+        False ignores the radiograph token (ablation of A1).
+    """
+
+    _supports_gradient_checkpointing = True
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 8,
+        out_channels: int = 4,
+        block_out_channels: Sequence[int] = (48, 96, 192),
+        down_block_types: Sequence[str] = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types: Sequence[str] = ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block: int = 1,
+        attention_heads: int = 4,
+        cross_attention_dim: int = 128,
+        norm_num_groups: int = 16,
+        depth: bool = True,
+        depth_frequencies: int = 8,
+        condition_names: Sequence[str] = ("p", "i"),
+        condition_sizes: Sequence[int] = (5, 64),
+        guidance: str = "mixed",
+        token: bool = True,
+    ) -> None:
+        super().__init__()
+        stock = UNet2DConditionModel(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            block_out_channels=tuple(block_out_channels),
+            down_block_types=tuple(down_block_types),
+            up_block_types=tuple(up_block_types),
+            layers_per_block=layers_per_block,
+            attention_head_dim=attention_heads,
+            cross_attention_dim=cross_attention_dim,
+            norm_num_groups=norm_num_groups,
+        )
+        for name, part in stock.named_children():
+            self.add_module(name, part)
+
+        if depth:
+            time_width = stock.time_embedding.linear_2.out_features
+            self.depth_embedding = DepthEmbedding(time_width, len(block_out_channels), depth_frequencies)
+        if condition_names:
+            # channels at the INPUT of each up block (A8): the mid block's, then each up block's own output
+            entering = [block_out_channels[-1], *reversed(block_out_channels)][: len(block_out_channels)]
+            self.adaptive_weights = nn.ModuleList(
+                AdaptiveWeight(channels, condition_names, condition_sizes, guidance) for channels in entering
+            )
+
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: Tensor | int,
+        depth: Tensor | None = None,
+        conditions: Mapping[str, Tensor] | None = None,
+        token: Tensor | None = None,
+    ) -> Tensor:
+        """Predicted noise (or v) [B, 4, h, w].
+
+        Parameters
+        ----------
+        sample
+            [B, 8, h, w]: noisy latent z_t, then the radiograph latent; h and w divide by 2 per level.
+        timestep
+            t, one for all or [B].
+        depth
+            u [B] in [-1, 1], -1 the most posterior slice.
+        conditions
+            {"p": [B, 5], "i": [B, 64]}, each summing to 1; names that this network does not use are ignored.
+        token
+            [B, N, cross_attention_dim]; None or all zeros is the null token.
+        """
+        batch = sample.shape[0]
+        timesteps = torch.as_tensor(timestep, device=sample.device).reshape(-1).expand(batch)
+        time = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
+        if token is None or not self.config.token:
+            token = sample.new_zeros(batch, 1, self.config.cross_attention_dim)
+
+        down_embeddings = [time] * len(self.down_blocks)
+        if self.config.depth:
+            down_embeddings = [time + embedding for embedding in self.depth_embedding(depth)]
+
+        hidden = self.conv_in(sample)
+        skips = (hidden,)
+        for block, embedding in zip(self.down_blocks, down_embeddings, strict=True):
+            hidden, block_skips = block(hidden_states=hidden, temb=embedding, **_attending(block, token))
+            skips += block_skips
+
+        hidden = self.mid_block(hidden, time, **_attending(self.mid_block, token))
+
+        for stage, block in enumerate(self.up_blocks):
+            if self.config.condition_names:
+                hidden = self.adaptive_weights[stage](hidden, conditions)
+            block_skips, skips = skips[-len(block.resnets) :], skips[: -len(block.resnets)]
+            hidden = block(
+                hidden_states=hidden, temb=time, res_hidden_states_tuple=block_skips, **_attending(block, token)
+            )
+
+        return self.conv_out(self.conv_act(self.conv_norm_out(hidden)))
+
+    def load_stock_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Load the tensors of a UNet2DConditionModel of the same size, e.g. converted Zero-123 weights.
+
+        Raises ValueError when a tensor is missing, unknown or of another shape; the added parts keep their values.
+        """
+        own = self.state_dict()
+        wanted = {name for name in own if not name.startswith(_ADDED)}
+        if wanted != set(weights):
+            difference = sorted(wanted ^ set(weights))
+            raise ValueError(f"weights differ from the stock network in {len(difference)} tensors: {difference[:3]}")
+        shapes = [name for name in wanted if own[name].shape != weights[name].shape]
+        if shapes:
+            raise ValueError(f"weights differ from the stock network in shape: {sorted(shapes)[:3]}")
+        self.load_state_dict(dict(weights), strict=False)
+
+    def added_parameters(self) -> list[nn.Parameter]:
+        """Parameters that a stock network lacks: those that train at ten times the rate (A14)."""
+        return [parameter for name, parameter in self.named_parameters() if name.startswith(_ADDED)]
+
+
+def _attending(block: nn.Module, token: Tensor) -> dict[str, Tensor]:
+    """The token for blocks with cross-attention, nothing for the others, whose forward would refuse it."""
+    return {"encoder_hidden_states": token} if getattr(block, "has_cross_attention", False) else {}

@@ -1,0 +1,134 @@
+"""The sizes of the model: ``paper`` (the published table), ``compact`` (the shipped one) and ``tiny`` (for tests)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import InputError
+
+PRESETS = ("compact", "paper", "tiny")
+
+AUTOENCODER: dict[str, dict[str, Any]] = {
+    # the KL-f8 autoencoder of Stable Diffusion: 83.65 M parameters, latent 4 x 32 x 32
+    "paper": {
+        "in_channels": 3,
+        "out_channels": 3,
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "block_out_channels": (128, 256, 512, 512),
+        "layers_per_block": 2,
+        "latent_channels": 4,
+        "norm_num_groups": 32,
+        "sample_size": 256,
+        "scaling_factor": 0.18215,
+    },
+    # factor 4 after space-to-depth: factor 8 in all, without the full-resolution stage that costs most on a CPU
+    "compact": {
+        "in_channels": 4,
+        "out_channels": 4,
+        "down_block_types": ("DownEncoderBlock2D",) * 3,
+        "up_block_types": ("UpDecoderBlock2D",) * 3,
+        "block_out_channels": (32, 64, 128),
+        "layers_per_block": 1,
+        "latent_channels": 4,
+        "norm_num_groups": 8,
+        "mid_block_add_attention": False,
+        "sample_size": 128,
+        "scaling_factor": 1.0,
+    },
+    "tiny": {
+        "in_channels": 4,
+        "out_channels": 4,
+        "down_block_types": ("DownEncoderBlock2D",) * 3,
+        "up_block_types": ("UpDecoderBlock2D",) * 3,
+        "block_out_channels": (4, 4, 8),
+        "layers_per_block": 1,
+        "latent_channels": 4,
+        "norm_num_groups": 2,
+        "mid_block_add_attention": False,
+        "sample_size": 128,
+        "scaling_factor": 1.0,
+    },
+}
+
+UNET: dict[str, dict[str, Any]] = {
+    "paper": {
+        "block_out_channels": (320, 640, 1280, 1280),
+        "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        "layers_per_block": 2,
+        "attention_heads": 8,
+        "cross_attention_dim": 768,
+        "norm_num_groups": 32,
+    },
+    "compact": {
+        "block_out_channels": (48, 96, 192),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "attention_heads": 4,
+        "cross_attention_dim": 128,
+        "norm_num_groups": 16,
+    },
+    "tiny": {
+        "block_out_channels": (8, 8, 8),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "attention_heads": 2,
+        "cross_attention_dim": 8,
+        "norm_num_groups": 4,
+        "depth_frequencies": 4,
+    },
+}
+
+RADIOGRAPH_ENCODER: dict[str, dict[str, Any]] = {
+    "paper": {
+        "token_encoder": "clip",
+        "token_width": 768,
+        "field_placement": False,
+        "local_normalisation": False,
+        "radiograph_latent_scale": 1.0,
+    },
+    "compact": {"token_encoder": "convolutional", "token_width": 128},
+    "tiny": {"token_encoder": "convolutional", "token_width": 8, "width": 8},
+}
+
+
+def build_components(preset: str, **changes: dict[str, Any]) -> dict[str, Any]:
+    """Untrained networks and scheduler: {"autoencoder", "unet", "radiograph_encoder", "scheduler"}.
+
+    ``changes`` alters single configuration entries per component, e.g. ``unet={"guidance": "sum"}`` or
+    ``scheduler={"prediction_type": "v_prediction"}``. Raises InputError for an unknown preset.
+    """
+    if preset not in PRESETS:
+        raise InputError(
+            f"There is no preset named {preset!r}.", code="bad-preset", hint=f"Choose one of {', '.join(PRESETS)}."
+        )
+    from diffusers import AutoencoderKL
+
+    from ..diffusion.schedule import ddim_schedule
+    from .conditional_unet import Xray2MRIUNet
+    from .radiograph_encoder import RadiographEncoder
+
+    unknown = set(changes) - {"autoencoder", "unet", "radiograph_encoder", "scheduler"}
+    if unknown:
+        raise ValueError(f"no component is named {', '.join(sorted(unknown))}")
+    return {
+        "autoencoder": AutoencoderKL(**(AUTOENCODER[preset] | changes.get("autoencoder", {}))),
+        "unet": Xray2MRIUNet(**(UNET[preset] | changes.get("unet", {}))),
+        "radiograph_encoder": RadiographEncoder(
+            **(RADIOGRAPH_ENCODER[preset] | changes.get("radiograph_encoder", {}))
+        ),
+        "scheduler": ddim_schedule(**changes.get("scheduler", {})),
+    }
+
+
+def sizes(components: dict[str, Any]) -> str:
+    """One line per network with its number of parameters, e.g. ``unet: 9.87 M parameters``."""
+    lines = []
+    for name, part in components.items():
+        if hasattr(part, "parameters"):
+            count = sum(parameter.numel() for parameter in part.parameters())
+            lines.append(f"{name}: {count / 1e6:.2f} M parameters in {len(part.state_dict())} tensors")
+    return "\n".join(lines)

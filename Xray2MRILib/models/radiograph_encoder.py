@@ -1,0 +1,194 @@
+"""E2 of the paper as two named conditions (A1): a latent to concatenate and tokens to attend to."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from diffusers import AutoencoderKL
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import ProcessingError
+from .autoencoder import encode_images
+
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class RadiographEncoder(ModelMixin, ConfigMixin):
+    """Turns a radiograph [B, 1, 256, 256] in [-1, 1] into the conditions ``latent`` and ``token``.
+
+    Parameters
+    ----------
+    token_encoder
+        ``clip``: CLIP ViT-L/14 image embedding through a linear projection, one token (the paper's reading A1).
+        ``convolutional``: four tokens, one per quadrant of the crop, trained together with the U-Net.
+        ``none``: no token.
+    token_width
+        Width of a token, the U-Net's ``cross_attention_dim``.
+    width
+        Channels of the convolutional token encoder's first layer.
+    field_placement
+        A departure from A23, which holds the crop's millimetre size irrelevant. The MR slice shows 160 mm while the
+        crop spans about 82 mm around the joint line. Laying the crop into the MR field at its nominal scale lets
+        pixels of radiograph and slice stand for nearly the same place, which a small convolutional network needs: it
+        has no capacity to learn a shift and a scale. Off in the paper preset.
+    span_mm, field_mm
+        Nominal edge of the crop and of the MR field in mm.
+    centre_row, centre_column
+        Where the crop's centre lies in the 256 x 256 MR field.
+    local_normalisation
+        Subtract the local mean and divide by the local standard deviation, which removes differences of exposure and
+        gamma between films. Off in the paper preset.
+    local_sigma_px
+        Standard deviation of the Gaussian neighbourhood in pixels of the 256 x 256 crop.
+    radiograph_latent_scale
+        Factor on the concatenated latent: 1 in the paper preset, i.e. unscaled (A2).
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        token_encoder: str = "convolutional",
+        token_width: int = 128,
+        width: int = 16,
+        field_placement: bool = True,
+        span_mm: float = 82.0,
+        field_mm: float = 160.0,
+        centre_row: float = 151.0,
+        centre_column: float = 128.0,
+        local_normalisation: bool = True,
+        local_sigma_px: float = 24.0,
+        radiograph_latent_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if token_encoder == "clip":
+            self.clip_visual = _clip_visual_tower()
+            # Zero-123 projects (embedding, pose); without the pose columns its initialisation is the identity
+            self.projection = nn.Linear(768, token_width)
+            nn.init.eye_(self.projection.weight)
+            nn.init.zeros_(self.projection.bias)
+        elif token_encoder == "convolutional":
+            self.tokens = _ConvolutionalTokens(token_width, width)
+        elif token_encoder != "none":
+            raise ValueError(f"token_encoder must be clip, convolutional or none, not {token_encoder!r}")
+
+    def forward(self, image: Tensor) -> Tensor | None:
+        """The tokens [B, N, token_width] of a radiograph [B, 1, 256, 256], or None without a token encoder."""
+        return self.token(image)
+
+    def token(self, image: Tensor) -> Tensor | None:
+        """The condition ``token``: [B, 1, 768] from CLIP or [B, 4, token_width] from the convolutional encoder."""
+        if self.config.token_encoder == "clip":
+            return self.projection(self.clip_visual(clip_preprocess(image)))[:, None]
+        if self.config.token_encoder == "convolutional":
+            return self.tokens(self.normalised(image))
+        return None
+
+    def latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
+        """The condition ``latent`` [B, 4, 32, 32]: the VAE's posterior mode of the (placed) radiograph (A1, A2).
+
+        Carries no trainable weights of this network, so that training may compute it once per radiograph.
+        """
+        mode = encode_images(vae, self.autoencoder_view(image), sample=False, scaled=False)
+        return mode * self.config.radiograph_latent_scale
+
+    def autoencoder_view(self, image: Tensor) -> Tensor:
+        """The picture [B, 1, 256, 256] that the VAE encodes: the crop itself or laid into the MR field."""
+        image = self.normalised(image)
+        if not self.config.field_placement:
+            return image
+        return place_in_field(
+            image,
+            span_px=round(self.config.span_mm / self.config.field_mm * image.shape[-1]),
+            centre=(self.config.centre_row, self.config.centre_column),
+        )
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """The crop, locally normalised when the configuration asks for it."""
+        return local_normalisation(image, self.config.local_sigma_px) if self.config.local_normalisation else image
+
+
+class _ConvolutionalTokens(nn.Module):
+    """256 x 256 image -> strided convolutions -> 2 x 2 pooled features -> four tokens [B, 4, token_width]."""
+
+    def __init__(self, token_width: int, width: int) -> None:
+        super().__init__()
+        widths = (1, width, 2 * width, 4 * width, 6 * width, 8 * width)
+        layers: list[nn.Module] = []
+        for entering, leaving in pairwise(widths):
+            layers += [nn.Conv2d(entering, leaving, 3, stride=2, padding=1), nn.GroupNorm(8, leaving), nn.SiLU()]
+        layers += [nn.Conv2d(widths[-1], widths[-1], 3, padding=1), nn.GroupNorm(8, widths[-1]), nn.SiLU()]
+        self.trunk = nn.Sequential(*layers)
+        self.project = nn.Linear(widths[-1], token_width)
+        self.norm = nn.LayerNorm(token_width)
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = functional.adaptive_avg_pool2d(self.trunk(image), 2)  # quadrants: inner/outer femur, tibia
+        return self.norm(self.project(features.flatten(2).transpose(1, 2)))
+
+
+def clip_preprocess(image: Tensor) -> Tensor:
+    """CLIP's input [B, 3, 224, 224] from [B, 1, H, W] in [-1, 1], as Zero-123 prepares it.
+
+    Bicubic with aligned corners and without antialiasing, then CLIP's mean and standard deviation.
+    """
+    resized = functional.interpolate(image, size=(224, 224), mode="bicubic", align_corners=True, antialias=False)
+    mean = image.new_tensor(_CLIP_MEAN)[:, None, None]
+    std = image.new_tensor(_CLIP_STD)[:, None, None]
+    return ((resized + 1) / 2 - mean) / std
+
+
+def local_normalisation(image: Tensor, sigma_px: float) -> Tensor:
+    """Half the local z-score of [B, 1, H, W] in [-1, 1], clipped to [-1, 1].
+
+    Mean and standard deviation are Gaussian-weighted; 0.1 added to the latter keeps flat regions quiet.
+    """
+    mean = _gaussian_blur(image, sigma_px)
+    variance = (_gaussian_blur(image.square(), sigma_px) - mean.square()).clamp(min=0)
+    return (0.5 * (image - mean) / (variance.sqrt() + 0.1)).clamp(-1, 1)
+
+
+def _gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:
+    radius = min(math.ceil(3 * sigma_px), min(image.shape[-2:]) - 1)
+    distance = torch.arange(-radius, radius + 1, device=image.device, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (distance / sigma_px) ** 2)
+    kernel = (kernel / kernel.sum()).to(image.dtype)
+    padded = functional.pad(image, (radius,) * 4, mode="replicate")
+    rows = functional.conv2d(padded, kernel.reshape(1, 1, -1, 1))
+    return functional.conv2d(rows, kernel.reshape(1, 1, 1, -1))
+
+
+def place_in_field(image: Tensor, span_px: int, centre: tuple[float, float]) -> Tensor:
+    """A canvas of zeros of the image's size with the image, shrunk to span_px pixels, centred at (row, column)."""
+    height, width = image.shape[-2:]
+    top, left = round(centre[0] - span_px / 2), round(centre[1] - span_px / 2)
+    if top < 0 or left < 0 or top + span_px > height or left + span_px > width:
+        raise ValueError(f"a crop of {span_px} px centred at {centre} leaves the {height} x {width} field")
+    canvas = torch.zeros_like(image)
+    canvas[..., top : top + span_px, left : left + span_px] = functional.interpolate(
+        image, size=(span_px, span_px), mode="bilinear", align_corners=False, antialias=True
+    )
+    return canvas
+
+
+def _clip_visual_tower() -> nn.Module:
+    """OpenAI's ViT-L/14 image tower with the QuickGELU it was trained with, uninitialised by any download."""
+    try:
+        import open_clip
+    except ImportError as error:
+        raise ProcessingError(
+            "This model conditions on a CLIP token, and the package open_clip is not installed.",
+            code="missing-package",
+            hint="Install it with: pip install 'xray2mri[clip]'.",
+        ) from error
+    return open_clip.CLIP(**_clip_configuration(open_clip), quick_gelu=True).visual
+
+
+def _clip_configuration(open_clip: object) -> dict:
+    configuration = dict(open_clip.get_model_config("ViT-L-14"))  # type: ignore[attr-defined]
+    return {name: configuration[name] for name in ("embed_dim", "vision_cfg", "text_cfg")}
