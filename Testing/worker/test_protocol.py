@@ -1,0 +1,123 @@
+"""The messages between worker and caller: encoding, decoding, and what counts as a fault."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from Xray2MRILib.generation_settings import GenerationSettings
+from Xray2MRILib.protocol import (
+    LONGEST_LINE_BYTES,
+    REPORTS,
+    REQUESTS,
+    SETTINGS,
+    LineSplitter,
+    decode,
+    encode,
+    fault,
+)
+
+_VALUES = {
+    "text": "a",
+    "integer": 3,
+    "number": 2.5,
+    "flag": True,
+    "numbers": [1, 2.5],
+    "object": {"a": None},
+}
+
+
+def _full(kind: str, table: dict) -> dict:
+    return {"type": kind, **{name: _VALUES[field.kind] for name, field in table[kind].items()}}
+
+
+@pytest.mark.parametrize(("kind", "table"), [(k, t) for t in (REQUESTS, REPORTS) for k in t])
+def test_every_message_survives_the_wire_and_is_in_order(kind, table):
+    message = _full(kind, table)
+    line = encode(message)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert decode(line) == message
+    assert fault(message, table) is None
+
+
+@pytest.mark.parametrize(("kind", "table"), [(k, t) for t in (REQUESTS, REPORTS) for k in t])
+def test_each_missing_or_wrong_field_is_named(kind, table):
+    for name, field in table[kind].items():
+        message = _full(kind, table)
+        message[name] = [[]]
+        assert name in fault(message, table)
+        del message[name]
+        sentence = fault(message, table)
+        assert (name in sentence) if field.required else sentence is None
+
+
+def test_a_newline_within_a_text_does_not_end_the_line():
+    message = {"type": "log", "message": "two\nlines \u2028 and Ünïcode"}
+    assert encode(message).count(b"\n") == 1
+    assert decode(encode(message)) == message
+
+
+def test_nan_is_refused_both_ways():
+    with pytest.raises(ValueError, match="JSON"):
+        encode({"type": "log", "message": float("nan")})
+    assert decode(b'{"type": "log", "message": NaN}') is None
+
+
+def test_true_is_no_number():
+    assert "slices" in fault({**_full("generate", REQUESTS), "slices": True}, REQUESTS)
+
+
+@given(st.binary(max_size=200))
+def test_no_line_raises(line):
+    message = decode(line)
+    if message is not None:
+        fault(message, REQUESTS)
+
+
+@given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text() | st.lists(st.floats()), max_size=6))
+def test_any_object_is_judged_without_raising(fields):
+    fault({**fields, "type": "generate"}, REQUESTS)
+
+
+def test_depth_of_nesting_does_not_raise():
+    assert decode(b"[" * 100_000) is None
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=20).filter(lambda b: b"\n" not in b and b.strip() == b), max_size=9),
+    st.data(),
+)
+def test_lines_come_out_whole_however_they_are_cut(lines, data):
+    stream = b"".join(line + b"\n" for line in lines)
+    splitter, received = LineSplitter(), []
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        received += splitter.feed(stream[:size])
+        stream = stream[size:]
+    assert received == lines
+
+
+def test_an_endless_line_does_not_fill_the_memory():
+    splitter = LineSplitter()
+    received = [line for _ in range(5) for line in splitter.feed(b"x" * (LONGEST_LINE_BYTES // 2))]
+    assert received
+    assert max(map(len, received)) <= LONGEST_LINE_BYTES
+
+
+def test_the_settings_of_the_protocol_are_those_of_a_generation():
+    assert set(SETTINGS) == set(GenerationSettings.__dataclass_fields__)
+
+
+def test_the_caller_needs_the_standard_library_only():
+    program = (
+        "import sys, json; from Xray2MRILib import protocol; "
+        "print(json.dumps([m for m in ('numpy', 'torch', 'diffusers', 'SimpleITK') if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
