@@ -1,0 +1,1 @@
+"""What accompanies the radiograph: grade probabilities, grey-level distribution, plausibility."""
