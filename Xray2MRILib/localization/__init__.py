@@ -1,0 +1,1 @@
+"""Finding knee joints on films: boxes, the detector network, its training films, and the search itself."""

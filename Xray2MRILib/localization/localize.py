@@ -1,0 +1,120 @@
+"""Find the knees on a film: the shipped detector from film pixels to boxes in film pixels (A23)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError, ProcessingError
+from ..resources import resource_path
+from ..shipped_weights import read_weights
+from .knee_box import KneeBox
+
+if TYPE_CHECKING:
+    from .detector import KneeDetector
+
+MODEL = "models/knee_localizer"
+_SMALLEST_FILM = 16  # pixels on the short edge, as given and as the network sees it
+_KNEES_PER_FILM = 2  # one film shows one patient
+
+
+def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -> list[KneeBox]:
+    """Boxes of the knee joints on one film, best first.
+
+    Parameters
+    ----------
+    pixels
+        Film [H, W], bright bone, finite, arbitrary units; a whole film, a strip with two knees or a ready joint crop.
+    model_folder
+        Folder with config.json, model.safetensors and checksums.json; None takes the shipped detector.
+
+    Returns
+    -------
+    At most two square boxes in film pixels, which may reach beyond the film; empty when no knee is found. With two
+    knees the one at image left is called right (radiological convention); a single knee has side None.
+
+    Raises
+    ------
+    InputError
+        pixels is not a finite two-dimensional array.
+    ProcessingError
+        The detector's weights are missing or are not the ones that were shipped.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 2 or not np.issubdtype(pixels.dtype, np.number) or np.iscomplexobj(pixels):
+        raise InputError(
+            f"A film must be a two-dimensional array of real numbers, got shape {pixels.shape} of {pixels.dtype}.",
+            code="not-a-film",
+            hint="Give one grey-scale image [H, W].",
+        )
+    if min(pixels.shape, default=0) < _SMALLEST_FILM:
+        return []
+    detector, threshold, overlap = load_detector(Path(model_folder) if model_folder else resource_path(MODEL))
+    return _search(pixels, detector, threshold, overlap)
+
+
+def _search(pixels: np.ndarray, detector: KneeDetector, threshold: float, overlap: float) -> list[KneeBox]:
+    import torch
+
+    from .detector import decode, letterbox
+
+    canvas, mapping = letterbox(pixels, detector.config["canvas_size"])
+    if not np.isfinite(canvas).all():
+        raise InputError(
+            "The film holds values that are not finite.", code="not-finite", hint="Replace NaN and infinity."
+        )
+    if min(pixels.shape) * mapping.scale_x < _SMALLEST_FILM or canvas.max() == 0:
+        return []
+    with torch.inference_mode():
+        maps = detector(torch.from_numpy(canvas)[None, None])[0]
+    boxes = []
+    for x, y, side, confidence in decode(maps, threshold):
+        centre_x, centre_y, side = mapping.to_film(float(x), float(y), float(side))
+        if 0 <= centre_x <= pixels.shape[1] and 0 <= centre_y <= pixels.shape[0]:
+            boxes.append(KneeBox(centre_x - side / 2, centre_y - side / 2, side, side, float(confidence)))
+    return name_sides(suppress_overlaps(boxes, overlap)[:_KNEES_PER_FILM])
+
+
+def suppress_overlaps(boxes: list[KneeBox], overlap: float) -> list[KneeBox]:
+    """Non-maximum suppression: best first, dropping boxes whose IoU with a better one exceeds ``overlap``."""
+    kept: list[KneeBox] = []
+    for box in sorted(boxes, key=lambda box: -box.confidence):
+        if all(box.iou(better) <= overlap for better in kept):
+            kept.append(box)
+    return kept
+
+
+def name_sides(boxes: list[KneeBox]) -> list[KneeBox]:
+    """Name the sides of two knees next to each other: the patient's right knee lies at image left."""
+    if len(boxes) != 2:
+        return boxes
+    first, second = boxes
+    apart = (first.x + first.width / 2) - (second.x + second.width / 2)
+    if abs(apart) < 0.5 * min(first.width, second.width):  # one above the other: position says nothing
+        return boxes
+    sides = ("right", "left") if apart < 0 else ("left", "right")
+    return [replace(first, side=sides[0]), replace(second, side=sides[1])]
+
+
+@lru_cache(maxsize=2)
+def load_detector(folder: Path) -> tuple[KneeDetector, float, float]:
+    """The detector of a weights folder, checked against its checksums, with its confidence and overlap thresholds.
+
+    Raises ProcessingError when a file is missing, damaged or altered, or belongs to another network.
+    """
+    from .detector import KneeDetector
+
+    config, state = read_weights(folder)
+    try:
+        detector = KneeDetector(config["canvas_size"], tuple(config["channels"]))
+        detector.load_state_dict(state)
+        thresholds = float(config["confidence_threshold"]), float(config["overlap_threshold"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as fault:
+        raise ProcessingError(
+            f"The folder {folder.name} holds no knee detector.", code="bad-weights", hint="Install Xray2MRI again."
+        ) from fault
+    return detector.eval().requires_grad_(False), *thresholds
