@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .conditions.koa_probabilities import KoaProbabilities
 from .errors import InputError
 
 VOLUME_ENDINGS = (".nrrd", ".nii.gz", ".mha")
@@ -24,7 +25,6 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "samples": (1, 100),
     "knee": (1, 20),
-    "kl_grade": (0, 4),
     "guidance_scale": (0.0, 20.0),
 }
 _WORDS = {"device": DEVICES, "side": SIDES, "sampler": SAMPLERS}
@@ -72,7 +72,7 @@ class GenerationSettings:
         if self.seed + self.samples - 1 > _LIMITS["seed"][1]:
             raise _bad("--seed", self.seed, "the seeds of all samples must stay below 2^63")
         self._check_roi()
-        self._check_probabilities()
+        self.koa()
 
     def _check_roi(self) -> None:
         if self.roi is None:
@@ -86,15 +86,13 @@ class GenerationSettings:
         if self.knee is not None:
             raise _bad("--knee", self.knee, "a rectangle given by --roi already chooses the knee")
 
-    def _check_probabilities(self) -> None:
-        if self.kl is None:
-            return
-        if self.kl_grade is not None:
+    def koa(self) -> KoaProbabilities | None:
+        """The grade probabilities that the user chose; None leaves them to the classifier. Raises InputError."""
+        if self.kl is not None and self.kl_grade is not None:
             raise _bad("--kl-grade", self.kl_grade, "give it or --kl, not both")
-        if len(self.kl) != 5 or not all(math.isfinite(value) and value >= 0 for value in self.kl):
-            raise _bad("--kl", self.kl, "give five probabilities of 0 or more")
-        if abs(sum(self.kl) - 1.0) > 0.02:
-            raise _bad("--kl", self.kl, "the five probabilities must add up to 1")
+        if self.kl is not None:
+            return KoaProbabilities.given(self.kl)
+        return None if self.kl_grade is None else KoaProbabilities.reader(self.kl_grade)
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> GenerationSettings:

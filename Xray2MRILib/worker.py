@@ -15,7 +15,6 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
 from .errors import InputError, Xray2MRIError
 from .protocol import PROTOCOL_VERSION, REQUESTS, LineSplitter, decode, encode, fault
 
@@ -261,27 +260,16 @@ class SliceFiles:
             path.unlink(missing_ok=True)
 
 
-def _installed_versions() -> dict[str, str | None]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions: dict[str, str | None] = {"python": sys.version.split()[0], "xray2mri": __version__}
-    for package in ("torch", "diffusers", "numpy", "SimpleITK"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    return versions
-
-
 def _say_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
     from .device import choose_device, describe_device, free_memory_bytes
+    from .volume.provenance import library_versions
 
     device = choose_device("auto")
     channel.send(
         "hello",
         pid=os.getpid(),
         protocol=PROTOCOL_VERSION,
-        versions=_installed_versions(),
+        versions=library_versions(),
         device=device,
         device_name=describe_device(device),
         free_memory_bytes=free_memory_bytes(device),
