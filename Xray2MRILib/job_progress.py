@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .errors import Cancelled
+
 
 class JobProgress:
     """Turns "this part, so far" into one fraction for the whole job that never falls, and an estimate of the time left.
@@ -67,3 +69,55 @@ class JobProgress:
         """Report the end of the job."""
         self._fraction = 1.0
         self._report({"stage": "done", "step": 1, "of": 1, "fraction": 1.0, "eta_s": 0.0})
+
+
+class JobCourse:
+    """Leads a job through its stages: reports progress, measures each stage, notices cancellation between them.
+
+    The first three parameters are those of JobProgress. ``should_cancel`` is asked at the beginning of each stage.
+    """
+
+    def __init__(
+        self,
+        expected_seconds: Mapping[str, float],
+        pacemaker: str,
+        on_progress: Callable[[dict[str, Any]], None] | None,
+        should_cancel: Callable[[], bool] | None,
+    ) -> None:
+        self._pacemaker = pacemaker
+        self._progress = JobProgress(expected_seconds, pacemaker, on_progress or (lambda event: None))
+        self._should_cancel = should_cancel or (lambda: False)
+        self._stage: str | None = None
+        self._since = time.monotonic()
+        self.timings_s: dict[str, float] = {}
+
+    def enter(self, stage: str) -> None:
+        """Begin a stage. Raises Cancelled when the caller asked for it."""
+        self.leave()
+        if self._should_cancel():
+            raise Cancelled()
+        self._stage, self._since = stage, time.monotonic()
+        self._progress.at(stage)
+
+    def leave(self) -> None:
+        """End the stage that is on."""
+        if self._stage is not None:
+            self.timings_s[self._stage] = round(time.monotonic() - self._since, 3)
+            self._stage = None
+
+    def listener(self, on_slice: Callable[[dict[str, Any]], None] | None) -> Callable[[dict[str, Any]], None]:
+        """A callback for the pipeline that passes slices to ``on_slice`` and everything else to the progress."""
+
+        def listen(event: dict[str, Any]) -> None:
+            if event["stage"] != "slice":
+                words = {name: event[name] for name in ("stage", "step", "of")}
+                self._progress.at(self._pacemaker, event["fraction"], **words)
+            elif on_slice is not None:
+                on_slice(event)
+
+        return listen
+
+    def finished(self) -> None:
+        """Report the end."""
+        self.leave()
+        self._progress.finished()

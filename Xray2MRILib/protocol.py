@@ -69,11 +69,16 @@ REQUESTS: dict[str, dict[str, Field]] = {
         ),
         **SETTINGS,
     },
+    # either of_job, or volume and radiograph; all other choices are those of the earlier volume
     "densify": {
         "job": _JOB,
-        "of_job": Field("text", "a job done before by this worker, whose volume is to have more depths", required=True),
         "slices": Field("integer", "the new number of depths", required=True),
         "output": Field("text", "path of the volume to write", required=True),
+        "of_job": Field("text", "a job done before by this worker, whose volume is to have more depths"),
+        "volume": Field("text", "a volume file with its side-car"),
+        "radiograph": Field("text", "the radiograph that the volume file came from"),
+        "model": SETTINGS["model"],
+        "device": SETTINGS["device"],
         "slice_folder": Field("text", "as for generate"),
     },
     "cancel": {"job": Field("text", "the job to stop; without it whatever runs")},

@@ -137,7 +137,7 @@ class Worker:
         """Return after ``shutdown`` or when no request came for ``idle_shutdown_s`` seconds."""
         while True:
             try:
-                message = self._reader.jobs.get(timeout=idle_shutdown_s)
+                message = self._reader.jobs.get(timeout=min(idle_shutdown_s, threading.TIMEOUT_MAX))
             except queue.Empty:
                 self._channel.send("log", message=f"No request for {idle_shutdown_s:g} seconds: the worker ends.")
                 return
@@ -154,7 +154,9 @@ class Worker:
         except Xray2MRIError as error:
             failure = error
         except Exception as error:
-            private = [str(message.get(name, "")) for name in ("radiograph", "output", "montage", "slice_folder")]
+            private = [
+                str(message.get(name, "")) for name in ("radiograph", "volume", "output", "montage", "slice_folder")
+            ]
             print(failure_text(error, private), file=sys.stderr, flush=True)
             failure = Xray2MRIError(
                 f"An unforeseen {type(error).__name__} stopped the job.",
@@ -192,13 +194,7 @@ class Worker:
     def _densify(self, message: dict[str, Any]) -> Generation:
         from .generation import densify
 
-        earlier = self._done.get(message["of_job"])
-        if earlier is None:
-            raise InputError(
-                f"The volume of job {message['of_job']} is no longer in memory.",
-                code="no-such-job",
-                hint="Generate the volume again with the new number of slices.",
-            )
+        earlier = self._earlier(message)
         slices = SliceFiles(self._channel, message)
         try:
             return densify(
@@ -213,6 +209,28 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
+
+    def _earlier(self, message: dict[str, Any]) -> Generation:
+        """The volume that a densify request speaks of, from memory or from its files."""
+        if message.get("of_job") is not None:
+            earlier = self._done.get(message["of_job"])
+            if earlier is None:
+                raise InputError(
+                    f"The volume of job {message['of_job']} is not in memory.",
+                    code="no-such-job",
+                    hint="Name its volume file and the radiograph instead.",
+                )
+            return earlier
+        if message.get("volume") is None or message.get("radiograph") is None:
+            raise InputError(
+                "The message densify names no earlier job, nor a volume and its radiograph.",
+                code="bad-request",
+                hint="Give of_job, or volume and radiograph.",
+            )
+        from .generation import reopen
+
+        choices = {name: message[name] for name in ("model", "device") if message.get(name) is not None}
+        return reopen(message["volume"], message["radiograph"], **choices)
 
     def _keep(self, job: str, generation: Generation) -> None:
         self._done.pop(job, None)

@@ -1,0 +1,143 @@
+"""From a radiograph to the one knee that the model is shown: which box, which side, and is it a knee at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InputError
+from .generation_settings import GenerationSettings
+from .localization.knee_box import KneeBox
+
+if TYPE_CHECKING:
+    from .conditions.plausibility import Plausibility
+    from .radiograph.preparation import PreparedRadiograph
+    from .radiograph.reading import Radiograph
+
+# a rectangle drawn by hand must show at least this share of itself on the film
+_LEAST_ON_FILM = 0.3
+
+
+@dataclass(frozen=True)
+class PreparedKnee:
+    """One knee of one film, ready for the model.
+
+    ``boxes`` are all knees found, from the left edge of the film to the right; ``box`` is the one taken, None when none
+    was found and the whole film stands for the knee. ``warnings`` are sentences for the user.
+    """
+
+    prepared: PreparedRadiograph
+    boxes: list[KneeBox]
+    box: KneeBox | None
+    box_source: str
+    plausibility: Plausibility
+    warnings: list[str]
+
+
+def prepare_knee(
+    radiograph: Radiograph, settings: GenerationSettings, on_stage: Callable[[str], None] = lambda stage: None
+) -> PreparedKnee:
+    """Localise, decide the side, crop and judge.
+
+    ``on_stage`` hears "localise" and "prepare" when they begin. Raises InputError for a rectangle off the film, a knee
+    that is not there, or a side that contradicts the header.
+    """
+    from .conditions.plausibility import assess_plausibility
+    from .radiograph.laterality import decide_side
+    from .radiograph.preparation import prepare_radiograph
+
+    on_stage("localise")
+    boxes, box, box_source, warnings = choose_box(radiograph, settings)
+    on_stage("prepare")
+    if settings.side == "auto" and box is not None and box.side is not None:
+        # on a film of both knees the place tells the side; header and file name speak of the film
+        radiograph = replace(radiograph, side=box.side, side_source="position on the film")
+    unmirrored = prepare_radiograph(radiograph, box, "right", "none").image
+    side, side_source, _, side_warnings = decide_side(radiograph, unmirrored, settings.side)
+    prepared = prepare_radiograph(radiograph, box, side, side_source)
+    plausibility = assess_plausibility(radiograph.pixels, prepared.image, box)
+    prepared.record["plausibility"] = asdict(plausibility)
+    prepared.record["box_source"] = box_source
+    warnings += side_warnings
+    if not plausibility.plausible:
+        reasons = "; ".join(plausibility.reasons) or "it resembles no film the model knows"
+        warnings.append(f"This may not be a frontal knee radiograph ({reasons}). The volume means nothing then.")
+    return PreparedKnee(prepared, boxes, box, box_source, plausibility, warnings)
+
+
+def choose_box(
+    radiograph: Radiograph, settings: GenerationSettings
+) -> tuple[list[KneeBox], KneeBox | None, str, list[str]]:
+    """All boxes from left to right, the box to use, where it comes from ("user", "detector", "none"), and warnings."""
+    if settings.roi is not None:
+        box = box_around(settings.roi, radiograph.pixels)
+        return [box], box, "user", []
+    from .localization.localize import localize_knees
+
+    best_first = localize_knees(radiograph.pixels)
+    boxes = sorted(best_first, key=lambda box: box.x)
+    if settings.knee is not None and settings.knee > len(boxes):
+        found = {0: "no knee", 1: "one knee"}.get(len(boxes), f"{len(boxes)} knees")
+        raise InputError(
+            f"There is no knee {settings.knee}: {found} was found on the radiograph.".replace(
+                "knees was", "knees were"
+            ),
+            code="no-such-knee",
+            hint="See xray2mri localize, or draw the knee's rectangle with --roi.",
+        )
+    if not boxes:
+        return (
+            [],
+            None,
+            "none",
+            ["No knee was found on the radiograph; the whole picture was taken. --roi chooses a part."],
+        )
+    if settings.knee is not None:
+        return boxes, boxes[settings.knee - 1], "detector", []
+    wanted = settings.side if settings.side != "auto" else radiograph.side
+    of_side = [box for box in best_first if box.side is not None and box.side == wanted]
+    box = (of_side or best_first)[0]
+    if len(boxes) == 1:
+        return boxes, box, "detector", []
+    place = boxes.index(box) + 1
+    others = "--knee chooses another one."
+    return boxes, box, "detector", [f"{len(boxes)} knees were found; number {place} from the left was taken. {others}"]
+
+
+def box_around(roi: tuple[float, ...], pixels: np.ndarray) -> KneeBox:
+    """The square box with the centre and the longer edge of a rectangle x, y, width, height in film pixels.
+
+    Raises InputError when most of the rectangle lies beyond the film [H, W].
+    """
+    x, y, width, height = roi
+    rows, columns = pixels.shape
+    across = min(x + width, columns) - max(x, 0.0)
+    down = min(y + height, rows) - max(y, 0.0)
+    if across <= 0 or down <= 0 or across * down < _LEAST_ON_FILM * width * height:
+        raise InputError(
+            f"The rectangle {x:g},{y:g},{width:g},{height:g} lies mostly beyond the film of {columns} x {rows} pixels.",
+            code="bad-option",
+            hint="Give --roi X,Y,W,H in pixels from the top left corner.",
+        )
+    edge = max(width, height)
+    return KneeBox(x + (width - edge) / 2, y + (height - edge) / 2, edge, edge, confidence=1.0)
+
+
+def described(knee: PreparedKnee) -> dict[str, Any]:
+    """What was found and decided, for a result or a log: no pixels, no names."""
+    from .volume.provenance import plain
+
+    return plain(
+        {
+            "side": knee.prepared.side,
+            "side_source": knee.prepared.record.get("side_source"),
+            "box": None if knee.box is None else asdict(knee.box),
+            "box_source": knee.box_source,
+            "knees_found": len(knee.boxes) if knee.box_source == "detector" else None,
+            "plausible": knee.plausibility.plausible,
+            "plausibility": asdict(knee.plausibility),
+        }
+    )
