@@ -1,7 +1,7 @@
 """From one radiograph to files: the one procedure behind the command line and the background worker.
 
-The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may be
-null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, seeds``, ``side, side_source, box, box_source``,
+The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
+be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, seeds``, ``side, side_source, box, box_source``,
 ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``model, device, warnings, timings_s, notice``.
 """
 

@@ -53,6 +53,11 @@ class Terminal:
         self._close_line()
         self._write_err(f"{text}\n")
 
+    def warn(self, warnings: list[str]) -> None:
+        """Warnings on stderr, one per line."""
+        for warning in warnings:
+            self.say(f"Warning: {warning}")
+
     def progress(self, event: dict[str, Any]) -> None:
         """Show a progress report (protocol.REPORTS["progress"]) as a moving bar, or as a line now and then."""
         text = _progress_text(event)

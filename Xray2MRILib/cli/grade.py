@@ -1,0 +1,58 @@
+"""``xray2mri grade``: Kellgren-Lawrence probabilities and the intensity histogram of a radiograph."""
+
+from __future__ import annotations
+
+import argparse
+
+from .film_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
+from .terminal import Terminal
+
+_BAR_WIDTH = 40
+_HISTOGRAM_LINES = 16
+_GRADES = ("no osteoarthritis", "doubtful", "minimal", "moderate", "severe")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add_radiograph_argument(parser)
+    add_knee_arguments(parser)
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Print the probabilities of the five grades and the grey-level distribution of the prepared crop."""
+    settings = settings_from(options)
+    from ..conditions.intensity_histogram import intensity_histogram
+    from ..conditions.koa_classifier import classify_koa
+    from ..prepared_knee import described, prepare_knee
+    from ..radiograph.reading import read_radiograph
+
+    knee = prepare_knee(read_radiograph(options.radiograph), settings)
+    koa = classify_koa(knee.prepared.image)
+    histogram = [float(share) for share in intensity_histogram(knee.prepared.image)]
+    terminal.warn(knee.warnings)
+    if options.json:
+        terminal.print_json(
+            {
+                "kl_probabilities": list(koa.values),
+                "kl_grade": koa.grade,
+                "source": koa.source,
+                "intensity_histogram": histogram,
+                **described(knee),
+                "warnings": knee.warnings,
+            }
+        )
+        return
+    terminal.print(f"{knee.prepared.side} knee (side from: {described(knee)['side_source']})")
+    for grade, (probability, meaning) in enumerate(zip(koa.values, _GRADES, strict=True)):
+        terminal.print(f"KL-{grade}  {probability:5.1%}  {_bar(probability, 1.0)}  {meaning}")
+    terminal.print("Grey levels of the crop, dark to bright:")
+    per_line = len(histogram) // _HISTOGRAM_LINES
+    shares = [sum(histogram[first : first + per_line]) for first in range(0, len(histogram), per_line)]
+    for line, share in enumerate(shares):
+        terminal.print(f"{-1 + 2 * line / len(shares):+.3f}  {share:5.1%}  {_bar(share, max(shares))}")
+    terminal.say("Computed by a small network for research; a radiologist may grade this knee differently.")
+
+
+def _bar(value: float, full: float) -> str:
+    return ("#" * round(_BAR_WIDTH * value / full if full else 0)).ljust(_BAR_WIDTH)

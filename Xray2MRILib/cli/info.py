@@ -1,0 +1,100 @@
+"""``xray2mri info``: what a model is, what it was trained on, and how fast it is here."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..generation_settings import DEVICES
+from .film_arguments import DEFAULTS, add_json_argument
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..pipeline import Xray2MRIPipeline
+
+_TIMED_STEPS = (1, 4)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        default=DEFAULTS.model,
+        help="compact, a model folder or a hub name (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default=DEFAULTS.device, help="where to time it (default: %(default)s)"
+    )
+    parser.add_argument("--no-timing", action="store_true", help="leave out the timed run")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Print the description; the timed run takes a few seconds."""
+    from ..device import describe_device
+    from ..models.model_folder import locate_model
+    from ..pipeline import Xray2MRIPipeline
+    from ..volume.provenance import notice, plain
+
+    folder = locate_model(options.model)
+    pipeline = Xray2MRIPipeline.from_pretrained(options.model, device=options.device)
+    device = pipeline.unet.device.type
+    description: dict[str, Any] = {
+        "model": pipeline.model_name,
+        "size_mb": round(sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 1e6, 2),
+        "parameters": _parameters(pipeline),
+        "card": plain(pipeline.model_card),
+        "weights_sha256": pipeline.weights_sha256,
+        "device": device,
+        "device_name": describe_device(device),
+        "speed": None if options.no_timing else measured_speed(pipeline),
+        "notice": notice(),
+    }
+    if options.json:
+        terminal.print_json(description)
+        return
+    for name, value in _lines(description):
+        terminal.print(f"{name:<28} {value}")
+
+
+def _parameters(pipeline: Xray2MRIPipeline) -> dict[str, int]:
+    networks = ("autoencoder", "unet", "radiograph_encoder")
+    return {name: sum(part.numel() for part in getattr(pipeline, name).parameters()) for name in networks}
+
+
+def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+    """Seconds of one slice-step, of a slice's share of everything else, and of 50 slices at 20 steps from these."""
+    import numpy as np
+
+    from ..conditions.koa_probabilities import KoaProbabilities
+    from ..diffusion.memory_budget import LARGEST_BATCH
+
+    slices = LARGEST_BATCH.get(pipeline.unet.device.type, 10)
+    picture = np.zeros((1, 256, 256), np.float32)
+
+    def seconds(steps: int) -> float:
+        started = time.perf_counter()
+        pipeline(picture, num_slices=slices, num_inference_steps=steps, koa=KoaProbabilities.uniform())
+        return time.perf_counter() - started
+
+    seconds(1)  # first use: memory, kernels
+    few, many = (seconds(steps) for steps in _TIMED_STEPS)
+    per_step = max(many - few, 0.0) / (_TIMED_STEPS[1] - _TIMED_STEPS[0]) / slices
+    rest = max(few / slices - per_step * _TIMED_STEPS[0], 0.0)
+    return {
+        "seconds_per_slice_and_step": round(per_step, 5),
+        "seconds_per_slice_besides": round(rest, 5),
+        "seconds_for_50_slices_at_20_steps": round(50 * (20 * per_step + rest), 1),
+    }
+
+
+def _lines(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    """Nested dictionaries as lines ``outer inner``, lists on one line."""
+    if isinstance(value, dict):
+        return [line for key, item in value.items() for line in _lines(item, f"{name} {key}".strip().replace("_", " "))]
+    if isinstance(value, list):
+        value = ", ".join(str(item) for item in value)
+    return [] if value is None else [(name, f"{value:,}" if isinstance(value, int) else value)]
