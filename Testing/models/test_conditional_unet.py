@@ -156,3 +156,21 @@ def test_gradients_reach_all_parameters_and_checkpointing_changes_nothing():
     network.enable_gradient_checkpointing()
     network(**given).square().mean().backward()
     assert torch.allclose(network.conv_in.weight.grad, plain, atol=1e-6)
+
+
+@torch.no_grad()
+def test_weights_of_the_guidance_differ_between_two_depths_of_one_radiograph():
+    network = awakened()
+    given = inputs(batch=1)
+    seen = {}
+    for stage, guidance in enumerate(network.adaptive_weights):
+        guidance.register_forward_pre_hook(
+            lambda module, arguments, stage=stage: seen.setdefault(stage, []).append(
+                module.shares(module.condition_maps(*arguments))["p"]
+            )
+        )
+    for depth in (-0.4, 0.3):
+        network(**(given | {"depth": torch.tensor([depth])}))
+    assert len(seen) == 3
+    for first, second in seen.values():
+        assert (first - second).abs().max() > 1e-4

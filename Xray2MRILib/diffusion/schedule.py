@@ -1,7 +1,7 @@
-"""Noise schedule and samplers (paper eq. 2-4 and 16; A-notes of the Zero-123 base).
+"""Noise schedule and samplers (paper eq. 2-4 and 16, settings of the Zero-123 base).
 
-T = 1000, betas from 0.00085 to 0.0120 evenly spaced in their square root. The last retained step goes to alpha-bar at
-step 0, not to 1, and every retained step is shifted by one, as the base weights were sampled.
+T = 1000, betas from 0.00085 to 0.0120 evenly spaced in their square root. Retained steps are shifted by one and the
+last of them goes to alpha-bar at step 0, not to 1, as the base weights were sampled.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
+from torch import Tensor
 
 SAMPLERS = ("ddim", "dpm")
 PREDICTION_TYPES = ("epsilon", "v_prediction")
@@ -20,7 +22,39 @@ _BETAS = {
     "beta_start": 0.00085,
     "beta_end": 0.0120,
     "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
 }
+
+
+class EvenStepDDIMScheduler(DDIMScheduler):
+    """Deterministic DDIM (eq. 16) that spreads any number of steps evenly from 1 to T.
+
+    Equal to the stock scheduler when the number divides T. Otherwise that one takes steps of the rounded-down length
+    and so starts late: 600 steps would begin at t = 600, where pure noise is no valid z_t.
+    """
+
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+        """Choose the retained steps, largest first."""
+        total = self.config.num_train_timesteps
+        self.num_inference_steps = num_inference_steps
+        offset = self.config.steps_offset if num_inference_steps < total else 0  # a shift would leave the schedule
+        steps = [k * total // num_inference_steps + offset for k in reversed(range(num_inference_steps))]
+        self.timesteps = torch.tensor(steps, dtype=torch.int64, device=device)
+
+    def step(self, model_output: Tensor, timestep: Tensor | int, sample: Tensor, **_: Any) -> DDIMSchedulerOutput:
+        """z at the next retained step t' from z_t and the network's prediction (eq. 16)."""
+        later = self.timesteps[self.timesteps < timestep]
+        alpha = self.alphas_cumprod[int(timestep)].to(sample.device)
+        alpha_next = (self.alphas_cumprod[int(later[0])] if len(later) else self.final_alpha_cumprod).to(sample.device)
+        if self.config.prediction_type == "epsilon":
+            noise = model_output
+            clean = (sample - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+        else:
+            noise = alpha.sqrt() * model_output + (1 - alpha).sqrt() * sample
+            clean = alpha.sqrt() * sample - (1 - alpha).sqrt() * model_output
+        return DDIMSchedulerOutput(
+            prev_sample=alpha_next.sqrt() * clean + (1 - alpha_next).sqrt() * noise, pred_original_sample=clean
+        )
 
 
 def check_schedule(scheduler: DDIMScheduler | DPMSolverMultistepScheduler) -> None:
@@ -37,13 +71,15 @@ def check_schedule(scheduler: DDIMScheduler | DPMSolverMultistepScheduler) -> No
 
 
 def ddim_schedule(prediction_type: str = "epsilon") -> DDIMScheduler:
-    """The deterministic sampler of eq. 16; ``prediction_type`` is ``epsilon`` (paper) or ``v_prediction``."""
-    _check_prediction(prediction_type)
-    with torch.device("cpu"):  # the tables are read here, also while networks are built without memory
-        scheduler = DDIMScheduler(
+    """The schedule that is stored with a model; ``prediction_type`` is ``epsilon`` (paper) or ``v_prediction``."""
+    return _ddim(DDIMScheduler, prediction_type)
+
+
+def _ddim(kind: type[DDIMScheduler], prediction_type: str) -> DDIMScheduler:
+    with torch.device("cpu"):  # its tables are read at once, also while networks are built without memory
+        scheduler = kind(
             **_BETAS,
-            prediction_type=prediction_type,
-            steps_offset=1,
+            prediction_type=_checked(prediction_type),
             set_alpha_to_one=False,
             clip_sample=False,
             timestep_spacing="leading",
@@ -52,16 +88,13 @@ def ddim_schedule(prediction_type: str = "epsilon") -> DDIMScheduler:
     return scheduler
 
 
-def dpm_schedule(prediction_type: str = "epsilon") -> DPMSolverMultistepScheduler:
-    """DPM-Solver++ (second order, multistep) on the same noise schedule, for few steps."""
-    _check_prediction(prediction_type)
+def _dpm(prediction_type: str) -> DPMSolverMultistepScheduler:
     with torch.device("cpu"):
         scheduler = DPMSolverMultistepScheduler(
             **_BETAS,
-            prediction_type=prediction_type,
+            prediction_type=_checked(prediction_type),
             algorithm_type="dpmsolver++",
             solver_order=2,
-            steps_offset=1,
             timestep_spacing="linspace",
             final_sigmas_type="zero",
         )
@@ -69,22 +102,37 @@ def dpm_schedule(prediction_type: str = "epsilon") -> DPMSolverMultistepSchedule
     return scheduler
 
 
-def sampler_for(scheduler: Any, sampler: str) -> DDIMScheduler | DPMSolverMultistepScheduler:
-    """A fresh sampler ``ddim`` or ``dpm`` with the stored scheduler's prediction type; never the stored object itself,
-    because schedulers carry the state of a run."""
+def sampler_for(
+    scheduler: Any, sampler: str, num_inference_steps: int
+) -> EvenStepDDIMScheduler | DPMSolverMultistepScheduler:
+    """A fresh sampler, its steps chosen, for the prediction type of a model's stored scheduler.
+
+    ``ddim`` is eq. 16; ``dpm`` is DPM-Solver++ (second order, multistep) for few steps. Never the stored object itself,
+    because a sampler carries the state of a run. Raises ValueError for another word or steps outside 1 to T.
+    """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
-    build = ddim_schedule if sampler == "ddim" else dpm_schedule
-    return build(scheduler.config.prediction_type)
+    if not 1 <= num_inference_steps <= TRAIN_TIMESTEPS:
+        raise ValueError(f"num_inference_steps must be 1 to {TRAIN_TIMESTEPS}, not {num_inference_steps}")
+    prediction_type = scheduler.config.prediction_type
+    if sampler == "ddim":
+        process = _ddim(EvenStepDDIMScheduler, prediction_type)
+    else:
+        process = _dpm(prediction_type)
+        # with all T steps the solver retains one of them twice, and then divides by their distance
+        num_inference_steps = min(num_inference_steps, TRAIN_TIMESTEPS - 1)
+    process.set_timesteps(num_inference_steps)
+    return process
 
 
-def training_target(scheduler: DDIMScheduler, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor):
-    """What the U-Net learns to predict [B, 4, h, w]: the noise (eq. 7) or the velocity."""
+def training_target(scheduler: DDIMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """What the U-Net learns to predict [B, 4, h, w] at timesteps [B]: the noise (eq. 7) or the velocity."""
     if scheduler.config.prediction_type == "epsilon":
         return noise
     return scheduler.get_velocity(latents, noise, timesteps)
 
 
-def _check_prediction(prediction_type: str) -> None:
+def _checked(prediction_type: str) -> str:
     if prediction_type not in PREDICTION_TYPES:
         raise ValueError(f"prediction_type must be one of {', '.join(PREDICTION_TYPES)}, not {prediction_type!r}")
+    return prediction_type

@@ -90,7 +90,13 @@ RADIOGRAPH_ENCODER: dict[str, dict[str, Any]] = {
         "local_normalisation": False,
         "radiograph_latent_scale": 1.0,
     },
-    "compact": {"token_encoder": "convolutional", "token_width": 128},
+    "compact": {
+        "token_encoder": "convolutional",
+        "token_width": 128,
+        # simulated and measured joint crops: 81-86 mm wide, centred 7 mm above the joint line at MR row 152
+        "span_mm": 86.0,
+        "centre_row": 141.0,
+    },
     "tiny": {"token_encoder": "convolutional", "token_width": 8, "width": 8},
 }
 

@@ -1,0 +1,164 @@
+"""The slice loop: independence of the batch, the loop as printed, noise, guidance, memory and cancellation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from Xray2MRILib.diffusion.memory_budget import batch_size_for, bytes_per_slice, is_out_of_memory
+from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
+from Xray2MRILib.diffusion.slice_loop import predict, slice_loop, slice_loop_as_printed, starting_noise
+from Xray2MRILib.errors import Cancelled, ProcessingError
+from Xray2MRILib.models.presets import build_components
+
+DEPTHS = [-1.0, -0.5, 0.0, 0.25, 1.0]
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    parts = build_components("tiny")
+    with torch.no_grad():
+        for name, parameter in parts["unet"].named_parameters():
+            if name.startswith(("depth_embedding.heads", "adaptive_weights")) and not parameter.any():
+                parameter.normal_(std=0.3)
+    return {name: part.eval() if hasattr(part, "eval") else part for name, part in parts.items()}
+
+
+@pytest.fixture(scope="module")
+def conditions(parts):
+    picture = torch.rand(1, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    vectors = {"p": torch.eye(5)[2], "i": torch.full((64,), 1 / 64)}
+    return encode_radiograph(parts["autoencoder"], parts["radiograph_encoder"], picture, vectors)
+
+
+def volume(parts, conditions, noise="shared", depths=DEPTHS, **options):
+    options = {"num_inference_steps": 3, "batch_size": 2} | options
+    slices = torch.zeros(len(depths), 256, 256)
+    for batch, images in slice_loop(
+        parts["unet"], parts["autoencoder"], parts["scheduler"], conditions, depths,
+        starting_noise(depths, 7, noise), **options,
+    ):  # fmt: skip
+        slices[batch] = images
+    return slices
+
+
+@pytest.mark.parametrize("noise", ["shared", "independent"])
+def test_the_batch_size_changes_nothing_but_rounding(parts, conditions, noise):
+    reference = volume(parts, conditions, noise, batch_size=1)
+    assert reference.std() > 0.01
+    for batch_size in (3, 5):
+        assert torch.allclose(volume(parts, conditions, noise, batch_size=batch_size), reference, atol=1e-5)
+
+
+def test_two_runs_are_identical(parts, conditions):
+    assert torch.equal(volume(parts, conditions), volume(parts, conditions))
+
+
+def test_equals_the_loop_as_printed(parts, conditions):
+    printed = slice_loop_as_printed(
+        parts["unet"], parts["autoencoder"], parts["scheduler"], lambda: conditions, DEPTHS,
+        starting_noise(DEPTHS, 7, "shared"), num_inference_steps=3,
+    )  # fmt: skip
+    assert torch.allclose(volume(parts, conditions), torch.stack(list(printed)), atol=1e-5)
+
+
+def test_shared_noise_is_one_and_independent_noise_belongs_to_the_depth():
+    shared = starting_noise(DEPTHS, 3, "shared")
+    assert torch.equal(shared[0], shared[4])
+    independent = starting_noise(DEPTHS, 3, "independent")
+    assert not torch.equal(independent[0], independent[1])
+    assert torch.equal(starting_noise([0.25], 3, "independent")[0], independent[3])
+    assert torch.equal(starting_noise([0.25 + 1e-12], 3, "independent")[0], independent[3])
+    assert not torch.equal(starting_noise([0.25], 4, "independent")[0], independent[3])
+    assert abs(float(independent.mean())) < 0.05
+    assert float(independent.std()) == pytest.approx(1, abs=0.05)
+    with pytest.raises(ValueError, match="shared, independent"):
+        starting_noise(DEPTHS, 3, "white")
+
+
+@torch.no_grad()
+def test_guidance_extrapolates_from_the_unconditional_prediction(parts, conditions):
+    z = torch.randn(2, 4, 32, 32, generator=torch.Generator().manual_seed(1))
+    depths, t = torch.tensor([-0.2, 0.6]), torch.tensor(500)
+    conditional, unconditional, guided = (
+        predict(parts["unet"], z, t, depths, conditions, scale) for scale in (1.0, 0.0, 3.0)
+    )
+    null = {"p": torch.full((2, 5), 0.2), "i": torch.full((2, 64), 1 / 64)}
+    expected = parts["unet"](
+        torch.cat([z, torch.zeros_like(z)], 1), 500, depths, null, torch.zeros(2, 4, 8)
+    )
+    assert torch.allclose(unconditional, expected, atol=1e-5)
+    assert torch.allclose(guided, unconditional + 3 * (conditional - unconditional), atol=1e-5)
+    assert (guided - conditional).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_both_samplers_follow_the_depth(parts, conditions, sampler):
+    slices = volume(parts, conditions, sampler=sampler)
+    assert torch.isfinite(slices).all()
+    assert (slices[0] - slices[4]).abs().max() > 1e-3
+
+
+class Exhausted(torch.nn.Module):
+    """A U-Net on a device whose memory holds no more than ``limit`` slices."""
+
+    def __init__(self, unet, limit):
+        super().__init__()
+        self.unet, self.limit = unet, limit
+        self.config, self.device, self.dtype = unet.config, unet.device, unet.dtype
+        self.sizes = []
+
+    def forward(self, sample, *arguments):
+        self.sizes.append(len(sample))
+        if len(sample) > self.limit:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return self.unet(sample, *arguments)
+
+
+def test_exhausted_memory_halves_the_batch_and_goes_on(parts, conditions):
+    told = []
+    unet = Exhausted(parts["unet"], limit=2)
+    slices = volume(
+        parts | {"unet": unet}, conditions, num_inference_steps=1, batch_size=5, on_smaller_batch=told.append
+    )
+    assert told == [3, 2]
+    assert unet.sizes == [5, 3, 2, 2, 1]
+    assert torch.allclose(slices, volume(parts, conditions, num_inference_steps=1), atol=1e-5)
+
+
+def test_memory_too_small_for_a_slice_is_one_sentence(parts, conditions):
+    with pytest.raises(ProcessingError) as failure:
+        volume(parts | {"unet": Exhausted(parts["unet"], limit=0)}, conditions)
+    assert failure.value.code == "out-of-memory"
+
+
+def test_other_errors_pass_through(parts, conditions):
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+    with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+        volume(parts, replace(conditions, latent=torch.zeros(1, 4, 16, 16)))
+
+
+def test_cancellation_is_asked_for_before_every_step(parts, conditions):
+    asked, steps = [], []
+
+    def should_cancel():
+        asked.append(True)
+        return len(asked) == 3
+
+    with pytest.raises(Cancelled):
+        volume(parts, conditions, should_cancel=should_cancel, on_step=lambda size, step: steps.append((size, step)))
+    assert steps == [(2, 0), (2, 1)]
+
+
+def test_batches_fit_the_budget_and_are_even(parts):
+    unet = parts["unet"]
+    one = bytes_per_slice(unet)
+    assert batch_size_for(unet, 50, one * 4) == 4
+    assert batch_size_for(unet, 50, one * 1000) == 10
+    assert batch_size_for(unet, 11, one * 1000) == 6
+    assert batch_size_for(unet, 50, 0) == 1

@@ -1,0 +1,48 @@
+"""Grey images in and out of the three kinds of autoencoder."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from Xray2MRILib.models.autoencoder import decode_latents, encode_images, to_autoencoder_channels, to_grey
+from Xray2MRILib.models.presets import build_components
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 16), (4, 8)])
+def test_channels_and_back_return_the_image(channels, size):
+    images = torch.rand(2, 1, 16, 16)
+    inside = to_autoencoder_channels(images, channels)
+    assert inside.shape == (2, channels, size, size)
+    assert torch.allclose(to_grey(inside), images)
+
+
+def test_four_channels_are_the_four_neighbours():
+    image = torch.arange(16.0).reshape(1, 1, 4, 4)
+    inside = to_autoencoder_channels(image, 4)[0]
+    assert inside[:, 0, 1].tolist() == [2.0, 3.0, 6.0, 7.0]
+
+
+def test_other_channel_counts_are_refused():
+    with pytest.raises(ValueError, match="1, 3 or 4"):
+        to_autoencoder_channels(torch.zeros(1, 1, 4, 4), 2)
+    with pytest.raises(ValueError, match="1, 3 or 4"):
+        to_grey(torch.zeros(1, 2, 4, 4))
+
+
+@torch.no_grad()
+def test_latents_are_eight_times_smaller_scaled_and_decoded_in_chunks():
+    torch.manual_seed(0)
+    vae = build_components("tiny", autoencoder={"scaling_factor": 2.5})["autoencoder"].eval()
+    images = torch.rand(5, 1, 64, 64) * 2 - 1
+    mode = encode_images(vae, images, sample=False, scaled=False)
+    assert mode.shape == (5, 4, 8, 8)
+    assert torch.equal(encode_images(vae, images, sample=False), mode * 2.5)
+    first, again = (
+        encode_images(vae, images, sample=True, generator=torch.Generator().manual_seed(1)) for _ in range(2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, mode * 2.5)
+    decoded = decode_latents(vae, mode * 2.5, chunk=2)
+    assert decoded.shape == images.shape
+    assert torch.allclose(decoded, decode_latents(vae, mode, scaled=False, chunk=5), atol=1e-5)

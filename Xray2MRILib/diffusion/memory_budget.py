@@ -1,0 +1,49 @@
+"""How many slices are denoised together, and what an exhausted memory looks like."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..device import free_memory_bytes
+from ..models.conditional_unet import Xray2MRIUNet
+
+# measured: beyond ten slices a CPU gains nothing more, and the first slice would only be shown later
+LARGEST_BATCH = {"cpu": 10, "cuda": 50, "mps": 25}
+_SHARE_OF_FREE_MEMORY = 0.5
+# working memory of the U-Net in units of its first feature map, measured on the compact preset and rounded up
+_FEATURE_MAPS = 60
+
+
+def bytes_per_slice(unet: Xray2MRIUNet, latent_size: int = 32) -> int:
+    """Rough upper bound of the memory that denoising one slice takes."""
+    return _FEATURE_MAPS * unet.config.block_out_channels[0] * latent_size**2 * unet.dtype.itemsize
+
+
+def batch_size_for(unet: Xray2MRIUNet, num_slices: int, budget_bytes: int | None = None) -> int:
+    """Slices per batch within the budget (by default half of the device's free memory), in batches of even size."""
+    kind = unet.device.type
+    if budget_bytes is None:
+        free = free_memory_bytes(str(unet.device))
+        budget_bytes = int(free * _SHARE_OF_FREE_MEMORY) if free is not None else 1 << 30
+    largest = max(1, min(LARGEST_BATCH.get(kind, 10), budget_bytes // bytes_per_slice(unet)))
+    return math.ceil(num_slices / math.ceil(num_slices / largest))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that the device (or the machine) had no memory left."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
+    )
+
+
+def release_cached_memory(device: torch.device) -> None:
+    """Give cached blocks back to the device, so that a smaller batch finds them in one piece."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,199 @@
+"""Algorithm 2 of the paper: one noise, then for every depth the reverse process under the radiograph's conditions.
+
+As printed, the loop runs depth by depth and evaluates the encoders anew for each (``slice_loop_as_printed``). Depths do
+not depend on one another, so ``slice_loop`` encodes once and denoises many depths together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from ..errors import Cancelled, ProcessingError
+from ..models.autoencoder import decode_latents
+from ..models.conditional_unet import Xray2MRIUNet
+from .depths import coarse_first
+from .memory_budget import is_out_of_memory, release_cached_memory
+from .radiograph_conditions import RadiographConditions
+from .schedule import sampler_for
+
+NOISES = ("shared", "independent")
+
+
+def starting_noise(depths: Sequence[float], seed: int, noise: str, channels: int = 4, size: int = 32) -> Tensor:
+    """z_T [S, channels, size, size], float32 on the CPU so that every device starts alike.
+
+    ``shared`` is one noise for all depths, which ties neighbouring slices together (A17); ``independent`` seeds each
+    depth by itself, so that a depth keeps its noise whichever others are asked for. Raises ValueError for another word.
+    """
+    if noise == "shared":
+        one = torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(seed))
+        return one.expand(len(depths), -1, -1, -1)
+    if noise == "independent":
+        return torch.stack(
+            [torch.randn(channels, size, size, generator=_depth_generator(seed, depth)) for depth in depths]
+        )
+    raise ValueError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
+
+
+def _depth_generator(seed: int, depth: float) -> torch.Generator:
+    micro_depth = round((depth + 1) * 1e6)
+    mixed = np.random.SeedSequence([seed, micro_depth]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
+
+
+def predict(
+    unet: Xray2MRIUNet,
+    latents: Tensor,
+    timestep: Tensor,
+    depths: Tensor,
+    conditions: RadiographConditions,
+    guidance_scale: float = 1.0,
+) -> Tensor:
+    """The network's prediction [B, 4, h, w] at z_t [B, 4, h, w] and depths u [B], guided classifier-free (A19)."""
+
+    def under(given: RadiographConditions) -> Tensor:
+        radiograph_latent, token, vectors = given.repeated(len(latents))
+        sample = torch.cat([latents.to(unet.dtype), radiograph_latent], dim=1)
+        return unet(sample, timestep, depths, vectors, token).float()
+
+    conditional = under(conditions)
+    if guidance_scale == 1.0:
+        return conditional
+    unconditional = under(conditions.dropped())
+    return unconditional + guidance_scale * (conditional - unconditional)
+
+
+@torch.inference_mode()
+def denoise(
+    unet: Xray2MRIUNet,
+    scheduler: object,
+    noise: Tensor,
+    depths: Tensor,
+    conditions: RadiographConditions,
+    *,
+    num_inference_steps: int,
+    sampler: str = "ddim",
+    guidance_scale: float = 1.0,
+    before_step: Callable[[int], None] = lambda step: None,
+) -> Tensor:
+    """z_0 [B, 4, h, w] from z_T [B, 4, h, w] at depths u [B]: the inner loop of Algorithm 2.
+
+    ``before_step`` is called with the number of steps done and may raise to stop.
+    """
+    process = sampler_for(scheduler, sampler, num_inference_steps)
+    latents = noise * process.init_noise_sigma
+    for step, timestep in enumerate(process.timesteps):
+        before_step(step)
+        prediction = predict(unet, latents, timestep, depths, conditions, guidance_scale)
+        latents = process.step(prediction, timestep, latents).prev_sample
+    return latents
+
+
+def slice_loop(
+    unet: Xray2MRIUNet,
+    autoencoder: AutoencoderKL,
+    scheduler: object,
+    conditions: RadiographConditions,
+    depths: Sequence[float],
+    noise: Tensor,
+    *,
+    num_inference_steps: int,
+    batch_size: int,
+    sampler: str = "ddim",
+    guidance_scale: float = 1.0,
+    on_step: Callable[[int, int], None] = lambda slices, step: None,
+    on_smaller_batch: Callable[[int], None] = lambda batch_size: None,
+    should_cancel: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield (indices into ``depths``, slices [B, H, W] in [0, 1] on the CPU), batch after batch, coarse depths first.
+
+    Parameters
+    ----------
+    depths, noise
+        u in [-1, 1] of S slices, and their z_T [S, 4, h, w].
+    batch_size
+        Slices denoised together; halved when memory runs out, which ``on_smaller_batch`` is told.
+    on_step
+        Called with the size of the batch and the denoising steps it has behind it.
+    should_cancel
+        Asked before every step.
+
+    Raises Cancelled, and ProcessingError (code ``out-of-memory``) when even a single slice does not fit.
+    """
+
+    def before_step(step: int) -> None:
+        if should_cancel():
+            raise Cancelled()
+        on_step(len(batch), step)
+
+    device = unet.device
+    pending = coarse_first(range(len(depths)))
+    while pending:
+        batch = pending[:batch_size]
+        try:
+            latents = denoise(
+                unet,
+                scheduler,
+                noise[batch].to(device),
+                torch.tensor([depths[index] for index in batch], dtype=torch.float32, device=device),
+                conditions,
+                num_inference_steps=num_inference_steps,
+                sampler=sampler,
+                guidance_scale=guidance_scale,
+                before_step=before_step,
+            )
+            before_step(num_inference_steps)
+            slices = grey_slices(autoencoder, latents)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if batch_size == 1:
+                raise ProcessingError(
+                    "The memory does not suffice for a single slice.",
+                    code="out-of-memory",
+                    hint="Close other programs, or use the compact model or another device.",
+                ) from error
+            batch_size = (len(batch) + 1) // 2 if len(batch) > 1 else 1
+            slices = None
+        if slices is None:  # outside the handler, whose traceback would keep the failed batch alive
+            release_cached_memory(device)
+            on_smaller_batch(batch_size)
+            continue
+        yield batch, slices
+        pending = pending[len(batch) :]
+
+
+def slice_loop_as_printed(
+    unet: Xray2MRIUNet,
+    autoencoder: AutoencoderKL,
+    scheduler: object,
+    encode: Callable[[], RadiographConditions],
+    depths: Sequence[float],
+    noise: Tensor,
+    *,
+    num_inference_steps: int,
+) -> Iterator[Tensor]:
+    """Yield slices [H, W] in [0, 1] as Algorithm 2 is printed: one depth at a time, conditions encoded for each."""
+    for depth, z_t in zip(depths, noise, strict=True):
+        conditions = encode()
+        latents = denoise(
+            unet,
+            scheduler,
+            z_t[None].to(unet.device),
+            torch.tensor([depth], dtype=torch.float32, device=unet.device),
+            conditions,
+            num_inference_steps=num_inference_steps,
+        )
+        yield grey_slices(autoencoder, latents)[0]
+
+
+@torch.inference_mode()
+def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Slices [B, H, W] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
+    images = decode_latents(autoencoder, latents.to(autoencoder.dtype))
+    return ((images[:, 0].float() + 1) / 2).clamp(0, 1).cpu()
