@@ -48,7 +48,7 @@ def locate_model(model: str | os.PathLike[str]) -> Path:
     if text in SHIPPED:
         return resource_path(f"models/{text}")
     path = Path(text)
-    if path.is_dir():
+    if text and path.is_dir():
         return path
     if path.is_file() and path.suffix.lower() in _PICKLED:
         raise _pickled(path.name)
@@ -189,12 +189,14 @@ def write_model(
         write_json(draft / CARD_FILE, card)
         names = sorted(path.relative_to(draft).as_posix() for path in draft.rglob("*") if path.is_file())
         write_json(draft / CHECKSUMS_FILE, {name: sha256_of(draft / name) for name in names})
-        for stale in (path for name in NETWORKS for path in (folder / name).glob("*.safetensors*")):
-            stale.unlink()  # shards of an earlier, larger model
-        for name in [*names, CHECKSUMS_FILE]:
+        for name in names:
+            shutil.copymode(draft / CHECKSUMS_FILE, draft / name)  # safetensors lets only the owner read its files
             (folder / name).parent.mkdir(exist_ok=True)
-            shutil.copymode(draft / INDEX_FILE, draft / name)
             os.replace(draft / name, folder / name)
+        for stale in [path for name in NETWORKS for path in (folder / name).glob("*.safetensors*")]:
+            if stale.relative_to(folder).as_posix() not in names:
+                stale.unlink()  # a shard of an earlier, larger model
+        os.replace(draft / CHECKSUMS_FILE, folder / CHECKSUMS_FILE)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
