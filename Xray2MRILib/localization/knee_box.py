@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,23 @@ class KneeBox:
     height: float
     confidence: float
     side: str | None = None
+
+    def square(self) -> KneeBox:
+        """The square with the same centre and the longer edge, so that nothing inside is lost."""
+        edge = max(self.width, self.height)
+        x, y = self.x + (self.width - edge) / 2, self.y + (self.height - edge) / 2
+        return replace(self, x=x, y=y, width=edge, height=edge)
+
+    def clip(self, rows: int, columns: int) -> KneeBox:
+        """The part on a film of so many rows and columns; width or height 0 when there is none."""
+        left, right = max(self.x, 0.0), min(self.x + self.width, columns)
+        top, bottom = max(self.y, 0.0), min(self.y + self.height, rows)
+        return replace(self, x=left, y=top, width=max(right - left, 0.0), height=max(bottom - top, 0.0))
+
+    def share_on_film(self, rows: int, columns: int) -> float:
+        """Share of the box's area that lies on a film of so many rows and columns, in [0, 1]."""
+        clipped = self.clip(rows, columns)
+        return clipped.width * clipped.height / (self.width * self.height)
 
     def iou(self, other: KneeBox) -> float:
         """Intersection over union with another box, in [0, 1]."""
