@@ -137,6 +137,12 @@ def upsampled(coarse: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor
     return F.interpolate(field, size=shape, mode="trilinear", align_corners=True)[0].permute(1, 2, 3, 0)
 
 
+def sample_upsampled(volumes: torch.Tensor, coarse: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
+    """``sample`` at points given on a coarse grid [a, b, c, 3] and up-sampled to ``shape``: [C, *shape]."""
+    grid = upsampled(_normalised(coarse), shape)[None]
+    return F.grid_sample(volumes[None], grid, mode="bilinear", padding_mode="zeros", align_corners=True)[0]
+
+
 def sample(volumes: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Trilinear values [C, ...] of template volumes [C, Y, Z, X] at template points [..., 3] mm; 0 outside."""
     grid = _normalised(points)[None]

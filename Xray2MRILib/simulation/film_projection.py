@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from .deformation import KneeDeformation, sample, upsampled
+from .deformation import KneeDeformation, sample_upsampled
 from .knee_parameters import KneeParameters
 from .pose import rotation
 
@@ -42,15 +42,13 @@ def project(
     tilt = deformation.slope_deg + parameters.beam_deg
     turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32)
     posed = rays @ turn.T
-    coarse = deformation.shape(posed)
-    mineral = torch.zeros(pixels, pixels)
-    fine = upsampled(coarse, (len(y), pixels, pixels))
-    for chunk in fine.split(16):
-        femur, tibia, _ = deformation.film_pose(chunk)
-        mineral += sample(attenuation[0:1], femur)[0].sum(dim=0) + sample(attenuation[1:2], tibia)[0].sum(dim=0)
+    # Pose and shape vary slowly, so they are evaluated on the coarse grid only.
+    femur, tibia, soft_points = deformation.film_pose(deformation.shape(posed))
+    shape = (len(y), pixels, pixels)
+    mineral = sample_upsampled(attenuation[0:1], femur, shape)[0].sum(dim=0)
+    mineral += sample_upsampled(attenuation[1:2], tibia, shape)[0].sum(dim=0)
     # Soft tissue is smooth on a film: half the resolution will do.
-    _, _, soft_points = deformation.film_pose(upsampled(coarse, (len(y), pixels // 2, pixels // 2)))
-    soft = sample(attenuation[2:3], soft_points).sum(dim=1)
+    soft = sample_upsampled(attenuation[2:3], soft_points, (len(y), pixels // 2, pixels // 2)).sum(dim=1)
     soft = F.interpolate(soft[None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
     total = torch.stack((mineral, soft))
     uv = torch.linspace(-half, half, pixels)

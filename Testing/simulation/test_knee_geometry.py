@@ -1,0 +1,159 @@
+"""Deformation, joint closing and projection against closed forms, on a template made of simple bodies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from Xray2MRILib.simulation.anatomy_template import EXTENT_MM, TISSUE_ID, AnatomyTemplate, template_axes
+from Xray2MRILib.simulation.knee_pair import simulate_pair
+from Xray2MRILib.simulation.knee_parameters import KneeParameters, draw
+
+torch = pytest.importorskip("torch")
+
+GAP_MM = 6.0
+
+
+@pytest.fixture(scope="module")
+def blocks() -> AnatomyTemplate:
+    """Two bone blocks, 80 mm wide and 50 mm deep, with a 6 mm joint space in a 100 mm wide leg."""
+    y, z, x = template_axes()
+    y3, z3, x3 = y[:, None, None], z[None, :, None], x[None, None, :]
+    shape = (len(y), len(z), len(x))
+    inside = np.broadcast_to((np.abs(y3) < 40) & (np.abs(x3) < 50), shape)
+    column = np.broadcast_to((np.abs(y3) < 25) & (np.abs(x3) < 40), shape)
+    tissue = np.where(inside, TISSUE_ID["muscle"], 0).astype(np.uint8)
+    tissue[column & (z3 < -GAP_MM / 2)] = TISSUE_ID["femur"]
+    tissue[column & (z3 > GAP_MM / 2)] = TISSUE_ID["tibia"]
+    plane = np.zeros((len(y), len(x)), np.float32)
+    return AnatomyTemplate(
+        "blocks", tissue, np.where(tissue >= TISSUE_ID["femur"], 20, 0).astype(np.float16),
+        np.zeros(shape, np.float16), plane - GAP_MM / 2, plane + GAP_MM / 2, (-40.0, 40.0),
+        {"medial": (0.0, 20.0), "lateral": (0.0, -20.0)}, {}, 0.0, (-8.0, -24.0),
+    )  # fmt: skip
+
+
+def still(**changes: object) -> KneeParameters:
+    """A knee without any random shape or pose."""
+    plain = {
+        "seed": 0, "kl_grade": 0, "warp_mm": 0.0, "joint_space_mm": {"medial": GAP_MM, "lateral": GAP_MM},
+        "flexion_deg": 0.0, "source_mm": 1e6,
+    }  # fmt: skip
+    return KneeParameters(**(plain | changes))
+
+
+def deformation_of(template: AnatomyTemplate, parameters: KneeParameters):
+    from Xray2MRILib.simulation.deformation import KneeDeformation
+
+    return KneeDeformation(template, parameters)
+
+
+def test_joint_space_is_the_drawn_one_and_shows_in_the_volume(blocks: AnatomyTemplate) -> None:
+    from Xray2MRILib.simulation.mr_scan import JOINT_ROW, PIXEL_MM, scan
+
+    for width in (1.5, 3.0, 5.0):
+        deformation = deformation_of(blocks, still(joint_space_mm={"medial": width, "lateral": width}))
+        truth = deformation.joint_space_mm(blocks)
+        assert truth["medial"] == pytest.approx(width, abs=0.02)
+        gap = torch.from_numpy((blocks.tissue == TISSUE_ID["muscle"]).astype(np.float32))
+        volume = scan(deformation, gap, still())
+        profile = volume[27, :, 160] / volume[27, :, 160].max()
+        rows = slice(int(JOINT_ROW) - 30, int(JOINT_ROW) + 30)
+        assert profile[rows].sum() * PIXEL_MM == pytest.approx(width, abs=0.5)
+
+
+def test_narrowing_one_compartment_tilts_the_tibia(blocks: AnatomyTemplate) -> None:
+    truth = deformation_of(blocks, still(joint_space_mm={"medial": 1.0, "lateral": 5.0})).joint_space_mm(blocks)
+    assert truth["medial"] == pytest.approx(1.0, abs=0.15)
+    assert truth["lateral"] == pytest.approx(5.0, abs=0.15)
+
+
+def test_bones_never_meet(blocks: AnatomyTemplate) -> None:
+    deformation = deformation_of(blocks, still(joint_space_mm={"medial": 0.0, "lateral": 9.0}))
+    assert float((deformation.roof - deformation.floor - deformation.shift).min()) >= 0.35 - 1e-4
+
+
+def test_shape_does_not_fold() -> None:
+    """Jacobian of the smooth random map is positive everywhere for the whole drawn population."""
+    from Xray2MRILib.simulation.deformation import KneeDeformation
+
+    y, z, x = template_axes()
+    flat = np.zeros((len(y), len(x)), np.float32)
+    tiny = AnatomyTemplate(
+        "flat", np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1, 1), np.float16), np.zeros((1, 1, 1), np.float16),
+        flat - 3, flat + 3, (-36.0, 36.0), {"medial": (0.0, 20.0), "lateral": (0.0, -20.0)}, {},
+    )  # fmt: skip
+    grid = torch.stack(torch.meshgrid(*[torch.arange(-48.0, 49.0, 3.0)] * 3, indexing="ij"), dim=-1)
+    for seed in range(40):
+        deformation = KneeDeformation(tiny, draw(seed, seed % 5, ("flat",), {"flat": 72.0}))
+        mapped = deformation.shape(grid)
+        columns = [mapped.diff(dim=axis)[:-1 or None, :-1 or None, :-1 or None] / 3 for axis in range(3)]
+        size = min(c.shape[0] for c in columns)
+        jacobian = torch.stack([c[:size, :size, :size] for c in columns], dim=-1)
+        assert float(torch.linalg.det(jacobian).min()) > 0.2
+
+
+def test_attenuation_of_a_slab(blocks: AnatomyTemplate) -> None:
+    from Xray2MRILib.simulation.film_projection import project
+
+    slab = torch.zeros(3, *blocks.tissue.shape)
+    y = torch.from_numpy(template_axes()[0])
+    slab[0, (y > -20) & (y < 20)] = 0.05
+    film = project(deformation_of(blocks, still()), slab, still(), film_mm=60, pixels=48)
+    assert float(film[0, 24, 24]) == pytest.approx(0.05 * 40, rel=0.03)
+
+
+def test_attenuation_of_a_sphere(blocks: AnatomyTemplate) -> None:
+    from Xray2MRILib.simulation.film_projection import project
+
+    y, z, x = (torch.from_numpy(a) for a in template_axes())
+    radius = 20.0
+    ball = (y[:, None, None] ** 2 + z[None, :, None] ** 2 + x[None, None] ** 2).sqrt() < radius
+    film = project(
+        deformation_of(blocks, still()), torch.stack((torch.zeros_like(ball), ball, ball)).float() * 0.1, still(),
+        film_mm=60, pixels=60,
+    )  # fmt: skip
+    for offset in (0, 8, 14):
+        chord = 2 * np.sqrt(radius**2 - offset**2)
+        assert float(film[1, 30, 30 + offset]) == pytest.approx(0.1 * chord, rel=0.06)
+
+
+def test_magnification_by_diverging_rays(blocks: AnatomyTemplate) -> None:
+    """A thin rod at depth y shows at x * source / (source + y) in the plane of the joint centre."""
+    from Xray2MRILib.simulation.film_projection import project
+
+    source = 600.0
+    y, _, x = template_axes()
+    for depth in (-40.0, 40.0):
+        rod = torch.zeros(3, *blocks.tissue.shape)
+        rod[0, int(np.argmin(abs(y - depth))) - 2 : int(np.argmin(abs(y - depth))) + 3, :, int(np.argmin(abs(x - 30)))] = 1
+        film = project(deformation_of(blocks, still()), rod, still(source_mm=source), film_mm=80, pixels=320)[0, 160]
+        centre = float((film * torch.linspace(-39.875, 39.875, 320)).sum() / film.sum())
+        assert centre == pytest.approx(30 * source / (source + depth), abs=0.35)
+
+
+def test_pairs_are_deterministic_and_differ_between_seeds(blocks: AnatomyTemplate) -> None:
+    blocks.margins_mm.update({f"{b}_{s}": np.zeros((0, 3), np.float32) for b in ("femur", "tibia") for s in ("medial", "lateral")})
+    one, again, other = (
+        simulate_pair(blocks, draw(seed, 2, ("blocks",), {"blocks": 80.0})) for seed in (4, 4, 5)
+    )
+    assert np.array_equal(one.volume, again.volume)
+    assert np.array_equal(one.bone, again.bone)
+    assert not np.array_equal(one.volume, other.volume)
+
+
+def test_grades_lose_joint_space_on_average() -> None:
+    means = []
+    for grade in range(5):
+        knees = [draw(1000 * grade + k, grade, ("t",), {"t": 75.0}) for k in range(150)]
+        means.append(np.mean([min(k.joint_space_mm.values()) for k in knees]))
+    assert all(a > b for a, b in zip(means[:-1], means[1:], strict=True))
+    assert means[0] == pytest.approx(4.5, abs=0.5)
+    assert means[4] < 1.6
+
+
+def test_extent_holds_the_mr_field() -> None:
+    from Xray2MRILib.simulation.mr_scan import JOINT_ROW, PIXEL_MM, SIZE
+
+    assert EXTENT_MM["z"][0] <= -JOINT_ROW * PIXEL_MM
+    assert EXTENT_MM["z"][1] >= (SIZE - JOINT_ROW) * PIXEL_MM

@@ -1,0 +1,154 @@
+"""Train E1 and D: reconstruction of MR slices and of laid-in radiographs (paper eq. 6, A11), then measure the latents.
+
+Loss: absolute error, absolute error of the gradients (so that thin bright cartilage survives) and a small
+Kullback-Leibler term. Patches rather than whole slices, because the network is convolutional and patches are cheaper.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.training_utils import EMAModel
+from torch import Tensor
+from torch.nn import functional
+
+from ..models.autoencoder import to_autoencoder_channels, to_grey
+from ..models.presets import build_components
+from .checkpoint import load_checkpoint, save_checkpoint
+from .classifier import learning_rate_factor
+from .pair_data import exposed_crops, load_volumes
+from .precision import autocast, choose_device, measured_precision
+
+
+def reconstruction_loss(images: Tensor, output: Tensor, posterior: Any, edge_weight: float, kl_weight: float) -> Tensor:
+    """Mean |x - D(E(x))| plus edge-weighted gradient error plus KL per latent element, images [B, 1, H, W]."""
+    error = (images - output).abs().mean() + (images - output).square().mean()
+    edges = sum(((images - output).diff(dim=axis)).abs().mean() for axis in (-1, -2))
+    spread = 0.5 * (posterior.mean.float().square() + posterior.var.float() - 1 - posterior.logvar.float()).mean()
+    return error + edge_weight * edges + kl_weight * spread
+
+
+def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
+    """Train as a recipe says and write ``output``/autoencoder in diffusers' layout with the measured latent scale.
+
+    Parameters
+    ----------
+    config
+        data, held_out (folders of simulated pairs), knees (how many to hold in memory), preset, steps, batch_size,
+        patch (pixels), radiograph_share (0..1 of a batch), learning_rate, warm_up_steps, ema_decay, edge_weight,
+        kl_weight, precision, device, threads, seed, log_every, save_every.
+
+    Returns {"psnr_db", "ssim", "scaling_factor"} on held-out slices.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config["seed"])
+    if config.get("threads"):
+        torch.set_num_threads(config["threads"])
+    device = choose_device(config["device"])
+    parts = build_components(config["preset"])
+    vae = parts["autoencoder"].to(device, memory_format=torch.channels_last)
+    volumes = load_volumes(Path(config["data"]), config["knees"])
+    films = _laid_in_films(Path(config["data"]), parts["radiograph_encoder"], config["knees"], config["seed"])
+    average = EMAModel(vae.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
+    optimiser = torch.optim.AdamW(vae.parameters(), lr=config["learning_rate"], weight_decay=1e-4)
+    state = {"step": 0}
+    checkpoint = output / "checkpoint.safetensors"
+    if resume and checkpoint.exists():
+        state = load_checkpoint(checkpoint, vae, average, optimiser)
+    probe = torch.zeros(4, vae.config.in_channels, 64, 64, device=device).to(memory_format=torch.channels_last)
+    precision = measured_precision(config["precision"], device, lambda: vae(probe).sample)
+    print(f"{len(volumes)} knees, {precision} on {device}", flush=True)
+
+    started, losses = time.monotonic(), []
+    for step in range(state["step"], config["steps"]):
+        generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
+        for group in optimiser.param_groups:
+            group["lr"] = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
+        images = _batch(volumes, films, config, generator).to(device)
+        entering = to_autoencoder_channels(images, vae.config.in_channels).to(memory_format=torch.channels_last)
+        with autocast(device, precision):
+            posterior = vae.encode(entering).latent_dist
+            decoded = to_grey(vae.decode(posterior.sample()).sample)
+        loss = reconstruction_loss(images, decoded.float(), posterior, config["edge_weight"], config["kl_weight"])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        average.step(vae.parameters())
+        losses.append(loss.item())
+        if (step + 1) % config["log_every"] == 0:
+            pace = (time.monotonic() - started) / (step + 1 - state["step"])
+            print(f"step {step + 1} loss {sum(losses) / len(losses):.4f} {pace:.2f} s/step", flush=True)
+            losses = []
+        if (step + 1) % config["save_every"] == 0:
+            save_checkpoint(checkpoint, vae, average, optimiser, {"step": step + 1})
+    save_checkpoint(checkpoint, vae, average, optimiser, {"step": config["steps"]})
+    average.copy_to(vae.parameters())
+    return finish(vae.eval(), config, output, device)
+
+
+@torch.no_grad()
+def finish(vae: torch.nn.Module, config: dict[str, Any], output: Path, device: torch.device) -> dict[str, Any]:
+    """Measure reconstruction and latent spread on held-out knees, store the scale, write the network."""
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    volumes = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10))
+    values, latents = [], []
+    for volume in volumes:
+        images = volume[4::9, None].float() / 127.5 - 1
+        entering = to_autoencoder_channels(images, vae.config.in_channels).to(device)
+        posterior = vae.encode(entering).latent_dist
+        latents.append(posterior.mean.cpu())
+        decoded = to_grey(vae.decode(posterior.mode()).sample).cpu().clamp(-1, 1)
+        for truth, found in zip(images[:, 0].numpy(), decoded[:, 0].numpy(), strict=True):
+            truth, found = (truth + 1) / 2, (found + 1) / 2
+            values.append(
+                (
+                    peak_signal_noise_ratio(truth, found, data_range=1.0),
+                    structural_similarity(
+                        truth, found, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+                    ),
+                )
+            )
+    scale = 1 / float(torch.cat(latents).std())
+    vae.register_to_config(scaling_factor=scale)
+    temporary = output / "autoencoder"
+    vae.save_pretrained(temporary, safe_serialization=True)
+    psnr, ssim = (float(torch.tensor(column).median()) for column in zip(*values, strict=True))
+    metrics = {"psnr_db": psnr, "ssim": ssim, "scaling_factor": scale}
+    (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1))
+    print(json.dumps(metrics), flush=True)
+    return metrics
+
+
+def _laid_in_films(folder: Path, encoder: torch.nn.Module, knees: int | None, seed: int) -> Tensor:
+    """One exposure a knee, as E2 shows it to the autoencoder, uint8 [N, 1, 256, 256]."""
+    from ..simulation.pair_store import list_pairs
+
+    views = []
+    for path in list_pairs(folder)[:knees]:
+        crop = torch.from_numpy(exposed_crops(path, 1, seed))[:, None]
+        views.append(((encoder.autoencoder_view(crop)[0] + 1) * 127.5).round().to(torch.uint8))
+    return torch.stack(views)
+
+
+def _batch(volumes: Tensor, films: Tensor, config: dict[str, Any], generator: torch.Generator) -> Tensor:
+    """Random patches [B, 1, P, P] in [-1, 1]; slices mirrored at random, since left knees meet the network mirrored."""
+    size, patch = volumes.shape[-1], config["patch"]
+    images = []
+    for _ in range(config["batch_size"]):
+        draw = torch.rand(5, generator=generator)
+        knee = int(draw[0] * len(volumes))
+        if draw[4] < config["radiograph_share"]:
+            picture = films[int(draw[0] * len(films)), 0]
+        else:
+            picture = volumes[knee, int(draw[1] * volumes.shape[1])]
+        # Patches are drawn towards the centre, where the joint is, and never beyond the picture.
+        row, column = (int((0.5 + 0.62 * (float(d) - 0.5) * 2 * 0.8) * (size - patch)) for d in draw[2:4])
+        images.append(picture[row : row + patch, column : column + patch])
+    stacked = torch.stack(images)[:, None].float() / 127.5 - 1
+    return functional.hardtanh(stacked)

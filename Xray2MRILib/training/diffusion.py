@@ -1,0 +1,186 @@
+"""Train U and the radiograph tokens: predict the noise (or the velocity) of a slice's latent (paper eq. 8, 15).
+
+Targets are posterior samples of E1 times the latent scale; conditions are the radiograph latent, depth u, p, i and the
+tokens, dropped at random as in Zero-123 (A19). Every slice of a knee shares its radiograph; depths are drawn at random.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from diffusers.training_utils import EMAModel, compute_snr
+from torch import Tensor, nn
+
+from ..diffusion.schedule import training_target
+from ..models.condition_dropout import drop_conditions
+from ..models.presets import build_components
+from .checkpoint import load_checkpoint, save_checkpoint
+from .classifier import learning_rate_factor
+from .pair_data import KneeLatents, encode_pairs, soft_grades
+from .precision import autocast, choose_device, measured_precision
+
+
+class Denoiser(nn.Module):
+    """U and the token encoder as one trainable network."""
+
+    def __init__(self, unet: nn.Module, encoder: nn.Module) -> None:
+        super().__init__()
+        self.unet, self.encoder = unet, encoder
+
+
+def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
+    """Train as a recipe says; writes ``output``/unet, ``radiograph_encoder`` and ``scheduler`` in diffusers' layout.
+
+    Parameters
+    ----------
+    config
+        data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote), preset,
+        changes (of the preset's components), steps, knees_per_batch, depths_per_knee, exposures, learning_rate,
+        warm_up_steps, weight_decay, ema_decay, min_snr_gamma (0 = off), precision, device, threads, seed, log_every,
+        save_every, knees (limit, null for all).
+
+    Returns {"held_out_loss"}: the loss on held-out knees at fixed noise and steps, with averaged weights.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config["seed"])
+    if config.get("threads"):
+        torch.set_num_threads(config["threads"])
+    device = choose_device(config["device"])
+    parts = build_components(config["preset"], **config.get("changes", {}))
+    vae = AutoencoderKL.from_pretrained(config["autoencoder"]).to(device, memory_format=torch.channels_last).eval()
+    encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
+    network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
+    probe = torch.zeros(8, 8, 32, 32, device=device).to(memory_format=torch.channels_last)
+    uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
+    trial = partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
+    precision = measured_precision(config["precision"], device, trial)
+    cast = partial(autocast, device, precision)
+    knees, held_out = (
+        _encoded(Path(config[name]), output / f"latents-{name}.safetensors", vae, encoder, config, cast, device)
+        for name in ("data", "held_out")
+    )
+    print(f"{len(knees)} knees, {precision} on {device}", flush=True)
+    average = EMAModel(network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"]
+    )
+    state = {"step": 0}
+    checkpoint = output / "checkpoint.safetensors"
+    if resume and checkpoint.exists():
+        state = load_checkpoint(checkpoint, network, average, optimiser)
+
+    started, losses = time.monotonic(), []
+    for step in range(state["step"], config["steps"]):
+        generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
+        for group in optimiser.param_groups:
+            group["lr"] = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
+        with cast():
+            loss = denoising_loss(network, knees, scheduler, vae.config.scaling_factor, config, generator, device)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        average.step(network.parameters())
+        losses.append(loss.item())
+        if (step + 1) % config["log_every"] == 0:
+            pace = (time.monotonic() - started) / (step + 1 - state["step"])
+            print(f"step {step + 1} loss {sum(losses) / len(losses):.4f} {pace:.2f} s/step", flush=True)
+            losses = []
+        if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
+            save_checkpoint(checkpoint, network, average, optimiser, {"step": step + 1})
+            average.store(network.parameters())
+            average.copy_to(network.parameters())
+            metrics = _held_out_loss(network, held_out, scheduler, vae.config.scaling_factor, config, cast, device)
+            _write(network, scheduler, output, {"step": step + 1, **metrics})
+            average.restore(network.parameters())
+            print(f"step {step + 1} held-out loss {metrics['held_out_loss']:.4f}", flush=True)
+    return json.loads((output / "diffusion_metrics.json").read_text())
+
+
+def denoising_loss(
+    network: Denoiser, knees: KneeLatents, scheduler: Any, scale: float, config: dict[str, Any],
+    generator: torch.Generator, device: torch.device, *, dropout: bool = True,
+) -> Tensor:  # fmt: skip
+    """Mean weighted squared error of the prediction over a random batch of knees and depths (eq. 15)."""
+    k, d = config["knees_per_batch"], config["depths_per_knee"]
+    knee = torch.randint(len(knees), (k,), generator=generator)
+    exposure = torch.randint(knees.crops.shape[1], (k,), generator=generator)
+    depth = torch.randint(knees.mean.shape[1], (k, d), generator=generator)
+    rows, slices = knee.repeat_interleave(d), depth.reshape(-1)
+    posterior = knees.mean[rows, slices].float(), knees.deviation[rows, slices].float()
+    z = (posterior[0] + posterior[1] * torch.randn(posterior[0].shape, generator=generator)) * scale
+    noise = torch.randn(z.shape, generator=generator)
+    t = torch.randint(scheduler.config.num_train_timesteps, (k * d,), generator=generator)
+    noisy = scheduler.add_noise(z, noise, t)
+    target = training_target(scheduler, z, noise, t)
+
+    crops = knees.crops[knee, exposure][:, None].float() / 127.5 - 1
+    token = network.encoder.token(crops.to(device))
+    latent = knees.radiograph_latents[knee, exposure].float().repeat_interleave(d, 0)
+    conditions = {
+        "p": soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0),
+        "i": knees.histograms[knee, exposure].repeat_interleave(d, 0),
+    }
+    token = None if token is None else token.repeat_interleave(d, 0)
+    if dropout:
+        latent, token, conditions = drop_conditions(latent, token, conditions, generator)
+    u = slices.float() / (knees.mean.shape[1] - 1) * 2 - 1
+    entering = torch.cat((noisy, latent), dim=1).to(device, memory_format=torch.channels_last)
+    conditions = {name: value.to(device) for name, value in conditions.items()}
+    output = network.unet(entering, t.to(device), u.to(device), conditions, token)
+    error = (output.float() - target.to(device)).square().mean(dim=(1, 2, 3))
+    return (error * _snr_weight(scheduler, t, config["min_snr_gamma"]).to(device)).mean()
+
+
+def _snr_weight(scheduler: Any, t: Tensor, gamma: float) -> Tensor:
+    """min-SNR weight of each step (Hang et al. 2023) for the scheduler's prediction type; ones when gamma is 0."""
+    if not gamma:
+        return torch.ones(len(t))
+    snr = compute_snr(scheduler, t)
+    divisor = snr + 1 if scheduler.config.prediction_type == "v_prediction" else snr
+    return snr.clamp(max=gamma) / divisor
+
+
+def _encoded(
+    folder: Path, kept: Path, vae: nn.Module, encoder: nn.Module, config: dict, cast: Any, device: torch.device
+) -> KneeLatents:
+    """Latents of a folder of pairs, computed once and kept beside the checkpoint."""
+    from safetensors.torch import load_file, save_file
+
+    if not kept.exists():
+        latents = encode_pairs(
+            folder, vae, encoder, config["exposures"], config["seed"], count=config.get("knees"), cast=cast, device=device
+        )
+        temporary = kept.with_name(kept.name + ".tmp")
+        save_file({name: getattr(latents, name) for name in KneeLatents.__dataclass_fields__}, temporary)
+        temporary.replace(kept)
+    return KneeLatents(**load_file(kept))
+
+
+@torch.no_grad()
+def _held_out_loss(
+    network: Denoiser, knees: KneeLatents, scheduler: Any, scale: float, config: dict, cast: Any, device: torch.device
+) -> dict[str, float]:
+    """Loss over eight fixed batches of held-out knees."""
+    network.eval()
+    values = []
+    for index in range(8):
+        generator = torch.Generator().manual_seed(977 + index)
+        with cast():
+            loss = denoising_loss(network, knees, scheduler, scale, config, generator, device, dropout=False)
+        values.append(float(loss))
+    network.train()
+    return {"held_out_loss": sum(values) / len(values)}
+
+
+def _write(network: Denoiser, scheduler: Any, output: Path, metrics: dict[str, Any]) -> None:
+    network.unet.save_pretrained(output / "unet", safe_serialization=True)
+    network.encoder.save_pretrained(output / "radiograph_encoder", safe_serialization=True)
+    scheduler.save_pretrained(output / "scheduler")
+    (output / "diffusion_metrics.json").write_text(json.dumps(metrics, indent=1))

@@ -1,0 +1,106 @@
+"""What the autoencoder and the diffusion model learn from: slices, films and latents of simulated pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..conditions.intensity_histogram import intensity_histogram
+from ..models.autoencoder import to_autoencoder_channels
+from ..radiograph.preparation import normalise_crop
+from ..simulation.film_appearance import expose, joint_crop
+from ..simulation.pair_store import list_pairs, read_pair
+
+
+def load_volumes(folder: Path, count: int | None = None) -> Tensor:
+    """MR volumes of the first ``count`` pairs, uint8 [N, 50, 256, 256], posterior slice first."""
+    return torch.stack(
+        [
+            torch.from_numpy(np.round(read_pair(path, film=False).volume * 255).astype(np.uint8))
+            for path in list_pairs(folder)[:count]
+        ]
+    )
+
+
+def exposed_crops(path: Path, exposures: int, seed: int) -> np.ndarray:
+    """``exposures`` random exposures of one simulated knee's joint crop, float32 [E, 256, 256] in [-1, 1]."""
+    pair = read_pair(path, volume=False)
+    rng = np.random.default_rng([seed, pair.parameters.seed])
+    return np.stack(
+        [
+            normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)).reshape(256, 256)
+            for _ in range(exposures)
+        ]
+    )
+
+
+@dataclass
+class KneeLatents:
+    """All that a diffusion step needs, encoded once because E1 is frozen.
+
+    Attributes
+    ----------
+    mean, deviation
+        Posterior of every slice, float16 [N, 50, 4, 32, 32], unscaled.
+    crops
+        Exposures of the radiograph, uint8 [N, E, 256, 256] (0..255 for [-1, 1]).
+    radiograph_latents
+        Their latents, float16 [N, E, 4, 32, 32].
+    histograms
+        float32 [N, E, 64].
+    grades
+        KL grade, int64 [N].
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    crops: Tensor
+    radiograph_latents: Tensor
+    histograms: Tensor
+    grades: Tensor
+
+    def __len__(self) -> int:
+        return len(self.grades)
+
+
+@torch.no_grad()
+def encode_pairs(
+    folder: Path, vae: torch.nn.Module, encoder: torch.nn.Module, exposures: int, seed: int, *,
+    count: int | None = None, cast: object = None, device: torch.device | None = None,
+) -> KneeLatents:  # fmt: skip
+    """Encode every pair of ``folder`` (E1 on slices, E2's latent on ``exposures`` films each)."""
+    import contextlib
+
+    device = device or torch.device("cpu")
+    context = cast or contextlib.nullcontext
+    rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
+    for path in list_pairs(folder)[:count]:
+        pair = read_pair(path, film=False)
+        slices = torch.from_numpy(pair.volume)[:, None].to(device) * 2 - 1
+        with context():
+            posterior = vae.encode(to_autoencoder_channels(slices, vae.config.in_channels)).latent_dist
+        rows["mean"].append(posterior.mean.half().cpu())
+        rows["deviation"].append(posterior.std.half().cpu())
+        crops = torch.from_numpy(exposed_crops(path, exposures, seed))
+        rows["crops"].append(((crops + 1) * 127.5).round().to(torch.uint8))
+        with context():
+            latent = encoder.latent(vae, crops[:, None].to(device))
+        rows["radiograph_latents"].append(latent.half().cpu())
+        rows["histograms"].append(torch.from_numpy(np.stack([intensity_histogram(c[None]) for c in crops.numpy()])))
+        rows["grades"].append(torch.tensor(pair.parameters.kl_grade))
+    return KneeLatents(**{name: torch.stack(values) for name, values in rows.items()})
+
+
+def soft_grades(grades: Tensor, generator: torch.Generator) -> Tensor:
+    """KOA probabilities [B, 5] as a real classifier would give them for known grades [B]: peaked, at times off by one.
+
+    Logits fall with the distance from the grade at a random rate, with Gaussian noise.
+    """
+    distance = (torch.arange(5) - grades[:, None]).abs().float()
+    rate = 0.7 + 2.5 * torch.rand(len(grades), 1, generator=generator)
+    noise = 0.7 * torch.randn(len(grades), 5, generator=generator)
+    return torch.softmax(-rate * distance + noise, dim=1)
