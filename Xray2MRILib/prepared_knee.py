@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .errors import InputError
 from .generation_settings import GenerationSettings
 from .localization.knee_box import KneeBox
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from .conditions.plausibility import Plausibility
     from .radiograph.preparation import PreparedRadiograph
     from .radiograph.reading import Radiograph
-
-# a rectangle drawn by hand must show at least this share of itself on the film
-_LEAST_ON_FILM = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ def prepare_knee(
     plausibility = assess_plausibility(radiograph.pixels, prepared.image, box)
     prepared.record["plausibility"] = asdict(plausibility)
     prepared.record["box_source"] = box_source
-    warnings += side_warnings
+    warnings += [*side_warnings, *prepared.record.get("warnings", [])]
     if not plausibility.plausible:
         reasons = "; ".join(plausibility.reasons) or "it resembles no film the model knows"
         warnings.append(f"This may not be a frontal knee radiograph ({reasons}). The volume means nothing then.")
@@ -73,7 +68,9 @@ def choose_box(
 ) -> tuple[list[KneeBox], KneeBox | None, str, list[str]]:
     """All boxes from left to right, the box to use, where it comes from ("user", "detector", "none"), and warnings."""
     if settings.roi is not None:
-        box = box_around(settings.roi, radiograph.pixels)
+        from .radiograph.preparation import box_from_rectangle
+
+        box = box_from_rectangle(settings.roi, radiograph.pixels.shape)
         return [box], box, "user", []
     from .localization.localize import localize_knees
 
@@ -105,25 +102,6 @@ def choose_box(
     place = boxes.index(box) + 1
     others = "--knee chooses another one."
     return boxes, box, "detector", [f"{len(boxes)} knees were found; number {place} from the left was taken. {others}"]
-
-
-def box_around(roi: tuple[float, ...], pixels: np.ndarray) -> KneeBox:
-    """The square box with the centre and the longer edge of a rectangle x, y, width, height in film pixels.
-
-    Raises InputError when most of the rectangle lies beyond the film [H, W].
-    """
-    x, y, width, height = roi
-    rows, columns = pixels.shape
-    across = min(x + width, columns) - max(x, 0.0)
-    down = min(y + height, rows) - max(y, 0.0)
-    if across <= 0 or down <= 0 or across * down < _LEAST_ON_FILM * width * height:
-        raise InputError(
-            f"The rectangle {x:g},{y:g},{width:g},{height:g} lies mostly beyond the film of {columns} x {rows} pixels.",
-            code="bad-option",
-            hint="Give --roi X,Y,W,H in pixels from the top left corner.",
-        )
-    edge = max(width, height)
-    return KneeBox(x + (width - edge) / 2, y + (height - edge) / 2, edge, edge, confidence=1.0)
 
 
 def described(knee: PreparedKnee) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""What tests of several parts share: real films and a model small enough for seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+FILMS = Path(__file__).parent / "localization" / "films"
+
+
+@pytest.fixture(scope="session")
+def knee_film() -> Path:
+    """A real radiograph of one knee (CC BY 4.0, see Testing/localization)."""
+    return FILMS / "0075.webp"
+
+
+@pytest.fixture(scope="session")
+def film_of_two_knees() -> Path:
+    """A real radiograph of both knees of a patient."""
+    return FILMS / "0052.webp"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained model with a few ten thousand parameters, in the layout of the real ones."""
+    import torch
+
+    from Xray2MRILib.models.presets import build_components
+    from Xray2MRILib.pipeline import Xray2MRIPipeline
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    pipeline = Xray2MRIPipeline(**build_components("tiny"))
+    pipeline.save_pretrained(folder, card={"preset": "tiny", "licence": "Apache-2.0"})
+    return folder

@@ -1,0 +1,307 @@
+"""The background worker, driven as its callers drive it: real processes, real pipes, a tiny model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from worker_process import WorkerProcess
+
+from Xray2MRILib.protocol import PROTOCOL_VERSION
+from Xray2MRILib.volume.pseudo_mri import PseudoMRI
+
+# long enough that no machine finishes it before the test does something to it
+ENDLESS = {"slices": 500, "steps": 1000}
+QUICK = {"slices": 5, "steps": 2}
+
+
+@pytest.fixture
+def start():
+    """Starts workers and ends them after the test."""
+    workers = []
+
+    def started(*options: str, **arguments) -> WorkerProcess:
+        workers.append(WorkerProcess(*options, **arguments))
+        return workers[-1]
+
+    yield started
+    for worker in workers:
+        worker.end()
+
+
+@pytest.fixture(scope="module")
+def worker():
+    """One warm worker for all tests that leave it alive."""
+    shared = WorkerProcess()
+    shared.wait_for("hello")
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def request_for(knee_film, tiny_model, tmp_path):
+    """Fields of a generate request with its own output."""
+
+    def fields(job: str, **settings) -> dict:
+        return {
+            "job": job,
+            "radiograph": str(knee_film),
+            "output": str(tmp_path / f"{job}.nrrd"),
+            "model": str(tiny_model),
+            "device": "cpu",
+            **QUICK,
+            **settings,
+        }
+
+    return fields
+
+
+def _left_over(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_handshake(start):
+    worker = start()
+    starting = worker.next()
+    assert starting == {"type": "starting", "pid": worker.process.pid, "protocol": PROTOCOL_VERSION}
+    hello = worker.next()
+    assert hello["type"] == "hello"
+    assert hello["pid"] == worker.process.pid
+    assert hello["device"] in ("cpu", "cuda", "mps")
+    assert hello["free_memory_bytes"] > 1_000_000
+    assert hello["versions"]["torch"]
+    assert hello["idle_shutdown_s"] == 300
+    worker.send("shutdown")
+    assert worker.rest() == []
+    assert worker.process.wait(10) == 0
+
+
+def test_two_jobs_with_one_loading_of_the_model(start, request_for, tmp_path):
+    worker = start()
+    # the first request goes out before the worker can be ready
+    worker.send("generate", **request_for("first", slice_folder=str(tmp_path / "slices")))
+    first = worker.wait_for("result")["result"]
+    said = list(worker.reports)
+    worker.send("generate", **request_for("second", seed=1))
+    second = worker.wait_for("result", "error")["result"]
+    assert first["timings_s"]["load model"] > 5 * second["timings_s"]["load model"]
+
+    fractions = [report["fraction"] for report in said if report["type"] == "progress"]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert any(report["eta_s"] for report in said if report["type"] == "progress")
+    assert {report["job"] for report in said if "job" in report} == {"first"}
+
+    volume = PseudoMRI.load(first["volume"])
+    slices = [report for report in said if report["type"] == "slice"]
+    assert sorted(report["depth_index"] for report in slices) == list(range(5))
+    for report in slices:
+        image = np.load(report["file"], allow_pickle=False)
+        assert image.dtype == np.float32
+        # 16-bit storage keeps 1/4095 of the grey range
+        assert np.abs(image - volume.array[report["file_index"]]).max() < 1 / 4095
+        assert report["u"] == pytest.approx(volume.depth_positions[report["file_index"]])
+    assert not np.array_equal(PseudoMRI.load(second["volume"]).array, volume.array)
+
+
+def test_cancelling_in_the_middle(worker, request_for, tmp_path):
+    folder = tmp_path / "slices"
+    worker.send("generate", **request_for("endless", **{**ENDLESS, "slice_folder": str(folder), "steps": 50}))
+    worker.wait_for("slice")
+    worker.send("cancel", job="endless")
+    asked = time.monotonic()
+    error = worker.wait_for("error", "result", job="endless")
+    assert error["code"] == "cancelled"
+    assert time.monotonic() - asked < 10
+    assert _left_over(tmp_path) == []
+
+    worker.send("generate", **request_for("after"))
+    assert worker.wait_for("result", "error")["type"] == "result"
+
+
+def test_only_one_job_at_a_time(worker, request_for):
+    worker.send("generate", **request_for("long", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    worker.send("generate", **request_for("impatient"))
+    error = worker.wait_for("error")
+    assert (error["job"], error["code"]) == ("impatient", "busy")
+    worker.send("cancel", job="another")
+    assert worker.wait_for("error")["code"] == "no-such-job"
+    worker.send("cancel")
+    assert worker.wait_for("error")["code"] == "cancelled"
+    worker.send("cancel")
+    assert worker.wait_for("error")["code"] == "no-such-job"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"not json",
+        b"\xff\xfe\x00",
+        b"[1, 2]",
+        b'{"no": "type"}',
+        b'{"type": "fly"}',
+        b'{"type": "generate"}',
+        b'{"type": "generate", "job": 5, "radiograph": "a", "output": "b"}',
+        b'{"type": "generate", "job": "x", "radiograph": "a", "output": "b.nrrd", "slices": "many"}',
+        b'{"type": "generate", "job": "x", "radiograph": "a", "output": "b.nrrd", "slices": NaN}',
+        b'{"type": "densify", "job": "x"}',
+        b"[" * 5000,
+    ],
+)
+def test_lines_that_cannot_be_understood(worker, line):
+    worker.send_bytes(line + b"\n")
+    error = worker.next()
+    assert error["type"] == "error"
+    assert error["code"] == "bad-request"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"radiograph": "missing.png"}, None),
+        ({"slices": 1}, "bad-option"),
+        ({"roi": [1, 2, 3]}, "bad-option"),
+        ({"kl": [1, 1, 1, 1, 1]}, "bad-probabilities"),
+        ({"output": "volume.txt"}, "bad-output"),
+        ({"output": "/proc/volume.nrrd"}, None),
+        ({"model": "no/such/model"}, "no-such-model"),
+        ({"device": "mps" if sys.platform != "darwin" else "cuda"}, "no-such-device"),
+        ({"radiograph": "a\0b"}, None),
+        ({"slice_folder": "/proc/nothing"}, "bad-output"),
+    ],
+)
+def test_jobs_that_cannot_be_done(worker, request_for, tmp_path, change, code):
+    worker.send("generate", **{**request_for("bad"), **change})
+    error = worker.wait_for("error", "result", job="bad")
+    assert error["type"] == "error"
+    assert error["code"] != "internal", error
+    assert code is None or error["code"] == code
+    assert error["message"].endswith((".", "?"))
+    assert "\n" not in error["message"]
+    assert _left_over(tmp_path) == []
+
+
+def test_more_depths_of_a_job_and_of_a_file(worker, request_for, tmp_path):
+    request = request_for("coarse", seed=3)
+    worker.send("generate", **request)
+    coarse = PseudoMRI.load(worker.wait_for("result", "error")["result"]["volume"])
+
+    worker.send("densify", job="dense", of_job="coarse", slices=9, output=str(tmp_path / "dense.mha"))
+    dense = PseudoMRI.load(worker.wait_for("result", "error")["result"]["volume"])
+    assert dense.num_slices == 9
+    np.testing.assert_array_equal(dense.array[::2], coarse.array)
+
+    worker.send(
+        "densify", job="from file", slices=9, output=str(tmp_path / "again.nii.gz"), volume=request["output"],
+        radiograph=request["radiograph"], model=request["model"], device="cpu",
+    )  # fmt: skip
+    again = PseudoMRI.load(worker.wait_for("result", "error")["result"]["volume"])
+    assert np.abs(again.array - dense.array).max() <= 1 / 4095 + 1e-6
+
+    worker.send("densify", job="lost", of_job="never", slices=9, output=str(tmp_path / "lost.nrrd"))
+    assert worker.wait_for("error")["code"] == "no-such-job"
+    worker.send("densify", job="vague", slices=9, output=str(tmp_path / "lost.nrrd"))
+    assert worker.wait_for("error")["code"] == "bad-request"
+
+
+def test_end_of_file_ends_a_working_worker_at_once(start, request_for, tmp_path):
+    worker = start()
+    worker.send("generate", **request_for("endless", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    closed = time.monotonic()
+    worker.process.stdin.close()
+    worker.process.wait(10)
+    assert time.monotonic() - closed < 1.0
+    assert _left_over(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_killing_the_launcher_does_not_leave_a_worker_behind(start, request_for):
+    # a launcher stands between caller and worker, as in 3D Slicer; the caller can kill only that
+    launcher = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    worker = start(launcher=[sys.executable, "-c", launcher])
+    pid = worker.next()["pid"]
+    assert pid != worker.process.pid
+    worker.send("generate", **request_for("endless", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    worker.process.kill()
+    worker.process.wait()
+    os.kill(pid, 0)  # still there, as long as the pipe is open
+    worker.process.stdin.close()
+    limit = time.monotonic() + 2.0
+    while time.monotonic() < limit:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the worker outlived its caller")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("stage", ["sample", "write"])
+def test_a_killed_worker_leaves_no_half_file(start, request_for, tmp_path, stage):
+    worker = start()
+    worker.send("generate", **request_for("killed", slices=60))
+    worker.wait_for("progress", stage=stage)
+    os.kill(worker.process.pid, signal.SIGKILL)
+    worker.process.wait()
+    names = [name for name in _left_over(tmp_path) if not name.startswith(".xray2mri-")]
+    if names:
+        # it was quicker than the signal: then everything is there and whole
+        assert names == ["killed.json", "killed.nrrd"]
+        assert PseudoMRI.load(tmp_path / "killed.nrrd").num_slices == 60
+
+
+def test_nothing_foreign_reaches_stdout(start, request_for, tmp_path):
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    (noise / "sitecustomize.py").write_text(
+        textwrap.dedent("""
+            import ctypes, os, sys
+            def chatter(event, arguments):
+                if event == "import" and arguments[0] in ("torch", "diffusers", "SimpleITK"):
+                    os.write(1, b"from a system call\\n")
+                    print("from Python", flush=True)
+                    sys.__stdout__.write("from the original stdout\\n")
+                    sys.__stdout__.flush()
+                    os.system("echo from a child process")
+                    library = ctypes.CDLL(None)
+                    library.puts(b"from C")
+                    library.fflush(None)
+            sys.addaudithook(chatter)
+        """)
+    )
+    worker = start(extra_path=noise)
+    worker.send("generate", **request_for("noisy"))
+    # every line is checked against the table of reports on its way in
+    assert worker.wait_for("result", "error")["type"] == "result"
+    worker.send("shutdown")
+    assert worker.rest() == []
+
+
+def test_a_worker_without_work_ends(start):
+    worker = start("--idle-shutdown", "0.5")
+    worker.wait_for("hello")
+    since = time.monotonic()
+    assert [report["type"] for report in worker.rest()] == ["log"]
+    assert worker.process.wait(5) == 0
+    assert time.monotonic() - since < 5
+
+
+def test_shutdown_cancels_what_runs(start, request_for, tmp_path):
+    worker = start()
+    worker.send("generate", **request_for("endless", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    worker.send("shutdown")
+    assert [report["code"] for report in worker.rest() if report["type"] == "error"] == ["cancelled"]
+    assert worker.process.wait(10) == 0
+    assert _left_over(tmp_path) == []
