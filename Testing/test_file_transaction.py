@@ -1,0 +1,96 @@
+"""All files of a set appear, or none changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.file_transaction import FileTransaction, check_place
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+def test_nothing_shows_before_the_end_and_all_after_it(tmp_path: Path) -> None:
+    with FileTransaction() as transaction:
+        for name in ("a.txt", "b.txt"):
+            transaction.stage(tmp_path / name).write_text(name)
+        assert not any(name in names(tmp_path) for name in ("a.txt", "b.txt"))
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+    assert (tmp_path / "b.txt").read_text() == "b.txt"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, MemoryError])
+def test_an_interruption_leaves_what_was_there(tmp_path: Path, stop: type[BaseException]) -> None:
+    (tmp_path / "a.txt").write_text("old")
+
+    def write_and_stop() -> None:
+        with FileTransaction() as transaction:
+            transaction.stage(tmp_path / "a.txt").write_text("new")
+            raise stop
+
+    with pytest.raises(stop):
+        write_and_stop()
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_renaming_that_fails_takes_the_earlier_ones_back(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "outdated.txt").write_text("old too")
+
+    def write_into_a_folder_that_changes() -> None:
+        with FileTransaction() as transaction:
+            for name in ("a.txt", "b.txt", "c.txt"):
+                transaction.stage(tmp_path / name).write_text("new")
+            transaction.remove(tmp_path / "outdated.txt")
+            # somebody makes a folder of that name meanwhile
+            (tmp_path / "c.txt").mkdir()
+
+    with pytest.raises(InputError, match=r"c\.txt") as caught:
+        write_into_a_folder_that_changes()
+    assert caught.value.code == "bad-output"
+    assert names(tmp_path) == ["a.txt", "c.txt", "outdated.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_staged_file_that_was_never_written_is_a_failure(tmp_path: Path) -> None:
+
+    def forget_one() -> None:
+        with FileTransaction() as transaction:
+            transaction.stage(tmp_path / "a.txt").write_text("new")
+            transaction.stage(tmp_path / "b.txt")
+
+    with pytest.raises(InputError):
+        forget_one()
+    assert names(tmp_path) == []
+
+
+def test_errors_of_the_system_name_the_file_the_user_knows(tmp_path: Path) -> None:
+
+    def write() -> None:
+        with FileTransaction() as transaction:
+            transaction.stage(tmp_path / "none" / "a.txt").write_text("new")
+
+    with pytest.raises(InputError) as caught:
+        write()
+    assert "a.txt" in caught.value.message
+    assert ".xray2mri" not in caught.value.sentence()
+
+
+def test_outdated_files_go_with_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    with FileTransaction() as transaction:
+        transaction.stage(tmp_path / "new.txt").write_text("new")
+        transaction.remove(tmp_path / "old.txt")
+    assert names(tmp_path) == ["new.txt"]
+
+
+def test_more_than_any_disk_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProcessingError) as caught:
+        check_place(tmp_path / "a.txt", 1 << 60)
+    assert caught.value.code == "disk-full"
+    assert names(tmp_path) == []

@@ -1,0 +1,58 @@
+"""The Kellgren-Lawrence grade probabilities as five bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .lettering import QUIET, TEXT, Colour, write
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+BAR: Colour = (92, 164, 232)
+TRACK: Colour = (36, 41, 50)
+_LABEL_HEIGHT = 24  # above the track for the percentage, below it for the grade
+
+SOURCES = {
+    "classifier": "from the trained classifier",
+    "reader": "from a reader's grade",
+    "given": "given by the user",
+    "uniform": "uniform: nothing is known",
+}
+
+
+def source_in_words(source: str) -> str:
+    """What the probabilities come from, for a caption."""
+    return SOURCES.get(source, source)
+
+
+def draw_grade_bars(picture: Image.Image, values: Sequence[float], box: tuple[int, int, int, int]) -> None:
+    """Draw five bars with percentages and the labels KL 0 to KL 4 into ``box`` (left, top, right, bottom).
+
+    A probability of 1 fills the track, whose height is the box less two lines of text. Raises ValueError unless there
+    are five values in [0, 1].
+    """
+    from PIL import ImageDraw
+
+    if len(values) != 5 or not all(0 <= value <= 1 for value in values):
+        raise ValueError(f"Five probabilities in [0, 1] are drawn, not {list(values)}.")
+    draw = ImageDraw.Draw(picture)
+    left, top, right, bottom = box
+    top, bottom = top + _LABEL_HEIGHT, bottom - _LABEL_HEIGHT
+    pitch = (right - left) / 5
+    for grade, value in enumerate(values):
+        middle = left + pitch * (grade + 0.5)
+        first, last = round(middle - 0.3 * pitch), round(middle + 0.3 * pitch)
+        height = round(value * (bottom - top))
+        draw.rectangle((first, top, last, bottom - 1), fill=TRACK)
+        if height:
+            draw.rectangle((first, bottom - height, last, bottom - 1), fill=BAR)
+        likeliest = value == max(values)
+        write(draw, (middle, top - 6), percentage(value), 17, TEXT if likeliest else QUIET, anchor="ms")
+        write(draw, (middle, bottom + 19), f"KL {grade}", 17, TEXT if likeliest else QUIET, anchor="ms")
+
+
+def percentage(value: float) -> str:
+    """0.314 -> "31 %"; what is not nothing never reads as 0 %."""
+    return "<1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"

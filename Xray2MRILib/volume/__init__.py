@@ -1,0 +1,1 @@
+"""The product on disk and in memory: geometry, grey values, provenance, reading and writing."""

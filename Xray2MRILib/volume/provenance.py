@@ -1,0 +1,167 @@
+"""What a volume was made from and by: a plain dictionary that goes into the file's header and its JSON side-car.
+
+It must let a reader see that the picture is synthetic, and repeat it, without telling whose knee it is.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+SCHEMA = "xray2mri-provenance"
+SCHEMA_VERSION = 1
+_LIBRARIES = ("torch", "diffusers", "numpy", "SimpleITK")
+# of the file header; longer ones (a histogram, the list of depths) are in the side-car
+_LONGEST_LIST = 16
+# keys that would tell who, where or which file: these words anywhere in a key, those texts as a whole key
+_IDENTIFYING_WORDS = frozenset(
+    "path filename folder directory patient accession institution physician operator study series uid birth address "
+    "hostname".split()
+)
+_IDENTIFYING_KEYS = frozenset(("file", "file_name", "host", "user", "comment", "comments", "description"))
+_LOOKS_LIKE_PATH = re.compile(r"^(/|~|[A-Za-z]:[\\/]|\\\\|file:)")
+
+
+def notice() -> str:
+    """The sentence that every product carries."""
+    return "Synthetic image computed from one radiograph: a plausible guess for research use, not for diagnosis."
+
+
+def library_versions() -> dict[str, str | None]:
+    """Versions of Python, this package and the libraries that shape the result; None for one that is not installed."""
+    from .. import __version__
+
+    versions: dict[str, str | None] = {"python": platform.python_version(), "xray2mri": __version__}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def creation_time() -> str:
+    """Now, in UTC, e.g. "2026-01-31T12:00:00Z"."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def build_provenance(
+    *,
+    model: Mapping[str, Any],
+    sampling: Mapping[str, Any],
+    radiograph: Mapping[str, Any],
+    koa: Mapping[str, Any],
+    plausibility: Mapping[str, Any] | None = None,
+    identifiers: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The provenance of one volume.
+
+    Parameters
+    ----------
+    model
+        ``name``, ``version``, ``weights_sha256`` (one text, or one per network) and what else the model card says.
+        A name that is a path is cut to its last part.
+    sampling
+        ``seed`` (or ``seeds``), ``steps``, ``sampler``, ``num_slices``, ``guidance_scale``, ``noise``.
+    radiograph
+        Record of the preparation: ``box`` in film pixels and its source, ``side`` and ``side_source``, normalisation.
+    koa
+        ``values`` (five probabilities) and ``source``: classifier, reader, given or uniform.
+    plausibility
+        ``plausible``, ``score``, ``reasons``; None when nobody looked.
+    identifiers
+        What tells whose knee it is, e.g. the name of the radiograph. It stays in memory: a file receives it only when
+        it is written with ``keep_identifiers=True``.
+    """
+    named = dict(model)
+    if _is_path(named.get("name")):
+        named["name"] = re.split(r"[\\/]", named["name"].rstrip("\\/"))[-1]
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "notice": notice(),
+        "created_utc": creation_time(),
+        "model": named,
+        "sampling": dict(sampling),
+        "radiograph": dict(radiograph),
+        "koa": dict(koa),
+        "plausibility": None if plausibility is None else dict(plausibility),
+        "libraries": library_versions(),
+    }
+    if identifiers:
+        record["identifiers"] = dict(identifiers)
+    return record
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: numpy numbers and arrays become Python ones, NaN and infinities None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Sequence) or isinstance(value, (set, frozenset)):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def without_identifiers(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain copy without the section ``identifiers``, keys that name a person, place or file, and paths.
+
+    The second line of defence: the parts of the program do not put such things into their records in the first place.
+    """
+    kept = {key: value for key, value in record.items() if key != "identifiers"}
+    return _scrubbed(plain(kept))
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _scrubbed(item) for key, item in value.items() if not _identifying_key(key) and not _is_path(item)
+        }
+    if isinstance(value, list):
+        return [_scrubbed(item) for item in value if not _is_path(item)]
+    return value
+
+
+def _identifying_key(key: str) -> bool:
+    """True for e.g. PatientName, patient_id, StudyInstanceUID, source_path, file_name."""
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", key)]
+    return "_".join(words) in _IDENTIFYING_KEYS or not _IDENTIFYING_WORDS.isdisjoint(words)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and _LOOKS_LIKE_PATH.match(value) is not None
+
+
+def header_fields(record: Mapping[str, Any]) -> dict[str, str]:
+    """The record as flat texts for a file header, e.g. ``Xray2MRI.sampling.seed`` -> ``0``.
+
+    The same names serve as node attributes in 3D Slicer. Lists are JSON; long ones are left to the side-car.
+    """
+    fields: dict[str, str] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                add(f"{name}.{key}", item)
+        elif isinstance(value, list):
+            if len(value) <= _LONGEST_LIST:
+                fields[name] = json.dumps(value)
+        elif value is None:
+            fields[name] = "unknown"
+        elif isinstance(value, bool):
+            fields[name] = "true" if value else "false"
+        else:
+            fields[name] = " ".join(str(value).split())[:1000]
+
+    add("Xray2MRI", plain(record))
+    return fields

@@ -1,0 +1,151 @@
+"""The product of the pipeline: a stack of synthetic coronal slices with its geometry and its provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ProcessingError
+from . import geometry
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+    from .writing import VolumeFiles
+
+# the decoder's values are clipped before they come here; this much is rounding, more is a mistake
+_ROUNDING = 1e-3
+
+
+@dataclass
+class PseudoMRI:
+    """A synthetic volume in the nominal frame of Xray2MRILib.volume.geometry.
+
+    Attributes
+    ----------
+    array
+        [S, H, W] float32 grey values in [0, 1] in file order: slice 0 is the most anterior one, rows run from superior
+        to inferior, columns from the patient's right to the left.
+    provenance
+        What the volume was made from and by, see Xray2MRILib.volume.provenance.
+    mirrored
+        True for left knees: the model works on right knees, so that a left one is mirrored before and the volume
+        mirrored back after (paper-notes A22). ``array`` is already mirrored back.
+    deviation
+        [S, H, W] float32 voxel-wise standard deviation over several seeds in the order of ``array``, or None.
+
+    Raises ValueError for wrong shapes or values outside [0, 1], ProcessingError for values that are not finite.
+    """
+
+    array: np.ndarray
+    provenance: dict[str, Any] = field(default_factory=dict)
+    mirrored: bool = False
+    deviation: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.array = _checked(self.array, "volume")
+        if self.deviation is not None:
+            self.deviation = _checked(self.deviation, "standard deviation")
+            if self.deviation.shape != self.array.shape:
+                raise ValueError(
+                    f"The standard deviation is {self.deviation.shape}, the volume {self.array.shape}; they must agree."
+                )
+
+    @property
+    def num_slices(self) -> int:
+        """Number of slices S."""
+        return self.array.shape[0]
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel spacing (x, y, z) in mm along columns, rows and slices."""
+        return geometry.spacing_mm(*self.array.shape)
+
+    @property
+    def direction(self) -> tuple[float, ...]:
+        """LPS direction cosines, 9 numbers row by row, as in SimpleITK."""
+        return geometry.DIRECTION_LPS
+
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """LPS position in mm of the centre of the first voxel."""
+        return geometry.origin_mm(*self.array.shape)
+
+    @property
+    def depth_positions(self) -> np.ndarray:
+        """[S] depths u in file order, from +1 (anterior) to -1 (posterior)."""
+        return geometry.depth_positions(self.num_slices)[::-1]
+
+    @property
+    def side(self) -> str:
+        """The knee shown, "left" or "right"."""
+        return "left" if self.mirrored else "right"
+
+    @classmethod
+    def from_depth_slices(
+        cls,
+        slices: np.ndarray,
+        mirrored: bool,
+        provenance: dict[str, Any],
+        deviation: np.ndarray | None = None,
+    ) -> PseudoMRI:
+        """A volume from the model's slices, [S, H, W] in [0, 1], posterior first, in right-knee space."""
+        return cls(
+            array=_reordered(slices, mirrored),
+            provenance=provenance,
+            mirrored=mirrored,
+            deviation=None if deviation is None else _reordered(deviation, mirrored),
+        )
+
+    def depth_slices(self) -> np.ndarray:
+        """[S, H, W] float32 in the model's order and space: posterior first, right knee."""
+        return _reordered(self.array, self.mirrored)
+
+    def to_sitk(self, array: np.ndarray | None = None) -> SimpleITK.Image:
+        """The volume as a SimpleITK image in LPS; ``array`` puts other voxels of the same shape into its geometry."""
+        import SimpleITK as sitk
+
+        image = sitk.GetImageFromArray(self.array if array is None else array)
+        image.SetSpacing(self.spacing)
+        image.SetDirection(self.direction)
+        image.SetOrigin(self.origin)
+        return image
+
+    def save(self, path: str | Path, *, keep_identifiers: bool = False) -> VolumeFiles:
+        """Write volume and side-car, see Xray2MRILib.volume.writing.write_volume; returns the paths."""
+        from .writing import write_volume
+
+        return write_volume(self, path, keep_identifiers=keep_identifiers)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PseudoMRI:
+        """Read a saved volume back with its side-car, see Xray2MRILib.volume.reading.read_volume."""
+        from .reading import read_volume
+
+        return read_volume(path)
+
+
+def _reordered(slices: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Depth order and right-knee space to file order and patient space, or back: the step is its own inverse."""
+    slices = np.asarray(slices)
+    if slices.ndim != 3:
+        raise ValueError(f"Slices must be [S, H, W], not an array of {slices.ndim} dimensions.")
+    return slices[::-1, :, ::-1] if mirrored else slices[::-1]
+
+
+def _checked(array: np.ndarray, what: str) -> np.ndarray:
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if array.ndim != 3 or array.shape[0] < 2 or 0 in array.shape:
+        raise ValueError(f"The {what} must be [S, H, W] with at least 2 slices, not {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ProcessingError(
+            f"The {what} holds values that are not numbers.",
+            code="non-finite-volume",
+            hint="Use float32 on this device, or another seed.",
+        )
+    if array.min() < -_ROUNDING or array.max() > 1 + _ROUNDING:
+        raise ValueError(f"Grey values of the {what} must lie in [0, 1], not [{array.min():g}, {array.max():g}].")
+    return np.clip(array, 0.0, 1.0)

@@ -1,0 +1,97 @@
+"""Reading a saved pseudo-MRI volume back, for more depths or for evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..generation_settings import volume_ending
+from .intensity_mapping import IntensityMapping
+from .pseudo_mri import PseudoMRI
+from .writing import VolumeFiles, read_record, voxels_sha256
+
+_TOLERANCE_MM = 1e-3  # NIfTI keeps single precision
+# named, because SimpleITK's own choice goes by the case of the ending
+_FORMATS = {".nrrd": "NrrdImageIO", ".nii.gz": "NiftiImageIO", ".mha": "MetaImageIO"}
+
+
+def read_volume(path: str | Path) -> PseudoMRI:
+    """The volume at a path with its provenance and, when the side-car announces one, its standard deviation.
+
+    Raises InputError when the file cannot be read, was not written by this program, or when the voxels or the geometry
+    are no longer those of the side-car.
+    """
+    files = VolumeFiles.of(path)
+    if not files.volume.is_file():
+        raise InputError(f"There is no volume {files.volume.name}.", code="missing-volume", hint="Check the path.")
+    record = read_record(files.record)
+    if record is None:
+        raise InputError(
+            f"The volume {files.volume.name} has no side-car {files.record.name} written by Xray2MRI.",
+            code="missing-side-car",
+            hint="Keep the two files together.",
+        )
+    about = record["volume"]
+    stored, spacing, direction, origin = _read_image(files.volume)
+    try:
+        mapping = IntensityMapping(float(about["intensity_slope"]), float(about["intensity_intercept"]))
+        expected, mirrored, has_deviation = (about[key] for key in ("voxels_sha256", "mirrored", "has_deviation"))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"The side-car {files.record.name} lacks the section on the volume.",
+            code="bad-side-car",
+            hint="Generate the volume again.",
+        ) from None
+    if voxels_sha256(stored) != expected:
+        raise _foreign(files)
+    deviation = None
+    if has_deviation:
+        if not files.deviation.is_file():
+            raise InputError(
+                f"The standard deviation {files.deviation.name} is missing beside {files.volume.name}.",
+                code="missing-volume",
+                hint="Keep the files together.",
+            )
+        deviation = mapping.to_grey(_read_image(files.deviation)[0])
+    try:
+        volume = PseudoMRI(mapping.to_grey(stored), _without_volume(record), bool(mirrored), deviation)
+    except ValueError:
+        raise _foreign(files) from None
+    for found, nominal in ((spacing, volume.spacing), (direction, volume.direction), (origin, volume.origin)):
+        if not np.allclose(found, nominal, rtol=0, atol=_TOLERANCE_MM):
+            raise _foreign(files)
+    return volume
+
+
+def _without_volume(record: dict[str, Any]) -> dict[str, Any]:
+    """The section is written anew with every file."""
+    return {key: value for key, value in record.items() if key != "volume"}
+
+
+def _read_image(path: Path) -> tuple[np.ndarray, tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    import SimpleITK as sitk
+
+    try:
+        image = sitk.ReadImage(str(path), imageIO=_FORMATS[volume_ending(path)])
+    except RuntimeError:
+        raise InputError(
+            f"The volume {path.name} is damaged or not an image.", code="unreadable-volume", hint="Generate it again."
+        ) from None
+    if image.GetDimension() != 3 or image.GetPixelID() != sitk.sitkInt16:
+        raise InputError(
+            f"The volume {path.name} is not a 16-bit volume written by Xray2MRI.",
+            code="unreadable-volume",
+            hint="Choose a volume that xray2mri generate wrote.",
+        )
+    return sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetDirection(), image.GetOrigin()
+
+
+def _foreign(files: VolumeFiles) -> InputError:
+    return InputError(
+        f"The volume {files.volume.name} is not the one described by {files.record.name}; it was changed or replaced.",
+        code="side-car-mismatch",
+        hint="Use the files as they were written.",
+    )

@@ -1,0 +1,170 @@
+"""Volumes on disk: 16-bit NRRD, NIfTI or MetaImage with a JSON side-car, complete or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, ProcessingError
+from ..file_transaction import FileTransaction, check_place
+from ..generation_settings import volume_ending
+from . import geometry, provenance
+from .intensity_mapping import STANDARD_MAPPING
+
+if TYPE_CHECKING:
+    from .pseudo_mri import PseudoMRI
+
+# side-car and headers, generously
+_RECORD_BYTES = 200_000
+# NIfTI has no room for more than one line
+_SHORT_NOTICE = "synthetic, not for diagnosis; grey = stored / 4095; details in the .json"
+
+
+@dataclass(frozen=True)
+class VolumeFiles:
+    """The names that belong to one volume: ``knee.nrrd``, ``knee.json`` and ``knee_deviation.nrrd``."""
+
+    volume: Path
+    record: Path
+    deviation: Path
+
+    @classmethod
+    def of(cls, path: str | Path) -> VolumeFiles:
+        """The names for an output path. Raises InputError unless it ends in .nrrd, .nii.gz or .mha."""
+        path = Path(path)
+        ending = volume_ending(path)
+        stem = path.name[: -len(ending)]
+        return cls(path, path.with_name(f"{stem}.json"), path.with_name(f"{stem}_deviation{path.name[-len(ending):]}"))
+
+
+def check_destination(path: str | Path, num_slices: int = 50, deviation: bool = False) -> VolumeFiles:
+    """Refuse an output path before the volume is computed. Returns the names of the files to come.
+
+    Raises InputError for another ending, a missing or unwritable folder, or a ``.json`` of that name that is not ours;
+    ProcessingError (code ``disk-full``) when the disk has too little room for ``num_slices`` of 256 x 256.
+    """
+    files = VolumeFiles.of(path)
+    _check(files, num_slices * 256 * 256, deviation)
+    return files
+
+
+def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool = False) -> VolumeFiles:
+    """Write the volume, its side-car and, when there is one, the standard deviation; returns their names.
+
+    Grey values are stored as int16, stored = round(grey * 4095). The side-car ``<stem>.json`` holds the full
+    provenance, the headers of NRRD and MetaImage most of it. Names of the input are left out unless
+    ``keep_identifiers``. All files appear together; on any failure none does and files of the same names stay as they
+    were.
+
+    Raises InputError and ProcessingError as check_destination does, ProcessingError (code ``write-failed`` or
+    ``disk-full``) when writing fails.
+    """
+    files = VolumeFiles.of(path)
+    previous = _check(files, volume.array.size, volume.deviation is not None)
+    stored = STANDARD_MAPPING.to_stored(volume.array)
+    record = complete_record(volume, stored, keep_identifiers)
+    ending = volume_ending(files.volume)
+    with FileTransaction() as transaction:
+        _write_image(volume, stored, record, transaction.stage(files.volume, ending))
+        if volume.deviation is not None:
+            spread = STANDARD_MAPPING.to_stored(volume.deviation)
+            about = {**record, "content": "voxel-wise standard deviation over seeds, in grey values of the volume"}
+            about["volume"] = {key: value for key, value in record["volume"].items() if key != "voxels_sha256"}
+            _write_image(volume, spread, about, transaction.stage(files.deviation, ending))
+        elif previous["volume"].get("has_deviation") and files.deviation.is_file():
+            # it would look like the deviation of the new volume
+            transaction.remove(files.deviation)
+        text = json.dumps(record, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+        transaction.stage(files.record).write_text(text, encoding="ascii")
+    return files
+
+
+def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: bool) -> dict[str, Any]:
+    """The provenance with the section ``volume``: geometry, intensity mapping and what is nominal about them."""
+    cleaned = provenance.plain if keep_identifiers else provenance.without_identifiers
+    record = {**provenance.build_provenance(model={}, sampling={}, radiograph={}, koa={}), **cleaned(volume.provenance)}
+    record["volume"] = provenance.plain({
+        "num_slices": volume.num_slices,
+        "size": volume.array.shape[::-1],
+        "spacing_mm": volume.spacing,
+        "slice_thickness_mm": geometry.SLICE_THICKNESS_MM,
+        "slice_thickness_note": "thickness of the slices the model learnt from; the spacing is the distance between "
+                                "centres, so that slices overlap or leave gaps unless there are 50",
+        "extent_mm": geometry.EXTENT_MM,
+        "direction_lps": volume.direction,
+        "origin_lps_mm": volume.origin,
+        "axes": "columns patient right to left, rows superior to inferior, slices anterior to posterior",
+        "pose": "nominal",
+        "pose_note": "a radiograph has no 3-D pose; distances are those of an average field of view",
+        "depth_index_of_slice_0": volume.num_slices - 1,
+        "depth_positions": volume.depth_positions,
+        "side": volume.side,
+        "mirrored": volume.mirrored,
+        "intensity_slope": STANDARD_MAPPING.slope,
+        "intensity_intercept": STANDARD_MAPPING.intercept,
+        "intensity_note": "grey in [0, 1] is stored * slope + intercept, relative to the volume, without unit",
+        "has_deviation": volume.deviation is not None,
+        "voxels_sha256": voxels_sha256(stored),
+    })
+    return record
+
+
+def voxels_sha256(stored: np.ndarray) -> str:
+    """SHA-256 of the stored integers as little-endian int16 in file order: ties the side-car to its volume."""
+    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2").tobytes()).hexdigest()
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The side-car at a path; None when there is none or it was not written by this program."""
+    try:
+        with path.open("rb") as file:
+            record = json.loads(file.read(10_000_000))
+    except (OSError, ValueError, RecursionError):
+        return None
+    ours = isinstance(record, dict) and record.get("schema") == provenance.SCHEMA
+    return record if ours and isinstance(record.get("volume"), dict) else None
+
+
+def _check(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
+    """Refuse the destination, or return what its side-car holds now; the section ``volume`` is there in any case."""
+    # compressed files are smaller; a disk that full is not worth the risk
+    size = voxels * 2 * (2 if deviation else 1) + _RECORD_BYTES
+    check_place(files.volume, size)
+    check_place(files.record)
+    if deviation:
+        check_place(files.deviation)
+    previous = read_record(files.record)
+    if previous is None and files.record.exists():
+        raise InputError(
+            f"The file {files.record.name} beside the output is not a provenance file and would be overwritten.",
+            code="bad-output",
+            hint="Choose another output name.",
+        )
+    return previous or {"volume": {}}
+
+
+def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], path: Path) -> None:
+    import SimpleITK as sitk
+
+    image = volume.to_sitk(stored)
+    for name, text in provenance.header_fields(record).items():
+        image.SetMetaData(name, text)
+    image.SetMetaData("NRRD_content", record["notice"])
+    image.SetMetaData("ITK_FileNotes", _SHORT_NOTICE)
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+        # the NIfTI writer reports success on a full disk
+        intact = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), stored)
+    except RuntimeError:
+        intact = False
+    if not intact:
+        raise ProcessingError(
+            "The volume could not be written completely.",
+            code="write-failed",
+            hint="The disk may be full or failing; write to another one.",
+        )
