@@ -19,6 +19,7 @@ from .slice_grid import draw_scale_bar, draw_slices, grid_size
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ..radiograph.preparation import PreparedRadiograph
     from ..volume.pseudo_mri import PseudoMRI
 
 NOTICE_LINE = "SYNTHETIC - plausible guess, not for diagnosis"
@@ -41,13 +42,15 @@ class GradeProbabilities(Protocol):
     source: str
 
 
-def write_montage(prepared_image: np.ndarray, koa: GradeProbabilities, volume: PseudoMRI, path: str | Path) -> Path:
+def write_montage(
+    prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI, path: str | Path
+) -> Path:
     """Write the overview of one run as PNG; returns its path.
 
     Parameters
     ----------
-    prepared_image
-        [1, 256, 256] float in [-1, 1], the radiograph as the model saw it, in right-knee space.
+    prepared
+        The radiograph as the model saw it, or its image alone: [1, 256, 256] float in [-1, 1], right-knee space.
     koa
         The probabilities that were used.
     path
@@ -56,7 +59,7 @@ def write_montage(prepared_image: np.ndarray, koa: GradeProbabilities, volume: P
     Raises InputError for another ending or a place that cannot be written, ProcessingError when writing fails.
     """
     path = check_montage_destination(path)
-    picture = draw_montage(prepared_image, koa, volume)
+    picture = draw_montage(prepared, koa, volume)
     with FileTransaction() as transaction:
         with transaction.stage(path).open("wb") as file:
             picture.save(file, format="PNG", pnginfo=_notice_in_file(), compress_level=6)
@@ -76,8 +79,10 @@ def check_montage_destination(path: str | Path) -> Path:
     return path
 
 
-def draw_montage(prepared_image: np.ndarray, koa: GradeProbabilities, volume: PseudoMRI) -> Image.Image:
-    """The overview as a Pillow RGB picture."""
+def draw_montage(
+    prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI
+) -> Image.Image:
+    """The overview as a Pillow RGB picture; arguments as for write_montage."""
     from PIL import Image, ImageDraw
 
     grid_width, grid_height = grid_size(_TILE, _GAP, _COLUMNS, _ROWS)
@@ -92,7 +97,7 @@ def draw_montage(prepared_image: np.ndarray, koa: GradeProbabilities, volume: Ps
     top = _HEADER
     write(draw, (left, top + 18), "Radiograph as the model saw it", 18)
     top += _LABEL
-    draw_film(picture, prepared_image, (left, top, right, top + _SIDE), left_knee=left_knee)
+    draw_film(picture, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
     used = write(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
     write(draw, (right, top + 18), source_in_words(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
