@@ -23,6 +23,8 @@ COMMANDS = {
     "localize": "show which knees are found on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
     "info": "describe a model: size, training data, licence, speed on this machine",
+    "simulate": "make simulated pairs of MR volume and radiograph to train on",
+    "train": "train one of the networks by a recipe",
 }
 
 

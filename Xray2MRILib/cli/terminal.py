@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -71,6 +72,10 @@ class Terminal:
         if event["stage"] != self._last_stage or now - self._last_line_at >= _LINE_EVERY_S:
             self._last_stage, self._last_line_at = event["stage"], now
             self._write_err(f"{text}\n")
+
+    def prints_as_remarks(self) -> contextlib.AbstractContextManager[Any]:
+        """While it lasts, print() of the package's own code writes to our stderr, shield or not."""
+        return contextlib.redirect_stdout(self._err)
 
     def silence(self) -> None:
         """Write no more to a stdout that is gone."""

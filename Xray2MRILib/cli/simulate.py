@@ -1,0 +1,58 @@
+"""``xray2mri simulate``: pairs of simulated MR volume and radiograph, to train on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from .terminal import Terminal
+
+_LARGEST_COUNT = 1_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add = parser.add_argument
+    add(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="folder for the pairs; existing ones are kept",
+    )
+    add("--count", type=int, default=100, metavar="N", help="number of knees (default: %(default)s)")
+    add("--seed", type=int, default=0, help="knee k is made from seed + k (default: %(default)s)")
+    add("--held-out", action="store_true", help="use seeds that no training set uses")
+    add("--first", type=int, default=0, metavar="K", help="begin with knee K (default: %(default)s)")
+    add("--stride", type=int, default=1, metavar="M", help="make every M-th knee, to share the work between processes")
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Simulate the knees that the folder lacks; progress on stderr, the folder on stdout."""
+    if not 1 <= options.count <= _LARGEST_COUNT or not 0 <= options.first < options.count or options.stride < 1:
+        raise InputError(
+            "The options --count, --first and --stride select no knees.",
+            code="bad-option",
+            hint=f"Choose a count from 1 to {_LARGEST_COUNT}, a first below it and a stride of 1 or more.",
+        )
+    if not 0 <= options.seed < 2**31:
+        raise InputError(f"The option --seed cannot be {options.seed}.", code="bad-option", hint="Choose 0 or more.")
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
+    from ..job_progress import JobProgress
+    from ..simulation.population import HELD_OUT_OFFSET, simulate_population
+
+    course = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
+    course.at("simulate", 0.0, of=options.count)
+    simulate_population(
+        options.output,
+        options.count,
+        seed=options.seed + (HELD_OUT_OFFSET if options.held_out else 0),
+        first=options.first,
+        stride=options.stride,
+        progress=lambda done, of: course.at("simulate", done / of, step=done, of=of),
+    )
+    course.finished()
+    terminal.print(str(options.output))

@@ -1,0 +1,88 @@
+"""``xray2mri train``: fit one of the networks by a recipe."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..resources import resource_path
+from .film_arguments import add_json_argument
+from .terminal import Terminal
+
+NETWORKS = ("autoencoder", "diffusion", "classifier", "film_check", "localizer")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add = parser.add_argument
+    add("network", choices=NETWORKS, help="what to train")
+    add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for checkpoints and the result")
+    add(
+        "--recipe", metavar="FILE.json", type=Path, help="the recipe (default: the one the shipped weights are made by)"
+    )
+    add(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="change one entry of the recipe, e.g. --set steps=500 --set data=runs/pairs; may be repeated",
+    )
+    add("--resume", action="store_true", help="go on from the checkpoint in the folder")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Train; what the training says goes to stderr, its measurements to stdout."""
+    recipe = read_recipe(options.recipe or resource_path(f"recipes/{options.network}.json"))
+    for change in options.set:
+        _apply(recipe, change)
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
+    training = importlib.import_module(f"...training.{options.network}", __name__)
+    with terminal.prints_as_remarks():
+        metrics = training.train(recipe, options.output, resume=options.resume)
+    from ..volume.provenance import plain
+
+    if options.json:
+        terminal.print_json({"network": options.network, "output": str(options.output), "metrics": plain(metrics)})
+        return
+    terminal.print(json.dumps(plain(metrics), indent=1))
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The recipe in a JSON file. Raises InputError when it is none."""
+    try:
+        recipe = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read as JSON"
+        raise InputError(
+            f"The recipe {path.name} {reason}.", code="bad-recipe", hint="See Resources/recipes."
+        ) from error
+    if not isinstance(recipe, dict):
+        raise InputError(
+            f"The recipe {path.name} is not a JSON object.", code="bad-recipe", hint="See Resources/recipes."
+        )
+    return recipe
+
+
+def _apply(recipe: dict[str, Any], change: str) -> None:
+    """Apply ``name=value`` or ``outer.inner=value``; only entries that the recipe has can be changed."""
+    name, equals, text = change.partition("=")
+    *outer, last = name.split(".")
+    entries: Any = recipe
+    for part in outer:
+        entries = entries.get(part) if isinstance(entries, dict) else None
+    if not equals or not isinstance(entries, dict) or last not in entries:
+        raise InputError(
+            f"The recipe has no entry {name[:60]!r} to set.",
+            code="bad-option",
+            hint=f"It has {', '.join(entries if isinstance(entries, dict) else recipe)}.",
+        )
+    try:
+        entries[last] = json.loads(text)
+    except ValueError:
+        entries[last] = text
