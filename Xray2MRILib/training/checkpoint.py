@@ -1,0 +1,64 @@
+"""Resumable training state in one safetensors file: network, averaged weights, optimiser, and counters."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.training_utils import EMAModel
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ..errors import InputError
+
+
+def save_checkpoint(
+    path: Path, network: nn.Module, average: EMAModel, optimiser: torch.optim.Optimizer, progress: dict[str, Any]
+) -> None:
+    """Write everything that a resumed run needs; ``progress`` is JSON-able. The file appears only when complete."""
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"average.{index:04d}": tensor for index, tensor in enumerate(average.shadow_params)}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index:04d}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    temporary = path.with_name(path.name + ".tmp")
+    metadata = {"progress": json.dumps(progress), "average_steps": str(average.optimization_step)}
+    # safetensors refuses shared storage, and the averages of frozen tensors may share it
+    save_file({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def load_checkpoint(
+    path: Path, network: nn.Module, average: EMAModel, optimiser: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Restore what ``save_checkpoint`` wrote and return its progress.
+
+    Raises InputError when the file is missing, damaged or belongs to another network.
+    """
+    try:
+        with safe_open(path, "pt") as stream:
+            metadata = stream.metadata()
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
+        progress = json.loads(metadata["progress"])
+        network.load_state_dict(_with_prefix(tensors, "network."))
+        average.shadow_params = list(_with_prefix(tensors, "average.").values())
+        average.optimization_step = int(metadata["average_steps"])
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in _with_prefix(tensors, "optimiser.").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"The checkpoint {path.name} cannot be resumed: {str(error).splitlines()[0]}",
+            code="bad-checkpoint",
+            hint="Start again without resuming, or with the configuration that wrote it.",
+        ) from error
+    return progress
+
+
+def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name[len(prefix) :]: tensors[name] for name in sorted(tensors) if name.startswith(prefix)}

@@ -1,0 +1,211 @@
+"""Train the five-grade Kellgren-Lawrence classifier on joint crops (A9) and report how well it agrees with the readers.
+
+One loop: every epoch draws its order and its film variations from (seed, epoch), so that a resumed run continues as the
+uninterrupted one would have. Weights are averaged (EMA); the average of the best epoch on the validation split is kept,
+its temperature is fitted there, and the test split is looked at once, at the end.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.training_utils import EMAModel
+from torch import nn
+from torch.nn import functional
+
+from ..conditions.koa_classifier import KneeGradeNetwork, grade_probabilities
+from ..conditions.koa_probabilities import GRADES
+from ..shipped_weights import read_weights, write_json, write_weights
+from .checkpoint import load_checkpoint, save_checkpoint
+from .film_variation import FilmVariation, vary_appearance, vary_pose
+from .grade_agreement import grade_agreement
+from .graded_radiographs import GradedRadiographs, from_bytes, load_graded_radiographs
+from .precision import autocast, measured_precision
+
+
+def ordinal_loss(logits: torch.Tensor, grades: torch.Tensor, *, smoothing: float, emd_weight: float) -> torch.Tensor:
+    """Cross-entropy with targets smoothed to the neighbouring grades, plus the squared earth mover's distance.
+
+    ``smoothing`` is the weight of a neighbour relative to the grade itself (0 gives one-hot targets); the second term
+    compares cumulative probabilities (Hou et al. 2016), so that a miss by two grades costs more than one by one.
+    """
+    steps = (torch.arange(GRADES) - grades[:, None]).abs().float()
+    target = torch.where(steps == 0, 1.0, smoothing**steps if smoothing else torch.zeros(()))
+    target = target / target.sum(dim=1, keepdim=True)
+    log_probabilities = functional.log_softmax(logits.float(), dim=1)
+    cross_entropy = -(target * log_probabilities).sum(dim=1).mean()
+    distance = log_probabilities.exp().cumsum(dim=1) - target.cumsum(dim=1)
+    return cross_entropy + emd_weight * distance.square().sum(dim=1).mean()
+
+
+def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
+    """Train as a recipe says (Resources/recipes/classifier.json) and write the weights folder ``output``/model.
+
+    Parameters
+    ----------
+    config
+        data (folder with index.csv, see ``load_graded_radiographs``), limit (crops per split, 0 for all), network
+        (arguments of ``KneeGradeNetwork``), variation (fields of ``FilmVariation``), mirror (probability), epochs,
+        batch_size, learning_rate, weight_decay, warm_up_steps, ema_decay, smoothing, emd_weight, precision
+        ("float32", "bfloat16" or "auto", which measures), threads, seed, validate_every (epochs).
+    output
+        Folder for checkpoint.safetensors, best.safetensors' folder ``best``, ``model`` and metrics.json.
+    resume
+        Continue from ``output``/checkpoint.safetensors when it exists.
+
+    Returns the metrics that metrics.json holds. Raises InputError on unusable data or checkpoints.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(config["threads"])
+    torch.manual_seed(config["seed"])
+    data = Path(config["data"])
+    splits = {
+        split: load_graded_radiographs(data, split, right_knee_space=True, limit=config["limit"])
+        for split in ("train", "val", "test")
+    }
+    films, variation = splits["train"], FilmVariation(**config["variation"])
+    print(", ".join(f"{len(split)} {name}" for name, split in splits.items()), "crops", flush=True)
+
+    network = KneeGradeNetwork(**config["network"]).to(memory_format=torch.channels_last)
+    size = network.config["size"]
+    average = EMAModel(network.parameters(), decay=config["ema_decay"])
+    optimiser = torch.optim.AdamW(_weight_groups(network, config["weight_decay"]), lr=config["learning_rate"])
+    device = torch.device("cpu")
+    probe = torch.zeros(8, 1, size, size)
+    precision = measured_precision(config["precision"], device, lambda: copy.deepcopy(network)(probe))
+    progress = {"epoch": 0, "best_score": -math.inf, "best_epoch": 0}
+    checkpoint = output / "checkpoint.safetensors"
+    if resume and checkpoint.exists():
+        progress = load_checkpoint(checkpoint, network, average, optimiser)
+
+    batch, per_epoch = config["batch_size"], len(films) // config["batch_size"]
+    if per_epoch == 0:
+        raise ValueError(f"batch_size {batch} exceeds the {len(films)} training crops")
+    total = config["epochs"] * per_epoch
+    for epoch in range(progress["epoch"], config["epochs"]):
+        started, losses = time.monotonic(), []
+        generator = torch.Generator().manual_seed(config["seed"] * 100_003 + epoch)
+        order = torch.randperm(len(films), generator=generator)
+        network.train()
+        for step in range(per_epoch):
+            for group in optimiser.param_groups:
+                group["lr"] = config["learning_rate"] * learning_rate_factor(
+                    epoch * per_epoch + step, config["warm_up_steps"], total
+                )
+            chosen = order[step * batch : (step + 1) * batch]
+            images = _varied(films, chosen, variation, config["mirror"], size, generator)
+            with autocast(device, precision):
+                logits = network(images)
+            loss = ordinal_loss(
+                logits, films.grades[chosen], smoothing=config["smoothing"], emd_weight=config["emd_weight"]
+            )
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            average.step(network.parameters())
+            losses.append(loss.item())
+        progress["epoch"] = epoch + 1
+        line = f"epoch {epoch + 1}/{config['epochs']} loss {np.mean(losses):.4f} {time.monotonic() - started:.0f} s"
+        if (epoch + 1) % config["validate_every"] == 0 or epoch + 1 == config["epochs"]:
+            averaged = _averaged(network, average, films, variation, config["mirror"], batch)
+            found = grade_agreement(splits["val"].grades.numpy(), predict(averaged, splits["val"]))
+            score = found["accuracy"] + found["quadratic_kappa"]
+            if score > progress["best_score"]:
+                progress |= {"best_score": score, "best_epoch": epoch + 1}
+                write_weights(output / "best", {"network": network.config, "temperature": 1.0}, averaged.state_dict())
+            line += f" | val accuracy {found['accuracy']:.4f} kappa {found['quadratic_kappa']:.4f} score {score:.4f}"
+            save_checkpoint(checkpoint, network, average, optimiser, progress)
+        print(line, flush=True)
+    return finish(config, output, splits, progress)
+
+
+def finish(
+    config: dict[str, Any], output: Path, splits: dict[str, GradedRadiographs], progress: dict[str, Any]
+) -> dict[str, Any]:
+    """Calibrate the best network on the validation split, measure it on all, write ``model`` and metrics.json."""
+    stored, state = read_weights(output / "best")
+    network = KneeGradeNetwork(**stored["network"])
+    network.load_state_dict(state)
+    network.eval().to(memory_format=torch.channels_last)
+    temperature = fit_temperature(network, splits["val"])
+    metrics: dict[str, Any] = {"best_epoch": progress["best_epoch"], "temperature": temperature}
+    for split in ("val", "test"):
+        metrics[split] = grade_agreement(splits[split].grades.numpy(), predict(network, splits[split], temperature))
+    write_weights(output / "model", {"network": network.config, "temperature": temperature}, network.state_dict())
+    recipe = {key: value for key, value in config.items() if key != "data"}
+    write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
+    print(json.dumps(metrics["test"]), flush=True)
+    return metrics
+
+
+def learning_rate_factor(step: int, warm_up: int, total: int) -> float:
+    """Linear warm-up over ``warm_up`` steps, then a half cosine to zero at ``total``."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, total - warm_up))))
+
+
+def predict(network: nn.Module, films: GradedRadiographs, temperature: float = 1.0, batch: int = 64) -> np.ndarray:
+    """Probabilities [N, 5] of all crops, mirror-averaged as the product does."""
+    network.eval()
+    chunks = [grade_probabilities(network, from_bytes(part), temperature) for part in films.images.split(batch)]
+    return torch.cat(chunks).numpy()
+
+
+def fit_temperature(network: nn.Module, films: GradedRadiographs) -> float:
+    """Temperature with the least log loss of the mirror-averaged probabilities (Guo et al. 2017), 0.4 to 3."""
+    with torch.inference_mode():
+        logits = torch.cat(
+            [torch.stack((network(from_bytes(p)), network(from_bytes(p).flip(-1))), 1) for p in films.images.split(64)]
+        )  # [N, 2, 5]
+    candidates = np.geomspace(0.4, 3.0, 120)
+    losses = [
+        -torch.softmax(logits / t, dim=-1).mean(dim=1).gather(1, films.grades[:, None]).clamp_min(1e-12).log().mean()
+        for t in candidates.tolist()
+    ]
+    return float(candidates[int(torch.stack(losses).argmin())])
+
+
+def _varied(
+    films: GradedRadiographs,
+    chosen: torch.Tensor,
+    variation: FilmVariation,
+    mirror: float,
+    size: int,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    mirrored = torch.rand(len(chosen), generator=generator) < mirror
+    images = vary_pose(from_bytes(films.images[chosen]), variation, generator, size=size, mirror=mirrored)
+    return vary_appearance(images, variation, generator)
+
+
+def _weight_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on matrices and kernels, none on biases and norms."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _averaged(
+    network: nn.Module, average: EMAModel, films: GradedRadiographs, variation: FilmVariation, mirror: float, batch: int
+) -> nn.Module:
+    """Copy of the network with averaged weights; its batch-norm statistics are measured anew, since the running ones
+    belong to the weights before averaging."""
+    averaged = copy.deepcopy(network)
+    average.copy_to(averaged.parameters())
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(films), generator=generator)[: 24 * batch]
+    parts = [part for part in chosen.split(batch) if len(part) > 1]
+    batches = (_varied(films, part, variation, mirror, network.config["size"], generator) for part in parts)
+    torch.optim.swa_utils.update_bn(batches, averaged)
+    return averaged.eval()

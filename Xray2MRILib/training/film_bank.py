@@ -1,0 +1,180 @@
+"""The pictures that the film check learns from and is measured on, each with its kind, as 128 x 128 bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..radiograph.preparation import normalise_crop
+from ..resources import resource_path
+from ..simulation.population import load_templates
+from . import implausible_films as drawn
+from .anatomy_views import AnatomyViews
+from .graded_radiographs import GradedRadiographs, load_graded_radiographs, load_localised_radiographs, to_bytes
+
+SIDE = 128
+FRONTAL_AZIMUTH_DEG, FRONTAL_TILT_DEG = 15.0, 8.0
+LATERAL_AZIMUTH_DEG = (50.0, 130.0)
+_MR_SLICES_FOR_TRAINING = 2 / 3
+
+
+@dataclass
+class FilmBank:
+    """Pictures with what they show.
+
+    Attributes
+    ----------
+    images
+        uint8 [N, 128, 128] in film orientation; 0 and 255 stand for -1 and +1.
+    frontal
+        bool [N], True for a frontal knee.
+    left
+        float32 [N]: 1 left, 0 right, NaN unknown or not a knee.
+    kinds
+        One name per picture.
+    """
+
+    images: torch.Tensor
+    frontal: torch.Tensor
+    left: torch.Tensor
+    kinds: list[str]
+
+    def by_kind(self) -> dict[str, torch.Tensor]:
+        """Indices of the pictures of each kind, in order of appearance."""
+        names = dict.fromkeys(self.kinds)
+        return {name: torch.tensor([i for i, kind in enumerate(self.kinds) if kind == name]) for name in names}
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.images: list[torch.Tensor] = []
+        self.frontal: list[bool] = []
+        self.left: list[float] = []
+        self.kinds: list[str] = []
+
+    def add(self, kind: str, images: torch.Tensor, frontal: bool, left: list[float] | None = None) -> None:
+        """uint8 [N, 256, 256] of one kind, averaged down."""
+        small = functional.avg_pool2d(images[:, None].float(), images.shape[-1] // SIDE)[:, 0]
+        self.images.append(small.round().to(torch.uint8))
+        self.frontal += [frontal] * len(images)
+        self.left += left or [float("nan")] * len(images)
+        self.kinds += [kind] * len(images)
+
+    def draw(self, kind: str, count: int, drawing: Callable[[], np.ndarray], *, frontal: bool = False) -> None:
+        """``count`` pictures of a drawing, normalised as the product normalises any crop."""
+        if count > 0:
+            films = [to_bytes(normalise_crop(np.ascontiguousarray(drawing(), dtype=np.float32))) for _ in range(count)]
+            self.add(kind, torch.from_numpy(np.stack(films)), frontal, [0.0] * count if frontal else None)
+
+    def bank(self) -> FilmBank:
+        return FilmBank(
+            torch.cat(self.images), torch.tensor(self.frontal), torch.tensor(self.left, dtype=torch.float32), self.kinds
+        )
+
+
+def training_bank(config: dict[str, Any], cache: Path) -> FilmBank:
+    """Pictures for training: real frontal knees of the split train, projections of one label map, counter-examples.
+
+    ``cache`` keeps the anatomy template. Held-out kinds (see ``implausible_films``) are absent.
+    """
+    rng, count = np.random.default_rng(config["seed"]), config["pictures_per_kind"]
+    collector = _Collector()
+    films = load_graded_radiographs(Path(config["data"]), "train", right_knee_space=False, limit=config["limit"])
+    collector.add("frontal knee, OAI", films.images, True, films.left.float().tolist())
+    _add_counter_examples(collector, films, count, rng)
+    for kind, drawing in drawn.DRAWN.items():
+        collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
+    collector.draw("photograph", 2 * count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
+    _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
+    slices = _mr_slices(config["mr_slices"])
+    slices = slices[: round(len(slices) * _MR_SLICES_FOR_TRAINING)]
+    if slices:
+        collector.draw("sagittal MR slice", count, lambda: drawn.square_part(slices[rng.integers(len(slices))], rng))
+    return collector.bank()
+
+
+def measuring_bank(config: dict[str, Any], cache: Path) -> FilmBank:
+    """Pictures for measuring: real knees never trained on, new draws of every kind, and the held-out kinds."""
+    rng, count = np.random.default_rng(config["seed"] + 1), config["pictures_measured"]
+    collector = _Collector()
+    for split in ("val", "test"):
+        films = load_graded_radiographs(Path(config["data"]), split, right_knee_space=False, limit=config["limit"])
+        collector.add(f"frontal knee, OAI {split}", films.images, True, films.left.float().tolist())
+    _add_counter_examples(collector, films, count, rng)
+    for kind, drawing in drawn.DRAWN.items():
+        collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
+    collector.draw("photograph", count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
+    for kind, drawing in drawn.HELD_OUT_DRAWN.items():
+        collector.draw(f"{kind} (held out)", count, lambda drawing=drawing: drawing(rng))
+    collector.draw("photograph (held out)", count, lambda: drawn.photograph(drawn.HELD_OUT_PHOTOGRAPHS, rng))
+    _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
+    _add_views(collector, "second label map (held out)", resource_path("anatomy/dess_knee"), cache, count, rng)
+    slices = _mr_slices(config["mr_slices"])
+    slices = slices[round(len(slices) * _MR_SLICES_FOR_TRAINING) :]
+    if slices:
+        kind = "sagittal MR slice (held-out slices)"
+        collector.draw(kind, count, lambda: drawn.square_part(slices[rng.integers(len(slices))], rng))
+    if config["external_films"]:
+        external, _ = load_localised_radiographs(Path(config["external_films"]), config["limit"])
+        single = external.grades >= 0
+        collector.add("frontal knee, external single films (held out)", external.images[single], True)
+        sides = external.left[~single].float().tolist()
+        collector.add("frontal knee, external bilateral films (held out)", external.images[~single], True, sides)
+    return collector.bank()
+
+
+def _add_counter_examples(
+    collector: _Collector, films: GradedRadiographs, count: int, rng: np.random.Generator
+) -> None:
+    """Kinds made from real knee crops."""
+    crops = films.images.numpy()
+
+    def any_crop(left: bool | None = None) -> np.ndarray:
+        pool = np.arange(len(crops)) if left is None else np.flatnonzero(films.left.numpy() == left)
+        return crops[rng.choice(pool)].astype(np.float32)
+
+    collector.draw("knee turned by 90 or 180 degrees", 2 * count, lambda: drawn.turned_knee(any_crop(), rng))
+    collector.draw("knee with its parts rearranged", 2 * count, lambda: drawn.rearranged_knee(any_crop(), rng))
+    collector.draw("box beside the joint or on a shaft", 2 * count, lambda: drawn.missed_knee(any_crop(), rng))
+    if films.left.any() and not films.left.all():
+        collector.draw("two knees in one box", count, lambda: drawn.two_knees(any_crop(True), any_crop(False), rng))
+
+
+def _add_views(
+    collector: _Collector, name: str, folder: Path, cache: Path, count: int, rng: np.random.Generator
+) -> None:
+    """Frontal, lateral and axial projections of a label map (a right knee)."""
+    if count <= 0:
+        return
+    views = AnatomyViews(load_templates([folder], cache)[folder.name])
+
+    def frontal() -> np.ndarray:
+        azimuth = rng.uniform(-FRONTAL_AZIMUTH_DEG, FRONTAL_AZIMUTH_DEG)
+        return views.film(azimuth, rng.uniform(-FRONTAL_TILT_DEG, FRONTAL_TILT_DEG), rng)
+
+    def lateral() -> np.ndarray:
+        azimuth = rng.uniform(*LATERAL_AZIMUTH_DEG) * rng.choice([-1, 1])
+        return views.film(azimuth, rng.uniform(-10, 10), rng)
+
+    collector.draw(f"frontal projection, {name}", count, frontal, frontal=True)
+    collector.draw(f"lateral projection, {name}", count, lateral)
+    collector.draw(
+        f"axial projection, {name}", count // 2, lambda: views.film(rng.uniform(0, 360), rng.uniform(70, 110), rng)
+    )
+
+
+def _mr_slices(folder: str | None) -> list[np.ndarray]:
+    """Slices of one DICOM series in a folder, by instance; none without a folder."""
+    if not folder:
+        return []
+    import pydicom
+
+    files = [pydicom.dcmread(path) for path in sorted(Path(folder).glob("*.dcm"))]
+    files.sort(key=lambda file: int(file.InstanceNumber))
+    return [file.pixel_array.astype(np.float64) for file in files]

@@ -1,0 +1,128 @@
+"""Joint crops with Kellgren-Lawrence grades, prepared as the product prepares them and held in memory as 8 bit."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..localization.knee_box import KneeBox
+from ..radiograph.preparation import normalise_crop
+from .boxed_films import read_grey
+
+
+@dataclass
+class GradedRadiographs:
+    """Prepared crops of one split.
+
+    Attributes
+    ----------
+    images
+        uint8 [N, 256, 256]; 0 and 255 stand for -1 and +1.
+    grades
+        int64 [N], Kellgren-Lawrence 0 to 4.
+    left
+        bool [N], True where the film shows a left knee.
+    """
+
+    images: torch.Tensor
+    grades: torch.Tensor
+    left: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    """[-1, 1] to uint8 with 0 and 255 at the ends."""
+    return np.round((np.clip(image, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def from_bytes(images: torch.Tensor) -> torch.Tensor:
+    """uint8 [B, 256, 256] to float32 [B, 1, 256, 256] in [-1, 1]."""
+    return images[:, None].float() / 127.5 - 1
+
+
+def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool, limit: int = 0) -> GradedRadiographs:
+    """Read the crops of one split listed in ``folder``/index.csv.
+
+    The table has the columns file, side (L or R), kl_grade, split and looks_inverted; inverted films are turned back
+    as the reader of radiographs does. ``right_knee_space`` mirrors left knees (A22); ``limit`` > 0 keeps so
+    many, evenly spread. Raises InputError when the table is missing, lacks a column or names no film of the split.
+    """
+    try:
+        with (folder / "index.csv").open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["split"] == split]
+        entries = [
+            (row["file"], row["side"] == "L", int(row["kl_grade"]), row["looks_inverted"] == "1") for row in rows
+        ]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"The radiograph table {folder.name}/index.csv cannot be used: {error}.",
+            code="bad-training-data",
+            hint="It needs the columns file, side, kl_grade, split and looks_inverted.",
+        ) from error
+    entries = entries[:: max(1, len(entries) // limit)][:limit] if limit else entries
+    if not entries:
+        raise InputError(
+            f"The radiograph table {folder.name}/index.csv has no film of the split {split!r}.",
+            code="bad-training-data",
+            hint="Name an existing split: train, val or test.",
+        )
+    images = np.empty((len(entries), 256, 256), np.uint8)
+    for index, (file, left, _, inverted) in enumerate(entries):
+        film = read_grey(folder / file).astype(np.float32)
+        film = film.max() - film if inverted else film
+        crop = to_bytes(normalise_crop(film))
+        images[index] = crop[:, ::-1] if left and right_knee_space else crop
+    return GradedRadiographs(
+        torch.from_numpy(images),
+        torch.tensor([grade for _, _, grade, _ in entries]),
+        torch.tensor([left for _, left, _, _ in entries]),
+    )
+
+
+def box_crop(film: np.ndarray, box: KneeBox) -> np.ndarray:
+    """The square that a box cuts out of a film [H, W]; beyond the film its edge rows and columns repeat."""
+    side = max(1, round(box.width))
+    rows = np.arange(side) + round(box.y)
+    columns = np.arange(side) + round(box.x)
+    return film[np.ix_(rows.clip(0, film.shape[0] - 1), columns.clip(0, film.shape[1] - 1))]
+
+
+def load_localised_radiographs(folder: Path, limit: int = 0) -> tuple[GradedRadiographs, dict[str, int]]:
+    """Crops of whole films, cut by the shipped knee detector, in film orientation: an external test.
+
+    ``folder``/index.csv has the columns file, kind ("single" or "bilateral") and kl_expert_1. A film with two knees
+    gives two crops of known side and no grade (its one grade belongs to the pair); a single knee gives a grade and no
+    side. Unknown grades are -1; ``left`` then is False for every single knee. Also returns how many films were read and
+    on how many the detector found too few knees (those are left out). Raises InputError when the table is unusable.
+    """
+    from ..localization.localize import localize_knees
+
+    try:
+        with (folder / "index.csv").open(newline="", encoding="utf-8") as stream:
+            rows = [(row["file"], row["kind"], row["kl_expert_1"]) for row in csv.DictReader(stream)]
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"The radiograph table {folder.name}/index.csv cannot be used: {error}.",
+            code="bad-training-data",
+            hint="It needs the columns file, kind and kl_expert_1.",
+        ) from error
+    rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
+    images, grades, left, missed = [], [], [], 0
+    for file, kind, grade in rows:
+        film = read_grey(folder / file).astype(np.float32)
+        wanted = 1 if kind == "single" else 2
+        boxes = localize_knees(film)[:wanted]
+        missed += len(boxes) < wanted
+        for box in boxes if len(boxes) == wanted else []:
+            images.append(to_bytes(normalise_crop(box_crop(film, box))))
+            grades.append(int(grade) if kind == "single" and grade.isdigit() else -1)
+            left.append(box.side == "left")
+    crops = torch.from_numpy(np.stack(images)) if images else torch.empty(0, 256, 256, dtype=torch.uint8)
+    return GradedRadiographs(crops, torch.tensor(grades), torch.tensor(left)), {"films": len(rows), "missed": missed}
