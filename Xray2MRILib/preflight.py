@@ -8,13 +8,11 @@ from typing import Any
 
 from .device import free_memory_bytes
 from .errors import InputError, ProcessingError
-from .file_transaction import check_place
 from .generation_settings import GenerationSettings
 from .volume.writing import check_destination
 
 # libraries, weights and working memory besides the volumes themselves, rounded up from the shipped model
 _BASE_BYTES = 700_000_000
-_MONTAGE_BYTES = 4_000_000
 
 
 def check_destinations(radiograph: Any, output: Path, montage: Path | None, settings: GenerationSettings) -> None:
@@ -25,13 +23,9 @@ def check_destinations(radiograph: Any, output: Path, montage: Path | None, sett
     files = check_destination(output, settings.slices, deviation=settings.samples > 1)
     targets = [files.volume, files.record, files.deviation]
     if montage is not None:
-        if montage.suffix.lower() != ".png":
-            raise InputError(
-                f"The montage {montage.name!r} is not named as a PNG picture.",
-                code="bad-output",
-                hint="End it in .png.",
-            )
-        check_place(montage, _MONTAGE_BYTES)
+        from .rendering.montage import check_montage_destination
+
+        check_montage_destination(montage)
         targets.append(montage)
     if not isinstance(radiograph, (str, Path)):
         return
