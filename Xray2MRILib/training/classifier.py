@@ -26,7 +26,7 @@ from ..shipped_weights import read_weights, write_json, write_weights
 from .checkpoint import load_checkpoint, save_checkpoint
 from .film_variation import FilmVariation, vary_appearance, vary_pose
 from .grade_agreement import grade_agreement
-from .graded_radiographs import GradedRadiographs, from_bytes, load_graded_radiographs
+from .graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .precision import autocast, measured_precision
 
 
@@ -65,7 +65,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config["threads"])
     torch.manual_seed(config["seed"])
-    data = Path(config["data"])
+    data = data_folder(config)
     splits = {
         split: load_graded_radiographs(data, split, right_knee_space=True, limit=config["limit"])
         for split in ("train", "val", "test")

@@ -16,7 +16,13 @@ from ..resources import resource_path
 from ..simulation.population import load_templates
 from . import implausible_films as drawn
 from .anatomy_views import AnatomyViews
-from .graded_radiographs import GradedRadiographs, load_graded_radiographs, load_localised_radiographs, to_bytes
+from .graded_radiographs import (
+    GradedRadiographs,
+    data_folder,
+    load_graded_radiographs,
+    load_localised_radiographs,
+    to_bytes,
+)
 
 SIDE = 128
 FRONTAL_AZIMUTH_DEG, FRONTAL_TILT_DEG = 15.0, 8.0
@@ -85,7 +91,7 @@ def training_bank(config: dict[str, Any], cache: Path) -> FilmBank:
     """
     rng, count = np.random.default_rng(config["seed"]), config["pictures_per_kind"]
     collector = _Collector()
-    films = load_graded_radiographs(Path(config["data"]), "train", right_knee_space=False, limit=config["limit"])
+    films = load_graded_radiographs(data_folder(config), "train", right_knee_space=False, limit=config["limit"])
     collector.add("frontal knee, OAI", films.images, True, films.left.float().tolist())
     _add_counter_examples(collector, films, count, rng)
     for kind, drawing in drawn.DRAWN.items():
@@ -104,7 +110,7 @@ def measuring_bank(config: dict[str, Any], cache: Path) -> FilmBank:
     rng, count = np.random.default_rng(config["seed"] + 1), config["pictures_measured"]
     collector = _Collector()
     for split in ("val", "test"):
-        films = load_graded_radiographs(Path(config["data"]), split, right_knee_space=False, limit=config["limit"])
+        films = load_graded_radiographs(data_folder(config), split, right_knee_space=False, limit=config["limit"])
         collector.add(f"frontal knee, OAI {split}", films.images, True, films.left.float().tolist())
     _add_counter_examples(collector, films, count, rng)
     for kind, drawing in drawn.DRAWN.items():

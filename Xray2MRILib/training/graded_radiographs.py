@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,17 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
 def from_bytes(images: torch.Tensor) -> torch.Tensor:
     """uint8 [B, 256, 256] to float32 [B, 1, 256, 256] in [-1, 1]."""
     return images[:, None].float() / 127.5 - 1
+
+
+def data_folder(config: dict[str, Any]) -> Path:
+    """The folder that a recipe's entry ``data`` names. Raises InputError when it names none."""
+    if not config["data"]:
+        raise InputError(
+            "The recipe names no folder of graded radiographs.",
+            code="bad-recipe",
+            hint="Set its entry data to a folder with index.csv and the joint crops.",
+        )
+    return Path(config["data"])
 
 
 def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool, limit: int = 0) -> GradedRadiographs:
