@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("network", choices=NETWORKS, help="what to train")
     add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for checkpoints and the result")
     add(
-        "--recipe", metavar="FILE.json", type=Path, help="the recipe (default: the one the shipped weights are made by)"
+        "--config", metavar="FILE.json", type=Path, help="the recipe (default: the one the shipped weights are made by)"
     )
     add(
         "--set",
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Train; what the training says goes to stderr, its measurements to stdout."""
-    recipe = read_recipe(options.recipe or resource_path(f"recipes/{options.network}.json"))
+    recipe = read_recipe(options.config or resource_path(f"recipes/{options.network}.json"))
     for change in options.set:
         _apply(recipe, change)
     if options.output.exists() and not options.output.is_dir():

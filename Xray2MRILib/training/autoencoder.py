@@ -72,7 +72,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         entering = to_autoencoder_channels(images, vae.config.in_channels).to(memory_format=torch.channels_last)
         with autocast(device, precision):
             posterior = vae.encode(entering).latent_dist
-            decoded = to_grey(vae.decode(posterior.sample()).sample)
+            decoded = to_grey(vae.decode(posterior.sample(generator)).sample)
         loss = reconstruction_loss(images, decoded.float(), posterior, config["edge_weight"], config["kl_weight"])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)

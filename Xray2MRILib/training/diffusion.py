@@ -22,6 +22,7 @@ from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
 from .checkpoint import load_checkpoint, save_checkpoint
 from .classifier import learning_rate_factor
+from .model_assembly import assemble_model
 from .pair_data import KneeLatents, encode_pairs, soft_grades
 from .precision import autocast, choose_device, measured_precision
 
@@ -35,7 +36,8 @@ class Denoiser(nn.Module):
 
 
 def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
-    """Train as a recipe says; writes ``output``/unet, ``radiograph_encoder`` and ``scheduler`` in diffusers' layout.
+    """Train as a recipe says; writes ``output``/unet, ``radiograph_encoder`` and ``scheduler`` in diffusers' layout, and
+    at the end the whole model, in half precision, as ``output``/model.
 
     Parameters
     ----------
@@ -100,6 +102,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
             _write(network, scheduler, output, {"step": step + 1, **metrics})
             average.restore(network.parameters())
             print(f"step {step + 1} held-out loss {metrics['held_out_loss']:.4f}", flush=True)
+    assemble_model(Path(config["autoencoder"]), output, output / "model", config)
     return json.loads((output / "diffusion_metrics.json").read_text())
 
 
