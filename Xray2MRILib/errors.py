@@ -39,7 +39,7 @@ class ProcessingError(Xray2MRIError):
     """Something failed although the input was acceptable (command line exit code 1)."""
 
 
-class Cancelled(Xray2MRIError):
+class Cancelled(Xray2MRIError):  # noqa: N818 (not a fault)
     """The user cancelled the job (command line exit code 130)."""
 
     exit_code = 130

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -77,7 +79,7 @@ def test_shape_does_not_fold() -> None:
     """Jacobian of the smooth random map is positive everywhere for the whole drawn population."""
     from Xray2MRILib.simulation.deformation import KneeDeformation
 
-    y, z, x = template_axes()
+    y, _, x = template_axes()
     flat = np.zeros((len(y), len(x)), np.float32)
     tiny = AnatomyTemplate(
         "flat", np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1, 1), np.float16), np.zeros((1, 1, 1), np.float16),
@@ -87,7 +89,7 @@ def test_shape_does_not_fold() -> None:
     for seed in range(40):
         deformation = KneeDeformation(tiny, draw(seed, seed % 5, ("flat",), {"flat": 72.0}))
         mapped = deformation.shape(grid)
-        columns = [mapped.diff(dim=axis)[:-1 or None, :-1 or None, :-1 or None] / 3 for axis in range(3)]
+        columns = [mapped.diff(dim=axis)[: -1 or None, : -1 or None, : -1 or None] / 3 for axis in range(3)]
         size = min(c.shape[0] for c in columns)
         jacobian = torch.stack([c[:size, :size, :size] for c in columns], dim=-1)
         assert float(torch.linalg.det(jacobian).min()) > 0.2
@@ -126,17 +128,19 @@ def test_magnification_by_diverging_rays(blocks: AnatomyTemplate) -> None:
     y, _, x = template_axes()
     for depth in (-40.0, 40.0):
         rod = torch.zeros(3, *blocks.tissue.shape)
-        rod[0, int(np.argmin(abs(y - depth))) - 2 : int(np.argmin(abs(y - depth))) + 3, :, int(np.argmin(abs(x - 30)))] = 1
+        rod[
+            0, int(np.argmin(abs(y - depth))) - 2 : int(np.argmin(abs(y - depth))) + 3, :, int(np.argmin(abs(x - 30)))
+        ] = 1
         film = project(deformation_of(blocks, still()), rod, still(source_mm=source), film_mm=80, pixels=320)[0, 160]
         centre = float((film * torch.linspace(-39.875, 39.875, 320)).sum() / film.sum())
         assert centre == pytest.approx(30 * source / (source + depth), abs=0.35)
 
 
 def test_pairs_are_deterministic_and_differ_between_seeds(blocks: AnatomyTemplate) -> None:
-    blocks.margins_mm.update({f"{b}_{s}": np.zeros((0, 3), np.float32) for b in ("femur", "tibia") for s in ("medial", "lateral")})
-    one, again, other = (
-        simulate_pair(blocks, draw(seed, 2, ("blocks",), {"blocks": 80.0})) for seed in (4, 4, 5)
+    blocks.margins_mm.update(
+        {f"{b}_{s}": np.zeros((0, 3), np.float32) for b in ("femur", "tibia") for s in ("medial", "lateral")}
     )
+    one, again, other = (simulate_pair(blocks, draw(seed, 2, ("blocks",), {"blocks": 80.0})) for seed in (4, 4, 5))
     assert np.array_equal(one.volume, again.volume)
     assert np.array_equal(one.bone, again.bone)
     assert not np.array_equal(one.volume, other.volume)
@@ -147,7 +151,7 @@ def test_grades_lose_joint_space_on_average() -> None:
     for grade in range(5):
         knees = [draw(1000 * grade + k, grade, ("t",), {"t": 75.0}) for k in range(150)]
         means.append(np.mean([min(k.joint_space_mm.values()) for k in knees]))
-    assert all(a > b for a, b in zip(means[:-1], means[1:], strict=True))
+    assert all(a > b for a, b in pairwise(means))
     assert means[0] == pytest.approx(4.5, abs=0.5)
     assert means[4] < 1.6
 

@@ -1,4 +1,4 @@
-"""Autoencoder and diffusion training on a handful of drawn pairs: resuming, determinism, and that something is learnt."""
+"""Autoencoder and diffusion training on a handful of drawn pairs: resuming, determinism, something is learnt."""
 
 from __future__ import annotations
 
@@ -125,7 +125,9 @@ def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder
     from Xray2MRILib.training.diffusion import train
 
     early = train(diffusion_recipe(pairs, autoencoder, steps=2, save_every=2), tmp_path / "early")
-    late = train(diffusion_recipe(pairs, autoencoder, steps=150, save_every=150, learning_rate=0.005), tmp_path / "late")
+    late = train(
+        diffusion_recipe(pairs, autoencoder, steps=150, save_every=150, learning_rate=0.005), tmp_path / "late"
+    )
     assert late["held_out_loss"] < 0.9 * early["held_out_loss"]
     assert Xray2MRIUNet.from_pretrained(tmp_path / "late" / "unet").config.condition_names == ["p", "i"]
     assert (tmp_path / "late" / "scheduler" / "scheduler_config.json").exists()

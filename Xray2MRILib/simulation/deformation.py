@@ -95,7 +95,9 @@ class KneeDeformation:
         s = self._surfaces_at(y, x)
         floor, gap, shift = s[0], s[1] - s[0], s[2]
         inside = gap / (gap - shift)
-        z_open = torch.where(z <= floor, z, torch.where(z < floor + gap - shift, floor + (z - floor) * inside, z + shift))
+        z_open = torch.where(
+            z <= floor, z, torch.where(z < floor + gap - shift, floor + (z - floor) * inside, z + shift)
+        )
         return torch.stack((y, z_open, x), dim=-1)
 
     def film_pose(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

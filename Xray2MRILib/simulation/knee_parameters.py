@@ -92,7 +92,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         flexion_deg=float(np.clip(rng.normal(22, 8), 2, 40)),
         beam_deg=float(rng.normal(0, 3.5)),
         film_axial_deg=float(rng.normal(0, 4)),
-        # The joint crop follows the knee's size only in part: measured spans of 81-84 mm on two knees (paper-notes 8.1).
+        # The joint crop follows the knee's size only in part: spans of 81-84 mm measured on two published knees.
         crop_mm=float(86 * (width / 71) ** 0.5 * np.clip(rng.normal(1, 0.04), 0.9, 1.12)),
         # On OAI joint crops the joint line lies at 0.53-0.55 of the height, i.e. the centre is about 7 mm above it.
         crop_offset_mm=(float(rng.normal(-7.0, 2.2)), float(rng.normal(0, 2.2))),

@@ -14,7 +14,7 @@ PIXEL_MM = 0.625
 PITCH_MM = 1.5
 SIZE = 256
 SLICES = 50
-JOINT_ROW = 152.0  # joint line at MR rows 148-157 on the published pages (paper-notes, section 8.1)
+JOINT_ROW = 152.0  # joint line at MR rows 148-157 on the published pages
 FIRST_DEPTH_MM = -41.0  # slice 0 (posterior) relative to the centre of the tibial plateau
 
 
@@ -66,7 +66,7 @@ def _coil_bias(rng: np.random.Generator, y: torch.Tensor, z: torch.Tensor, x: to
 
 
 def to_unit_range(volume: np.ndarray) -> np.ndarray:
-    """One mapping per volume: percentiles 0.5 and 99.5 to [0, 1], clipped (paper-notes, A16)."""
+    """One mapping per volume: percentiles 0.5 and 99.5 to [0, 1], clipped (A16)."""
     low, high = np.percentile(volume[::2, ::2, ::2], (0.5, 99.5))
     return np.clip((volume - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
 

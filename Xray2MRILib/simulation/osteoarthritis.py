@@ -33,9 +33,7 @@ def grow_osteophytes(
             _sphere(centre, radius, origin, tissue, depth_mm)
 
 
-def _sphere(
-    centre: np.ndarray, radius: float, origin: np.ndarray, tissue: np.ndarray, depth_mm: np.ndarray
-) -> None:
+def _sphere(centre: np.ndarray, radius: float, origin: np.ndarray, tissue: np.ndarray, depth_mm: np.ndarray) -> None:
     low = np.maximum(np.floor((centre - radius - origin) / SPACING_MM).astype(int), 0)
     high = np.minimum(np.ceil((centre + radius - origin) / SPACING_MM).astype(int) + 1, tissue.shape)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))

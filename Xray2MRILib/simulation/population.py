@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..resources import resource_path
-from .anatomy_template import AnatomyTemplate, build_template
+from .anatomy_template import AnatomyTemplate
 from .knee_pair import simulate_pair
 from .knee_parameters import draw
 from .pair_store import FORMAT_VERSION, pair_path, write_pair
+from .template_building import build_template
 
 HELD_OUT_OFFSET = 1_000_000  # seeds of held-out knees start here, so they never meet a training seed
 
@@ -54,7 +55,9 @@ def simulate_population(
     manifest = output / "manifest.json"
     if not manifest.exists():
         temporary = output / f"manifest.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps({"format": FORMAT_VERSION, "seed": seed, "templates": sorted(templates)}, indent=1))
+        temporary.write_text(
+            json.dumps({"format": FORMAT_VERSION, "seed": seed, "templates": sorted(templates)}, indent=1)
+        )
         temporary.replace(manifest)
     for index in range(first, count, stride):
         if not pair_path(output, index).exists():

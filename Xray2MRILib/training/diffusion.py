@@ -36,8 +36,9 @@ class Denoiser(nn.Module):
 
 
 def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
-    """Train as a recipe says; writes ``output``/unet, ``radiograph_encoder`` and ``scheduler`` in diffusers' layout, and
-    at the end the whole model, in half precision, as ``output``/model.
+    """Train as a recipe says; writes ``output``/unet, ``radiograph_encoder`` and ``scheduler`` in diffusers' layout.
+
+    At the end the whole model is written in half precision as ``output``/model.
 
     Parameters
     ----------
@@ -69,9 +70,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     )
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
     average = EMAModel(network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"]
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
     state = {"step": 0}
     checkpoint = output / "checkpoint.safetensors"
     if resume and checkpoint.exists():
@@ -158,10 +157,17 @@ def _encoded(
 
     if not kept.exists():
         latents = encode_pairs(
-            folder, vae, encoder, config["exposures"], config["seed"], count=config.get("knees"), cast=cast, device=device
+            folder,
+            vae,
+            encoder,
+            config["exposures"],
+            config["seed"],
+            count=config.get("knees"),
+            cast=cast,
+            device=device,
         )
         temporary = kept.with_name(kept.name + ".tmp")
-        save_file({name: getattr(latents, name) for name in KneeLatents.__dataclass_fields__}, temporary)
+        save_file({name: getattr(latents, name).contiguous() for name in KneeLatents.__dataclass_fields__}, temporary)
         temporary.replace(kept)
     return KneeLatents(**load_file(kept))
 

@@ -1,6 +1,6 @@
 """Where the voxels of a pseudo-MRI volume lie: the nominal frame of the OAI coronal FLASH protocol.
 
-Source: paper-notes, "Physical geometry" (160 mm field of view, 80 slices of 1.5 mm, of which the model sees 50).
+Source: the OAI protocol of Peterfy et al. 2008 (PMC3048821), Table 1 of PMC5871621 (160 mm field of view, 80 slices of 1.5 mm, of which the model sees 50).
 A radiograph has no 3-D pose, so the pose is nominal: the volume is centred at the origin and aligned with the body
 axes, and distances in it are those of an average field of view, not measurements of this knee.
 
@@ -58,7 +58,7 @@ def affine_ras(num_slices: int, rows: int = 256, columns: int = 256) -> np.ndarr
 
 
 def depth_positions(num_slices: int) -> np.ndarray:
-    """[S] depths u in depth order, evenly spaced from -1 (posterior) to +1 (anterior), paper-notes A4."""
+    """[S] depths u in depth order, evenly spaced from -1 (posterior) to +1 (anterior) (A4)."""
     slice_pitch_mm(num_slices)
     return np.linspace(-1.0, 1.0, num_slices)
 

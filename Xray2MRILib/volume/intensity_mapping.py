@@ -1,4 +1,4 @@
-"""From grey values in [0, 1] to 16-bit integers on disk and back, one mapping for every volume (paper-notes A16)."""
+"""From grey values in [0, 1] to 16-bit integers on disk and back, one mapping for every volume (A16)."""
 
 from __future__ import annotations
 

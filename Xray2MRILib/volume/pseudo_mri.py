@@ -33,7 +33,7 @@ class PseudoMRI:
         What the volume was made from and by, see Xray2MRILib.volume.provenance.
     mirrored
         True for left knees: the model works on right knees, so that a left one is mirrored before and the volume
-        mirrored back after (paper-notes A22). ``array`` is already mirrored back.
+        mirrored back after (A22). ``array`` is already mirrored back.
     deviation
         [S, H, W] float32 voxel-wise standard deviation over several seeds in the order of ``array``, or None.
 
