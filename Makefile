@@ -8,7 +8,7 @@
 
 VENV ?= .venv
 PIP_ARGS ?=
-DEMO_FILM ?= Resources/samples/knee.png
+DEMO_FILM ?= Resources/samples/knee_single.webp
 BIN = $(VENV)/bin
 
 ifndef PYTHON
