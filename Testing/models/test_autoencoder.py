@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from Xray2MRILib.models.autoencoder import decode_latents, encode_images, to_autoencoder_channels, to_grey
+from Xray2MRILib.models.autoencoder import (
+    decode_latents,
+    decoding_chunk,
+    encode_images,
+    to_autoencoder_channels,
+    to_grey,
+)
 from Xray2MRILib.models.presets import build_components
 
 
@@ -46,3 +52,10 @@ def test_latents_are_eight_times_smaller_scaled_and_decoded_in_chunks():
     decoded = decode_latents(vae, mode * 2.5, chunk=2)
     assert decoded.shape == images.shape
     assert torch.allclose(decoded, decode_latents(vae, mode, scaled=False, chunk=5), atol=1e-5)
+
+
+@pytest.mark.parametrize(("preset", "chunk"), [("compact", 8), ("paper", 1)])
+def test_large_decoders_decode_fewer_slices_at_a_time(preset, chunk):
+    with torch.device("meta"):
+        vae = build_components(preset, radiograph_encoder={"token_encoder": "none"})["autoencoder"]
+    assert decoding_chunk(vae, 32 * 32) == chunk

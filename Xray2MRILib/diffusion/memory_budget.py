@@ -13,7 +13,7 @@ from ..models.conditional_unet import Xray2MRIUNet
 LARGEST_BATCH = {"cpu": 10, "cuda": 50, "mps": 25}
 _SHARE_OF_FREE_MEMORY = 0.5
 # working memory of the U-Net in units of its first feature map, measured on the compact preset and rounded up
-_FEATURE_MAPS = 60
+_FEATURE_MAPS = 100
 
 
 def bytes_per_slice(unet: Xray2MRIUNet, latent_size: int = 32) -> int:

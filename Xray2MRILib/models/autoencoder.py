@@ -61,12 +61,20 @@ def encode_images(
     return latents * vae.config.scaling_factor if scaled else latents
 
 
-def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, chunk: int = 8) -> Tensor:
+def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, chunk: int | None = None) -> Tensor:
     """Grey images [B, 1, H, W], nominally in [-1, 1] and not clipped, of latents [B, 4, h, w].
 
-    Decoded ``chunk`` slices at a time, because the decoder's memory grows with the batch and its speed does not.
-    ``scaled`` says that the latents carry ``vae.config.scaling_factor``.
+    Decoded ``chunk`` slices at a time, because the decoder's memory grows with the batch and its speed does not; None
+    chooses by its size. ``scaled`` says that the latents carry ``vae.config.scaling_factor``.
     """
     if scaled:
         latents = latents / vae.config.scaling_factor
+    chunk = chunk or decoding_chunk(vae, latents.shape[-2] * latents.shape[-1])
     return torch.cat([to_grey(vae.decode(part).sample) for part in latents.split(chunk)])
+
+
+def decoding_chunk(vae: AutoencoderKL, latent_pixels: int, budget_bytes: int = 256 << 20) -> int:
+    """Slices, 1 to 8, whose decoding takes about the budget: eight in the compact preset, one in the paper's."""
+    output_pixels = latent_pixels * 4 ** (len(vae.config.block_out_channels) - 1)
+    per_slice = 8 * vae.config.block_out_channels[0] * output_pixels * vae.dtype.itemsize
+    return max(1, min(8, budget_bytes // per_slice))
