@@ -92,6 +92,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     for epoch in range(progress["epoch"], config["epochs"]):
         started, losses = time.monotonic(), []
         generator = torch.Generator().manual_seed(config["seed"] * 100_003 + epoch)
+        torch.manual_seed(config["seed"] * 100_003 + epoch)  # dropout draws from the global generator
         order = torch.randperm(len(films), generator=generator)
         network.train()
         for step in range(per_epoch):

@@ -66,6 +66,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         for group in optimiser.param_groups:
             group["lr"] = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
         images, frontal, left = draw_batch(bank, config, variation, size, step)
+        torch.manual_seed(config["seed"] * 1_000_003 + step)  # dropout draws from the global generator
         with autocast(device, precision):
             frontal_logit, left_logit = network(images)
         known = ~left.isnan()

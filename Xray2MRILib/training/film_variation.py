@@ -89,7 +89,8 @@ def vary_appearance(images: torch.Tensor, variation: FilmVariation, generator: t
     blurred = functional.avg_pool2d(pixels, 16)
     blurred = functional.interpolate(blurred, size=pixels.shape[-2:], mode="bilinear", align_corners=False)
     pixels = pixels + each(-limit.local_contrast, 2 * limit.local_contrast) * 0.6 * (pixels - blurred)
-    pixels = torch.lerp(pixels, _softened(pixels), each(-0.3, limit.blur))
+    if limit.blur:  # a little below nothing is a little sharpening
+        pixels = torch.lerp(pixels, _softened(pixels), each(-0.3 * limit.blur, limit.blur))
     pixels = pixels.clamp(1e-3, 1) ** torch.exp(each(-limit.gamma, limit.gamma))
     pixels = (pixels - 0.5) * (1 + each(-limit.contrast, limit.contrast)) + 0.5
     pixels = pixels + each(-limit.brightness, limit.brightness)

@@ -1,0 +1,102 @@
+"""The grade classifier: its symmetry, its shipped weights, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from Xray2MRILib.conditions.koa_classifier import KneeGradeNetwork, classify_koa, load_classifier
+from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.radiograph.preparation import normalise_crop
+from Xray2MRILib.resources import resource_path
+from Xray2MRILib.training.boxed_films import read_grey
+
+SHIPPED = resource_path("models/koa_classifier")
+
+
+@pytest.fixture(scope="module")
+def knee(knee_film: Path) -> np.ndarray:
+    film = read_grey(knee_film).astype(np.float32)
+    return normalise_crop(np.pad(film, ((19, 19), (0, 0)), mode="edge")[:, 40:240])[None]
+
+
+def test_shared_branch_treats_lateral_and_medial_alike() -> None:
+    """Without the stage over the whole joint, a crop and its mirror image get the same logits (7.2)."""
+    torch.manual_seed(0)
+    network = KneeGradeNetwork(64, 32, (8, 8, 8, 8, 8), (1, 1, 1, 1)).eval()
+    with torch.no_grad():
+        network.grades.weight[:, 24:] = 0
+        images = torch.rand(3, 1, 64, 64) * 2 - 1
+        assert torch.allclose(network(images), network(images.flip(-1)), atol=1e-6)
+        network.grades.weight[:, 24:] = 1
+        assert not torch.allclose(network(images), network(images.flip(-1)), atol=1e-4)
+
+
+def test_shipped_network_is_small_and_documented() -> None:
+    network, temperature = load_classifier()
+    assert sum(parameter.numel() for parameter in network.parameters()) < 1.6e6
+    assert (SHIPPED / "model.safetensors").stat().st_size < 3.2e6
+    assert 0.3 < temperature < 3
+    card = (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert all(words in card for words in ("10.17632/56rmx5bjcr.1", "Quadratic kappa", "not for diagnosis"))
+
+
+def test_probabilities_of_a_real_knee(knee: np.ndarray) -> None:
+    found = classify_koa(knee)
+    assert found.source == "classifier"
+    assert sum(found.values) == pytest.approx(1, abs=1e-6)
+    assert min(found.values) >= 0
+    assert found.grade <= 2  # two experts read KL-1
+    assert classify_koa(knee[:, :, ::-1].copy()).values == pytest.approx(found.values, abs=1e-6)
+
+
+def test_grade_rises_when_the_joint_space_closes(knee: np.ndarray) -> None:
+    """Rows of the joint space are taken away and the bones pushed together: the expected grade must rise."""
+    rows = np.concatenate([np.arange(0, 122), np.arange(140, 256)])
+    narrowed = normalise_crop(np.pad(knee[0][rows], ((9, 9), (0, 0)), mode="edge"))[None]
+    grades = np.arange(5)
+    before, after = (np.dot(grades, classify_koa(image).values) for image in (knee, narrowed))
+    assert after > before + 0.3
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (2, 256, 256), (1, 16, 16), (0,)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        classify_koa(np.zeros(shape, np.float32))
+    assert caught.value.code == "bad-image"
+
+
+def test_values_that_are_not_finite_are_refused(knee: np.ndarray) -> None:
+    knee = knee.copy()
+    knee[0, 3, 3] = np.nan
+    with pytest.raises(InputError):
+        classify_koa(knee)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "altered", "no checksums", "altered config"])
+def test_damaged_weights_are_refused_in_one_sentence(tmp_path: Path, knee: np.ndarray, damage: str) -> None:
+    folder = tmp_path / "koa_classifier"
+    shutil.copytree(SHIPPED, folder)
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    if damage == "missing":
+        weights.unlink()
+    elif damage == "truncated":
+        weights.write_bytes(content[: len(content) // 2])
+    elif damage == "altered":
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "no checksums":
+        (folder / "checksums.json").unlink()
+    else:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"temperature": 2.5}))
+    with pytest.raises(ProcessingError) as caught:
+        classify_koa(knee, folder)
+    assert caught.value.code in ("missing-weights", "tampered-weights")
+    assert "koa_classifier" in caught.value.message
+    assert "\n" not in caught.value.sentence()
