@@ -130,7 +130,8 @@ REPORTS: dict[str, dict[str, Field]] = {
 }
 
 _KINDS: dict[str, Any] = {
-    "text": lambda value: isinstance(value, str),
+    # no file name holds a NUL, and system calls stumble over it
+    "text": lambda value: isinstance(value, str) and "\0" not in value,
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "flag": lambda value: isinstance(value, bool),

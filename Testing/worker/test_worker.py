@@ -173,7 +173,7 @@ def test_lines_that_cannot_be_understood(worker, line):
         ({"output": "/proc/volume.nrrd"}, None),
         ({"model": "no/such/model"}, "no-such-model"),
         ({"device": "mps" if sys.platform != "darwin" else "cuda"}, "no-such-device"),
-        ({"radiograph": "a\0b"}, None),
+        ({"radiograph": "a\0b"}, "bad-request"),
         ({"slice_folder": "/proc/nothing"}, "bad-output"),
     ],
 )
