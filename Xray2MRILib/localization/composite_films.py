@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from .detector import normalise_film
 from .film_finish import finish_film, place_on_canvas
+from .knee_free_films import distract_film
 
 
 @dataclass(frozen=True)
@@ -130,14 +131,14 @@ def composite_film(
     canvas [canvas_size, canvas_size] in [0, 1], and boxes [K, 3], K from 0 to 2: centre x, centre y, side in canvas
     pixels.
     """
-    layout = rng.choice(["single", "bilateral", "crop", "none"], p=[0.4, 0.36, 0.14, 0.1])
+    layout = rng.choice(["single", "bilateral", "crop", "none"], p=[0.38, 0.34, 0.14, 0.14])
     aspect, placements = _LAYOUTS[layout](rng)
     scale = canvas_size / max(aspect, 1.0)
     shape = (max(16, round(scale)), max(16, round(scale * aspect)))
     film = np.full(shape, rng.uniform(0, 0.12), np.float32)
     film += rng.uniform(0, 0.1) * np.linspace(0, 1, shape[1], dtype=np.float32)[None, :]
 
-    squeeze = float(np.exp(rng.uniform(-0.45, 0.2))) if rng.random() < 0.4 else 1.0
+    squeeze = float(np.exp(rng.uniform(-0.5, 0.2))) if rng.random() < 0.6 else 1.0
     legs, boxes, heavier = LegShape.draw(rng), [], rng.uniform(0.8, 1.0)
     for index, (x, y, side, tilt) in enumerate(placements):
         wanted = "R" if x < aspect / 2 else "L"
@@ -151,7 +152,7 @@ def composite_film(
         if layout != "none":
             boxes.append(placement.box())
     if layout == "none":
-        film = _distract(film, crops, rng)
+        film = distract_film(film, crops, rng)
     film = finish_film(film, rng, markers=layout != "crop", collimate=layout != "crop")
     canvas, left, top = place_on_canvas(film, canvas_size)
     return canvas, np.array([(x + left, y + top, side) for x, y, side in boxes], np.float32).reshape(-1, 3)
@@ -204,33 +205,3 @@ def _expose(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Crop [h, w] uint8 to [0, 1] with its own contrast, so that the two legs of a film need not match."""
     picture = normalise_film(crop.astype(np.float32))
     return (rng.uniform(0, 0.3) + rng.uniform(0.55, 0.7) * picture ** rng.uniform(0.6, 1.6)).astype(np.float32)
-
-
-def _distract(film: np.ndarray, crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Make a film without a knee harder to tell: blobs, bars, noise, or a joint cut into shuffled tiles."""
-    height, width = film.shape
-    kind = rng.integers(5)
-    if kind == 0:
-        field = ndimage.gaussian_filter(rng.standard_normal(film.shape).astype(np.float32), rng.uniform(1, 25))
-        film = film + rng.uniform(0.2, 0.8) * normalise_film(field)
-    elif kind == 1:
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        for _ in range(rng.integers(1, 8)):
-            radius = rng.uniform(0.03, 0.35, 2) * max(film.shape)
-            angle = rng.uniform(0, np.pi)
-            dx, dy = x - rng.uniform(0, width), y - rng.uniform(0, height)
-            u, v = np.cos(angle) * dx + np.sin(angle) * dy, np.cos(angle) * dy - np.sin(angle) * dx
-            film = film + rng.uniform(0.1, 0.6) * ((u / radius[0]) ** 2 + (v / radius[1]) ** 2 < 1)
-    elif kind == 2:
-        film = film + rng.uniform(0, 1) * rng.standard_normal(film.shape)
-    elif kind == 3:
-        picture = normalise_film(crops[rng.integers(len(crops))].astype(np.float32))
-        count = rng.integers(4, 8)
-        edge = picture.shape[0] // count
-        cut = [(i * edge, j * edge) for i in range(count) for j in range(count)]
-        tiles = [picture[top : top + edge, left : left + edge] for top, left in cut]
-        rng.shuffle(tiles)
-        rows = [[np.rot90(tiles[i * count + j], rng.integers(4)) for j in range(count)] for i in range(count)]
-        shuffled = np.block(rows)
-        film = np.maximum(film, ndimage.zoom(shuffled, np.array(film.shape) / shuffled.shape, order=1))
-    return film.astype(np.float32)
