@@ -85,7 +85,9 @@ def main() -> None:
     mean = np.mean([read_pair(p, film=False).volume[depths] for p in list_pairs(arguments.training)[:200]], axis=0)
 
     count = len(truths)
-    table: dict[str, list[dict[str, float]]] = {name: [] for name in ("own", "other film", "other knee", "mean", "blank")}
+    table: dict[str, list[dict[str, float]]] = {
+        name: [] for name in ("own", "other film", "other knee", "mean", "blank")
+    }
     for k, truth in enumerate(truths):
         other = (k + 5) % count  # the next knee of the same grade
         candidates = {
