@@ -14,16 +14,16 @@ import numpy as np
 from ..errors import InputError
 from ..localization.knee_box import KneeBox
 from .collimation import collimated_margins
+from .resampling import resample
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from .reading import Radiograph
 
 SIZE = 256
 PERCENTILES = (0.5, 99.5)
 SMALLEST_BOX = 32  # film pixels: below that, a joint space is less than one pixel
 _COARSE_BOX = 100  # film pixels: below that, a joint space is some two pixels
+_MUCH_PADDING = 0.45
 _LEAST_ON_FILM = 0.3  # share of a box that must lie on the film
 
 
@@ -78,19 +78,22 @@ def prepare_radiograph(
     square = (box or KneeBox(0.0, (rows - columns) / 2, columns, columns, confidence=0.0)).square()
     if box is not None:
         _check_box(box, rows, columns)
-    crop = resample(radiograph.pixels, square.x, square.y, square.width, size)
+    crop = resample(radiograph.pixels, (square.y, square.x), (square.height, square.width), (size, size))
     image, margins, limits = _normalised(crop)
     mirrored = side == "left"
     warnings = []
     if square.width < _COARSE_BOX:
         warnings.append(f"The knee covers only {square.width:.0f} pixels of the film; fine detail is guesswork.")
+    padding = 1.0 - square.share_on_film(rows, columns)
+    if padding > _MUCH_PADDING:
+        warnings.append(f"{padding:.0%} of the knee's square lie beyond the film; its edge was repeated there.")
     record = {
         "side": side,
         "side_source": side_source,
         "mirrored": mirrored,
         "box": None if box is None else asdict(box),
         "square": [float(square.x), float(square.y), float(square.width)],
-        "padding_fraction": round(1.0 - square.share_on_film(rows, columns), 4),
+        "padding_fraction": round(padding, 4),
         "collimated_fraction": round(float(margins.mean()), 4),
         "normalisation": {"percentiles": list(PERCENTILES), "film_values": list(limits)},
         "size": size,
@@ -111,7 +114,7 @@ def normalise_crop(crop: np.ndarray, size: int = SIZE) -> np.ndarray:
     """
     crop = np.asarray(crop, np.float32)
     if crop.shape != (size, size):
-        crop = _resample(crop, (0.0, 0.0), crop.shape, size)
+        crop = resample(crop, (0.0, 0.0), crop.shape, (size, size))
     return _normalised(crop)[0]
 
 
@@ -131,48 +134,6 @@ def box_from_rectangle(rectangle: Sequence[float], film_shape: tuple[int, int]) 
     box = KneeBox(*numbers, confidence=1.0)
     _check_box(box, *film_shape)
     return box.square()
-
-
-def resample(film: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
-    """The square [size, size] float32 whose top left corner lies at x, y on a film [H, W], ``side`` pixels wide.
-
-    Down-sampling averages areas exactly, up-sampling is bilinear; beyond the film its edge pixels repeat.
-    """
-    return _resample(np.asarray(film), (y, x), (side, side), size)
-
-
-def _resample(film: np.ndarray, start: tuple[float, float], extent: tuple[float, float], size: int) -> np.ndarray:
-    rows, columns = (
-        _weights(begin, length, size, available)
-        for begin, length, available in zip(start, extent, film.shape, strict=True)
-    )
-    # only the rows that are used are converted: a film may be 12,000 pixels wide, the box a tenth of it
-    first, last = rows.indices.min(), rows.indices.max() + 1
-    across = rows[:, first:last] @ film[first:last].astype(np.float32, copy=False)
-    return np.ascontiguousarray((columns @ across.T).T, dtype=np.float32)
-
-
-def _weights(start: float, extent: float, count: int, length: int) -> csr_array:
-    """Sparse [count, length]: each output pixel as a weighted mean of input pixels along one axis."""
-    from scipy.sparse import csr_array
-
-    step = extent / count
-    output = np.arange(count)
-    if step >= 1:
-        begin = start + output * step
-        offsets = np.arange(int(np.ceil(step)) + 1)
-        source = np.floor(begin)[:, None] + offsets
-        overlap = np.minimum(source + 1, begin[:, None] + step) - np.maximum(source, begin[:, None])
-        weight = np.clip(overlap, 0, None) / step
-    else:
-        centre = start + (output + 0.5) * step - 0.5
-        source = np.floor(centre)[:, None] + np.arange(2)
-        weight = 1 - np.abs(centre[:, None] - source)
-    column = np.clip(source, 0, length - 1).astype(np.intp)
-    row = np.broadcast_to(output[:, None], column.shape)
-    used = weight.ravel() > 0
-    entries = (weight.ravel()[used].astype(np.float32), (row.ravel()[used], column.ravel()[used]))
-    return csr_array(entries, shape=(count, length))  # weights that fall on the same edge pixel add up
 
 
 def _normalised(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:

@@ -1,0 +1,128 @@
+"""What a DICOM header tells about a film: is it a radiograph, of which side, in which view, how it lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .decoded_film import unreadable
+from .laterality import side_from_words
+from .orientation import NOT_FRONTAL, steps_to_upright
+
+# computed and digital radiography, their older or looser names, and what scanned or re-exported films carry
+_RADIOGRAPH_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "XA", "OT", "SC", "HC", "XC", "")
+_OTHER_OBJECTS = {
+    "CT": "a CT slice",
+    "MR": "an MR slice",
+    "PT": "a PET slice",
+    "NM": "a scintigram",
+    "US": "an ultrasound picture",
+    "MG": "a mammogram",
+    "SR": "a structured report",
+    "PR": "a presentation state",
+    "KO": "a list of key objects",
+    "SEG": "a segmentation",
+    "RTSTRUCT": "a radiotherapy object",
+    "DOC": "an encapsulated document",
+    "ECG": "a waveform",
+}
+_OTHER_CLASSES = {
+    "1.2.840.10008.1.3.10": "an index of files (DICOMDIR)",
+    "1.2.840.10008.5.1.4.1.1.2": "a CT slice",
+    "1.2.840.10008.5.1.4.1.1.2.1": "a CT volume",
+    "1.2.840.10008.5.1.4.1.1.4": "an MR slice",
+    "1.2.840.10008.5.1.4.1.1.4.1": "an MR volume",
+    "1.2.840.10008.5.1.4.1.1.104.1": "an encapsulated PDF document",
+}
+_VIEWS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO", "LAT", "LATERAL")
+_LATERAL_WORDS = ("LATERAL", "LAT", "SKYLINE", "SUNRISE", "MERCHANT", "AXIAL")
+_OTHER_BODY_PARTS = (
+    "ABDOMEN", "ANKLE", "ARM", "BREAST", "CHEST", "CLAVICLE", "CSPINE", "ELBOW", "FINGER", "FOOT", "FOREARM", "HAND",
+    "HEAD", "HEEL", "HIP", "HUMERUS", "JAW", "LSPINE", "NECK", "PELVIS", "RIB", "SCAPULA", "SHOULDER", "SKULL", "SPINE",
+    "STERNUM", "THORAX", "THUMB", "TOE", "TSPINE", "WRIST",
+)  # fmt: skip
+_ENGLISH = {"L": "left", "R": "right", "B": "both"}
+
+
+def check_is_radiograph(dataset: Any, name: str) -> None:
+    """Refuse reports, slices of volumes, several frames and files without picture, from the header alone."""
+    meta = getattr(dataset, "file_meta", None) or {}
+    sop_class = str(dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
+    modality = str(dataset.get("Modality") or "").strip().upper()
+    other = _OTHER_CLASSES.get(sop_class) or _OTHER_OBJECTS.get(modality)
+    if other is None and modality not in _RADIOGRAPH_MODALITIES:
+        other = "a DICOM object of another kind"
+    if other is not None:
+        raise unreadable(
+            name,
+            f"is {other}, not a radiograph",
+            "Choose the plain film of the knee (CR, DX or DR).",
+            "not-a-radiograph",
+        )
+    if len(dataset) == 0:
+        raise unreadable(name, "is not a DICOM file or is damaged", "Copy or export it again.", "damaged-radiograph")
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise unreadable(name, f"holds {frames} frames", "Export one of them as a single image.", "multi-frame")
+    if not dataset.get("Rows") or not dataset.get("Columns"):
+        locked = "EncryptedAttributesSequence" in dataset
+        raise unreadable(
+            name,
+            "is encrypted" if locked else "holds no picture",
+            "Export it without encryption." if locked else "Choose the image file of the study.",
+            "protected-radiograph" if locked else "not-a-radiograph",
+        )
+
+
+def header_side(dataset: Any) -> tuple[str | None, str | None]:
+    """"left", "right", "both" or None, and the field that says so; laterality fields come before descriptions."""
+    for keyword in ("ImageLaterality", "Laterality"):
+        side = _ENGLISH.get(str(dataset.get(keyword) or "").strip().upper()[:1])
+        if side:
+            return side, keyword
+    for keyword in ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "StudyDescription"):
+        side = side_from_words(str(dataset.get(keyword) or ""))
+        if side:
+            return side, keyword
+    return None, None
+
+
+def view_position(dataset: Any) -> str | None:
+    """The defined term of ViewPosition; None when absent or free text, which might name someone."""
+    term = str(dataset.get("ViewPosition") or "").strip().upper()
+    return term if term in _VIEWS else None
+
+
+def header_warnings(dataset: Any) -> list[str]:
+    """Sentences about a header that does not describe a frontal knee; it may be wrong, so they are no refusals."""
+    found = []
+    part = "".join(str(dataset.get("BodyPartExamined") or "").upper().split())
+    if part in _OTHER_BODY_PARTS:
+        found.append(f"The header says that this radiograph shows another part of the body ({part.lower()}).")
+    words = set(str(dataset.get("SeriesDescription") or "").upper().replace(",", " ").replace("_", " ").split())
+    view = view_position(dataset)
+    if (view and view not in ("AP", "PA")) or words.intersection(_LATERAL_WORDS) or orientation_steps(dataset) is None:
+        found.append(NOT_FRONTAL)
+    return found
+
+
+def orientation_steps(dataset: Any) -> list[str] | None:
+    """Steps that turn the film upright by PatientOrientation; empty when it says nothing, None when not frontal."""
+    value = dataset.get("PatientOrientation")
+    if value is None or isinstance(value, (str, bytes)) or len(value) != 2:
+        return []
+    across, down = (str(item).strip().upper()[:1] for item in value)
+    if across not in tuple("LRAPHF") or down not in tuple("LRAPHF"):
+        return []
+    return steps_to_upright(across, down)
+
+
+def pixel_spacing_mm(dataset: Any) -> tuple[float, float] | None:
+    """(row, column) pixel distance in the detector plane; the calibrated or nominal one where that is missing."""
+    for keyword in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing"):
+        try:
+            row, column = (float(item) for item in dataset.get(keyword) or ())
+        except (TypeError, ValueError):
+            continue
+        if 0 < row < 10 and 0 < column < 10:
+            return row, column
+    return None

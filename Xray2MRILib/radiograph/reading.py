@@ -1,0 +1,153 @@
+"""Read a knee radiograph from a file or an array: grey pixels with bright bone, and what is known about the film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, ProcessingError
+from .decoded_film import DecodedFilm, check_size, luminance, unreadable
+from .file_format import detect_format
+from .laterality import side_from_words
+from .photometric import with_bright_bone
+
+_ARRAY = "array"
+_USUAL = (1e-3, 1e9)  # largest grey level; beyond, sums and products leave the range of float32
+
+
+@dataclass
+class Radiograph:
+    """One film.
+
+    Attributes
+    ----------
+    pixels
+        [H, W] float32, bright bone (MONOCHROME2 sense), finite, arbitrary units. Upright where the file says how the
+        film lies: image left is the patient's right.
+    pixel_spacing_mm
+        (row, column) as recorded, in the detector plane; None when unknown.
+    side
+        "left" or "right" from header or file name; None when unknown or when the film shows both knees.
+    side_source
+        "header", "file name", "given" or "none".
+    record
+        JSON-able facts about the film: ``format``, ``rows``, ``columns``, ``bits``, ``inverted``, ``warnings`` and so
+        on. No name, date, identifier or path.
+    """
+
+    pixels: np.ndarray
+    pixel_spacing_mm: tuple[float, float] | None = None
+    side: str | None = None
+    side_source: str = "none"
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def read_radiograph(path: str | Path, *, photometric: str = "auto") -> Radiograph:
+    """The radiograph in a DICOM, PNG, JPEG, TIFF, WebP, NRRD, NIfTI or MetaImage file.
+
+    The format is told from the content. ``photometric`` "normal" or "inverted" overrides header and picture.
+    Raises InputError, in one sentence that names the file, the fault and the remedy, for anything that is not one
+    readable radiograph; ProcessingError when memory runs out.
+    """
+    path = Path(path)
+    format_name = detect_format(path)
+    try:
+        if format_name == "DICOM":
+            from .dicom import read_dicom
+
+            film = read_dicom(path)
+        elif format_name in ("NRRD", "NIfTI", "MetaImage"):
+            from .image_file import read_image_file
+
+            film = read_image_file(path, format_name)
+        else:
+            from .picture_file import read_picture
+
+            film = read_picture(path, format_name)
+        radiograph = _finished(film, path.name, photometric)
+    except MemoryError:
+        raise ProcessingError(
+            f"There is not enough memory to read the radiograph {path.name}.",
+            code="out-of-memory",
+            hint="Close other programs, or scale the radiograph down.",
+        ) from None
+    if radiograph.side is None and film.side is None and (side := side_from_words(path.stem)):
+        radiograph.side, radiograph.side_source = side, "file name"
+    return radiograph
+
+
+def radiograph_from_array(
+    array: np.ndarray,
+    *,
+    photometric: str = "auto",
+    pixel_spacing_mm: tuple[float, float] | None = None,
+    side: str | None = None,
+) -> Radiograph:
+    """A radiograph from an array [H, W], [1, H, W], [H, W, 1], [H, W, 3] or [H, W, 4] of any real type.
+
+    ``photometric`` is "auto", "normal" or "inverted"; ``pixel_spacing_mm`` (row, column); ``side`` "left" or "right".
+    Raises InputError for other shapes, values that are not finite, constant pictures and impossible sizes.
+    """
+    array = np.asarray(array)
+    if side not in (None, "left", "right"):
+        raise InputError(f"The side cannot be {side!r}.", code="bad-option", hint="Give left, right or nothing.")
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
+        raise unreadable(_ARRAY, f"holds {array.dtype} values", "Give an array of real numbers.")
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    grey = array.ndim == 2
+    if not grey and not (array.ndim == 3 and array.shape[-1] in (1, 3, 4)):
+        raise unreadable(
+            _ARRAY,
+            f"has the shape {list(array.shape)}",
+            "Give one grey picture [H, W] or one colour picture [H, W, 3].",
+            "volume-not-radiograph",
+        )
+    check_size(*array.shape[:2], _ARRAY)
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite and is refused below
+        pixels = array.astype(np.float32) if grey else luminance(array)
+    record = {"format": "array", "bits": 8 * array.dtype.itemsize, "colour": not grey}
+    film = DecodedFilm(pixels, pixel_spacing_mm=pixel_spacing_mm, record=record)
+    radiograph = _finished(film, _ARRAY, photometric)
+    if side is not None:
+        radiograph.side, radiograph.side_source = side, "given"
+    return radiograph
+
+
+def _finished(film: DecodedFilm, name: str, photometric: str) -> Radiograph:
+    """Check the pixels, make bone bright, and collect the record."""
+    rows, columns = film.pixels.shape
+    check_size(rows, columns, name)
+    shown = film.pixels if film.padding is None else film.pixels[~film.padding]
+    if not np.isfinite(shown).all():
+        raise unreadable(
+            name, "holds values that are not finite (NaN or infinity)", "Export it again.", "not-finite-radiograph"
+        )
+    if not shown.max() > shown.min():
+        raise unreadable(
+            name, "is blank: all its pixels have one value", "Choose the film with the knee.", "blank-radiograph"
+        )
+    scale = float(np.abs(shown).max())
+    pixels = film.pixels if _USUAL[0] < scale < _USUAL[1] else film.pixels / np.float32(scale)
+    if film.padding is not None:
+        pixels = np.where(film.padding, pixels[~film.padding].min(), pixels)
+    pixels, sense, warnings = with_bright_bone(pixels, film.photometric, photometric)
+    if film.padding is not None:
+        pixels[film.padding] = pixels[~film.padding].min()
+    spacing = film.pixel_spacing_mm
+    record = {
+        **film.record,
+        "rows": rows,
+        "columns": columns,
+        "photometric": film.photometric,
+        **sense,
+        "pixel_spacing_mm": None if spacing is None else list(spacing),
+        "side_evidence": film.side_evidence,
+        "warnings": [*film.warnings, *warnings],
+    }
+    side = film.side if film.side in ("left", "right") else None
+    source = "header" if side else "none"
+    return Radiograph(np.ascontiguousarray(pixels, np.float32), spacing, side, source, record)
