@@ -82,9 +82,7 @@ class AdaptiveWeight(nn.Module):
         )
         query = self.query(maps[self.names[0]])
         key = sum(convolution(maps[name]) for name, convolution in self.key.items())
-        attended = functional.scaled_dot_product_attention(  # eq. 13-14, scale 1 / sqrt(k)
-            _tokens(query), _tokens(key), _tokens(weighted)
-        )
+        attended = _attention(_tokens(query), _tokens(key), _tokens(weighted))  # eq. 13-14
         return attended.transpose(1, 2).reshape(feature.shape)
 
     def condition_maps(self, feature: Tensor, conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -109,6 +107,18 @@ class AdaptiveWeight(nn.Module):
         }
         total = sum(magnitude.values()) + EPSILON
         return {name: value / total for name, value in magnitude.items()}
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(Q K^T / sqrt(k)) V of [B, N, k], [B, N, k], [B, N, C] -> [B, N, C].
+
+    Zero columns bring all three to one width, which changes nothing and lets the fused kernels work: without them the
+    N x N matrix is kept for the backward pass.
+    """
+    width = max(query.shape[-1], value.shape[-1])
+    padded = [functional.pad(tensor, (0, width - tensor.shape[-1])) for tensor in (query, key, value)]
+    attended = functional.scaled_dot_product_attention(*(t[:, None] for t in padded), scale=query.shape[-1] ** -0.5)
+    return attended[:, 0, :, : value.shape[-1]]
 
 
 def _tokens(feature: Tensor) -> Tensor:
