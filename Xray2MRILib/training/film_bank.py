@@ -53,8 +53,10 @@ class FilmBank:
 
     def by_kind(self) -> dict[str, torch.Tensor]:
         """Indices of the pictures of each kind, in order of appearance."""
-        names = dict.fromkeys(self.kinds)
-        return {name: torch.tensor([i for i, kind in enumerate(self.kinds) if kind == name]) for name in names}
+        indices: dict[str, list[int]] = {}
+        for index, kind in enumerate(self.kinds):
+            indices.setdefault(kind, []).append(index)
+        return {kind: torch.tensor(of_kind) for kind, of_kind in indices.items()}
 
 
 class _Collector:

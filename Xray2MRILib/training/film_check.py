@@ -23,7 +23,7 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .classifier import learning_rate_factor
 from .film_bank import FilmBank, measuring_bank, training_bank
 from .film_variation import FilmVariation, vary_appearance, vary_pose
-from .graded_radiographs import from_bytes
+from .graded_radiographs import from_bytes, to_bytes
 from .precision import autocast, measured_precision
 
 
@@ -35,9 +35,10 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     config
         data (folder of joint crops with index.csv), external_films (folder of whole films with index.csv, only
         measured, or null), mr_slices (folder of one DICOM series or null), limit (crops per split, 0 for all),
-        pictures_per_kind, pictures_measured, network (arguments of ``FilmCheckNetwork``), variation (fields of
-        ``FilmVariation``), steps, batch_size, learning_rate, weight_decay, warm_up_steps, ema_decay, accepted_share
-        (of real validation knees that the threshold must let pass), precision, threads, seed, checkpoint_every.
+        pictures_per_kind, pictures_measured, projection_share (of the frontal pictures), network (arguments of
+        ``FilmCheckNetwork``), variation (fields of ``FilmVariation``), steps, batch_size, learning_rate, weight_decay,
+        warm_up_steps, ema_decay, accepted_share (of real validation knees, as they are and varied, that the threshold
+        must let pass), precision, threads, seed, checkpoint_every.
     output
         Folder for checkpoint.safetensors, ``model``, metrics.json and the anatomy templates.
     resume
@@ -96,8 +97,8 @@ def draw_batch(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One varied batch: images [B, 1, size, size], frontal [B] (1 or 0), left [B] (1, 0 or NaN).
 
-    Half the pictures are frontal knees, a tenth of these projections of label maps; the other half draws each kind of
-    counter-example equally often.
+    Half the pictures are frontal knees, ``projection_share`` of these projections of label maps; the other half draws
+    each kind of counter-example equally often.
     """
     generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
     groups = {True: [], False: []}
@@ -108,7 +109,8 @@ def draw_batch(
         kinds = groups[position % 2 == 0]
         pick = torch.rand((), generator=generator).item()
         if position % 2 == 0:  # the first frontal kind is the real one
-            kind = kinds[0] if pick < 0.9 or len(kinds) == 1 else kinds[1 + int((pick - 0.9) * 10 * (len(kinds) - 1))]
+            drawn = config["projection_share"] if len(kinds) > 1 else 0.0
+            kind = kinds[0] if pick >= drawn else kinds[1 + int(pick / drawn * (len(kinds) - 1))]
         else:
             kind = kinds[int(pick * len(kinds))]
         chosen.append(int(kind[torch.randint(len(kind), (), generator=generator)]))
@@ -123,8 +125,7 @@ def finish(config: dict[str, Any], output: Path, network: nn.Module) -> dict[str
     bank = measuring_bank(config, output)
     frontal, left = predict(network, bank.images)
     kinds = bank.by_kind()
-    validation = frontal[kinds["frontal knee, OAI val"]]
-    threshold = float(np.clip(np.quantile(validation, 1 - config["accepted_share"]), 0.05, 0.5))
+    threshold = choose_threshold(network, bank.images[kinds["frontal knee, OAI val"]], config)
     table = {}
     for kind, indices in kinds.items():
         known = ~bank.left[indices].isnan().numpy()
@@ -142,6 +143,19 @@ def finish(config: dict[str, Any], output: Path, network: nn.Module) -> dict[str
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
     print(json.dumps(metrics), flush=True)
     return metrics
+
+
+def choose_threshold(network: nn.Module, knees: torch.Tensor, config: dict[str, Any]) -> float:
+    """Frontal probability that all but 1 - ``accepted_share`` of real knees reach, half of them varied as in training.
+
+    At most 0.5, at least 0.05.
+    """
+    plain, generator = from_bytes(knees), torch.Generator().manual_seed(config["seed"])
+    variation, still = FilmVariation(**config["variation"]), torch.zeros(len(knees), dtype=torch.bool)
+    moved = vary_pose(plain, variation, generator, size=plain.shape[-1], mirror=still)
+    varied = to_bytes(vary_appearance(moved, variation, generator)[:, 0].numpy())
+    reached = np.concatenate([predict(network, images)[0] for images in (knees, torch.from_numpy(varied))])
+    return float(np.clip(np.quantile(reached, 1 - config["accepted_share"]), 0.05, 0.5))
 
 
 def predict(network: nn.Module, images: torch.Tensor, batch: int = 128) -> tuple[np.ndarray, np.ndarray]:

@@ -110,9 +110,9 @@ def load_localised_radiographs(folder: Path, limit: int = 0) -> tuple[GradedRadi
     """Crops of whole films, cut by the shipped knee detector, in film orientation: an external test.
 
     ``folder``/index.csv has the columns file, kind ("single" or "bilateral") and kl_expert_1. A film with two knees
-    gives two crops of known side and no grade (its one grade belongs to the pair); a single knee gives a grade and no
-    side. Unknown grades are -1; ``left`` then is False for every single knee. Also returns how many films were read and
-    on how many the detector found too few knees (those are left out). Raises InputError when the table is unusable.
+    gives two crops of known side and no grade (-1; its one grade belongs to the pair); a single knee gives a grade and
+    no side (``left`` is False). Left out and counted: ``missed`` films where the detector found too few knees, and
+    single knees whose grade is ``unclear``. Raises InputError when the table is unusable.
     """
     from ..localization.localize import localize_knees
 
@@ -126,15 +126,18 @@ def load_localised_radiographs(folder: Path, limit: int = 0) -> tuple[GradedRadi
             hint="It needs the columns file, kind and kl_expert_1.",
         ) from error
     rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
-    images, grades, left, missed = [], [], [], 0
+    images, grades, left, counts = [], [], [], {"films": len(rows), "missed": 0, "unclear": 0}
     for file, kind, grade in rows:
         film = read_grey(folder / file).astype(np.float32)
         wanted = 1 if kind == "single" else 2
         boxes = localize_knees(film)[:wanted]
-        missed += len(boxes) < wanted
+        if kind == "single" and not grade.isdigit():
+            counts["unclear"] += 1
+            continue
+        counts["missed"] += len(boxes) < wanted
         for box in boxes if len(boxes) == wanted else []:
             images.append(to_bytes(normalise_crop(box_crop(film, box))))
-            grades.append(int(grade) if kind == "single" and grade.isdigit() else -1)
+            grades.append(int(grade) if kind == "single" else -1)
             left.append(box.side == "left")
     crops = torch.from_numpy(np.stack(images)) if images else torch.empty(0, 256, 256, dtype=torch.uint8)
-    return GradedRadiographs(crops, torch.tensor(grades), torch.tensor(left)), {"films": len(rows), "missed": missed}
+    return GradedRadiographs(crops, torch.tensor(grades), torch.tensor(left)), counts
