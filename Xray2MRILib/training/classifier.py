@@ -26,7 +26,13 @@ from ..shipped_weights import read_weights, write_json, write_weights
 from .checkpoint import load_checkpoint, save_checkpoint
 from .film_variation import FilmVariation, vary_appearance, vary_pose
 from .grade_agreement import grade_agreement
-from .graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
+from .graded_radiographs import (
+    GradedRadiographs,
+    data_folder,
+    from_bytes,
+    load_graded_radiographs,
+    load_localised_radiographs,
+)
 from .precision import autocast, measured_precision
 
 
@@ -51,9 +57,10 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data (folder with index.csv, see ``load_graded_radiographs``), limit (crops per split, 0 for all), network
-        (arguments of ``KneeGradeNetwork``), variation (fields of ``FilmVariation``), mirror (probability), epochs,
-        batch_size, learning_rate, weight_decay, warm_up_steps, ema_decay, smoothing, emd_weight, precision
+        data (folder with index.csv, see ``load_graded_radiographs``), external_films (folder of whole films with
+        index.csv, only measured, see ``load_localised_radiographs``, or null), limit (crops per split, 0 for all),
+        network (arguments of ``KneeGradeNetwork``), variation (fields of ``FilmVariation``), mirror (probability),
+        epochs, batch_size, learning_rate, weight_decay, warm_up_steps, ema_decay, smoothing, emd_weight, precision
         ("float32", "bfloat16" or "auto", which measures), threads, seed, validate_every (epochs).
     output
         Folder for checkpoint.safetensors, best.safetensors' folder ``best``, ``model`` and metrics.json.
@@ -140,8 +147,13 @@ def finish(
     metrics: dict[str, Any] = {"best_epoch": progress["best_epoch"], "temperature": temperature}
     for split in ("val", "test"):
         metrics[split] = grade_agreement(splits[split].grades.numpy(), predict(network, splits[split], temperature))
+    if config["external_films"]:
+        external, counts = load_localised_radiographs(Path(config["external_films"]), config["limit"])
+        graded = external.grades >= 0
+        single = GradedRadiographs(external.images[graded], external.grades[graded], external.left[graded])
+        metrics["external"] = counts | grade_agreement(single.grades.numpy(), predict(network, single, temperature))
     write_weights(output / "model", {"network": network.config, "temperature": temperature}, network.state_dict())
-    recipe = {key: value for key, value in config.items() if key != "data"}
+    recipe = {key: value for key, value in config.items() if key not in ("data", "external_films")}
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
     print(json.dumps(metrics["test"]), flush=True)
     return metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..errors import InputError
 from ..radiograph.preparation import normalise_crop
 from ..resources import resource_path
 from ..simulation.population import load_templates
@@ -77,7 +79,10 @@ class _Collector:
     def draw(self, kind: str, count: int, drawing: Callable[[], np.ndarray], *, frontal: bool = False) -> None:
         """``count`` pictures of a drawing, normalised as the product normalises any crop."""
         if count > 0:
-            films = [to_bytes(normalise_crop(np.ascontiguousarray(drawing(), dtype=np.float32))) for _ in range(count)]
+            films = []
+            while len(films) < count:
+                with contextlib.suppress(InputError):  # preparation refuses a crop with a single grey level
+                    films.append(to_bytes(normalise_crop(np.ascontiguousarray(drawing(), dtype=np.float32))))
             self.add(kind, torch.from_numpy(np.stack(films)), frontal, [0.0] * count if frontal else None)
 
     def bank(self) -> FilmBank:
