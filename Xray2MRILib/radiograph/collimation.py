@@ -6,6 +6,7 @@ import numpy as np
 
 _TOLERANCE = 0.01  # of the grey-level range: what compression leaves of a constant value
 _LEAST_AREA = 0.005  # of the picture; smaller patches are noise or dark air next to the skin
+_BLURRED_EDGE = 2  # pixels between margin and picture that scaling has mixed from both
 _LEAST_EDGE = 0.5  # of one side of the picture, for white frames
 
 
@@ -27,6 +28,10 @@ def collimated_margins(picture: np.ndarray) -> np.ndarray:
             sides = (region[0], region[-1], region[:, 0], region[:, -1])
             if corner and max(side.mean() for side in sides) >= _LEAST_EDGE:
                 margins |= region
+    if margins.any():
+        from scipy import ndimage
+
+        margins = ndimage.binary_dilation(margins, iterations=_BLURRED_EDGE)
     return margins
 
 

@@ -18,11 +18,13 @@ from .resampling import shrink
 PhotometricChoice = Literal["auto", "normal", "inverted"]
 PHOTOMETRIC_CHOICES = ("auto", "normal", "inverted")
 
-_WEIGHTS = (16.9, -5.4, 13.4)  # logistic regression on the three numbers, no offset: the sense is symmetric
+_WEIGHTS = (16.7, -5.2, 12.8)  # logistic regression on the three numbers, no offset: the sense is symmetric
 _LEAST_EVIDENCE = -1.0  # films with dark bone are rare, so the picture has to speak clearly
 _UNSURE = 2.2  # log odds; one in ten such calls is wrong
 _LONGEST = 128  # pixels; the numbers describe large structures
 _EXTREME = 0.02  # of the grey-level range, for margins
+_LEAST_COLUMN = 0.25  # share of a column that must be picture, so that a marker beside the leg is none
+_RANGE = (1, 99)  # percentiles; a lead marker shall not set the scale
 
 
 def inversion_evidence(picture: np.ndarray) -> float:
@@ -34,10 +36,10 @@ def inversion_evidence(picture: np.ndarray) -> float:
     from scipy import ndimage
 
     grey = shrink(picture, _LONGEST)
-    low, high = float(grey.min()), float(grey.max())
+    low, high = (float(value) for value in np.percentile(grey, _RANGE))
     if not high > low:
         return 0.0
-    grey = (grey - low) / (high - low)
+    grey = np.clip((grey - low) / (high - low), 0.0, 1.0)
     shown = ~(border_regions(grey <= _EXTREME) | border_regions(grey >= 1 - _EXTREME))
     if shown.mean() < 0.1:
         shown[:] = True
@@ -45,7 +47,7 @@ def inversion_evidence(picture: np.ndarray) -> float:
     rank = (np.searchsorted(ordered, grey, "left") + np.searchsorted(ordered, grey, "right")) / len(ordered) - 1
 
     counts = shown.sum(axis=0)
-    columns = np.nonzero(counts > 0.1 * len(grey))[0]
+    columns = np.nonzero(counts > _LEAST_COLUMN * len(grey))[0]
     if len(columns) < 4:
         return 0.0
     profile = (rank * shown).sum(axis=0)[columns] / counts[columns]

@@ -13,6 +13,7 @@ from .decoded_film import DecodedFilm, check_size, luminance, unreadable
 from .file_format import detect_format
 from .laterality import side_from_words
 from .photometric import with_bright_bone
+from .quiet_decoding import quiet_decoding
 
 _ARRAY = "array"
 _USUAL = (1e-3, 1e9)  # largest grey level; beyond, sums and products leave the range of float32
@@ -55,18 +56,8 @@ def read_radiograph(path: str | Path, *, photometric: str = "auto") -> Radiograp
     path = Path(path)
     format_name = detect_format(path)
     try:
-        if format_name == "DICOM":
-            from .dicom import read_dicom
-
-            film = read_dicom(path)
-        elif format_name in ("NRRD", "NIfTI", "MetaImage"):
-            from .image_file import read_image_file
-
-            film = read_image_file(path, format_name)
-        else:
-            from .picture_file import read_picture
-
-            film = read_picture(path, format_name)
+        with quiet_decoding():
+            film = _decoded(path, format_name)
         radiograph = _finished(film, path.name, photometric)
     except MemoryError:
         raise ProcessingError(
@@ -115,6 +106,20 @@ def radiograph_from_array(
     if side is not None:
         radiograph.side, radiograph.side_source = side, "given"
     return radiograph
+
+
+def _decoded(path: Path, format_name: str) -> DecodedFilm:
+    if format_name == "DICOM":
+        from .dicom import read_dicom
+
+        return read_dicom(path)
+    if format_name in ("NRRD", "NIfTI", "MetaImage"):
+        from .image_file import read_image_file
+
+        return read_image_file(path, format_name)
+    from .picture_file import read_picture
+
+    return read_picture(path, format_name)
 
 
 def _finished(film: DecodedFilm, name: str, photometric: str) -> Radiograph:

@@ -1,0 +1,128 @@
+"""Which knee: words in names, and the order user, header, file name, picture, assumption."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from film_files import sample_path, sample_pixels, write_dicom
+
+from Xray2MRILib.errors import InputError
+from Xray2MRILib.radiograph import decide_side, laterality, prepare_radiograph, read_radiograph
+from Xray2MRILib.radiograph.laterality import side_from_words
+from Xray2MRILib.radiograph.reading import Radiograph
+
+
+@pytest.mark.parametrize(
+    ("text", "side"),
+    [
+        ("9003175L", "left"),
+        ("9003175R", "right"),
+        ("knee_r", "right"),
+        ("KNEE-RT-PA", "right"),
+        ("Knee LT", "left"),
+        ("LeftKnee", "left"),
+        ("kneeR", "right"),
+        ("knee right 2", "right"),
+        ("right-01", "right"),
+        ("R", "right"),
+        ("film (L)", "left"),
+        ("Knie_rt.2019", "right"),
+        ("left_and_right", None),
+        ("R+L knee", None),
+        ("bright", None),
+        ("upright", None),
+        ("alert", None),
+        ("cleft", None),
+        ("L5 spine", None),
+        ("film", None),
+        ("0792", None),
+        ("model", None),
+        ("", None),
+    ],
+)
+def test_words(text, side):
+    assert side_from_words(text) == side
+
+
+@pytest.fixture
+def film_and_crop():
+    film = read_radiograph(sample_path("knee_single.webp"))
+    return film, prepare_radiograph(film, None, "right", "none").image
+
+
+@pytest.fixture
+def blind(monkeypatch):
+    """An installation without the network that sees the side."""
+    monkeypatch.setitem(__import__("sys").modules, "Xray2MRILib.conditions.film_check", None)
+
+
+def test_user_decides(film_and_crop, blind):
+    assert decide_side(*film_and_crop, "left")[:3] == ("left", "user", 1.0)
+
+
+def test_header_before_name(tmp_path, film_and_crop, blind):
+    path = write_dicom(tmp_path / "knee_left.dcm", sample_pixels("knee_single.webp"), ImageLaterality="R")
+    assert decide_side(read_radiograph(path), film_and_crop[1])[:2] == ("right", "header")
+
+
+def test_user_against_header_is_refused(tmp_path, film_and_crop, blind):
+    film = read_radiograph(write_dicom(tmp_path / "film", sample_pixels(), Laterality="R"))
+    with pytest.raises(InputError) as refusal:
+        decide_side(film, film_and_crop[1], "left")
+    assert refusal.value.code == "side-against-header"
+    assert "says right (Laterality)" in refusal.value.message
+    assert decide_side(film, film_and_crop[1], "right").source == "user"
+
+
+def test_user_against_a_description_is_warned(tmp_path, film_and_crop, blind):
+    film = read_radiograph(write_dicom(tmp_path / "film", sample_pixels(), SeriesDescription="Knee RT"))
+    decision = decide_side(film, film_and_crop[1], "left")
+    assert decision.side == "left"
+    assert len(decision.warnings) == 1
+
+
+def test_file_name(film_and_crop, blind):
+    decision = decide_side(read_radiograph(sample_path("kl2_left.webp")), film_and_crop[1])
+    assert decision == ("left", "file name", 0.95, [])
+
+
+def test_nothing_known(film_and_crop, blind):
+    decision = decide_side(*film_and_crop)
+    assert decision[:3] == ("right", "assumed", 0.5)
+    assert "right was assumed" in decision.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("probability", "side", "confidence", "warned"),
+    [(0.99, "left", 0.99, False), (0.02, "right", 0.98, False), (0.6, "left", 0.6, True), (0.5, "right", 0.5, True)],
+)
+def test_picture(film_and_crop, monkeypatch, probability, side, confidence, warned):
+    monkeypatch.setattr(laterality, "_left_probability", lambda image: probability)
+    decision = decide_side(*film_and_crop)
+    assert decision[:3] == (side, "image", pytest.approx(confidence))
+    assert bool(decision.warnings) == warned
+
+
+def test_picture_against_what_is_written_is_a_warning(film_and_crop, monkeypatch):
+    monkeypatch.setattr(laterality, "_left_probability", lambda image: 0.999)
+    film = Radiograph(film_and_crop[0].pixels, side="right", side_source="header")
+    decision = decide_side(film, film_and_crop[1])
+    assert decision.side == "right"
+    assert "looks like a left one" in decision.warnings[0]
+
+
+def test_shipped_network_sees_the_fibula():
+    """Every single film and its mirror image, wherever the network is installed."""
+    for path in sorted(sample_path().parent.glob("kl*.webp")):
+        film = read_radiograph(path)
+        crop = prepare_radiograph(film, None, "right", "none").image
+        left = laterality._left_probability(crop)
+        if left is None:
+            pytest.skip("the film-check network is not installed")
+        assert laterality._left_probability(np.ascontiguousarray(crop[..., ::-1])) != left
+
+
+@pytest.mark.parametrize("side", ["both", "LEFT", None])
+def test_unknown_side(film_and_crop, side):
+    with pytest.raises(InputError):
+        decide_side(*film_and_crop, side)

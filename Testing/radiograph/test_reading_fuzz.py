@@ -1,0 +1,111 @@
+"""Damaged copies of real files: whatever is broken, only our own errors come out, and nothing is printed."""
+
+from __future__ import annotations
+
+import random
+import warnings
+
+import numpy as np
+import pytest
+import SimpleITK
+from film_files import dicom_dataset, picture_bytes, sample_pixels
+
+from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.radiograph import read_radiograph
+
+CASES_PER_FILE = 30
+KINDS = (
+    "png", "deep.png", "colour.png", "jpg", "tif", "lzw.tif", "colour.tif", "webp", "nrrd", "packed.nrrd", "nii",
+    "nii.gz", "mha", "packed.mha", "dcm", "rle.dcm", "j2k.dcm", "lossless.dcm",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("films")
+
+
+def whole_file(kind: str, folder) -> bytes:
+    """A small piece of a real film as a file of one kind."""
+    deep = np.ascontiguousarray(sample_pixels(bits=12)[60:124, 100:180])
+    grey = (deep >> 4).astype(np.uint8)
+    ending = kind.split(".")[-1]
+    pictures = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "webp": "WEBP"}
+    if kind == "lzw.tif":
+        return picture_bytes(grey, "TIFF", compression="tiff_lzw")
+    if kind == "deep.png":
+        return picture_bytes(deep, "PNG")
+    if kind in pictures:
+        return picture_bytes(grey, pictures[kind])
+    path = folder / f"whole.{kind}"
+    if kind in ("dcm", "rle.dcm", "j2k.dcm"):
+        from pydicom.uid import JPEG2000Lossless, RLELossless
+
+        dataset = dicom_dataset(deep, 12, WindowCenter=2000, WindowWidth=3500, PatientOrientation=["L", "F"])
+        if kind != "dcm":
+            dataset.compress(RLELossless if kind == "rle.dcm" else JPEG2000Lossless)
+        dataset.save_as(path, enforce_file_format=True)
+        return path.read_bytes()
+    image = SimpleITK.GetImageFromArray(deep)
+    if kind.startswith("colour"):
+        image = SimpleITK.GetImageFromArray(np.stack([deep] * 3, -1), isVector=True)
+    image.SetMetaData("0008|0060", "CR")
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetFileName(str(path))
+    writer.SetUseCompression(kind.startswith(("packed", "lossless")))
+    if ending == "dcm":
+        writer.SetCompressor("JPEG")
+    writer.Execute(image)
+    return path.read_bytes()
+
+
+def damage(content: bytes, rng: random.Random) -> bytes:
+    """Flip, overwrite, delete, repeat or cut; half of the places lie in the first 400 bytes."""
+    data = bytearray(content)
+    for _ in range(rng.choice([1, 2, 5, 20])):
+        place = rng.randrange(len(data) if rng.random() < 0.5 else min(len(data), 400))
+        match rng.randrange(6):
+            case 0:
+                data[place] = rng.randrange(256)
+            case 1:
+                data[place] ^= 1 << rng.randrange(8)
+            case 2:
+                data[place : place + 4] = rng.choice([b"\xff" * 4, bytes(4), b"\x80\0\0\0", b"\x7f\xff\xff\xff"])
+            case 3:
+                del data[place : place + rng.randrange(1, 60)]
+            case 4:
+                data[place:place] = data[place // 2 : place // 2 + rng.randrange(1, 60)]
+            case _:
+                data = data[: max(200, place)] if rng.random() < 0.3 else data
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files(kind, folder, capfd):
+    whole = whole_file(kind, folder)
+    path = folder / f"film.{kind}"
+    path.write_bytes(whole)
+    read_radiograph(path)
+    rng = random.Random(f"{kind} 2026")
+    films, refusals = [], []
+    for _ in range(CASES_PER_FILE):
+        path.write_bytes(damage(whole, rng))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                films.append(read_radiograph(path))
+            except (InputError, ProcessingError) as error:
+                refusals.append(error)
+    assert refusals
+    for error in refusals:
+        assert path.name in error.message
+        assert "\n" not in error.sentence()
+    for film in films:
+        assert film.pixels.dtype == np.float32
+        assert np.isfinite(film.pixels).all()
+        assert film.pixels.max() > film.pixels.min()
+    assert not any(capfd.readouterr())
+
+
+def test_there_are_enough_cases():
+    assert CASES_PER_FILE * len(KINDS) >= 300
