@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--training", type=Path, required=True)
     parser.add_argument("--model", default="compact")
     parser.add_argument("--knees", type=int, default=60)
-    parser.add_argument("--slices", type=int, default=25)
+    parser.add_argument("--slices", type=int, default=8, choices=(8, 50), help="8 are every seventh of the 50")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -71,16 +71,16 @@ def main() -> None:
     from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
     pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
-    depths = np.round(np.linspace(0, 49, arguments.slices)).astype(int)
+    depths = np.arange(0, 50, 49 // (arguments.slices - 1))
     truths, made = [], []
     for path in list_pairs(arguments.pairs)[: arguments.knees]:
         pair = read_pair(path)
         film = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
         crop = normalise_crop(joint_crop(film, pair.parameters))[None]
         grade = KoaProbabilities.reader(pair.parameters.kl_grade, smear=0.1)
-        volume = pipeline(crop, num_slices=50, num_inference_steps=arguments.steps, koa=grade, seed=0)
+        volume = pipeline(crop, num_slices=arguments.slices, num_inference_steps=arguments.steps, koa=grade, seed=0)
         truths.append(pair.volume[depths])
-        made.append(volume.depth_slices()[depths])
+        made.append(volume.depth_slices())
         print(f"{len(made)} volumes", flush=True)
     mean = np.mean([read_pair(p, film=False).volume[depths] for p in list_pairs(arguments.training)[:200]], axis=0)
 
