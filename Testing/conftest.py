@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# the networks of the tests are small: threads only get in each other's way, above all on a busy machine
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FILMS = Path(__file__).parent / "localization" / "films"
 

@@ -14,6 +14,19 @@ the caller sends REQUESTS; the two tables below name every field. Rules that hol
 - A line that cannot be understood is answered by ``error`` without a job; it never ends the worker.
 - Unknown fields are ignored, so that a newer side may add some. A change that breaks this raises PROTOCOL_VERSION.
 - stdout carries nothing but these lines. Whatever libraries print arrives on stderr.
+
+A conversation, with > to the worker and < from it::
+
+    < {"type":"starting","pid":4711,"protocol":1}
+    < {"type":"hello","pid":4711,"protocol":1,"versions":{...},"device":"cpu","device_name":"...",...}
+    > {"type":"generate","job":"1","radiograph":"/data/knee.dcm","output":"/data/knee.nrrd","slice_folder":"/tmp/s"}
+    < {"type":"progress","job":"1","stage":"sample","step":40,"of":1000,"fraction":0.12,"eta_s":21.0}
+    < {"type":"slice","job":"1","depth_index":49,"file_index":0,"of":50,"u":1.0,"file":"/tmp/s/...npy",...}
+    < {"type":"result","job":"1","result":{"volume":"/data/knee.nrrd",...}}
+    > {"type":"densify","job":"2","of_job":"1","slices":99,"output":"/data/knee_99.nrrd"}
+    > {"type":"cancel","job":"2"}
+    < {"type":"error","job":"2","code":"cancelled","message":"Cancelled before ...","hint":""}
+    > {"type":"shutdown"}
 """
 
 from __future__ import annotations

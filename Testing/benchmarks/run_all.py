@@ -20,9 +20,7 @@ MEASUREMENTS = (help_time, time_to_first_line, volume_time, first_slice, densify
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--radiograph", type=Path, default=next(iter(sorted((ROOT / "Resources/samples").glob("*.*p*g"))), None)
-    )
+    parser.add_argument("--radiograph", type=Path, default=ROOT / "Resources/samples/knee_single.webp")
     parser.add_argument("--model", default="compact")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--slices", type=int, default=50)
