@@ -42,7 +42,8 @@ class PreparedRadiograph:
     record
         What was done, JSON-able and free of identifiers: ``side``, ``side_source``, ``mirrored``, ``box`` (as given, or
         None), ``square`` (the part taken: x, y, side in film pixels), ``padding_fraction`` (share of the square beyond
-        the film), ``collimated_fraction``, ``normalisation``, ``size``, ``film`` (the record of reading), ``warnings``.
+        the film), ``collimated_fraction``, ``normalisation``, ``size``, ``film`` (the record of reading), ``warnings``
+        (sentences for the user, those of the film first).
     """
 
     image: np.ndarray
@@ -81,10 +82,10 @@ def prepare_radiograph(
     crop = resample(radiograph.pixels, (square.y, square.x), (square.height, square.width), (size, size))
     image, margins, limits = _normalised(crop)
     mirrored = side == "left"
-    warnings = []
+    warnings = list(radiograph.record.get("warnings", ()))
     if square.width < _COARSE_BOX:
         warnings.append(f"The knee covers only {square.width:.0f} pixels of the film; fine detail is guesswork.")
-    padding = 1.0 - square.share_on_film(rows, columns)
+    padding = max(0.0, 1.0 - square.share_on_film(rows, columns))
     if padding > _MUCH_PADDING:
         warnings.append(f"{padding:.0%} of the knee's square lie beyond the film; its edge was repeated there.")
     record = {
