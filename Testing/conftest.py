@@ -6,9 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # the networks of the tests are small: threads only get in each other's way, above all on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# a busy machine is no failure
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 FILMS = Path(__file__).parent / "localization" / "films"
 
