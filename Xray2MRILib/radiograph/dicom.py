@@ -110,7 +110,7 @@ def _decoded(dataset: FileDataset, name: str) -> DecodedFilm:
 def _check_decodable(dataset: FileDataset, name: str) -> str:
     """The compression in words. Raises InputError when there are no pixels or nothing can decode them."""
     from pydicom.pixels import get_decoder
-    from pydicom.uid import ImplicitVRLittleEndian
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         if "EncryptedAttributesSequence" in dataset:
@@ -118,7 +118,9 @@ def _check_decodable(dataset: FileDataset, name: str) -> str:
         raise unreadable(name, "holds no picture", "Choose the image file of the study.", "not-a-radiograph")
     if not getattr(dataset, "file_meta", None) or "TransferSyntaxUID" not in dataset.file_meta:
         dataset.ensure_file_meta()
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if dataset.is_implicit_VR else _explicit(dataset)
+        implicit, little_endian = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         available = get_decoder(syntax).is_available
@@ -133,12 +135,6 @@ def _check_decodable(dataset: FileDataset, name: str) -> str:
             "no-decoder",
         )
     return _COMPRESSION.get(str(syntax), "none")
-
-
-def _explicit(dataset: FileDataset) -> str:
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
-
-    return ExplicitVRLittleEndian if dataset.is_little_endian else ExplicitVRBigEndian
 
 
 def _stored_pixels(dataset: FileDataset) -> np.ndarray:
