@@ -267,7 +267,8 @@ def test_places_that_cannot_be_written(door, arguments, knee_film, tmp_path):
         "/dev/null", f"{tmp_path}/a file/volume.nrrd", f"{tmp_path}/folder.nrrd", f"{tmp_path}/loop.nrrd",
         f"{tmp_path}/notes.nrrd", f"{tmp_path}/{'long' * 80}.nrrd",
     ):  # fmt: skip
-        assert door.knock(*arguments(output=output), case=output) == 2
+        # a place without any room is a failure, all others are the user's mistakes
+        assert door.knock(*arguments(output=output), case=output) == (1 if output.startswith("/proc") else 2)
     assert (tmp_path / "notes.json").read_bytes() == before
 
 

@@ -89,7 +89,7 @@ def verify_model(folder: Path) -> dict[str, str]:
                 code="other-model",
                 hint="Give a model that Xray2MRI saved.",
             )
-        if not any((folder / name).glob("*.safetensors")):
+        if not _weights_in(folder / name):
             pickled = [path for path in (folder / name).glob("*") if path.suffix.lower() in _PICKLED]
             if pickled:
                 raise _pickled(f"{name}/{pickled[0].name}")
@@ -98,7 +98,7 @@ def verify_model(folder: Path) -> dict[str, str]:
                 code="missing-weights",
                 hint=_RESTORE,
             )
-    weights = {name: sorted((folder / name).glob("*.safetensors")) for name in NETWORKS}
+    weights = {name: _weights_in(folder / name) for name in NETWORKS}
     found = {path.relative_to(folder).as_posix(): sha256_of(path) for paths in weights.values() for path in paths}
     if (folder / CHECKSUMS_FILE).exists():
         _compare(folder, found)
@@ -108,6 +108,10 @@ def verify_model(folder: Path) -> dict[str, str]:
         name: parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
         for name, parts in digests.items()
     }
+
+
+def _weights_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.safetensors") if path.is_file())
 
 
 def _compare(folder: Path, weights: dict[str, str]) -> None:
