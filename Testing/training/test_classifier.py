@@ -23,7 +23,7 @@ from Xray2MRILib.conditions.koa_classifier import load_classifier
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.resources import resource_path
 from Xray2MRILib.training.checkpoint import load_checkpoint, save_checkpoint
-from Xray2MRILib.training.classifier import learning_rate_factor, ordinal_loss, train
+from Xray2MRILib.training.classifier import learning_rate, learning_rate_factor, ordinal_loss, train
 from Xray2MRILib.training.film_variation import FilmVariation, vary_appearance, vary_pose
 from Xray2MRILib.training.grade_agreement import expected_calibration_error, grade_agreement, quadratic_kappa
 from Xray2MRILib.training.graded_radiographs import load_graded_radiographs
@@ -114,6 +114,17 @@ def test_learning_rate_warms_up_and_ends_at_zero() -> None:
     assert learning_rate_factor(100, 10, 100) == pytest.approx(0, abs=1e-12)
 
 
+def test_learning_rate_restarts_with_each_cycle() -> None:
+    cycles = [{"epochs": 2, "learning_rate": 1.0}, {"epochs": 1, "learning_rate": 0.4}]
+    rates = [learning_rate(cycles, epoch, step, 10, 1) for epoch in range(3) for step in range(10)]
+    assert rates[0] == 1
+    assert rates[20] == pytest.approx(0.4)
+    assert rates[19] < 0.02
+    assert all(np.diff(rates[1:20]) < 0)
+    with pytest.raises(ValueError, match="last cycle"):
+        learning_rate(cycles, 3, 0, 10, 1)
+
+
 @pytest.fixture(scope="module")
 def drawn_knees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures with a joint space that narrows with the grade, in the layout of the real collection."""
@@ -141,7 +152,13 @@ def drawn_knees(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _recipe(data: Path) -> dict[str, Any]:
     recipe = json.loads(resource_path("recipes/classifier.json").read_text(encoding="utf-8"))
     network = {"size": 64, "overlap": 0, "channels": [8, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "dropout": 0.1}
-    small = {"network": network, "epochs": 4, "batch_size": 8, "warm_up_steps": 4, "precision": "float32"}
+    small = {
+        "network": network,
+        "cycles": [{"epochs": 3, "learning_rate": 0.002}, {"epochs": 1, "learning_rate": 0.001}],
+        "batch_size": 8,
+        "warm_up_steps": 4,
+        "precision": "float32",
+    }
     return recipe | small | {"data": str(data), "validate_every": 2}
 
 

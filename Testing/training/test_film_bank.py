@@ -90,7 +90,7 @@ def test_batches_hold_half_frontal_knees_and_flip_their_labels() -> None:
     left = torch.where(frontal, 0.0, float("nan"))
     bank = FilmBank(images, frontal, left, ["knee"] * 10 + ["chest"] * 15 + ["noise"] * 5)
     still = FilmVariation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    config = {"seed": 3, "batch_size": 64, "projection_share": 0.2}
+    config = {"seed": 3, "batch_size": 64, "second_share": 0.2}
     pictures, is_frontal, side = draw_batch(bank, config, still, 128, step=5)
     assert is_frontal.sum() == 32
     assert torch.equal(side.isnan(), is_frontal == 0)

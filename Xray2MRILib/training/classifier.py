@@ -60,10 +60,11 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         data (folder with index.csv, see ``load_graded_radiographs``), external_films (folder of whole films with
         index.csv, only measured, see ``load_localised_radiographs``, or null), limit (crops per split, 0 for all),
         network (arguments of ``KneeGradeNetwork``), variation (fields of ``FilmVariation``), mirror (probability),
-        epochs, batch_size, learning_rate, weight_decay, warm_up_steps, ema_decay, smoothing, emd_weight, precision
-        ("float32", "bfloat16" or "auto", which measures), threads, seed, validate_every (epochs).
+        cycles (list of epochs and learning_rate each), batch_size, weight_decay, warm_up_steps (of every cycle),
+        ema_decay, smoothing, emd_weight, precision ("float32", "bfloat16" or "auto", which measures), threads, seed,
+        validate_every (epochs).
     output
-        Folder for checkpoint.safetensors, best.safetensors' folder ``best``, ``model`` and metrics.json.
+        Folder for checkpoint.safetensors, the weights folders ``best`` (uncalibrated) and ``model``, metrics.json.
     resume
         Continue from ``output``/checkpoint.safetensors when it exists.
 
@@ -83,7 +84,9 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     network = KneeGradeNetwork(**config["network"]).to(memory_format=torch.channels_last)
     size = network.config["size"]
     average = EMAModel(network.parameters(), decay=config["ema_decay"])
-    optimiser = torch.optim.AdamW(_weight_groups(network, config["weight_decay"]), lr=config["learning_rate"])
+    optimiser = torch.optim.AdamW(
+        _weight_groups(network, config["weight_decay"]), lr=config["cycles"][0]["learning_rate"]
+    )
     device = torch.device("cpu")
     probe = torch.zeros(8, 1, size, size)
     precision = measured_precision(config["precision"], device, lambda: copy.deepcopy(network)(probe))
@@ -95,8 +98,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     batch, per_epoch = config["batch_size"], len(films) // config["batch_size"]
     if per_epoch == 0:
         raise ValueError(f"batch_size {batch} exceeds the {len(films)} training crops")
-    total = config["epochs"] * per_epoch
-    for epoch in range(progress["epoch"], config["epochs"]):
+    epochs = sum(cycle["epochs"] for cycle in config["cycles"])
+    for epoch in range(progress["epoch"], epochs):
         started, losses = time.monotonic(), []
         generator = torch.Generator().manual_seed(config["seed"] * 100_003 + epoch)
         torch.manual_seed(config["seed"] * 100_003 + epoch)  # dropout draws from the global generator
@@ -104,9 +107,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         network.train()
         for step in range(per_epoch):
             for group in optimiser.param_groups:
-                group["lr"] = config["learning_rate"] * learning_rate_factor(
-                    epoch * per_epoch + step, config["warm_up_steps"], total
-                )
+                group["lr"] = learning_rate(config["cycles"], epoch, step, per_epoch, config["warm_up_steps"])
             chosen = order[step * batch : (step + 1) * batch]
             images = _varied(films, chosen, variation, config["mirror"], size, generator)
             with autocast(device, precision):
@@ -121,8 +122,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
             average.step(network.parameters())
             losses.append(loss.item())
         progress["epoch"] = epoch + 1
-        line = f"epoch {epoch + 1}/{config['epochs']} loss {np.mean(losses):.4f} {time.monotonic() - started:.0f} s"
-        if (epoch + 1) % config["validate_every"] == 0 or epoch + 1 == config["epochs"]:
+        line = f"epoch {epoch + 1}/{epochs} loss {np.mean(losses):.4f} {time.monotonic() - started:.0f} s"
+        if (epoch + 1) % config["validate_every"] == 0 or epoch + 1 == epochs:
             averaged = _averaged(network, average, films, variation, config["mirror"], batch)
             found = grade_agreement(splits["val"].grades.numpy(), predict(averaged, splits["val"]))
             score = found["accuracy"] + found["quadratic_kappa"]
@@ -157,6 +158,16 @@ def finish(
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
     print(json.dumps(metrics["test"]), flush=True)
     return metrics
+
+
+def learning_rate(cycles: list[dict[str, Any]], epoch: int, step: int, steps_per_epoch: int, warm_up: int) -> float:
+    """Cosine cycles with warm restarts (Loshchilov and Hutter 2017): each has epochs and its own highest rate."""
+    for cycle in cycles:
+        if epoch < cycle["epochs"]:
+            total = cycle["epochs"] * steps_per_epoch
+            return cycle["learning_rate"] * learning_rate_factor(epoch * steps_per_epoch + step, warm_up, total)
+        epoch -= cycle["epochs"]
+    raise ValueError("the epoch lies beyond the last cycle")
 
 
 def learning_rate_factor(step: int, warm_up: int, total: int) -> float:

@@ -92,7 +92,8 @@ class _Collector:
 
 
 def training_bank(config: dict[str, Any], cache: Path) -> FilmBank:
-    """Pictures for training: real frontal knees of the split train, projections of one label map, counter-examples.
+    """Pictures for training: real frontal knees of the split train, a part of the whole films, projections of one label
+    map, counter-examples.
 
     ``cache`` keeps the anatomy template. Held-out kinds (see ``implausible_films``) are absent.
     """
@@ -100,6 +101,8 @@ def training_bank(config: dict[str, Any], cache: Path) -> FilmBank:
     collector = _Collector()
     films = load_graded_radiographs(data_folder(config), "train", right_knee_space=False, limit=config["limit"])
     collector.add("frontal knee, OAI", films.images, True, films.left.float().tolist())
+    if config["whole_films"]:
+        _add_whole_films(collector, config, "first", "")
     _add_counter_examples(collector, films, count, rng)
     for kind, drawing in drawn.DRAWN.items():
         collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
@@ -133,13 +136,19 @@ def measuring_bank(config: dict[str, Any], cache: Path) -> FilmBank:
     if slices:
         kind = "sagittal MR slice (held-out slices)"
         collector.draw(kind, count, lambda: drawn.square_part(slices[rng.integers(len(slices))], rng))
-    if config["external_films"]:
-        external, _ = load_localised_radiographs(Path(config["external_films"]), config["limit"])
-        single = external.grades >= 0
-        collector.add("frontal knee, external single films (held out)", external.images[single], True)
-        sides = external.left[~single].float().tolist()
-        collector.add("frontal knee, external bilateral films (held out)", external.images[~single], True, sides)
+    if config["whole_films"]:
+        _add_whole_films(collector, config, "second", " (held-out part)")
     return collector.bank()
+
+
+def _add_whole_films(collector: _Collector, config: dict[str, Any], part: str, remark: str) -> None:
+    """Knees that the shipped detector finds on whole films; sides are known on films of both knees only."""
+    films, _ = load_localised_radiographs(Path(config["whole_films"]), config["limit"], part)
+    single = films.grades >= 0
+    for kind, chosen in (("single", single), ("bilateral", ~single)):
+        if chosen.any():
+            sides = films.left[chosen].float().tolist() if kind == "bilateral" else None
+            collector.add(f"frontal knee, {kind} whole film{remark}", films.images[chosen], True, sides)
 
 
 def _add_counter_examples(

@@ -33,12 +33,12 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data (folder of joint crops with index.csv), external_films (folder of whole films with index.csv, only
-        measured, or null), mr_slices (folder of one DICOM series or null), limit (crops per split, 0 for all),
-        pictures_per_kind, pictures_measured, projection_share (of the frontal pictures), network (arguments of
-        ``FilmCheckNetwork``), variation (fields of ``FilmVariation``), steps, batch_size, learning_rate, weight_decay,
-        warm_up_steps, ema_decay, accepted_share (of real validation knees, as they are and varied, that the threshold
-        must let pass), precision, threads, seed, checkpoint_every.
+        data (folder of joint crops with index.csv), whole_films (folder of whole films with index.csv: a part trains,
+        the other is measured; or null), mr_slices (folder of one DICOM series or null), limit (crops per split, 0 for
+        all), pictures_per_kind, pictures_measured, second_share (of the frontal pictures that are not from ``data``),
+        network (arguments of ``FilmCheckNetwork``), variation (fields of ``FilmVariation``), steps, batch_size,
+        learning_rate, weight_decay, warm_up_steps, ema_decay, accepted_share (of real validation knees, as they are
+        and varied, that the threshold must let pass), precision, threads, seed, checkpoint_every.
     output
         Folder for checkpoint.safetensors, ``model``, metrics.json and the anatomy templates.
     resume
@@ -97,8 +97,8 @@ def draw_batch(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One varied batch: images [B, 1, size, size], frontal [B] (1 or 0), left [B] (1, 0 or NaN).
 
-    Half the pictures are frontal knees, ``projection_share`` of these projections of label maps; the other half draws
-    each kind of counter-example equally often.
+    Half the pictures are frontal knees, ``second_share`` of these whole films and projections of label maps; the other
+    half draws each kind of counter-example equally often.
     """
     generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
     groups = {True: [], False: []}
@@ -109,7 +109,7 @@ def draw_batch(
         kinds = groups[position % 2 == 0]
         pick = torch.rand((), generator=generator).item()
         if position % 2 == 0:  # the first frontal kind is the real one
-            drawn = config["projection_share"] if len(kinds) > 1 else 0.0
+            drawn = config["second_share"] if len(kinds) > 1 else 0.0
             kind = kinds[0] if pick >= drawn else kinds[1 + int(pick / drawn * (len(kinds) - 1))]
         else:
             kind = kinds[int(pick * len(kinds))]
@@ -138,7 +138,7 @@ def finish(config: dict[str, Any], output: Path, network: nn.Module) -> dict[str
             "side_accuracy": float(right_side[known].mean()) if known.any() else None,
         }
     write_weights(output / "model", {"network": network.config, "frontal_threshold": threshold}, network.state_dict())
-    recipe = {key: value for key, value in config.items() if key not in ("data", "external_films", "mr_slices")}
+    recipe = {key: value for key, value in config.items() if key not in ("data", "whole_films", "mr_slices")}
     metrics = {"frontal_threshold": threshold, "kinds": table}
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
     print(json.dumps(metrics), flush=True)

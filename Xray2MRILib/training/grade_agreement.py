@@ -38,13 +38,14 @@ def grade_agreement(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, A
     """Figures of merit of probabilities [N, 5] against grades [N].
 
     ``balanced_accuracy`` is the mean recall over the grades that occur; ``mean_absolute_error`` is in grades, of the
-    most probable grade; ``log_loss`` is the mean negative log probability of the reader's grade.
+    most probable grade or of the expected one; ``log_loss`` is the mean negative log probability of the reader's grade.
     """
     truth = np.asarray(truth, dtype=np.int64)
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 2 or len(probabilities) != len(truth) or not len(truth):
         raise ValueError(f"expected probabilities [{len(truth)}, grades], got shape {probabilities.shape}")
     predicted = probabilities.argmax(axis=1)
+    expected = probabilities @ np.arange(probabilities.shape[1])
     table = confusion_matrix(truth, predicted, probabilities.shape[1])
     present = table.sum(axis=1) > 0
     return {
@@ -54,6 +55,7 @@ def grade_agreement(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, A
         "within_one_grade": float((np.abs(predicted - truth) <= 1).mean()),
         "quadratic_kappa": quadratic_kappa(table),
         "mean_absolute_error": float(np.abs(predicted - truth).mean()),
+        "mean_absolute_error_of_expectation": float(np.abs(expected - truth).mean()),
         "log_loss": float(-np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean()),
         "calibration_error": expected_calibration_error(truth, probabilities),
         "confusion": table.tolist(),

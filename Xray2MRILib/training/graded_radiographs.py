@@ -15,6 +15,8 @@ from ..localization.knee_box import KneeBox
 from ..radiograph.preparation import normalise_crop
 from .boxed_films import read_grey
 
+_BLOCK = 50  # films
+
 
 @dataclass
 class GradedRadiographs:
@@ -106,13 +108,16 @@ def box_crop(film: np.ndarray, box: KneeBox) -> np.ndarray:
     return film[np.ix_(rows.clip(0, film.shape[0] - 1), columns.clip(0, film.shape[1] - 1))]
 
 
-def load_localised_radiographs(folder: Path, limit: int = 0) -> tuple[GradedRadiographs, dict[str, int]]:
-    """Crops of whole films, cut by the shipped knee detector, in film orientation: an external test.
+def load_localised_radiographs(
+    folder: Path, limit: int = 0, part: str = "all"
+) -> tuple[GradedRadiographs, dict[str, int]]:
+    """Crops of whole films, cut by the shipped knee detector, in film orientation.
 
     ``folder``/index.csv has the columns file, kind ("single" or "bilateral") and kl_expert_1. A film with two knees
     gives two crops of known side and no grade (-1; its one grade belongs to the pair); a single knee gives a grade and
     no side (``left`` is False). Left out and counted: ``missed`` films where the detector found too few knees, and
-    single knees whose grade is ``unclear``. Raises InputError when the table is unusable.
+    single knees whose grade is ``unclear``. ``part`` takes "all" films, or the "first" or "second" of every two blocks
+    of 50 in the order of the table, since neighbours may show one patient. Raises InputError on an unusable table.
     """
     from ..localization.localize import localize_knees
 
@@ -125,6 +130,8 @@ def load_localised_radiographs(folder: Path, limit: int = 0) -> tuple[GradedRadi
             code="bad-training-data",
             hint="It needs the columns file, kind and kl_expert_1.",
         ) from error
+    if part != "all":
+        rows = [row for index, row in enumerate(rows) if index // _BLOCK % 2 == (part == "second")]
     rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
     images, grades, left, counts = [], [], [], {"films": len(rows), "missed": 0, "unclear": 0}
     for file, kind, grade in rows:
