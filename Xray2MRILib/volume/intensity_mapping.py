@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,20 @@ class IntensityMapping:
 
     def to_stored(self, grey: np.ndarray) -> np.ndarray:
         """int16 integers nearest to the grey values (any shape); the error is at most half a slope."""
-        return np.rint((np.asarray(grey, np.float64) - self.intercept) / self.slope).astype(np.int16)
+        return _by_slices(lambda part: np.rint((part - self.intercept) / self.slope), grey, np.int16)
 
     def to_grey(self, stored: np.ndarray) -> np.ndarray:
         """float32 grey values of stored integers (any shape)."""
-        return (np.asarray(stored, np.float64) * self.slope + self.intercept).astype(np.float32)
+        return _by_slices(lambda part: part * self.slope + self.intercept, stored, np.float32)
+
+
+def _by_slices(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
+    """The mapping in double precision, slice by slice: a whole volume of it would be the largest array of a run."""
+    values = np.asarray(values)
+    mapped = np.empty(values.shape, dtype)
+    for place in np.ndindex(values.shape[:1]):
+        mapped[place] = mapping(values[place].astype(np.float64))
+    return mapped
 
 
 # 12 bits, the depth of a scanner's own images; int16 because every reader knows it
