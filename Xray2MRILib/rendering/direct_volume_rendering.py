@@ -81,9 +81,10 @@ def render(
     """
     picture = np.empty((*size, 3), np.float32)
     picture[:] = np.asarray(background, np.float32) / 255
-    level = _levels(np.asarray(grey, np.float32))
+    grey, voxel = _averaged(np.asarray(grey, np.float32), np.array(spacing[::-1]))  # slices, rows, columns
+    level = _levels(grey)
     if level is not None:
-        rays = _turned(_without_air_around(level), spacing, viewpoint or Viewpoint(), left_knee)
+        rays = _turned(_without_air_around(level), voxel, viewpoint or Viewpoint(), left_knee)
         light, cover = _composited(rays, (transfer or TransferFunction()).tables())
         light, cover = _fitted(light, cover, size)
         picture = light + (1 - cover[..., None]) * picture
@@ -110,11 +111,10 @@ def _without_air_around(level: np.ndarray) -> np.ndarray:
     return level[tuple(box)]
 
 
-def _turned(level: np.ndarray, spacing: tuple[float, float, float], view: Viewpoint, left_knee: bool) -> np.ndarray:
+def _turned(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bool) -> np.ndarray:
     """[D, Y, X] samples: D along the rays away from the viewer, Y down, X to the right of the picture."""
     from scipy import ndimage
 
-    level, voxel = _averaged(level, np.array(spacing[::-1]))  # slices, rows, columns
     sample = np.array((_RAY_STEP_MM, _SAMPLES_MM, _SAMPLES_MM))
     turn = np.radians(-view.lateral if left_knee else view.lateral)
     nod = np.radians(view.above)
@@ -131,13 +131,13 @@ def _turned(level: np.ndarray, spacing: tuple[float, float, float], view: Viewpo
     return ndimage.affine_transform(smooth, matrix, offset, tuple(shape), order=1, mode="constant", cval=0.0)
 
 
-def _averaged(level: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slices much thinner than a sample are averaged in groups, which saves most of the time on dense volumes."""
+def _averaged(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slices much thinner than a sample are averaged in groups: most of the time and memory of dense volumes."""
     group = int(_SAMPLES_MM / voxel[0])
     if group < 2:
-        return level, voxel
-    count = len(level) // group
-    return level[: count * group].reshape(count, group, *level.shape[1:]).mean(axis=1), voxel * (group, 1, 1)
+        return grey, voxel
+    count = len(grey) // group
+    return grey[: count * group].reshape(count, group, *grey.shape[1:]).mean(axis=1), voxel * (group, 1, 1)
 
 
 def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -116,7 +116,7 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
 
 def voxels_sha256(stored: np.ndarray) -> str:
     """SHA-256 of the stored integers as little-endian int16 in file order: ties the side-car to its volume."""
-    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2").tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2")).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
