@@ -112,14 +112,21 @@ def test_picture_against_what_is_written_is_a_warning(film_and_crop, monkeypatch
 
 
 def test_shipped_network_sees_the_fibula():
-    """Every single film and its mirror image, wherever the network is installed."""
-    for path in sorted(sample_path().parent.glob("kl*.webp")):
+    """Ten single films and their mirror images, cut by the shipped detector."""
+    from Xray2MRILib.localization.localize import localize_knees
+
+    right = 0
+    paths = sorted(sample_path().parent.glob("kl*.webp"))
+    for path in paths:
         film = read_radiograph(path)
-        crop = prepare_radiograph(film, None, "right", "none").image
-        left = laterality._left_probability(crop)
-        if left is None:
-            pytest.skip("the film-check network is not installed")
-        assert laterality._left_probability(np.ascontiguousarray(crop[..., ::-1])) != left
+        film.side, film.side_source = None, "none"
+        box = next(iter(localize_knees(film.pixels)), None)
+        crop = prepare_radiograph(film, box, "right", "none").image
+        side = path.stem.split("_")[1]
+        seen = decide_side(film, crop), decide_side(film, np.ascontiguousarray(crop[..., ::-1]))
+        assert all(decision.source == "image" for decision in seen)
+        right += (seen[0].side == side) + (seen[1].side != side)
+    assert right >= 1.7 * len(paths)
 
 
 @pytest.mark.parametrize("side", ["both", "LEFT", None])
