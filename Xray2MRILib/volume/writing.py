@@ -158,6 +158,7 @@ def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], 
     image.SetMetaData("ITK_FileNotes", _SHORT_NOTICE)
     try:
         sitk.WriteImage(image, str(path), useCompression=True)
+        del image  # room for the copy that is read back
         # the NIfTI writer reports success on a full disk
         intact = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), stored)
     except RuntimeError:
