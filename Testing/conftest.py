@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 # the networks of the tests are small: threads only get in each other's way, above all on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# a shell that runs the tests in the background has them ignore Ctrl-C, and so would the programs that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # a busy machine is no failure
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
