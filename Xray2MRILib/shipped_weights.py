@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +95,11 @@ def write_weights(folder: Path, config: dict[str, Any], state: dict[str, torch.T
         name: (tensor.detach().half() if tensor.is_floating_point() else tensor.detach()).cpu().contiguous().clone()
         for name, tensor in state.items()
     }
+    write_json(folder / CONFIG_FILE, config)
     temporary = folder / (WEIGHTS_FILE + ".tmp")
     save_file(half, temporary)
+    shutil.copymode(folder / CONFIG_FILE, temporary)  # safetensors writes files that only their owner can read
     os.replace(temporary, folder / WEIGHTS_FILE)
-    write_json(folder / CONFIG_FILE, config)
     write_json(folder / CHECKSUMS_FILE, {name: sha256_of(folder / name) for name in (CONFIG_FILE, WEIGHTS_FILE)})
 
 
