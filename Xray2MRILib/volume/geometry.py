@@ -1,6 +1,7 @@
 """Where the voxels of a pseudo-MRI volume lie: the nominal frame of the OAI coronal FLASH protocol.
 
-Source: the OAI protocol of Peterfy et al. 2008 (PMC3048821), Table 1 of PMC5871621 (160 mm field of view, 80 slices of 1.5 mm, of which the model sees 50).
+Source: the OAI protocol of Peterfy et al. 2008 (PMC3048821) and Table 1 of PMC5871621: 160 mm field, 80 slices of
+1.5 mm, of which the model sees 50.
 A radiograph has no 3-D pose, so the pose is nominal: the volume is centred at the origin and aligned with the body
 axes, and distances in it are those of an average field of view, not measurements of this knee.
 
