@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -106,6 +107,25 @@ def test_files_that_gdcm_compressed(tmp_path, compressor):
     film = read_radiograph(tmp_path / "film.dcm")
     np.testing.assert_array_equal(film.pixels, pixels)
     assert film.record["compression"].startswith("JPEG")
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, JPEGBaseline8Bit])
+@pytest.mark.parametrize("edge", [0, 20_000])
+def test_stream_of_another_size_is_not_decoded(tmp_path, syntax, edge):
+    """A decoder that believes such a stream takes all memory there is."""
+    pixels = sample_pixels(bits=12 if syntax == JPEG2000Lossless else 8)
+    if syntax == JPEGLSLossless:
+        pytest.importorskip("jpeg_ls", reason="encoder")
+    path = write_compressed(tmp_path / "film.dcm", pixels, syntax, bits=12 if syntax == JPEG2000Lossless else 8)
+    assert read_radiograph(path).record["compression"] != "none"
+    content = path.read_bytes()
+    form, size = (">I", (300, 162)) if syntax == JPEG2000Lossless else (">H", (162, 300))
+    stated = b"".join(struct.pack(form, length) for length in size)
+    assert stated in content
+    path.write_bytes(content.replace(stated, b"".join(struct.pack(form, length) for length in (edge, 300)), 1))
+    with pytest.raises(InputError) as refusal:
+        read_radiograph(path)
+    assert refusal.value.code == "damaged-radiograph"
 
 
 def test_baseline_jpeg(tmp_path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from .codestream import stream_size
 from .decoded_film import DecodedFilm, check_size, damaged, luminance, unreadable
 from .dicom_header import (
     check_is_radiograph,
@@ -72,6 +73,8 @@ def _whole(dataset: FileDataset, keyword: str) -> int:
 
 def _decoded(dataset: FileDataset, name: str) -> DecodedFilm:
     compression = _check_decodable(dataset, name)
+    if compression.startswith(("JPEG", "HTJ2K")):
+        _check_stream(dataset, name)
     stored = _stored_pixels(dataset)
     if stored.shape[:2] != (_whole(dataset, "Rows"), _whole(dataset, "Columns")):
         raise damaged(name, "DICOM")
@@ -135,6 +138,15 @@ def _check_decodable(dataset: FileDataset, name: str) -> str:
             "no-decoder",
         )
     return _COMPRESSION.get(str(syntax), "none")
+
+
+def _check_stream(dataset: FileDataset, name: str) -> None:
+    """Refuse a compressed picture of another size than the header's, which was found acceptable."""
+    from pydicom.encaps import get_frame
+
+    promised = (_whole(dataset, "Rows"), _whole(dataset, "Columns"), _whole(dataset, "SamplesPerPixel") or 1)
+    if stream_size(get_frame(dataset.PixelData, 0, number_of_frames=1)) != promised:
+        raise damaged(name, "DICOM")
 
 
 def _stored_pixels(dataset: FileDataset) -> np.ndarray:
