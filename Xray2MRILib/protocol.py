@@ -94,6 +94,13 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "device": SETTINGS["device"],
         "slice_folder": Field("text", "as for generate"),
     },
+    # a quick look at the film, without the diffusion model; the result is described in Xray2MRILib.film_appraisal
+    "prepare": {
+        "job": _JOB,
+        "radiograph": Field("text", "path of the radiograph", required=True),
+        "preview": Field("text", "path of a PNG of the joint crop to write"),
+        **{name: SETTINGS[name] for name in ("side", "roi", "knee")},
+    },
     "cancel": {"job": Field("text", "the job to stop; without it whatever runs")},
     "shutdown": {},
 }
@@ -128,6 +135,11 @@ REPORTS: dict[str, dict[str, Field]] = {
         "u": Field("number", "depth from -1 (posterior) to 1 (anterior)", required=True),
         "file": Field("text", ".npy file, float32 [H, W]: rows run down, columns patient right to left", required=True),
         "grey_range": Field("numbers", "smallest and largest grey value that the slice may hold", required=True),
+        "grid": Field(
+            "object",
+            "the volume to come: size, spacing_mm, origin_lps_mm, direction_lps as in SimpleITK, and grey = stored * "
+            "intensity_slope + intensity_intercept",
+        ),
     },
     "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation", required=True)},
     "error": {

@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 IDLE_SHUTDOWN_S = 300.0
 # volumes kept for densify; a volume of 500 slices is 131 MB
 KEPT_VOLUMES_BYTES = 512_000_000
+# fields that may name a person; kept out of failure reports
+_PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder")
 
 
 class ReportChannel:
@@ -132,6 +135,12 @@ class Worker:
         self._reader = reader
         self._pipelines = PipelineCache()
         self._done: OrderedDict[str, Generation] = OrderedDict()
+        # request -> what carries it out and returns the result's fields
+        self._work: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "generate": self._generate,
+            "densify": self._densify,
+            "prepare": self._prepare,
+        }
 
     def serve(self, idle_shutdown_s: float) -> None:
         """Return after ``shutdown`` or when no request came for ``idle_shutdown_s`` seconds."""
@@ -150,13 +159,11 @@ class Worker:
 
         job = message["job"]
         try:
-            generation = self._generate(message) if message["type"] == "generate" else self._densify(message)
+            result = self._work[message["type"]](message)
         except Xray2MRIError as error:
             failure = error
         except Exception as error:
-            private = [
-                str(message.get(name, "")) for name in ("radiograph", "volume", "output", "montage", "slice_folder")
-            ]
+            private = [str(message.get(name, "")) for name in _PATHS]
             print(failure_text(error, private), file=sys.stderr, flush=True)
             failure = Xray2MRIError(
                 f"An unforeseen {type(error).__name__} stopped the job.",
@@ -164,20 +171,19 @@ class Worker:
                 hint="The log holds the details.",
             )
         else:
-            self._keep(job, generation)
             self._reader.job_over()
-            self._channel.send("result", job=job, result=generation.result)
+            self._channel.send("result", job=job, result=result)
             return
         self._reader.job_over()
         self._channel.send_error(failure, job)
 
-    def _generate(self, message: dict[str, Any]) -> Generation:
+    def _generate(self, message: dict[str, Any]) -> dict[str, Any]:
         from .generation import generate
         from .generation_settings import GenerationSettings
 
         slices = SliceFiles(self._channel, message)
         try:
-            return generate(
+            generation = generate(
                 Path(message["radiograph"]),
                 Path(message["output"]),
                 GenerationSettings.from_message(message),
@@ -190,14 +196,15 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
+        return self._kept(message["job"], generation)
 
-    def _densify(self, message: dict[str, Any]) -> Generation:
+    def _densify(self, message: dict[str, Any]) -> dict[str, Any]:
         from .generation import densify
 
         earlier = self._earlier(message)
         slices = SliceFiles(self._channel, message)
         try:
-            return densify(
+            generation = densify(
                 earlier,
                 message["slices"],
                 Path(message["output"]),
@@ -209,6 +216,19 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
+        return self._kept(message["job"], generation)
+
+    def _prepare(self, message: dict[str, Any]) -> dict[str, Any]:
+        from .film_appraisal import appraise_film
+        from .generation_settings import GenerationSettings
+
+        choices = {name: message.get(name) for name in ("side", "roi", "knee")}
+        return appraise_film(
+            Path(message["radiograph"]),
+            GenerationSettings.from_message(choices),
+            preview=message.get("preview") or None,
+            should_cancel=self._reader.cancel.is_set,
+        )
 
     def _earlier(self, message: dict[str, Any]) -> Generation:
         """The volume that a densify request speaks of, from memory or from its files."""
@@ -232,13 +252,15 @@ class Worker:
         choices = {name: message[name] for name in ("model", "device") if message.get(name) is not None}
         return reopen(message["volume"], message["radiograph"], **choices)
 
-    def _keep(self, job: str, generation: Generation) -> None:
+    def _kept(self, job: str, generation: Generation) -> dict[str, Any]:
+        """Keep the volume for densify while there is room; returns its result."""
         self._done.pop(job, None)
         self._done[job] = generation
         while (
             len(self._done) > 1 and sum(kept.volume.array.nbytes for kept in self._done.values()) > KEPT_VOLUMES_BYTES
         ):
             self._done.popitem(last=False)
+        return generation.result
 
 
 class SliceFiles:
@@ -255,6 +277,8 @@ class SliceFiles:
         """Write the ``image`` of a slice event of generation.generate and report the file."""
         import numpy as np
 
+        from .volume.writing import volume_grid
+
         path = self._folder / f"depth_{event['depth_index']:03d}_of_{event['of']:03d}.npy"
         temporary = path.with_suffix(".part")
         try:
@@ -270,7 +294,8 @@ class SliceFiles:
             ) from error
         self._written.append(path)
         report = {name: event[name] for name in ("depth_index", "file_index", "of", "u")}
-        self._channel.send("slice", job=self._job, file=str(path), grey_range=[0.0, 1.0], **report)
+        grid = volume_grid(event["of"], *event["image"].shape)
+        self._channel.send("slice", job=self._job, file=str(path), grey_range=[0.0, 1.0], grid=grid, **report)
 
     def remove(self) -> None:
         """Take back what was written, after a failure or a cancellation."""

@@ -114,6 +114,18 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
     return record
 
 
+def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
+    """Size, geometry (LPS mm, as in SimpleITK) and intensity mapping that a volume of this shape is written with."""
+    return {
+        "size": [columns, rows, num_slices],
+        "spacing_mm": list(geometry.spacing_mm(num_slices, rows, columns)),
+        "origin_lps_mm": list(geometry.origin_mm(num_slices, rows, columns)),
+        "direction_lps": list(geometry.DIRECTION_LPS),
+        "intensity_slope": STANDARD_MAPPING.slope,
+        "intensity_intercept": STANDARD_MAPPING.intercept,
+    }
+
+
 def voxels_sha256(stored: np.ndarray) -> str:
     """SHA-256 of the stored integers as little-endian int16 in file order: ties the side-car to its volume."""
     return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2")).hexdigest()
