@@ -1,0 +1,125 @@
+"""The panel as a whole: holds its sections together and follows the scene and the parameter node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import vtk
+
+from .compare_panel import ComparePanel
+from .environment_panel import EnvironmentPanel
+from .export_panel import ExportPanel
+from .generate_panel import GeneratePanel
+from .grade_panel import GradePanel
+from .radiograph_panel import RadiographPanel
+from .view_panel import ViewPanel
+
+
+class MainPanel:
+    """Everything behind the widgets of Xray2MRI.ui.
+
+    Parameters
+    ----------
+    ui
+        The widgets by name, as slicer.util.childWidgetVariables gives them.
+    logic
+        The ModuleLogic (or Xray2MRILogic).
+    parameterNode
+        The Xray2MRIParameterNode, None to begin without.
+    parent
+        Widget over which file dialogs appear, None for the main window.
+    """
+
+    def __init__(self, ui: Any, logic: Any, parameterNode: Any, parent: Any = None) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.parent = parent
+        self.parameterNode: Any = None
+        self.prepared: dict[str, Any] | None = None
+        self.comparison: Any = None
+        self._guiTag: Any = None
+        self._observerTag: int | None = None
+        self._refreshing = False
+        self.radiograph = RadiographPanel(self)
+        self.grade = GradePanel(self)
+        self.generate = GeneratePanel(self)
+        self.view = ViewPanel(self)
+        self.compare = ComparePanel(self)
+        self.export = ExportPanel(self)
+        self.environment = EnvironmentPanel(self)
+        self.sections = [self.radiograph, self.grade, self.generate, self.view, self.compare, self.export]
+        self.sections.append(self.environment)
+        logic.addObserverFunction(self._onLogicEvent)
+        self.setParameterNode(parameterNode)
+
+    def setParameterNode(self, parameterNode: Any) -> None:
+        """Bind the widgets to another parameter node, or with None to no one."""
+        if self.parameterNode is not None:
+            self.parameterNode.disconnectGui(self._guiTag)
+            self.parameterNode.RemoveObserver(self._observerTag)
+        self.parameterNode = parameterNode
+        if parameterNode is not None:
+            self._guiTag = parameterNode.connectGui(self.ui)
+            self.radiograph.restrictSelector()
+            self._observerTag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+        self.refresh()
+
+    def enter(self) -> None:
+        """The module is shown."""
+        if self.parameterNode is None:
+            self.setParameterNode(self.logic.getParameterNode())
+        self.view.entered()
+
+    def exit(self) -> None:
+        """Another module is shown: give back the layout, and leave the parameter node to it. A run goes on."""
+        self.view.left()
+        self.setParameterNode(None)
+
+    def cleanup(self) -> None:
+        """The panel goes away for good."""
+        self.logic.removeObserverFunction(self._onLogicEvent)
+        self.setParameterNode(None)
+        for section in self.sections:
+            section.cleanup()
+
+    def onSceneStartClose(self) -> None:
+        """Let go of all nodes before they go."""
+        self.setParameterNode(None)
+        self.prepared = self.comparison = None
+        for section in self.sections:
+            section.sceneClosed()
+
+    def onSceneEndClose(self) -> None:
+        """Begin anew on the empty scene."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def refresh(self) -> None:
+        """Show the present state in all sections."""
+        if self._refreshing:
+            return
+        self._refreshing = True
+        try:
+            for section in self.sections:
+                section.refresh()
+        finally:
+            self._refreshing = False
+
+    def failed(self, failure: Any) -> str:
+        """The sentence for a failed job; a worker that cannot start opens the section that helps."""
+        if failure.code in ("worker-cannot-start", "missing-dependency"):
+            self.environment.open()
+        return failure.sentence()
+
+    def _onParametersModified(self, *_: Any) -> None:
+        if self.parameterNode is None:
+            return
+        self.radiograph.parametersChanged()
+        self.generate.parametersChanged()
+        self.view.parametersChanged()
+        self.refresh()
+
+    def _onLogicEvent(self, event: str) -> None:
+        if event == "busy":
+            self.radiograph.logicTurned()
+            self.generate.logicTurned()
+        self.refresh()

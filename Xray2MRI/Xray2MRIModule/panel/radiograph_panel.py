@@ -1,0 +1,281 @@
+"""Section 1: which film, which knee on it, which side, and whether it is a knee at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..radiograph_image import (
+    FilmError,
+    film_size,
+    is_radiograph,
+    load_film,
+    place_roi,
+    rectangle_of_roi,
+    roi_from_rectangle,
+    show_film,
+)
+from .section import Choice, Section, emphasised, say, withoutOptions
+
+_PREVIEW_WIDTH = 150
+_FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
+
+
+class RadiographPanel(Section):
+    """Chooses the film and has the worker look at it as soon as film, knee, side or box change."""
+
+    def __init__(self, panel: Any) -> None:
+        super().__init__(panel)
+        self._looked: tuple | None = None
+        self._film: str | None = None
+        self._again = False
+        self._roiTag: tuple[Any, int] | None = None
+        self._timer = self.timer(250, self._look)
+        ui = self.ui
+        self._side = Choice(self, ui.sideSelector, "side", [
+            ("auto", _("From file or picture")), ("right", _("Right")), ("left", _("Left"))])  # fmt: skip
+        self._knee = Choice(self, ui.kneeSelector, "knee", [(0, _("Automatic"))])
+        self.listen(ui.loadFileButton, "clicked(bool)", self._onLoadFile)
+        self.listen(ui.loadDicomButton, "clicked(bool)", self._onLoadDicom)
+        self.listen(ui.sampleKneeButton, "clicked(bool)", self._onSampleKnee)
+        self.listen(ui.sampleKneesButton, "clicked(bool)", self._onSampleKnees)
+        self._forget()
+
+    def restrictSelector(self) -> None:
+        """Offer scalar and colour pictures; binding the parameter has just set the common base class."""
+        self.ui.radiographSelector.nodeTypes = ["vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode"]
+        self.ui.radiographSelector.showChildNodeTypes = False
+
+    def refresh(self) -> None:
+        self._side.refresh()
+        self._knee.refresh()
+        several = self.panel.prepared is not None and len(self.panel.prepared["knees"]) > 1
+        self.ui.kneeLabel.setVisible(several)
+        self.ui.kneeSelector.setVisible(several)
+        chosen = self.parameters is not None and self.parameters.radiograph is not None
+        for widget in (self.ui.sideSelector, self.ui.useRoiCheckBox):
+            widget.enabled = chosen
+
+    def parametersChanged(self) -> None:
+        """Another film begins without knee and box of the one before; any change has the film looked at again."""
+        parameters = self.parameters
+        film = None if parameters.radiograph is None else parameters.radiograph.GetID()
+        if film != self._film:
+            self._film = film
+            parameters.knee, parameters.useRoi = 0, False
+            self._forget()
+        self._followRoi()
+        if self._wanted() != self._looked:
+            self._timer.start()
+
+    def logicTurned(self) -> None:
+        """A film that could not be looked at during a run has its turn now."""
+        if self._again and not self.logic.isBusy:
+            self._again = False
+            self._timer.start()
+
+    def sceneClosed(self) -> None:
+        self._film = None
+        self._unfollowRoi()
+        self._timer.stop()
+        self._forget()
+
+    def cleanup(self) -> None:
+        self._timer.stop()
+        self._unfollowRoi()
+        super().cleanup()
+
+    def _forget(self) -> None:
+        self.panel.prepared = None
+        self._looked = None
+        self._knee.fill([(0, _("Automatic"))])
+        say(self.ui.radiographStatusLabel, _("Choose a loaded radiograph, load a file or take a sample."))
+        say(self.ui.plausibilityLabel, "")
+        self.ui.filmPictureLabel.setVisible(False)
+
+    # loading
+
+    def _onLoadFile(self, *_arguments: Any) -> None:
+        pictures = _("Radiographs ({endings});;All files (*)").format(endings=_FILTER)
+        path = qt.QFileDialog.getOpenFileName(self.panel.parent, _("Load a radiograph"), "", pictures)
+        if path:
+            self.loadFile(Path(path))
+
+    def loadFile(self, path: Path) -> None:
+        """Load one file as a radiograph and choose it; what hinders it is said in the section."""
+        try:
+            node = load_film(self.logic.application, path)
+        except FilmError as error:
+            say(self.ui.radiographStatusLabel, emphasised(_("Not loaded:"), str(error)))
+            return
+        self._choose(node)
+
+    def _onLoadDicom(self, *_arguments: Any) -> None:
+        slicer.util.selectModule("DICOM")
+
+    def _onSampleKnee(self, *_arguments: Any) -> None:
+        self._sample("single")
+
+    def _onSampleKnees(self, *_arguments: Any) -> None:
+        self._sample("both")
+
+    def _sample(self, name: str) -> None:
+        from ..sample_data import loadSample
+
+        self._choose(loadSample(name))
+
+    def _choose(self, node: Any) -> None:
+        if self.parameters is not None:
+            self.parameters.radiograph = node
+
+    # looking at the film
+
+    def _wanted(self) -> tuple | None:
+        """What a look at the film depends on; None without a film."""
+        parameters = self.parameters
+        if parameters is None or parameters.radiograph is None:
+            return None
+        rectangle = self.rectangle()
+        return (parameters.radiograph.GetID(), parameters.side, parameters.knee,
+                None if rectangle is None else tuple(round(value) for value in rectangle))  # fmt: skip
+
+    def rectangle(self) -> list[float] | None:
+        """The knee box that the user has set, [x, y, w, h] in film pixels; None when the detector shall choose."""
+        parameters = self.parameters
+        if not parameters.useRoi or parameters.roi is None:
+            return None
+        return rectangle_of_roi(parameters.roi, parameters.radiograph)
+
+    def _look(self) -> None:
+        wanted = self._wanted()
+        if wanted is None or wanted == self._looked:
+            return
+        node = self.parameters.radiograph
+        reason = is_radiograph(node)
+        if reason is not None:
+            self._forget()
+            self._looked = wanted
+            say(self.ui.radiographStatusLabel, emphasised(_("Not a radiograph:"), reason.sentence()))
+            self.panel.refresh()
+            return
+        self._looked = wanted
+        say(self.ui.radiographStatusLabel, _("Looking for the knee ..."))
+        if self.logic.isLayoutShown:
+            show_film(self.logic.application, node)
+        rectangle = self.rectangle()
+        self.logic.prepare(
+            node, side=self.parameters.side, roi=rectangle,
+            # a box of one's own already says which knee is meant
+            knee=None if rectangle is not None else self.parameters.knee or None,
+            onDone=lambda prepared: self._onPrepared(wanted, prepared),
+            onError=lambda failure: self._onFailed(wanted, failure),
+        )  # fmt: skip
+
+    def _onPrepared(self, wanted: tuple, prepared: dict[str, Any]) -> None:
+        if wanted != self._looked:
+            return
+        self.panel.prepared = prepared
+        if self.rectangle() is None:
+            self._offerKnees(prepared)
+        say(self.ui.radiographStatusLabel, self._described(prepared))
+        warnings = [withoutOptions(warning) for warning in prepared["film_warnings"]]
+        text = " ".join(warning for warning in warnings if warning)
+        say(self.ui.plausibilityLabel, emphasised(_("Caution:"), text) if text else "")
+        self._showPreview(prepared.get("preview"))
+        self.panel.refresh()
+
+    def _onFailed(self, wanted: tuple, failure: Any) -> None:
+        if wanted != self._looked:
+            return
+        if failure.code == "busy":
+            self._again, self._looked = True, None
+            say(self.ui.radiographStatusLabel, _("The radiograph is looked at when the present run is over."))
+            return
+        self._forget()
+        self._looked = wanted
+        say(self.ui.radiographStatusLabel, emphasised(_("Not usable:"), withoutOptions(self.panel.failed(failure))))
+        self.panel.refresh()
+
+    def _offerKnees(self, prepared: dict[str, Any]) -> None:
+        choices = [(0, _("Automatic"))]
+        for number, knee in enumerate(prepared["knees"], start=1):
+            side = {"left": _("left knee"), "right": _("right knee")}.get(knee["side"], _("knee"))
+            choices.append((number, _("{number} from the left: {side}").format(number=number, side=side)))
+        self._knee.fill(choices)
+
+    def _described(self, prepared: dict[str, Any]) -> str:
+        side = {"left": _("left"), "right": _("right")}.get(prepared["side"], _("unknown"))
+        source = {
+            "header": _("from the file"),
+            "file name": _("from the file name"),
+            "position on the film": _("from its place on the film"),
+            "image": _("from the picture"),
+            "user": _("as chosen"),
+            "assumed": _("assumed"),
+        }.get(prepared["side_source"], "")
+        words = {0: _("No knee was found; the whole picture is taken."), 1: _("One knee was found.")}
+        many = _("{count} knees were found.").format(count=len(prepared["knees"]))
+        found = words.get(len(prepared["knees"]), many)
+        if self.rectangle() is not None:
+            found = _("The knee box is set by hand.")
+        ending = f", {source}" if source else ""
+        return found + " " + _("Side: {side}{ending}.").format(side=side, ending=ending)
+
+    def _showPreview(self, path: str | None) -> None:
+        picture = qt.QPixmap()
+        shown = bool(path) and picture.load(str(path))
+        if shown:
+            picture = picture.scaledToWidth(min(_PREVIEW_WIDTH, picture.width()), qt.Qt.SmoothTransformation)
+            self.ui.filmPictureLabel.setPixmap(picture)
+        self.ui.filmPictureLabel.setVisible(shown)
+
+    # the box set by hand
+
+    def _followRoi(self) -> None:
+        """Show the box while it is in use, make it when it is first wanted, and hear when it is dragged."""
+        parameters = self.parameters
+        if parameters.useRoi and parameters.radiograph is not None:
+            if parameters.roi is None:
+                self._makeRoi()
+            roi = parameters.roi
+            if self._roiTag is None or self._roiTag[0] is not roi:
+                self._unfollowRoi()
+                self._roiTag = (roi, roi.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onRoiModified))
+        else:
+            self._unfollowRoi()
+        if parameters.roi is not None and parameters.roi.GetDisplayNode() is not None:
+            parameters.roi.GetDisplayNode().SetVisibility(bool(parameters.useRoi))
+
+    def _makeRoi(self) -> None:
+        parameters = self.parameters
+        roi = roi_from_rectangle(slicer.mrmlScene, parameters.radiograph, self._firstRectangle(), _("Knee box"))
+        roi.CreateDefaultDisplayNodes()
+        parameters.roi = roi
+
+    def _firstRectangle(self) -> list[float]:
+        """The box that was detected, or the middle half of the film."""
+        prepared = self.panel.prepared
+        if prepared is not None and prepared["knees"]:
+            return prepared["knees"][prepared["chosen"] or 0]["box"]
+        columns, rows = film_size(self.parameters.radiograph)
+        side = min(columns, rows) / 2
+        return [(columns - side) / 2, (rows - side) / 2, side, side]
+
+    def resetRoi(self) -> None:
+        """Put the box back to where the knee was found."""
+        if self.parameters is not None and self.parameters.roi is not None:
+            place_roi(self.parameters.roi, self.parameters.radiograph, self._firstRectangle())
+
+    def _unfollowRoi(self) -> None:
+        if self._roiTag is not None:
+            self._roiTag[0].RemoveObserver(self._roiTag[1])
+            self._roiTag = None
+
+    def _onRoiModified(self, *_arguments: Any) -> None:
+        if self.parameters is not None and self._wanted() != self._looked:
+            self._timer.start()

@@ -1,0 +1,114 @@
+"""What every section of the panel has in common, and two small widgets' habits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import qt
+
+if TYPE_CHECKING:
+    from .main_panel import MainPanel
+
+
+class Section:
+    """A section: its widgets, the panel's shared state, and connections that cleanup() takes back."""
+
+    def __init__(self, panel: MainPanel) -> None:
+        self.panel = panel
+        self.ui = panel.ui
+        self.logic = panel.logic
+        self._connections: list[tuple[Any, str, Callable]] = []
+
+    @property
+    def parameters(self) -> Any:
+        """The parameter node; None while the scene closes or another module is shown."""
+        return self.panel.parameterNode
+
+    def listen(self, sender: Any, signal: str, slot: Callable) -> None:
+        """Connect, and remember it: PythonQt keeps the slot's owner alive until it is disconnected."""
+        sender.connect(signal, slot)
+        self._connections.append((sender, signal, slot))
+
+    def timer(self, milliseconds: int, slot: Callable) -> Any:
+        """A timer that fires once after start(); starting it again begins anew."""
+        timer = qt.QTimer()
+        timer.setSingleShot(True)
+        timer.interval = milliseconds
+        self.listen(timer, "timeout()", slot)
+        return timer
+
+    def refresh(self) -> None:
+        """Show the present state. Called often: it must be cheap and must not start anything."""
+
+    def sceneClosed(self) -> None:
+        """Forget what belonged to the scene that closes."""
+
+    def cleanup(self) -> None:
+        """Let go of every widget."""
+        for sender, signal, slot in self._connections:
+            sender.disconnect(signal, slot)
+        self._connections = []
+
+
+class Choice:
+    """A combo box for one of several values, each with a text in the user's language, kept in a parameter."""
+
+    def __init__(self, section: Section, comboBox: Any, parameter: str | None, choices: list[tuple[Any, str]]) -> None:
+        self._section, self._box, self._parameter = section, comboBox, parameter
+        self._values: list[Any] = []
+        self.fill(choices)
+        section.listen(comboBox, "currentIndexChanged(int)", self._onIndex)
+
+    @property
+    def value(self) -> Any:
+        """The value chosen, None for an empty box."""
+        index = self._box.currentIndex
+        return self._values[index] if 0 <= index < len(self._values) else None
+
+    def fill(self, choices: list[tuple[Any, str]]) -> None:
+        """Offer other choices (value, text); the present value is kept where it is still among them."""
+        before = self.value
+        blocked = self._box.blockSignals(True)
+        self._box.clear()
+        self._values = [value for value, _ in choices]
+        for _, text in choices:
+            self._box.addItem(text)
+        self._box.blockSignals(blocked)
+        self.show(before)
+
+    def show(self, value: Any) -> None:
+        """Show a value without writing the parameter; an unknown one shows the first choice."""
+        blocked = self._box.blockSignals(True)
+        if self._values:
+            self._box.setCurrentIndex(self._values.index(value) if value in self._values else 0)
+        self._box.blockSignals(blocked)
+
+    def refresh(self) -> None:
+        """Show the parameter's value."""
+        if self._parameter is not None and self._section.parameters is not None:
+            self.show(getattr(self._section.parameters, self._parameter))
+
+    def _onIndex(self, index: int) -> None:
+        if self._parameter is not None and self._section.parameters is not None and 0 <= index < len(self._values):
+            setattr(self._section.parameters, self._parameter, self._values[index])
+
+
+def say(label: Any, text: str) -> None:
+    """Show a sentence in a label; an empty one takes no room."""
+    label.text = text
+    label.setVisible(bool(text))
+
+
+def emphasised(word: str, sentence: str) -> str:
+    """A sentence behind a word in bold, as rich text."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        sentence = sentence.replace(character, entity)
+    return f"<b>{word}</b> {sentence}"
+
+
+def withoutOptions(text: str) -> str:
+    """The sentences of a text that do not speak of the command line's options, which a panel does not have."""
+    sentences = re.split(r"(?<=[.!?;]) ", text)
+    return " ".join(sentence for sentence in sentences if not re.search(r"(^|\s)--[a-z]", sentence)).rstrip(";").strip()
