@@ -17,6 +17,7 @@ What is stricter on purpose: an unknown signal in the string form raises instead
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 import sys
@@ -42,6 +43,18 @@ def invokable(method: Callable) -> Callable:
     return method
 
 
+class EnumValue(int):
+    """A value of a Qt enum or flag: a whole number in PythonQt."""
+
+    def __new__(cls, qt_value: enum.Enum) -> EnumValue:
+        number = super().__new__(cls, qt_value.value)
+        number.qt_value = qt_value  # type: ignore[attr-defined]
+        return number
+
+    def __or__(self, other: int) -> Any:
+        return wrap(self.qt_value | other.qt_value) if isinstance(other, EnumValue) else int(self) | other
+
+
 class PythonQtClass(type):
     """Class of the wrapper classes: gives enums and static methods of the Qt class."""
 
@@ -51,7 +64,7 @@ class PythonQtClass(type):
         if value is None or name.startswith("_"):
             raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
         if isinstance(value, type) or not callable(value):
-            return value
+            return wrap(value)
         return functools.partial(_call, value, name)
 
 
@@ -133,6 +146,8 @@ def wrap(value: Any) -> Any:
     """A Qt value as PythonQt hands it to Python."""
     if isinstance(value, (list, tuple)):
         return tuple(wrap(item) for item in value)
+    if isinstance(value, enum.Enum):
+        return EnumValue(value)
     if isinstance(value, shiboken6.Object):
         wrapper = object.__new__(wrapper_class(type(value)))
         object.__setattr__(wrapper, "_qt", value)
@@ -144,6 +159,8 @@ def unwrap(value: Any) -> Any:
     """The Qt value inside a wrapper, also within lists; everything else as it is."""
     if isinstance(value, PythonQtObject):
         return value._qt
+    if isinstance(value, EnumValue):
+        return value.qt_value
     if isinstance(value, (list, tuple)):
         return type(value)(unwrap(item) for item in value)
     return value

@@ -1,0 +1,185 @@
+"""The panel driven by clicks, with the real worker and real MRML: from a film to a volume and more of its depths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+
+
+def test_film_is_looked_at_as_soon_as_it_is_chosen(desk: Any, knee_film: Path) -> None:
+    assert desk.ui.generateButton.enabled is False
+    film = desk.load(knee_film)
+    assert desk.ui.radiographSelector.currentNode() is film
+    assert "One knee was found" in desk.ui.radiographStatusLabel.text
+    shares = [getattr(desk.ui, f"gradeBar{grade}").value for grade in range(5)]
+    assert sum(shares) == pytest.approx(1000, abs=5)
+    assert desk.ui.plausibilityLabel.text == ""
+    assert desk.ui.histogramLabel.isHidden() is False
+    assert desk.ui.generateButton.enabled is True
+    assert "free" in desk.ui.deviceStatusLabel.text
+
+
+def test_film_of_two_knees_offers_both(desk: Any, film_of_two_knees: Path) -> None:
+    desk.load(film_of_two_knees)
+    assert "2 knees were found" in desk.ui.radiographStatusLabel.text
+    assert desk.ui.kneeSelector.isHidden() is False
+    texts = [desk.ui.kneeSelector.itemText(index) for index in range(desk.ui.kneeSelector.count)]
+    # the patient's right knee lies on the left of a frontal film
+    assert texts == ["Automatic", "1 from the left: right knee", "2 from the left: left knee"]
+    sides = {}
+    for index in (1, 2):
+        before = desk.panel.prepared
+        desk.ui.kneeSelector.setCurrentIndex(index)
+        desk.until(lambda before=before: desk.panel.prepared is not before)
+        sides[index] = desk.panel.prepared["side"]
+        assert desk.ui.kneeSelector.currentIndex == index
+    assert sides == {1: "right", 2: "left"}
+
+
+def test_picture_that_is_no_knee_is_marked_in_place(desk: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    Image.fromarray(generator.integers(0, 255, (300, 300), dtype=np.uint8)).save(tmp_path / "noise.png")
+    desk.load(tmp_path / "noise.png")
+    assert "Caution" in desk.ui.plausibilityLabel.text
+    assert "--" not in desk.ui.plausibilityLabel.text
+    assert desk.ui.plausibilityLabel.isHidden() is False
+
+
+def test_volume_of_many_slices_is_refused_as_a_radiograph(desk: Any) -> None:
+    node = slicer.util.addVolumeFromArray(np.zeros((10, 64, 64), np.int16), name="an MRI")
+    desk.ui.radiographSelector.setCurrentNode(node)
+    desk.until(lambda: "Not a radiograph" in desk.ui.radiographStatusLabel.text)
+    assert desk.panel.prepared is None
+
+
+def test_file_that_is_no_picture_is_refused_with_a_sentence(desk: Any, tmp_path: Path) -> None:
+    (tmp_path / "letter.png").write_text("Dear colleague")
+    desk.panel.radiograph.loadFile(tmp_path / "letter.png")
+    assert desk.ui.radiographStatusLabel.text.startswith("<b>Not loaded:</b>")
+    assert desk.volumes() == []
+
+
+def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_film: Path) -> None:
+    film = desk.load(knee_film)
+    detected = desk.panel.prepared["knees"][0]["box"]
+    first = desk.panel.prepared
+    desk.ui.useRoiCheckBox.click()
+    desk.until(lambda: desk.panel.prepared is not first)
+    assert "by hand" in desk.ui.radiographStatusLabel.text
+    roi = desk.parameters.roi
+    assert roi.GetDisplayNode().GetVisibility() == 1
+    assert desk.panel.radiograph.rectangle() == pytest.approx(detected, abs=1.5)
+
+    # dragging it has the new place looked at
+    second = desk.panel.prepared
+    from Xray2MRIModule.radiograph_image import place_roi
+
+    x, y, width, height = detected
+    place_roi(roi, film, [x + 20, y + 10, width - 40, height - 20])
+    desk.until(lambda: desk.panel.prepared is not second)
+    assert desk.panel.prepared["knees"][0]["box"] == pytest.approx([x + 20, y + 10, width - 40, height - 20], abs=1.5)
+
+    desk.ui.useRoiCheckBox.click()
+    assert roi.GetDisplayNode().GetVisibility() == 0
+
+
+def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, knee_film: Path) -> None:
+    desk.load(knee_film)
+    desk.quick()
+    seen: list[tuple[int, int]] = []
+    desk.ui.generateButton.click()
+    assert desk.ui.generateButton.text == "Cancel"
+    while desk.ui.generateButton.text == "Cancel":
+        volume = desk.parameters.volume
+        filled = 0
+        if volume is not None:
+            filled = int((slicer.util.arrayFromVolume(volume).reshape(30, -1).std(axis=1) > 0).sum())
+        seen.append((desk.ui.progressBar.value, filled))
+        before = len(seen)
+        desk.until(lambda: desk.ui.generateButton.text != "Cancel" or desk.ui.progressBar.value != seen[-1][0])
+        assert len(seen) == before
+    values = [value for value, _ in seen]
+    assert values == sorted(values)
+    assert values[-1] > 500
+    # some slices were there before the last one
+    assert any(0 < filled < 30 for _, filled in seen)
+    volume = desk.ui.volumeSelector.currentNode()
+    assert slicer.util.arrayFromVolume(volume).shape[0] == 30
+    assert desk.ui.generateMessageLabel.text.startswith("<b>Done in")
+    assert desk.logic.isLayoutShown
+    assert desk.ui.layoutButton.text == "Back to the former layout"
+
+
+def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk: Any, knee_film: Path) -> None:
+    desk.load(knee_film)
+    desk.quick()
+    volume = desk.generate()
+    nodes = len(desk.volumes())
+    desk.ui.densitySlider.value = 59.0
+    desk.until(lambda: desk.logic.densities(volume) == [30, 59] and not desk.logic.isBusy)
+    assert slicer.util.arrayFromVolume(desk.parameters.volume).shape[0] == 59
+    dense = slicer.util.arrayFromVolume(desk.parameters.volume).copy()
+    assert desk.parameters.volume is volume
+    # the items of a sequence are no further volumes in the scene
+    assert len(desk.volumes()) == nodes
+
+    desk.ui.densitySlider.value = 30.0
+    assert not desk.logic.isBusy
+    assert slicer.util.arrayFromVolume(volume).shape[0] == 30
+    # 59 = 2 x 30 - 1: every second depth of the dense volume is one of the sparse one
+    assert np.array_equal(slicer.util.arrayFromVolume(volume), dense[::2])
+    assert "Ready at once: 30, 59." in desk.ui.densityLabel.text
+
+
+def test_what_if_grades_add_to_one_and_reach_the_volume(desk: Any, knee_film: Path) -> None:
+    desk.load(knee_film)
+    desk.ui.whatIfCheckBox.click()
+    assert desk.ui.gradeBar0.isHidden()
+    assert not desk.ui.gradeSlider0.isHidden()
+    desk.ui.gradeSlider4.value = 80.0
+    shares = [getattr(desk.ui, f"gradeSlider{grade}").value for grade in range(5)]
+    assert shares[4] == 80.0
+    assert sum(shares) == pytest.approx(100.0, abs=0.3)
+    assert sum(desk.parameters.grades) == pytest.approx(1.0, abs=1e-9)
+    desk.quick()
+    desk.generate()
+    koa = desk.logic.runs[-1].result["koa"]
+    assert koa["values"] == pytest.approx(list(desk.parameters.grades), abs=1e-6)
+
+    desk.ui.resetGradesButton.click()
+    assert list(desk.parameters.grades) == pytest.approx(desk.panel.prepared["probabilities"])
+
+
+def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_film: Path) -> None:
+    desk.load(knee_film)
+    desk.quick()
+    desk.generate()
+    desk.ui.uncertaintyCheckBox.click()
+    assert "two or more samples" in desk.ui.viewMessageLabel.text
+    desk.ui.samplesSpinBox.value = 2
+    desk.ui.uncertaintyCheckBox.click()
+    desk.generate()
+    desk.ui.uncertaintyCheckBox.click()
+    assert desk.ui.viewMessageLabel.text == ""
+
+
+def test_leaving_and_returning_keeps_choices_and_gives_back_the_layout(desk: Any, knee_film: Path) -> None:
+    desk.load(knee_film)
+    desk.ui.seedSpinBox.value = 7
+    desk.ui.layoutButton.click()
+    assert desk.logic.isLayoutShown
+    desk.panel.exit()
+    assert not desk.logic.isLayoutShown
+    # without a parameter node the widgets lead nowhere
+    desk.ui.seedSpinBox.value = 9
+    desk.panel.enter()
+    assert desk.ui.seedSpinBox.value == 7
+    assert desk.logic.isLayoutShown
+    desk.ui.layoutButton.click()
+    assert not desk.logic.isLayoutShown
