@@ -1,24 +1,15 @@
-"""The fixtures of the panel's tests: Slicer's modules, a logic with a warm worker, and the panel on a scene."""
+"""The fixtures of the panel's tests."""
 
 from __future__ import annotations
 
-import sys
-import time
-import types
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import pythonqt_adapter
-import slicer
-from gui_connectors import connect_gui, disconnect_gui
-from panel_loader import ctk, load_panel
+from panel_desk import Desk, slicer_stand_ins
 from PySide6.QtWidgets import QApplication
-from pythonqt_adapter import QtModule, wrap, wrapper_class
-from qmrml_stand_ins import QMRML
 
-UI_FILE = Path(__file__).resolve().parents[3] / "Xray2MRI" / "Resources" / "UI" / "Xray2MRI.ui"
 __all__ = ["desk", "faultless", "panel_logic", "qt_application", "slicer_modules"]
 
 
@@ -39,35 +30,13 @@ def faultless(qt_application: QApplication) -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def slicer_modules(qt_application: QApplication) -> Iterator[None]:
-    """qt, ctk and the parts of slicer that the package slicer-core lacks, for as long as these tests run."""
-    from parameter_node_stand_in import install
-
-    before = set(sys.modules)
-    translation = types.ModuleType("slicer.i18n")
-    translation.tr = _translated  # type: ignore[attr-defined]
-    app = types.SimpleNamespace(clipboard=lambda: wrap(QApplication.clipboard()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "qt", QtModule("qt"))
-        patch.setitem(sys.modules, "ctk", ctk)
-        patch.setitem(sys.modules, "slicer.i18n", translation)
-        patch.setattr(slicer, "app", app, raising=False)
-        for name, stand_in in QMRML.items():
-            patch.setattr(slicer, name, wrapper_class(stand_in), raising=False)
-        install()
+    """Slicer's modules for the time of these tests."""
+    with slicer_stand_ins():
         yield
-        # they hold on to the qt above
-        for name in set(sys.modules) - before:
-            if name.startswith(("Xray2MRIModule.panel", "slicer.parameterNodeWrapper")):
-                del sys.modules[name]
-
-
-def _translated(text: str) -> str:
-    assert isinstance(text, str)
-    return text
 
 
 @pytest.fixture(scope="package")
-def panel_logic(slicer_modules: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def panel_logic(slicer_modules: None) -> Iterator[Any]:
     """The module's logic with the real worker, kept warm from test to test."""
     from core_application import CoreApplication
     from Xray2MRIModule.generation_logic import ModuleLogic
@@ -75,95 +44,6 @@ def panel_logic(slicer_modules: None, tmp_path_factory: pytest.TempPathFactory) 
     logic = ModuleLogic(application=CoreApplication())
     yield logic
     logic.close()
-
-
-class Desk:
-    """The panel with its scene, as a user has it before him."""
-
-    def __init__(self, logic: Any) -> None:
-        from Xray2MRIModule.panel.main_panel import MainPanel
-        from Xray2MRIModule.parameter_node import Xray2MRIParameterNode
-
-        Xray2MRIParameterNode.connectGui = connect_gui
-        Xray2MRIParameterNode.disconnectGui = disconnect_gui
-        self.logic = logic
-        self.scene = slicer.mrmlScene
-        logic.getParameterNode = self.parameterNode
-        self.root = load_panel(UI_FILE)
-        self.ui = slicer.util.childWidgetVariables(self.root)
-        self.root.setMRMLScene(self.scene)
-        self.panel = MainPanel(self.ui, logic, self.parameterNode())
-        self.tags = [
-            self.scene.AddObserver(self.scene.StartCloseEvent, lambda *_: self.panel.onSceneStartClose()),
-            self.scene.AddObserver(self.scene.EndCloseEvent, lambda *_: self.panel.onSceneEndClose()),
-        ]
-        widget = self.root._qt
-        widget.resize(400, 1000)
-        widget.show()
-        self.panel.enter()
-
-    def parameterNode(self) -> Any:
-        from Xray2MRIModule.parameter_node import Xray2MRIParameterNode
-
-        node = slicer.mrmlScene.GetSingletonNode("Xray2MRI", "vtkMRMLScriptedModuleNode")
-        if node is None:
-            node = slicer.vtkMRMLScriptedModuleNode()
-            node.SetSingletonTag("Xray2MRI")
-            node = slicer.mrmlScene.AddNode(node)
-        return Xray2MRIParameterNode(node)
-
-    @property
-    def parameters(self) -> Any:
-        return self.panel.parameterNode
-
-    def until(self, happened: Callable[[], Any], seconds: float = 120.0) -> None:
-        """Run the event loop until something has happened; raises TimeoutError when it does not."""
-        end = time.monotonic() + seconds
-        while not happened():
-            if time.monotonic() > end:
-                raise TimeoutError(f"not within {seconds} s; the panel says: {self.sentences()}")
-            QApplication.processEvents()
-            time.sleep(0.005)
-
-    def sentences(self) -> dict[str, str]:
-        """What the message labels say."""
-        labels = ("radiographStatusLabel", "plausibilityLabel", "stageLabel", "generateMessageLabel",
-                  "viewMessageLabel", "compareMessageLabel", "exportMessageLabel", "environmentStatusLabel")  # fmt: skip
-        return {name: getattr(self.ui, name).text for name in labels if getattr(self.ui, name).text}
-
-    def load(self, path: Path) -> Any:
-        """Load a film as the button does and wait until it has been looked at."""
-        self.panel.radiograph.loadFile(path)
-        self.until(lambda: self.panel.prepared is not None)
-        return self.parameters.radiograph
-
-    def quick(self, slices: int = 30, steps: int = 2) -> None:
-        """Choices that make a volume in seconds, entered in the widgets."""
-        self.ui.stepsSpinBox.value = steps
-        self.ui.densitySlider.value = float(slices)
-
-    def generate(self) -> Any:
-        """Press the button and wait for the volume."""
-        self.ui.generateButton.click()
-        assert self.ui.generateButton.text == "Cancel", self.sentences()
-        self.until(lambda: self.ui.generateButton.text == "Generate pseudo-MRI")
-        assert self.parameters.volume is not None, self.sentences()
-        return self.parameters.volume
-
-    def volumes(self) -> list[str]:
-        """Names of all volume nodes."""
-        return [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode")]
-
-    def close(self) -> None:
-        for tag in self.tags:
-            self.scene.RemoveObserver(tag)
-        self.panel.cleanup()
-        self.logic.cancel()
-        self.until(lambda: not self.logic.isBusy, 10)
-        self.root.setMRMLScene(None)
-        self.root._qt.deleteLater()
-        self.scene.Clear(0)
-        QApplication.processEvents()
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ class qMRMLNodeComboBox(QWidget):
         layout.addWidget(self._box)
         self._scene: Any = None
         self._observed: list[tuple[Any, int]] = []
+        self._known: list[Any] = []
         self._types: list[str] = []
         self._attributes: dict[str, list[tuple[str, Any]]] = {}
         self._flags = {"showChildNodeTypes": True, "noneEnabled": False, "addEnabled": True, "removeEnabled": True,
@@ -82,7 +83,7 @@ class qMRMLNodeComboBox(QWidget):
     def setMRMLScene(self, scene: Any) -> None:
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
-        self._observed, self._scene = [], scene
+        self._observed, self._known, self._scene = [], [], scene
         if scene is not None:
             for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent,
                           scene.EndCloseEvent):  # fmt: skip
@@ -137,10 +138,7 @@ class qMRMLNodeComboBox(QWidget):
 
     def _fill(self) -> None:
         nodes = self._nodes()
-        for node in nodes:
-            if not any(observed is node for observed, _ in self._observed):
-                tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._rename())
-                self._observed.append((node, tag))
+        self._observe_candidates()
         self._filling = True
         self._box.clear()
         if self._flags["noneEnabled"] or not nodes:
@@ -155,6 +153,21 @@ class qMRMLNodeComboBox(QWidget):
             self._box.blockSignals(False)
         else:
             self._select(None if self._flags["noneEnabled"] or not ids else ids[0])
+
+    def _observe_candidates(self) -> None:
+        """A node may come to fit, or no longer fit, when its attributes change."""
+        count = 0 if self._scene is None else self._scene.GetNumberOfNodes()
+        for node in (self._scene.GetNthNode(index) for index in range(count)):
+            if any(node.IsA(kind) for kind in self._types) and node not in self._known:
+                self._known.append(node)
+                self._observed.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._node_modified)))
+
+    def _node_modified(self, _caller: Any, _event: str) -> None:
+        shown = [self._box.itemData(index) for index in range(self._box.count())]
+        if [node_id for node_id in shown if node_id] != self._ids():
+            self._fill()
+        else:
+            self._rename()
 
     def _rename(self) -> None:
         for index in range(self._box.count()):

@@ -6,8 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
-from panel_fixtures import UI_FILE
+from panel_desk import UI_FILE
 from panel_loader import load_panel
+from PySide6.QtWidgets import QLabel, QWidget
 
 pytestmark = pytest.mark.usefixtures("faultless")
 PANEL = Path(__file__).resolve().parents[3] / "Xray2MRI" / "Xray2MRIModule" / "panel"
@@ -21,7 +22,7 @@ def test_file_loads_with_existing_properties_and_fits_into_400_pixels() -> None:
 
 def test_notice_stands_outside_every_section_that_can_be_folded() -> None:
     root = load_panel(UI_FILE)._qt
-    notice = root.findChild(object, "noticeLabel")
+    notice = root.findChild(QLabel, "noticeLabel")
     assert "Synthetic picture: a plausible guess, not for diagnosis" in notice.text()
     assert notice.parent() is root
     assert not notice.isHidden()
@@ -37,7 +38,8 @@ def test_translated_texts_are_literals(path: Path) -> None:
 
 
 def test_every_widget_that_the_code_names_is_in_the_file() -> None:
-    names = {widget.objectName() for widget in load_panel(UI_FILE)._qt.findChildren(object)}
+    root = load_panel(UI_FILE)._qt
+    names = {widget.objectName() for widget in root.findChildren(QWidget)}
     for path in PANEL.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             value = node.value if isinstance(node, ast.Attribute) else None

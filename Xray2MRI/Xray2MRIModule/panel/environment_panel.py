@@ -88,6 +88,8 @@ class EnvironmentPanel(Section):
         word = _("In order:") if report.ready else _("Something is missing:")
         say(self.ui.environmentStatusLabel, emphasised(word, " ".join(dict.fromkeys(sentences))))
         self.ui.reportEdit.setPlainText(self._text())
+        if report.devices:
+            self.panel.generate.offerDevices(report.devices)
 
     def _text(self) -> str:
         parts = [] if self._report is None else [self._report.text()]

@@ -89,6 +89,16 @@ class GeneratePanel(Section):
             text += ", " + _("{size} GB free").format(size=f"{free / 1e9:.1f}")
         say(self.ui.deviceStatusLabel, text + ".")
 
+    def offerDevices(self, devices: list[Any]) -> None:
+        """Offer the devices that were found (environment_report.DeviceState) instead of all there might be."""
+        choices = [("auto", _("Automatic"))]
+        for device in devices:
+            free = device.freeMemoryBytes
+            size = "" if not free else ", " + _("{size} GB free").format(size=f"{free / 1e9:.1f}")
+            choices.append((device.kind, f"{device.name}{size}"))
+        self._device.fill(choices)
+        self._device.refresh()
+
     # the model
 
     def _onModel(self, *_arguments: Any) -> None:

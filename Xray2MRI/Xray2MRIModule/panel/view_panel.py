@@ -6,6 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ..provenance_attributes import PREFIX
+from ..volume_nodes import CONTENT
 from .section import Section, say
 
 
@@ -16,6 +18,8 @@ class ViewPanel(Section):
         super().__init__(panel)
         self._wanted: bool | None = None
         self._applied: tuple | None = None
+        # maps and aligned volumes are synthetic too, but not to be chosen here
+        self.ui.volumeSelector.addAttribute("vtkMRMLScalarVolumeNode", f"{PREFIX}.content", CONTENT)
         self.listen(self.ui.layoutButton, "clicked(bool)", self._onLayout)
         say(self.ui.viewMessageLabel, "")
 

@@ -1,0 +1,136 @@
+"""The panel as a user has it before him: real Qt widgets, a real scene, the real worker; without a desktop Slicer."""
+
+from __future__ import annotations
+
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import slicer
+from gui_connectors import connect_gui, disconnect_gui
+from panel_loader import ctk, load_panel
+from PySide6.QtWidgets import QApplication
+from pythonqt_adapter import QtModule, wrap, wrapper_class
+from qmrml_stand_ins import QMRML
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+UI_FILE = REPOSITORY / "Xray2MRI" / "Resources" / "UI" / "Xray2MRI.ui"
+
+
+@contextmanager
+def slicer_stand_ins() -> Iterator[None]:
+    """qt, ctk and the parts of slicer that the package slicer-core lacks, for as long as the context lasts."""
+    from parameter_node_stand_in import install
+
+    before = set(sys.modules)
+    translation = types.ModuleType("slicer.i18n")
+    translation.tr = _translated  # type: ignore[attr-defined]
+    app = types.SimpleNamespace(clipboard=lambda: wrap(QApplication.clipboard()))
+    modules = {"qt": QtModule("qt"), "ctk": ctk, "slicer.i18n": translation}
+    classes = {name: wrapper_class(stand_in) for name, stand_in in QMRML.items()}
+    with mock.patch.dict(sys.modules, modules), mock.patch.multiple(slicer, create=True, app=app, **classes):
+        install()
+        yield
+    # what was imported inside holds on to the qt above
+    for name in set(sys.modules) - before:
+        if name.startswith("Xray2MRIModule.panel"):
+            del sys.modules[name]
+
+
+def _translated(text: str) -> str:
+    assert isinstance(text, str)
+    return text
+
+
+class Desk:
+    """The panel with its scene, as a user has it before him."""
+
+    def __init__(self, logic: Any) -> None:
+        from Xray2MRIModule.panel.main_panel import MainPanel
+        from Xray2MRIModule.parameter_node import Xray2MRIParameterNode
+
+        Xray2MRIParameterNode.connectGui = connect_gui
+        Xray2MRIParameterNode.disconnectGui = disconnect_gui
+        self.logic = logic
+        self.scene = slicer.mrmlScene
+        logic.getParameterNode = self.parameterNode
+        self.root = load_panel(UI_FILE)
+        self.ui = slicer.util.childWidgetVariables(self.root)
+        self.root.setMRMLScene(self.scene)
+        self.panel = MainPanel(self.ui, logic, self.parameterNode())
+        self.tags = [
+            self.scene.AddObserver(self.scene.StartCloseEvent, lambda *_: self.panel.onSceneStartClose()),
+            self.scene.AddObserver(self.scene.EndCloseEvent, lambda *_: self.panel.onSceneEndClose()),
+        ]
+        widget = self.root._qt
+        widget.resize(400, 1000)
+        widget.show()
+        self.panel.enter()
+
+    def parameterNode(self) -> Any:
+        from Xray2MRIModule.parameter_node import Xray2MRIParameterNode
+
+        node = slicer.mrmlScene.GetSingletonNode("Xray2MRI", "vtkMRMLScriptedModuleNode")
+        if node is None:
+            node = slicer.vtkMRMLScriptedModuleNode()
+            node.SetSingletonTag("Xray2MRI")
+            node = slicer.mrmlScene.AddNode(node)
+        return Xray2MRIParameterNode(node)
+
+    @property
+    def parameters(self) -> Any:
+        return self.panel.parameterNode
+
+    def until(self, happened: Callable[[], Any], seconds: float = 120.0) -> None:
+        """Run the event loop until something has happened; raises TimeoutError when it does not."""
+        end = time.monotonic() + seconds
+        while not happened():
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {seconds} s; the panel says: {self.sentences()}")
+            QApplication.processEvents()
+            time.sleep(0.005)
+
+    def sentences(self) -> dict[str, str]:
+        """What the message labels say."""
+        names = "radiographStatus plausibility stage generateMessage viewMessage compareMessage exportMessage"
+        labels = {name: getattr(self.ui, f"{name}Label").text for name in [*names.split(), "environmentStatus"]}
+        return {name: text for name, text in labels.items() if text}
+
+    def load(self, path: Path) -> Any:
+        """Load a film as the button does and wait until it has been looked at."""
+        self.panel.radiograph.loadFile(path)
+        self.until(lambda: self.panel.prepared is not None)
+        return self.parameters.radiograph
+
+    def quick(self, slices: int = 30, steps: int = 2) -> None:
+        """Choices that make a volume in seconds, entered in the widgets."""
+        self.ui.stepsSpinBox.value = steps
+        self.ui.densitySlider.value = float(slices)
+
+    def generate(self) -> Any:
+        """Press the button and wait for the volume."""
+        self.ui.generateButton.click()
+        assert self.ui.generateButton.text == "Cancel", self.sentences()
+        self.until(lambda: self.ui.generateButton.text == "Generate pseudo-MRI")
+        assert self.parameters.volume is not None, self.sentences()
+        return self.parameters.volume
+
+    def volumes(self) -> list[str]:
+        """Names of all volume nodes."""
+        return [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode")]
+
+    def close(self) -> None:
+        for tag in self.tags:
+            self.scene.RemoveObserver(tag)
+        self.panel.cleanup()
+        self.logic.cancel()
+        self.until(lambda: not self.logic.isBusy, 10)
+        self.root.setMRMLScene(None)
+        self.root._qt.deleteLater()
+        self.scene.Clear(0)
+        QApplication.processEvents()
