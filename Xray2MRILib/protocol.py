@@ -101,6 +101,15 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "preview": Field("text", "path of a PNG of the joint crop to write"),
         **{name: SETTINGS[name] for name in ("side", "roi", "knee")},
     },
+    "export": {
+        "job": _JOB,
+        "volume": Field("text", "a volume file with its side-car", required=True),
+        "output": Field("text", "file to write, or a new or empty folder for a DICOM series", required=True),
+        "format": Field("text", "file, dicom, report or table; by the name of the output when absent"),
+        "radiograph": Field("text", "the film that the volume was made from, for pictures and references"),
+        "comparison": Field("text", "JSON file of a compare result, for report and table"),
+        "keep_identifiers": Field("flag", "put patient and study of a DICOM radiograph into a DICOM series"),
+    },
     "cancel": {"job": Field("text", "the job to stop; without it whatever runs")},
     "shutdown": {},
 }

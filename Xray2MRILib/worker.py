@@ -26,7 +26,8 @@ IDLE_SHUTDOWN_S = 300.0
 # volumes kept for densify; a volume of 500 slices is 131 MB
 KEPT_VOLUMES_BYTES = 512_000_000
 # fields that may name a person; kept out of failure reports
-_PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder")
+_PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder",
+          "comparison")  # fmt: skip
 
 
 class ReportChannel:
@@ -140,6 +141,7 @@ class Worker:
             "generate": self._generate,
             "densify": self._densify,
             "prepare": self._prepare,
+            "export": self._export,
         }
 
     def serve(self, idle_shutdown_s: float) -> None:
@@ -229,6 +231,19 @@ class Worker:
             preview=message.get("preview") or None,
             should_cancel=self._reader.cancel.is_set,
         )
+
+    def _export(self, message: dict[str, Any]) -> dict[str, Any]:
+        from .export.convert import convert
+
+        files = convert(
+            message["volume"],
+            message["output"],
+            message.get("format"),
+            film=message.get("radiograph"),
+            comparison=message.get("comparison"),
+            keep_identifiers=bool(message.get("keep_identifiers")),
+        )
+        return {"files": [str(path) for path in files]}
 
     def _earlier(self, message: dict[str, Any]) -> Generation:
         """The volume that a densify request speaks of, from memory or from its files."""

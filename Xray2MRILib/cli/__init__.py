@@ -20,6 +20,7 @@ from .terminal import Terminal
 # name -> what --help says; the module of the same name is imported only when its command is used
 COMMANDS = {
     "generate": "make a pseudo-MRI volume from one knee radiograph",
+    "convert": "write a volume as another file, a DICOM series, a report or a table",
     "localize": "show which knees are found on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
     "info": "describe a model: size, training data, licence, speed on this machine",

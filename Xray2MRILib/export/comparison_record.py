@@ -1,0 +1,51 @@
+"""Reading the figures of a comparison with a real MRI from the JSON file that holds them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+
+def read_comparison(path: str | Path) -> dict[str, Any]:
+    """The result of a comparison: ``per_slice`` (list of rows), ``summary``, ``verdict``, ``warnings``.
+
+    A whole report of the worker with the result inside is accepted as well. Raises InputError for anything else.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_bytes()[:20_000_000])
+    except OSError as error:
+        raise InputError(
+            f"The comparison {path.name} cannot be read: {error.strerror}.",
+            code="missing-comparison",
+            hint="Compare again, or leave it out.",
+        ) from None
+    except (ValueError, RecursionError):
+        record = None
+    if isinstance(record, dict) and isinstance(record.get("result"), dict):
+        record = record["result"]
+    if not _in_order(record):
+        raise InputError(
+            f"The file {path.name} does not hold the figures of a comparison.",
+            code="bad-comparison",
+            hint="Choose the JSON file of a comparison.",
+        )
+    return record
+
+
+def _in_order(record: Any) -> bool:
+    if not isinstance(record, dict) or not isinstance(record.get("summary", {}), dict):
+        return False
+    rows = record.get("per_slice")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "index" in row for row in rows):
+        return False
+    numbers = [value for row in rows for value in row.values()]
+    measures = list(record.get("summary", {}).values())
+    return all(_is_number(value) for value in numbers) and all(isinstance(measure, dict) for measure in measures)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

@@ -1,0 +1,90 @@
+"""From a saved volume to another form: the one procedure behind ``xray2mri convert`` and the worker's ``export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from ..generation_settings import VOLUME_ENDINGS
+from ..volume.reading import read_volume
+
+FORMATS = ("file", "dicom", "report", "table")
+
+
+def format_of(output: str | Path) -> str:
+    """The form that an output name asks for: a volume file, report or table by its ending, otherwise a DICOM folder.
+
+    Raises InputError for an ending that is nobody's.
+    """
+    name = Path(output).name.lower()
+    if name.endswith(VOLUME_ENDINGS):
+        return "file"
+    if name.endswith((".html", ".htm")):
+        return "report"
+    if name.endswith(".csv"):
+        return "table"
+    if Path(output).suffix and not Path(output).is_dir():
+        known = ", ".join((*VOLUME_ENDINGS, ".html", ".csv"))
+        raise InputError(
+            f"The output {Path(output).name} has an ending that is not known.",
+            code="bad-output",
+            hint=f"Use one of {known}, or the name of a folder for DICOM.",
+        )
+    return "dicom"
+
+
+def convert(
+    volume: str | Path,
+    output: str | Path,
+    form: str | None = None,
+    *,
+    film: str | Path | None = None,
+    comparison: str | Path | None = None,
+    keep_identifiers: bool = False,
+) -> list[Path]:
+    """Write a saved volume in another form; returns the files.
+
+    Parameters
+    ----------
+    volume
+        A volume file with its side-car.
+    output
+        File, or folder for DICOM.
+    form
+        One of FORMATS; None goes by the name of the output, see format_of.
+    film
+        The radiograph that the volume was made from, for references (DICOM) and picture (report).
+    comparison
+        JSON file of a comparison with a real MRI, for report and table.
+    keep_identifiers
+        Take over patient and study of a DICOM film into a DICOM series.
+
+    Raises InputError and ProcessingError; nothing half-written is left.
+    """
+    form = form or format_of(output)
+    if form not in FORMATS:
+        raise InputError(f"There is no format {form[:40]!r}.", code="bad-option", hint=f"Choose {', '.join(FORMATS)}.")
+    figures = None
+    if comparison is not None:
+        from .comparison_record import read_comparison
+
+        figures = read_comparison(comparison)
+    source = read_volume(volume)
+    if form == "dicom":
+        from .dicom_series import write_dicom_series
+
+        return write_dicom_series(source, output, film=film, keep_identifiers=keep_identifiers)
+    if form == "report":
+        from .report import write_report
+
+        return [write_report(source, output, film=film, comparison=figures)]
+    if form == "table":
+        from .per_slice_table import write_per_slice_table
+
+        return [write_per_slice_table(source, output, figures)]
+    if Path(output).resolve() == Path(volume).resolve():
+        raise InputError(
+            f"The output {Path(output).name} is the volume itself.", code="bad-output", hint="Choose another name."
+        )
+    files = source.save(output)
+    return [files.volume, files.record, *([files.deviation] if source.deviation is not None else [])]
