@@ -109,7 +109,7 @@ def _grades(record: dict[str, Any]) -> str:
     if not isinstance(values, list) or len(values) != 5:
         return ""
     rows = "".join(
-        f"<tr><td>KL {grade}</td><td>{meaning}</td><td>{percentage(value)}</td>"
+        f"<tr><td>KL {grade}</td><td>{meaning}</td><td>{escape(percentage(value))}</td>"
         f'<td><span class="bar" style="width:{max(round(260 * value), 1)}px"></span></td></tr>'
         for grade, (value, meaning) in enumerate(zip(values, _GRADES, strict=True))
     )
@@ -153,7 +153,7 @@ def _made_by(volume: PseudoMRI, record: dict[str, Any]) -> str:
         "programs": ", ".join(f"{name} {version}" for name, version in libraries.items() if version),
     }
     rows = [[name, _in_words(value)] for name, value in facts.items() if value not in (None, "", [])]
-    return f"<h2>How it was made</h2>{table(['', ''], rows, numbers=False)}"
+    return f"<h2>How it was made</h2>{table(['what', 'value'], rows, numbers=False)}"
 
 
 def _in_words(value: Any) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..rendering.lettering import BACKGROUND, write_orientation
+from ..rendering.lettering import BACKGROUND, NOTICE, write, write_orientation
+from ..rendering.montage import NOTICE_LINE
 from ..rendering.slice_grid import draw_slices, grid_size
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _TILE, _GAP, _COLUMNS, _ROWS = 300, 10, 4, 3
 _SIDE = 420
+_NOTICE_HEIGHT = 30
 
 
 def data_uri(picture: Image.Image) -> str:
@@ -36,9 +38,21 @@ def slices_picture(volume: PseudoMRI) -> Image.Image:
     """Twelve coronal slices, posterior to anterior, in one grey window."""
     from PIL import Image
 
-    picture = Image.new("RGB", grid_size(_TILE, _GAP, _COLUMNS, _ROWS), BACKGROUND)
+    width, height = grid_size(_TILE, _GAP, _COLUMNS, _ROWS)
+    picture = Image.new("RGB", (width, height), BACKGROUND)
     draw_slices(picture, volume, (0, 0), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
-    return picture
+    return _with_notice(picture)
+
+
+def _with_notice(picture: Image.Image) -> Image.Image:
+    """The picture with a line below that stays with it when it is taken out of the page."""
+    from PIL import Image, ImageDraw
+
+    width, height = picture.size
+    marked = Image.new("RGB", (width, height + _NOTICE_HEIGHT), BACKGROUND)
+    marked.paste(picture, (0, 0))
+    write(ImageDraw.Draw(marked), (2, height + 22), NOTICE_LINE, 17, NOTICE, width=width - 4)
+    return marked
 
 
 def spread_picture(volume: PseudoMRI) -> tuple[Image.Image, float] | None:
@@ -60,7 +74,7 @@ def rendering_picture(volume: PseudoMRI) -> Image.Image:
     pixels = render(volume.array, volume.spacing, size=(_SIDE, _SIDE), left_knee=left_knee, background=BACKGROUND)
     picture = Image.fromarray(pixels)
     write_orientation(picture, (0, 0, _SIDE, _SIDE))
-    return picture
+    return _with_notice(picture)
 
 
 def film_picture(volume: PseudoMRI, path: str | Path) -> tuple[Image.Image, bool]:
