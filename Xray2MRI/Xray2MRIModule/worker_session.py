@@ -269,8 +269,8 @@ class WorkerSession:
         failed: list[tuple[Job, Failure]] = []
         if job is not None and job.cancelled_at is not None:
             failed.append((job, CANCELLED))
-        elif job is not None and end.exit_code == 0 and not job.heard_of and job.tries < 2:
-            self._queue.appendleft(job)  # it ended for lack of work in the moment that work came
+        elif job is not None and not job.heard_of and job.tries < 2:
+            self._queue.appendleft(job)  # it ended, e.g. for lack of work, before the job came
         elif job is not None:
             failed.append((job, self._death(end)))
         if not started and not asked:

@@ -1,0 +1,74 @@
+"""What tells that a volume is synthetic and how it was made, kept on the node so that it is saved with the scene.
+
+The names follow the headers of the files that the library writes, e.g. ``Xray2MRI.sampling.seed``. The whole side-car
+is kept too, because the worker needs it to make more depths of a volume from a saved scene.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+PREFIX = "Xray2MRI"
+SYNTHETIC = f"{PREFIX}.synthetic"
+RECORD = f"{PREFIX}.record"
+NOT_FOR_DIAGNOSIS = "synthetic, not for diagnosis"
+_LONGEST_LIST = 16  # as in the headers; longer ones are in the record
+
+
+def is_synthetic(node: Any) -> bool:
+    """Whether a node is a volume that this program made, or a map computed from one."""
+    return node is not None and node.GetAttribute(SYNTHETIC) == "true"
+
+
+def mark_synthetic(node: Any, content: str) -> None:
+    """Mark a node before its provenance is known; ``content`` says in words what it shows."""
+    node.SetAttribute(SYNTHETIC, "true")
+    node.SetAttribute(f"{PREFIX}.content", content)
+    node.SetDescription(f"{content}: {NOT_FOR_DIAGNOSIS}")
+
+
+def set_record(node: Any, record: dict[str, Any]) -> None:
+    """Attach the provenance of a side-car to its volume node, flat for readers and whole for the worker."""
+    for name, text in _flat(PREFIX, record):
+        node.SetAttribute(name, text)
+    node.SetAttribute(RECORD, json.dumps(record, separators=(",", ":"), ensure_ascii=True))
+    notice = record.get("notice", "")
+    node.SetDescription(f"{node.GetAttribute(f'{PREFIX}.content')}: {NOT_FOR_DIAGNOSIS}. {notice}".strip())
+
+
+def get_record(node: Any) -> dict[str, Any] | None:
+    """The whole provenance of a volume node; None when it has none."""
+    try:
+        record = json.loads(node.GetAttribute(RECORD) or "")
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def is_intact(node: Any) -> bool:
+    """Whether the voxels of a node are still those that the worker wrote."""
+    import numpy as np
+    from slicer.util import arrayFromVolume
+
+    record = get_record(node)
+    if record is None or node.GetImageData() is None:
+        return False
+    voxels = arrayFromVolume(node)
+    if voxels.dtype != np.int16:
+        return False
+    found = hashlib.sha256(np.ascontiguousarray(voxels, dtype="<i2")).hexdigest()
+    return found == record.get("volume", {}).get("voxels_sha256")
+
+
+def _flat(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [pair for key, item in value.items() for pair in _flat(f"{name}.{key}", item)]
+    if isinstance(value, list):
+        return [(name, json.dumps(value))] if len(value) <= _LONGEST_LIST else []
+    if value is None:
+        return [(name, "unknown")]
+    if isinstance(value, bool):
+        return [(name, "true" if value else "false")]
+    return [(name, " ".join(str(value).split())[:1000])]

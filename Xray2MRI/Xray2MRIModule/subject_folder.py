@@ -1,0 +1,58 @@
+"""One folder per run in the subject hierarchy, beside the radiograph that the run came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .provenance_attributes import PREFIX
+
+_RUN = f"{PREFIX}.run"
+
+
+def create_run_folder(scene: Any, name: str, beside: Any = None) -> int:
+    """A new folder under the parent of the node ``beside``; returns the item's number."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    parent = hierarchy.GetSceneItemID()
+    if beside is not None and beside.GetScene() is scene:
+        item = hierarchy.GetItemByDataNode(beside)
+        if item != hierarchy.GetInvalidItemID():
+            parent = hierarchy.GetItemParent(item)
+    folder = hierarchy.CreateFolderItem(parent, hierarchy.GenerateUniqueItemName(name))
+    hierarchy.SetItemAttribute(folder, _RUN, "true")
+    return folder
+
+
+def put(scene: Any, folder: int | None, *nodes: Any) -> None:
+    """Put nodes into a folder; one that has gone meanwhile is no error."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    if folder is None or hierarchy is None or not hierarchy.GetItemLevel(folder):
+        return
+    for node in nodes:
+        if node is None:
+            continue
+        item = hierarchy.GetItemByDataNode(node)
+        if item == hierarchy.GetInvalidItemID():
+            hierarchy.CreateItem(folder, node)
+        else:
+            hierarchy.SetItemParent(item, folder)
+
+
+def run_folder(scene: Any, node: Any) -> int | None:
+    """The run's folder that holds a node; None when it lies elsewhere."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    if hierarchy is None or node is None:
+        return None
+    invalid = hierarchy.GetInvalidItemID()
+    item = hierarchy.GetItemByDataNode(node)
+    while item not in (invalid, hierarchy.GetSceneItemID()):
+        item = hierarchy.GetItemParent(item)
+        if item != invalid and hierarchy.GetItemAttribute(item, _RUN) == "true":
+            return item
+    return None
+
+
+def remove_run_folder(scene: Any, folder: int | None) -> None:
+    """Remove a run's folder with all data in it; nothing happens when it is gone."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    if folder is not None and hierarchy is not None and hierarchy.GetItemAttribute(folder, _RUN) == "true":
+        hierarchy.RemoveItem(folder, True, True)

@@ -1,0 +1,162 @@
+"""From the worker's files to MRML volumes: slices as they become final, whole volumes, display.
+
+Voxels lie as in the files: [S, H, W], slice 0 the most anterior one. Files are LPS, the scene is RAS.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.util import arrayFromVolume, arrayFromVolumeModified
+
+from .provenance_attributes import mark_synthetic
+
+CONTENT = "Pseudo-MRI of a knee from one radiograph"
+DEVIATION_CONTENT = "Standard deviation of a pseudo-MRI over several samples"
+_NEVER_WIDER = 1e-6
+
+
+def ijk_to_ras(grid: dict[str, Any]) -> vtk.vtkMatrix4x4:
+    """The matrix of a grid as the worker reports it (spacing_mm, origin_lps_mm, direction_lps)."""
+    direction = np.reshape(grid["direction_lps"], (3, 3))
+    affine = np.eye(4)
+    affine[:3, :3] = direction * grid["spacing_mm"]
+    affine[:3, 3] = grid["origin_lps_mm"]
+    return slicer.util.vtkMatrixFromArray(np.diag((-1.0, -1.0, 1.0, 1.0)) @ affine)
+
+
+def create_streaming_volume(scene: Any, name: str, grid: dict[str, Any]) -> Any:
+    """An empty int16 volume whose slices are to come. It is not saved with the scene until it is complete."""
+    columns, rows, slices = (int(count) for count in grid["size"])
+    image = vtk.vtkImageData()
+    image.SetDimensions(columns, rows, slices)
+    image.AllocateScalars(vtk.VTK_SHORT, 1)
+    image.GetPointData().GetScalars().Fill(0)
+    node = _add_volume(scene, name)
+    node.SetIJKToRASMatrix(ijk_to_ras(grid))
+    node.SetAndObserveImageData(image)
+    node.SetSaveWithScene(False)
+    mark_synthetic(node, CONTENT)
+    stored_white = (1.0 - grid["intensity_intercept"]) / grid["intensity_slope"]
+    show_grey(node, 0.0, stored_white)
+    return node
+
+
+def insert_slice(node: Any, report: dict[str, Any]) -> None:
+    """Put a finished slice (a ``slice`` report of the worker) into its place; ``slices_inserted`` makes it visible.
+
+    Raises OSError and ValueError when the file is not what it should be.
+    """
+    grid = report["grid"]
+    grey = np.load(report["file"], allow_pickle=False)
+    voxels = arrayFromVolume(node)
+    if grey.shape != voxels.shape[1:]:
+        raise ValueError(f"a slice is {grey.shape}, the volume {voxels.shape}")
+    stored = np.rint((grey.astype(np.float64) - grid["intensity_intercept"]) / grid["intensity_slope"])
+    voxels[report["file_index"]] = stored.astype(voxels.dtype)
+
+
+def slices_inserted(node: Any) -> None:
+    """Tell everybody who shows the volume that its voxels changed."""
+    arrayFromVolumeModified(node)
+
+
+def complete_volume(node: Any, path: str | Path) -> None:
+    """Replace the content of a streaming volume by that of the finished file. Raises OSError."""
+    read_into(node, path)
+    node.SetSaveWithScene(True)
+
+
+def read_into(node: Any, path: str | Path) -> None:
+    """Read a volume file into a node without tying the node to that file, which is temporary. Raises OSError."""
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetCenterImage(0)
+    storage.SetSingleFile(1)
+    if not storage.ReadData(node):
+        raise OSError(f"The volume file {Path(path).name} cannot be read.")
+    # a scene saved without its data would look for the temporary file otherwise
+    node.StorableModified()
+
+
+def load_volume(scene: Any, path: str | Path, name: str) -> Any:
+    """A new node with the content of a volume file. Raises OSError, and leaves no node then."""
+    node = _add_volume(scene, name)
+    try:
+        read_into(node, path)
+    except OSError:
+        remove(scene, node)
+        raise
+    return node
+
+
+def write_volume(node: Any, path: str | Path) -> None:
+    """Write a volume node as NRRD, uncompressed, without changing anything about the node. Raises OSError."""
+    storage = slicer.vtkMRMLNRRDStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetUseCompression(0)
+    times = node.GetModifiedSinceRead()
+    if not storage.WriteData(node):
+        raise OSError(f"The volume {Path(path).name} cannot be written.")
+    if times:
+        node.StorableModified()
+
+
+def show_grey(node: Any, low: float, high: float) -> None:
+    """Grey values from black at ``low`` to white at ``high``."""
+    display = _display(node)
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    display.SetWindowLevelMinMax(low, high)
+
+
+def show_coloured(node: Any, colour: str, low: float, high: float, threshold: tuple[float, float] | None) -> None:
+    """A map in colours (``colour`` is the ID of a colour node); values outside of ``threshold`` are transparent."""
+    display = _display(node)
+    display.SetAndObserveColorNodeID(colour)
+    display.SetWindowLevelMinMax(low, high)
+    if threshold is None:
+        display.ApplyThresholdOff()
+    else:
+        display.SetThreshold(*threshold)
+        display.ApplyThresholdOn()
+
+
+def grey_window(node: Any) -> tuple[float, float]:
+    """Black and white for a picture without natural range: its 0.5th and 99.5th percentile."""
+    low, high = np.percentile(arrayFromVolume(node)[..., ::2, ::2], (0.5, 99.5))
+    return float(low), float(max(high, low + _NEVER_WIDER))
+
+
+def slice_count(node: Any) -> int:
+    """Number of slices of a volume; 0 when it is empty."""
+    image = node.GetImageData()
+    return 0 if image is None else image.GetDimensions()[2]
+
+
+def remove(scene: Any, node: Any) -> None:
+    """Take a volume and what belongs only to it out of the scene; nothing happens when it is gone."""
+    if node is None or node.GetScene() is not scene:
+        return
+    own = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    own.append(node.GetStorageNode())
+    scene.RemoveNode(node)
+    for other in own:
+        if other is not None and other.GetScene() is scene:
+            scene.RemoveNode(other)
+
+
+def _add_volume(scene: Any, name: str) -> Any:
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
+    return node
+
+
+def _display(node: Any) -> Any:
+    if node.GetScalarVolumeDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    display = node.GetScalarVolumeDisplayNode()
+    display.AutoWindowLevelOff()
+    return display
