@@ -9,8 +9,10 @@ from Xray2MRILib.models.autoencoder import (
     decode_latents,
     decoding_chunk,
     encode_images,
+    scaled_latents,
     to_autoencoder_channels,
     to_grey,
+    unscaled_latents,
 )
 from Xray2MRILib.models.presets import build_components
 
@@ -59,3 +61,17 @@ def test_large_decoders_decode_fewer_slices_at_a_time(preset, chunk):
     with torch.device("meta"):
         vae = build_components(preset, radiograph_encoder={"token_encoder": "none"})["autoencoder"]
     assert decoding_chunk(vae, 32 * 32) == chunk
+
+
+@torch.no_grad()
+def test_channel_statistics_bring_latents_to_unit_spread_and_back():
+    """By hand: channel c of the latents is 3 c + (c + 1) times unit noise."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(3, 4, 32, 32, generator=generator)
+    mean, deviation = [0.0, 3.0, 6.0, 9.0], [1.0, 2.0, 3.0, 4.0]
+    latents = noise * torch.tensor(deviation)[:, None, None] + torch.tensor(mean)[:, None, None]
+    config = {"scaling_factor": 0.5, "latents_mean": mean, "latents_std": deviation}
+    torch.testing.assert_close(scaled_latents(config, latents), noise * 0.5, atol=1e-5, rtol=0)
+    torch.testing.assert_close(unscaled_latents(config, scaled_latents(config, latents)), latents)
+    stock = {"scaling_factor": 0.18215, "latents_mean": None, "latents_std": None}
+    torch.testing.assert_close(scaled_latents(stock, latents), latents * 0.18215)

@@ -13,18 +13,18 @@ from Xray2MRILib.models.presets import UNET, build_components
 def stock_network(options: dict) -> UNet2DConditionModel:
     names = ("block_out_channels", "down_block_types", "up_block_types", "layers_per_block", "cross_attention_dim")
     return UNet2DConditionModel(
-        in_channels=8,
-        out_channels=4,
+        in_channels=options.get("in_channels", 8),
+        out_channels=options.get("out_channels", 4),
         attention_head_dim=options["attention_heads"],
         norm_num_groups=options["norm_num_groups"],
         **{name: options[name] for name in names},
     )
 
 
-def inputs(width: int = 8, batch: int = 2, size: int = 8) -> dict:
+def inputs(width: int = 8, batch: int = 2, size: int = 8, channels: int = 16) -> dict:
     generator = torch.Generator().manual_seed(3)
     return {
-        "sample": torch.randn(batch, 8, size, size, generator=generator),
+        "sample": torch.randn(batch, channels, size, size, generator=generator),
         "timestep": torch.tensor([10, 700])[:batch],
         "depth": torch.tensor([-0.4, 0.3])[:batch],
         "conditions": {
@@ -53,7 +53,7 @@ def test_equals_the_stock_network_before_training(preset):
     stock = stock_network(UNET[preset]).eval()
     network = Xray2MRIUNet(**UNET[preset]).eval()
     network.load_stock_weights(stock.state_dict())
-    given = inputs(UNET[preset]["cross_attention_dim"])
+    given = inputs(UNET[preset]["cross_attention_dim"], channels=UNET[preset]["in_channels"])
     expected = stock(given["sample"], given["timestep"], given["token"]).sample
     assert torch.allclose(network(**given), expected, atol=1e-5)
 

@@ -16,6 +16,7 @@ from Xray2MRILib.models.radiograph_encoder import (
     local_normalisation,
     place_in_field,
 )
+from Xray2MRILib.models.radiograph_features import RadiographFeatures
 
 
 def cubic(x: float, a: float = -0.75) -> float:
@@ -43,9 +44,7 @@ def test_clip_input_is_bicubic_with_aligned_corners_and_clip_statistics():
     expected = np.stack(
         [
             (grey - mean) / std
-            for mean, std in zip(
-                (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), strict=True
-            )
+            for mean, std in zip((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), strict=True)
         ]
     )
     found = clip_preprocess(torch.tensor(image)[None, None])[0].numpy()
@@ -85,9 +84,37 @@ def test_conditions_of_the_tiny_preset_have_their_shapes():
     parts = build_components("tiny")
     image = torch.rand(2, 1, 256, 256) * 2 - 1
     encoder = parts["radiograph_encoder"]
-    assert encoder.latent(parts["autoencoder"], image).shape == (2, 4, 32, 32)
-    assert encoder.token(image).shape == (2, 4, 8)
+    latent = encoder.latent(parts["autoencoder"], image)
+    assert latent.shape == (2, 4 + 8, 32, 32)
+    assert torch.equal(latent[:, :4], encoder.autoencoder_latent(parts["autoencoder"], image))
+    assert encoder.token(image).shape == (2, 16, 8)
     assert torch.equal(encoder(image), encoder.token(image))
+
+
+@torch.no_grad()
+def test_features_and_tokens_in_one_pass_equal_those_asked_for_singly():
+    parts = build_components("tiny")
+    image = torch.rand(2, 1, 256, 256) * 2 - 1
+    encoder = parts["radiograph_encoder"].eval()
+    latent, token = encoder.trained_conditions(torch.zeros(2, 4, 32, 32), encoder.normalised(image))
+    torch.testing.assert_close(latent[:, 4:], encoder.latent(parts["autoencoder"], image)[:, 4:])
+    torch.testing.assert_close(token, encoder.token(image))
+
+
+def test_features_stand_where_the_crop_is_laid_into_the_field():
+    """A peak at one place of the crop's map must come to the same millimetre of the field, and nothing outside."""
+    network = RadiographFeatures(8, 8, span_px=128, centre=(140.0, 120.0), token_width=8, token_grid=4)
+    crop_map = torch.zeros(1, 1, 16, 16)
+    crop_map[0, 0, 3, 10] = 1  # its centre: (3.5, 10.5) / 16 of the crop = (28, 84) px from the crop's corner
+    field = network.in_field(crop_map)[0, 0]
+    row, column = 140 - 64 + 28, 120 - 64 + 84
+    weights = field / field.sum()
+    places = (torch.arange(32) + 0.5) * 8
+    assert abs(float((weights.sum(1) * places).sum()) - row) < 0.01
+    assert abs(float((weights.sum(0) * places).sum()) - column) < 0.01
+    ones = network.in_field(torch.ones(1, 1, 16, 16))[0, 0]
+    assert torch.equal(ones[:9], torch.zeros(9, 32))  # rows above 72 px; the crop begins at 76
+    assert torch.equal(ones[10:25, 8:22], torch.ones(15, 14))
 
 
 @torch.no_grad()
@@ -123,5 +150,5 @@ def test_clip_tower_is_the_large_one_with_quick_gelu():
 
 
 def test_unknown_token_encoder_is_refused():
-    with pytest.raises(ValueError, match="clip, convolutional or none"):
+    with pytest.raises(ValueError, match="clip, convolutional, features or none"):
         RadiographEncoder(token_encoder="resnet")

@@ -10,6 +10,9 @@ The autoencoder's channel count says how a grey image enters it:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -54,21 +57,47 @@ def encode_images(
     sample
         True draws from the posterior (training targets), False takes its mode (the radiograph condition, A1).
     scaled
-        True multiplies by the stored ``vae.config.scaling_factor``; radiograph latents are taken without it (A2).
+        True brings latents to the spread that the U-Net learns, see ``scaled_latents``; radiograph latents are taken
+        without it (A2).
     """
     posterior = vae.encode(to_autoencoder_channels(images, vae.config.in_channels)).latent_dist
     latents = posterior.sample(generator) if sample else posterior.mode()
-    return latents * vae.config.scaling_factor if scaled else latents
+    return scaled_latents(vae.config, latents) if scaled else latents
+
+
+def scaled_latents(config: Mapping[str, Any], latents: Tensor) -> Tensor:
+    """Latents [B, C, h, w] at unit spread: less the mean and divided by the deviation of each channel, times the scale.
+
+    These are diffusers' ``latents_mean``, ``latents_std`` and ``scaling_factor``; where an autoencoder names no means and
+    deviations, as Zero-123's, the scale alone.
+    """
+    if config.get("latents_mean"):
+        mean, deviation = _channel_statistics(config, latents)
+        latents = (latents - mean) / deviation
+    return latents * config["scaling_factor"]
+
+
+def unscaled_latents(config: Mapping[str, Any], latents: Tensor) -> Tensor:
+    """The inverse of ``scaled_latents``."""
+    latents = latents / config["scaling_factor"]
+    if config.get("latents_mean"):
+        mean, deviation = _channel_statistics(config, latents)
+        latents = latents * deviation + mean
+    return latents
+
+
+def _channel_statistics(config: Mapping[str, Any], latents: Tensor) -> tuple[Tensor, Tensor]:
+    return tuple(latents.new_tensor(config[name])[:, None, None] for name in ("latents_mean", "latents_std"))
 
 
 def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, chunk: int | None = None) -> Tensor:
     """Grey images [B, 1, H, W], nominally in [-1, 1] and not clipped, of latents [B, 4, h, w].
 
     Decoded ``chunk`` slices at a time, because the decoder's memory grows with the batch and its speed does not; None
-    chooses by its size. ``scaled`` says that the latents carry ``vae.config.scaling_factor``.
+    chooses by its size. ``scaled`` says that the latents are at the U-Net's spread.
     """
     if scaled:
-        latents = latents / vae.config.scaling_factor
+        latents = unscaled_latents(vae.config, latents)
     chunk = chunk or decoding_chunk(vae, latents.shape[-2] * latents.shape[-1])
     return torch.cat([to_grey(vae.decode(part).sample) for part in latents.split(chunk)])
 

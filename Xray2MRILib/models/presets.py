@@ -30,7 +30,7 @@ AUTOENCODER: dict[str, dict[str, Any]] = {
         "up_block_types": ("UpDecoderBlock2D",) * 3,
         "block_out_channels": (32, 64, 128),
         "layers_per_block": 1,
-        "latent_channels": 4,
+        "latent_channels": 8,
         "norm_num_groups": 8,
         "mid_block_add_attention": False,
         "sample_size": 128,
@@ -63,6 +63,8 @@ UNET: dict[str, dict[str, Any]] = {
     },
     # width chosen so that all shipped weights together stay under 25 MB in half precision
     "compact": {
+        "in_channels": 8 + 8 + 48,  # noisy latent, radiograph latent, radiograph features
+        "out_channels": 8,
         "block_out_channels": (40, 80, 160),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -72,6 +74,7 @@ UNET: dict[str, dict[str, Any]] = {
         "norm_num_groups": 8,
     },
     "tiny": {
+        "in_channels": 4 + 4 + 8,
         "block_out_channels": (8, 8, 8),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -92,13 +95,14 @@ RADIOGRAPH_ENCODER: dict[str, dict[str, Any]] = {
         "radiograph_latent_scale": 1.0,
     },
     "compact": {
-        "token_encoder": "convolutional",
+        "token_encoder": "features",
         "token_width": 128,
-        # simulated and measured joint crops: 81-86 mm wide, centred 7 mm above the joint line at MR row 152
-        "span_mm": 86.0,
+        "feature_channels": 48,
+        # the frame that simulated pairs are laid into, see simulation.film_frame
+        "span_mm": 91.0,
         "centre_row": 141.0,
     },
-    "tiny": {"token_encoder": "convolutional", "token_width": 8, "width": 8},
+    "tiny": {"token_encoder": "features", "token_width": 8, "width": 8, "feature_channels": 8},
 }
 
 
@@ -124,9 +128,7 @@ def build_components(preset: str, **changes: dict[str, Any]) -> dict[str, Any]:
     return {
         "autoencoder": AutoencoderKL(**(AUTOENCODER[preset] | changes.get("autoencoder", {}))),
         "unet": Xray2MRIUNet(**(UNET[preset] | changes.get("unet", {}))),
-        "radiograph_encoder": RadiographEncoder(
-            **(RADIOGRAPH_ENCODER[preset] | changes.get("radiograph_encoder", {}))
-        ),
+        "radiograph_encoder": RadiographEncoder(**(RADIOGRAPH_ENCODER[preset] | changes.get("radiograph_encoder", {}))),
         "scheduler": ddim_schedule(**changes.get("scheduler", {})),
     }
 

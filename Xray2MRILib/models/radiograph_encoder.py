@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..errors import ProcessingError
 from .autoencoder import encode_images
+from .radiograph_features import RadiographFeatures
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -27,6 +28,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     token_encoder
         ``clip``: CLIP ViT-L/14 image embedding through a linear projection, one token (the paper's reading A1).
         ``convolutional``: four tokens, one per quadrant of the crop, trained together with the U-Net.
+        ``features``: one token for each region of a grid over the crop, from the network of ``feature_channels``.
         ``none``: no token.
     token_width
         Width of a token, the U-Net's ``cross_attention_dim``.
@@ -48,6 +50,11 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         Standard deviation of the Gaussian neighbourhood in pixels of the 256 x 256 crop.
     radiograph_latent_scale
         Factor on the concatenated latent: 1 in the paper preset, i.e. unscaled (A2).
+    feature_channels
+        Trained features of the radiograph that are concatenated beside its latent, see radiograph_features; 0 for none,
+        as in the paper preset. They need field_placement.
+    token_grid
+        Rows and columns of regions for ``features``.
     """
 
     @register_to_config
@@ -64,8 +71,16 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         local_normalisation: bool = True,
         local_sigma_px: float = 24.0,
         radiograph_latent_scale: float = 1.0,
+        feature_channels: int = 0,
+        token_grid: int = 4,
     ) -> None:
         super().__init__()
+        if feature_channels and not field_placement:
+            raise ValueError("feature_channels need field_placement")
+        if feature_channels:
+            span_px = span_mm / field_mm * 256
+            centre = (centre_row, centre_column)
+            self.features = RadiographFeatures(feature_channels, width, span_px, centre, token_width, token_grid)
         if token_encoder == "clip":
             self.clip_visual = _clip_visual_tower()
             # Zero-123 projects (embedding, pose); without the pose columns its initialisation is the identity
@@ -74,28 +89,51 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
             nn.init.zeros_(self.projection.bias)
         elif token_encoder == "convolutional":
             self.tokens = _ConvolutionalTokens(token_width, width)
+        elif token_encoder == "features":
+            if not feature_channels:
+                raise ValueError("token_encoder features needs feature_channels")
         elif token_encoder != "none":
-            raise ValueError(f"token_encoder must be clip, convolutional or none, not {token_encoder!r}")
+            raise ValueError(f"token_encoder must be clip, convolutional, features or none, not {token_encoder!r}")
 
     def forward(self, image: Tensor) -> Tensor | None:
         """The tokens [B, N, token_width] of a radiograph [B, 1, 256, 256], or None without a token encoder."""
         return self.token(image)
 
     def token(self, image: Tensor) -> Tensor | None:
-        """The condition ``token``: [B, 1, 768] from CLIP or [B, 4, token_width] from the convolutional encoder."""
+        """The condition ``token``: [B, 1, 768] from CLIP or [B, N, token_width] from the convolutional encoder."""
         if self.config.token_encoder == "clip":
             return self.projection(self.clip_visual(clip_preprocess(image)))[:, None]
         if self.config.token_encoder == "convolutional":
             return self.tokens(self.normalised(image))
+        if self.config.token_encoder == "features":
+            return self.features(self.normalised(image))[1]
         return None
 
     def latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
-        """The condition ``latent`` [B, 4, 32, 32]: the VAE's posterior mode of the (placed) radiograph (A1, A2).
+        """The condition ``latent`` [B, 4 + feature_channels, 32, 32]: what is concatenated with z_t (A1, A2)."""
+        latent = self.autoencoder_latent(vae, image)
+        return self.trained_conditions(latent, self.normalised(image))[0]
+
+    def autoencoder_latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
+        """The VAE's posterior mode [B, 4, 32, 32] of the (placed) radiograph.
 
         Carries no trainable weights of this network, so that training may compute it once per radiograph.
         """
         mode = encode_images(vae, self.autoencoder_view(image), sample=False, scaled=False)
         return mode * self.config.radiograph_latent_scale
+
+    def trained_conditions(self, latent: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``latent`` with the trained features behind the VAE's [B, 4, 32, 32], and the token, both in one pass.
+
+        ``normalised`` is the radiograph as ``normalised`` returns it. The token of CLIP, which is not trained, is None.
+        """
+        token = None
+        if self.config.feature_channels:
+            features, token = self.features(normalised)
+            latent = torch.cat((latent, features.to(latent.dtype)), dim=1)
+        if self.config.token_encoder == "convolutional":
+            token = self.tokens(normalised)
+        return latent, token if self.config.token_encoder in ("convolutional", "features") else None
 
     def autoencoder_view(self, image: Tensor) -> Tensor:
         """The picture [B, 1, 256, 256] that the VAE encodes: the crop itself or laid into the MR field."""

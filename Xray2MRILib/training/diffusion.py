@@ -18,6 +18,7 @@ from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
 from ..diffusion.schedule import training_target
+from ..models.autoencoder import scaled_latents
 from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -44,11 +45,12 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     ----------
     config
         data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote), preset,
-        changes (of the preset's components), steps, knees_per_batch, depths_per_knee, exposures, learning_rate,
-        warm_up_steps, weight_decay, ema_decay, min_snr_gamma (0 = off), precision, device, threads, seed, log_every,
-        save_every, knees (limit, null for all).
+        changes (of the preset's components), variants (how many bent versions of each knee), bend_mm (see film_frame),
+        steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1 draws all steps t alike; 2 in proportion
+        to t, because the noisy ones decide the anatomy), learning_rate, warm_up_steps, weight_decay, ema_decay,
+        min_snr_gamma (0 = off), precision, device, threads, seed, log_every, save_every, knees (limit, null for all).
 
-    Returns {"held_out_loss"}: the loss on held-out knees at fixed noise and steps, with averaged weights.
+    Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
@@ -59,15 +61,20 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     vae = AutoencoderKL.from_pretrained(config["autoencoder"]).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
     network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
-    probe = torch.zeros(8, 8, 32, 32, device=device).to(memory_format=torch.channels_last)
+    probe = torch.zeros(8, parts["unet"].config.in_channels, 32, 32, device=device)
+    probe = probe.to(memory_format=torch.channels_last)
     uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
     trial = partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
     precision = measured_precision(config["precision"], device, trial)
     cast = partial(autocast, device, precision)
-    knees, held_out = (
-        _encoded(Path(config[name]), output / f"latents-{name}.safetensors", vae, encoder, config, cast, device)
-        for name in ("data", "held_out")
-    )
+    encode = partial(encode_once, vae=vae, encoder=encoder, config=config, cast=cast, device=device)
+    held_out = encode(Path(config["held_out"]), output / "latents-held_out.safetensors", variant=None)
+    variants = [
+        encode(Path(config["data"]), output / f"latents-{v}.safetensors", variant=v)
+        for v in range(config.get("variants", 1))
+    ]
+    knees = KneeLatents.joined(variants)
+    del variants
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
     average = EMAModel(network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
@@ -82,7 +89,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         for group in optimiser.param_groups:
             group["lr"] = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
         with cast():
-            loss = denoising_loss(network, knees, scheduler, vae.config.scaling_factor, config, generator, device)
+            loss = denoising_loss(network, knees, scheduler, vae.config, config, generator, device)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
@@ -97,34 +104,41 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
             save_checkpoint(checkpoint, network, average, optimiser, {"step": step + 1})
             average.store(network.parameters())
             average.copy_to(network.parameters())
-            metrics = _held_out_loss(network, held_out, scheduler, vae.config.scaling_factor, config, cast, device)
+            metrics = _held_out_loss(network, held_out, scheduler, vae.config, config, cast, device)
             _write(network, scheduler, output, {"step": step + 1, **metrics})
             average.restore(network.parameters())
-            print(f"step {step + 1} held-out loss {metrics['held_out_loss']:.4f}", flush=True)
+            print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
     assemble_model(Path(config["autoencoder"]), output, output / "model", config)
     return json.loads((output / "diffusion_metrics.json").read_text())
 
 
 def denoising_loss(
-    network: Denoiser, knees: KneeLatents, scheduler: Any, scale: float, config: dict[str, Any],
-    generator: torch.Generator, device: torch.device, *, dropout: bool = True,
+    network: Denoiser, knees: KneeLatents, scheduler: Any, scaling: Any, config: dict[str, Any],
+    generator: torch.Generator, device: torch.device, *, dropout: bool = True, film_shift: int = 0,
 ) -> Tensor:  # fmt: skip
-    """Mean weighted squared error of the prediction over a random batch of knees and depths (eq. 15)."""
+    """Mean weighted squared error of the prediction over a random batch of knees and depths (eq. 15).
+
+    ``film_shift`` gives every knee the film and conditions of the knee that many places on (a control).
+    """
     k, d = config["knees_per_batch"], config["depths_per_knee"]
     knee = torch.randint(len(knees), (k,), generator=generator)
     exposure = torch.randint(knees.crops.shape[1], (k,), generator=generator)
     depth = torch.randint(knees.mean.shape[1], (k, d), generator=generator)
     rows, slices = knee.repeat_interleave(d), depth.reshape(-1)
     posterior = knees.mean[rows, slices].float(), knees.deviation[rows, slices].float()
-    z = (posterior[0] + posterior[1] * torch.randn(posterior[0].shape, generator=generator)) * scale
+    z = posterior[0] + posterior[1][..., None, None] * torch.randn(posterior[0].shape, generator=generator)
+    z = scaled_latents(scaling, z)
     noise = torch.randn(z.shape, generator=generator)
-    t = torch.randint(scheduler.config.num_train_timesteps, (k * d,), generator=generator)
+    share = torch.rand(k * d, generator=generator) ** (1 / config.get("noise_emphasis", 1.0))
+    t = (share * scheduler.config.num_train_timesteps).long()
     noisy = scheduler.add_noise(z, noise, t)
     target = training_target(scheduler, z, noise, t)
 
+    knee = (knee + film_shift) % len(knees)
     crops = knees.crops[knee, exposure][:, None].float() / 127.5 - 1
-    token = network.encoder.token(crops.to(device))
-    latent = knees.radiograph_latents[knee, exposure].float().repeat_interleave(d, 0)
+    latent = knees.radiograph_latents[knee, exposure].float().to(device)
+    latent, token = network.encoder.trained_conditions(latent, crops.to(device, memory_format=torch.channels_last))
+    latent = latent.repeat_interleave(d, 0)
     conditions = {
         "p": soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0),
         "i": knees.histograms[knee, exposure].repeat_interleave(d, 0),
@@ -133,7 +147,7 @@ def denoising_loss(
     if dropout:
         latent, token, conditions = drop_conditions(latent, token, conditions, generator)
     u = slices.float() / (knees.mean.shape[1] - 1) * 2 - 1
-    entering = torch.cat((noisy, latent), dim=1).to(device, memory_format=torch.channels_last)
+    entering = torch.cat((noisy.to(device), latent), dim=1).to(memory_format=torch.channels_last)
     conditions = {name: value.to(device) for name, value in conditions.items()}
     output = network.unet(entering, t.to(device), u.to(device), conditions, token)
     error = (output.float() - target.to(device)).square().mean(dim=(1, 2, 3))
@@ -149,10 +163,11 @@ def _snr_weight(scheduler: Any, t: Tensor, gamma: float) -> Tensor:
     return snr.clamp(max=gamma) / divisor
 
 
-def _encoded(
-    folder: Path, kept: Path, vae: nn.Module, encoder: nn.Module, config: dict, cast: Any, device: torch.device
-) -> KneeLatents:
-    """Latents of a folder of pairs, computed once and kept beside the checkpoint."""
+def encode_once(
+    folder: Path, kept: Path, *, variant: int | None, vae: nn.Module, encoder: nn.Module, config: dict, cast: Any,
+    device: torch.device,
+) -> KneeLatents:  # fmt: skip
+    """Latents of a folder of pairs, computed once and kept beside the checkpoint; variant None is unbent."""
     from safetensors.torch import load_file, save_file
 
     if not kept.exists():
@@ -161,7 +176,8 @@ def _encoded(
             vae,
             encoder,
             config["exposures"],
-            config["seed"],
+            config["seed"] if variant is None else config["seed"] + 7919 * variant,
+            bend_mm=None if variant is None else config.get("bend_mm", 0.0),
             count=config.get("knees"),
             cast=cast,
             device=device,
@@ -174,18 +190,26 @@ def _encoded(
 
 @torch.no_grad()
 def _held_out_loss(
-    network: Denoiser, knees: KneeLatents, scheduler: Any, scale: float, config: dict, cast: Any, device: torch.device
+    network: Denoiser, knees: KneeLatents, scheduler: Any, scaling: Any, config: dict, cast: Any, device: torch.device
 ) -> dict[str, float]:
-    """Loss over eight fixed batches of held-out knees."""
+    """Loss over eight fixed batches of held-out knees, with their own films and with those of others.
+
+    Other films are those of the fifth knee on, which has the same grade: the loss rises by what the film tells.
+    """
     network.eval()
-    values = []
-    for index in range(8):
-        generator = torch.Generator().manual_seed(977 + index)
-        with cast():
-            loss = denoising_loss(network, knees, scheduler, scale, config, generator, device, dropout=False)
-        values.append(float(loss))
+    losses = {}
+    for name, shift in (("held_out_loss", 0), ("other_film_loss", 5)):
+        values = []
+        for index in range(8):
+            generator = torch.Generator().manual_seed(977 + index)
+            with cast():
+                loss = denoising_loss(
+                    network, knees, scheduler, scaling, config, generator, device, dropout=False, film_shift=shift
+                )
+            values.append(float(loss))
+        losses[name] = sum(values) / len(values)
     network.train()
-    return {"held_out_loss": sum(values) / len(values)}
+    return losses
 
 
 def _write(network: Denoiser, scheduler: Any, output: Path, metrics: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ from ..conditions.intensity_histogram import intensity_histogram
 from ..models.autoencoder import to_autoencoder_channels
 from ..radiograph.preparation import normalise_crop
 from ..simulation.film_appearance import expose, joint_crop
+from ..simulation.film_frame import coronal_bend, crop_in_frame, nominal_frame, varied_frame, volume_in_frame
+from ..simulation.knee_pair import KneePair
 from ..simulation.pair_store import list_pairs, read_pair
 
 
@@ -38,18 +40,42 @@ def exposed_crops(path: Path, exposures: int, seed: int) -> np.ndarray:
     )
 
 
+def pair_in_film_frame(
+    pair: KneePair, exposures: int, rng: np.random.Generator, *, bend_mm: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Volume [50, 256, 256] in [0, 1] and exposures of the crop [E, 256, 256] in [-1, 1] in one frame.
+
+    ``bend_mm`` is the largest standard deviation of a random bend of both (see film_frame), drawn with a jittered
+    crop; None takes knee and crop as they were simulated.
+    """
+    if bend_mm is None:
+        frame, bend = nominal_frame(pair), None
+    else:
+        frame, bend = varied_frame(pair, rng), coronal_bend(rng, bend_mm * float(rng.random()))
+    crops = []
+    for _ in range(exposures):
+        crop = crop_in_frame(expose(pair.bone, pair.soft, rng), frame, bend)
+        if bend_mm is not None and rng.random() < 0.3:  # a film that ends within the crop
+            half = len(crop) / 2
+            crop = crop[np.clip(np.arange(len(crop)), *(half + half * rng.uniform(0.6, 0.98, 2) * (-1, 1))).astype(int)]
+        crops.append(normalise_crop(crop).reshape(256, 256))
+    return volume_in_frame(pair, frame, bend), np.stack(crops)
+
+
 @dataclass
 class KneeLatents:
     """All that a diffusion step needs, encoded once because E1 is frozen.
 
     Attributes
     ----------
-    mean, deviation
-        Posterior of every slice, float16 [N, 50, 4, 32, 32], unscaled.
+    mean
+        Posterior mean of every slice, float16 [N, 50, C, 32, 32], unscaled.
+    deviation
+        Posterior standard deviation, averaged over each slice, float16 [N, 50, C].
     crops
-        Exposures of the radiograph, uint8 [N, E, 256, 256] (0..255 for [-1, 1]).
+        Exposures of the radiograph as the encoder normalises them, uint8 [N, E, 256, 256] (0..255 for [-1, 1]).
     radiograph_latents
-        Their latents, float16 [N, E, 4, 32, 32].
+        Their latents, float16 [N, E, C, 32, 32].
     histograms
         float32 [N, E, 64].
     grades
@@ -66,30 +92,41 @@ class KneeLatents:
     def __len__(self) -> int:
         return len(self.grades)
 
+    @classmethod
+    def joined(cls, parts: list[KneeLatents]) -> KneeLatents:
+        """Several sets as one."""
+        return cls(**{name: torch.cat([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
+
 
 @torch.no_grad()
 def encode_pairs(
     folder: Path, vae: torch.nn.Module, encoder: torch.nn.Module, exposures: int, seed: int, *,
-    count: int | None = None, cast: object = None, device: torch.device | None = None,
+    bend_mm: float | None = None, count: int | None = None, cast: object = None, device: torch.device | None = None,
 ) -> KneeLatents:  # fmt: skip
-    """Encode every pair of ``folder`` (E1 on slices, E2's latent on ``exposures`` films each)."""
+    """Encode every pair of ``folder`` in its film's frame (E1 on slices, E2's latent on ``exposures`` films each).
+
+    ``bend_mm`` as in pair_in_film_frame; another ``seed`` then gives other knees.
+    """
     import contextlib
 
     device = device or torch.device("cpu")
     context = cast or contextlib.nullcontext
     rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
     for path in list_pairs(folder)[:count]:
-        pair = read_pair(path, film=False)
-        slices = torch.from_numpy(pair.volume)[:, None].to(device) * 2 - 1
+        pair = read_pair(path)
+        rng = np.random.default_rng([seed, pair.parameters.seed])
+        volume, crops = (torch.from_numpy(a) for a in pair_in_film_frame(pair, exposures, rng, bend_mm=bend_mm))
+        slices = (volume[:, None].to(device) * 2 - 1).contiguous()
         with context():
-            posterior = vae.encode(to_autoencoder_channels(slices, vae.config.in_channels)).latent_dist
-        rows["mean"].append(posterior.mean.half().cpu())
-        rows["deviation"].append(posterior.std.half().cpu())
-        crops = torch.from_numpy(exposed_crops(path, exposures, seed))
-        rows["crops"].append(((crops + 1) * 127.5).round().to(torch.uint8))
+            entering = to_autoencoder_channels(slices, vae.config.in_channels)
+            posterior = vae.encode(entering.to(memory_format=torch.channels_last)).latent_dist
+        rows["mean"].append(posterior.mean.half().cpu().contiguous())
+        rows["deviation"].append(posterior.std.float().mean(dim=(2, 3)).half().cpu())
+        seen = encoder.normalised(crops[:, None])[:, 0]
+        rows["crops"].append(((seen + 1) * 127.5).round().to(torch.uint8))
         with context():
-            latent = encoder.latent(vae, crops[:, None].to(device))
-        rows["radiograph_latents"].append(latent.half().cpu())
+            latent = encoder.autoencoder_latent(vae, crops[:, None].to(device))
+        rows["radiograph_latents"].append(latent.half().cpu().contiguous())
         rows["histograms"].append(torch.from_numpy(np.stack([intensity_histogram(c[None]) for c in crops.numpy()])))
         rows["grades"].append(torch.tensor(pair.parameters.kl_grade))
     return KneeLatents(**{name: torch.stack(values) for name, values in rows.items()})

@@ -1,0 +1,90 @@
+"""The trained part of E2: features of the radiograph to concatenate with the noisy latent, and tokens to attend to.
+
+The paper's E2 is an encoder of its own, and its width is not given (A1). The autoencoder's latent alone says little about
+a joint space of 3 mm: laid into the field of 160 mm, the crop fills 17 x 17 of its 32 x 32 places. This network reads the
+crop at its full resolution and keeps many channels at each place.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class RadiographFeatures(nn.Module):
+    """Radiograph [B, 1, 256, 256] -> features [B, channels, 32, 32] in the MR field, zero outside the crop; tokens.
+
+    Parameters
+    ----------
+    channels
+        Channels of the features.
+    token_width, token_grid
+        Width of a token, and the rows and columns of regions of the crop that have one each.
+    width
+        Channels of the first layer; deeper ones have 2, 4, 6 and 8 times as many.
+    span_px, centre
+        Edge and centre (row, column) of the crop in the 256 x 256 MR field.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        span_px: float,
+        centre: tuple[float, float],
+        token_width: int,
+        token_grid: int,
+    ) -> None:
+        super().__init__()
+        self.span_px, self.centre, self.token_grid = span_px, centre, token_grid
+        self.fine = nn.Sequential(
+            _Halving(1, width),
+            _Halving(width, 2 * width),
+            _Residual(2 * width),
+            _Halving(2 * width, 4 * width),
+            _Residual(4 * width),
+            _Halving(4 * width, 6 * width),
+            _Residual(6 * width),
+        )
+        self.coarse = nn.Sequential(_Halving(6 * width, 8 * width), _Residual(8 * width))
+        self.from_fine = nn.Conv2d(6 * width, channels, 1)
+        self.from_coarse = nn.Conv2d(8 * width, channels, 1)
+        self.merge = nn.Sequential(nn.GroupNorm(8, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+
+        self.project = nn.Linear(8 * width, token_width)
+        self.norm = nn.LayerNorm(token_width)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [B, channels, 32, 32] and tokens [B, token_grid * token_grid, token_width]."""
+        fine = self.fine(image)
+        coarse = self.coarse(fine)
+        regions = functional.adaptive_avg_pool2d(coarse, self.token_grid).flatten(2).transpose(1, 2)
+        spread = functional.interpolate(self.from_coarse(coarse), scale_factor=2.0, mode="nearest")
+        return self.in_field(self.merge(self.from_fine(fine) + spread)), self.norm(self.project(regions))
+
+    def in_field(self, features: Tensor, places: int = 32) -> Tensor:
+        """Crop features [B, C, h, w] bilinearly at the places of the field [B, C, places, places]."""
+        pitch = 256 / places
+        position = (torch.arange(places, device=features.device, dtype=torch.float32) + 0.5) * pitch
+        row, column = ((position - middle) * 2 / self.span_px for middle in self.centre)
+        grid = torch.stack((column.expand(places, -1), row[:, None].expand(-1, places)), dim=-1)
+        grid = grid.expand(len(features), -1, -1, -1).to(features.dtype)
+        return functional.grid_sample(features, grid, padding_mode="zeros", align_corners=False)
+
+
+class _Halving(nn.Sequential):
+    def __init__(self, entering: int, leaving: int) -> None:
+        super().__init__(nn.Conv2d(entering, leaving, 3, stride=2, padding=1), nn.GroupNorm(8, leaving), nn.SiLU())
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1), nn.GroupNorm(8, channels), nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1), nn.GroupNorm(8, channels),
+        )  # fmt: skip
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return functional.silu(hidden + self.body(hidden))
