@@ -68,8 +68,8 @@ def encode_images(
 def scaled_latents(config: Mapping[str, Any], latents: Tensor) -> Tensor:
     """Latents [B, C, h, w] at unit spread: less the mean and divided by the deviation of each channel, times the scale.
 
-    These are diffusers' ``latents_mean``, ``latents_std`` and ``scaling_factor``; where an autoencoder names no means and
-    deviations, as Zero-123's, the scale alone.
+    These are diffusers' ``latents_mean``, ``latents_std`` and ``scaling_factor``; where an autoencoder names no means
+    and deviations, as Zero-123's, the scale alone.
     """
     if config.get("latents_mean"):
         mean, deviation = _channel_statistics(config, latents)

@@ -1,8 +1,8 @@
 """The trained part of E2: features of the radiograph to concatenate with the noisy latent, and tokens to attend to.
 
-The paper's E2 is an encoder of its own, and its width is not given (A1). The autoencoder's latent alone says little about
-a joint space of 3 mm: laid into the field of 160 mm, the crop fills 17 x 17 of its 32 x 32 places. This network reads the
-crop at its full resolution and keeps many channels at each place.
+The paper's E2 is an encoder of its own, and its width is not given (A1). The autoencoder's latent alone says little
+about a joint space of 3 mm: laid into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 places. This network
+reads the crop at its full resolution and keeps many channels at each place.
 """
 
 from __future__ import annotations

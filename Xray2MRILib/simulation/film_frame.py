@@ -1,9 +1,9 @@
 """The MR volume of a simulated knee laid into the frame of its joint crop, so that film and slices show one place.
 
 A film tells neither where the knee lay in the scanner nor how large it is in mm. Volumes are therefore learnt in the
-nominal frame in which the crop spans ``NOMINAL_SPAN_MM`` and its centre lies at ``CENTRE_ROW`` of the 160 mm field: what
-stands at one place of the film stands at the same row and column of the slices, up to the divergence of the rays and
-the flexion of the knee. A similarity takes this frame to that of any real scan.
+nominal frame in which the crop spans ``NOMINAL_SPAN_MM`` and its centre lies at ``CENTRE_ROW`` of the 160 mm field:
+what stands at one place of the film stands at the same row and column of the slices, up to the divergence of the rays
+and the flexion of the knee. A similarity takes this frame to that of any real scan.
 
 Both pictures may be bent by one smooth displacement of the coronal plane, equal at all depths: along parallel rays the
 film of the bent volume is the bent film, so that each simulated knee gives many different ones.

@@ -65,7 +65,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         null), steps, batch_size, patch (pixels), radiograph_share (0..1 of a batch), learning_rate, warm_up_steps,
         ema_decay, edge_weight, kl_weight, grey_exponent, precision, device, threads, seed, log_every, save_every.
 
-    Returns {"psnr_db", "ssim"} on held-out slices; mean and spread of the latents go to the autoencoder's configuration.
+    Returns {"psnr_db", "ssim"} on held-out slices; mean and spread of the latents go into the configuration.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
