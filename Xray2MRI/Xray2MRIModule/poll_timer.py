@@ -23,7 +23,7 @@ class PollTimer:
             return
         if self._timer is None:
             self._timer = qt.QTimer()
-            self._timer.setInterval(INTERVAL_MS)
+            self._timer.interval = INTERVAL_MS
             self._timer.connect("timeout()", self._function)
             self._timer.start()
 

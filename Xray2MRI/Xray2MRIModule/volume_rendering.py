@@ -9,7 +9,7 @@ import vtk
 from .application import Application
 from .volume_nodes import grey_window
 
-# share of the grey range -> opacity: background and fluid-dark cortex stay clear, marrow fat becomes solid
+# share of the grey range -> opacity: background, bone and fat (dark in this sequence) stay clear, cartilage is solid
 _OPACITIES = ((0.0, 0.0), (0.22, 0.0), (0.4, 0.06), (0.6, 0.2), (0.8, 0.5), (1.0, 0.75))
 _COLOURS = ((0.0, (0.0, 0.0, 0.0)), (0.35, (0.45, 0.36, 0.30)), (0.7, (0.88, 0.82, 0.72)), (1.0, (1.0, 1.0, 0.97)))
 

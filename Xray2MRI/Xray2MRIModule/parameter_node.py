@@ -1,0 +1,78 @@
+"""What the panel's widgets hold, saved with the scene."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLVolumeNode
+from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
+
+
+def _even_grades() -> list[float]:
+    return [0.2] * 5
+
+
+@parameterNodeWrapper
+class Xray2MRIParameterNode:
+    """The settings of the panel.
+
+    Attributes
+    ----------
+    radiograph, volume, reference
+        The film (scalar or colour), the pseudo-MRI shown, the real MRI to compare with.
+    roi, useRoi
+        A box drawn by hand, and whether it replaces the detected knee.
+    side, knee
+        Which knee: side of the body; place on the film counted from 1 at its left edge, 0 lets the program choose.
+    whatIf, grades
+        Whether the five Kellgren-Lawrence probabilities are set by hand, and which they are.
+    model, modelFolder, device
+        "compact", a folder's path or a hub name; the folder chosen last; the device.
+    slices, steps, seed, samples
+        Number of depths (50 = the paper's), denoising steps, seed, number of samples.
+    alignment, showRendering, showUncertainty, showDifference, differenceForm, overlayOpacity, exportFolder
+        What the sections View, Compare and Export show.
+    """
+
+    radiograph: vtkMRMLVolumeNode
+    volume: vtkMRMLScalarVolumeNode
+    reference: vtkMRMLScalarVolumeNode
+    roi: vtkMRMLMarkupsROINode
+    useRoi: bool = False
+    side: Annotated[str, Choice(["auto", "left", "right"])] = "auto"
+    knee: Annotated[int, WithinRange(0, 20)] = 0
+    whatIf: bool = False
+    grades: Annotated[list[float], Default(generator=_even_grades)]
+    model: str = "compact"
+    modelFolder: str = ""
+    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
+    slices: Annotated[int, WithinRange(30, 500)] = 50
+    steps: Annotated[int, WithinRange(1, 1000)] = 20
+    seed: Annotated[int, WithinRange(0, 2147483647)] = 0
+    samples: Annotated[int, WithinRange(1, 20)] = 1
+    alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
+    showRendering: bool = False
+    showUncertainty: bool = False
+    showDifference: bool = False
+    differenceForm: Annotated[str, Choice(["signed", "paper"])] = "signed"
+    overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    exportFolder: str = ""
+
+
+def settings(parameters: Any) -> dict[str, Any]:
+    """The settings of a generation under the names of the worker's protocol; the box drawn by hand is not among them,
+    because it needs the film's geometry (see radiograph_image.rectangle_of_roi)."""
+    chosen: dict[str, Any] = {
+        "slices": parameters.slices,
+        "steps": parameters.steps,
+        "model": parameters.model,
+        "device": parameters.device,
+        "seed": parameters.seed,
+        "samples": parameters.samples,
+        "side": parameters.side,
+    }
+    if parameters.whatIf:
+        chosen["kl"] = list(parameters.grades)
+    if parameters.knee and not parameters.useRoi:
+        chosen["knee"] = parameters.knee
+    return chosen
