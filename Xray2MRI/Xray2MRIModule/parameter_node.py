@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLVolumeNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
 
@@ -34,7 +34,8 @@ class Xray2MRIParameterNode:
         What the sections View, Compare and Export show.
     """
 
-    radiograph: vtkMRMLVolumeNode
+    # colour films are of a subclass; the common base class of volumes is abstract, which connectGui does not accept
+    radiograph: vtkMRMLScalarVolumeNode
     volume: vtkMRMLScalarVolumeNode
     reference: vtkMRMLScalarVolumeNode
     roi: vtkMRMLMarkupsROINode

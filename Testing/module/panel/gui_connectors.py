@@ -47,7 +47,8 @@ class Connector:
             number = float if kind == "ctkSliderWidget" else int
             widget.minimum, widget.maximum = number(bounds[0].minimum), number(bounds[0].maximum)
         if kind == "qMRMLNodeComboBox":
-            widget.nodeTypes = [plain.__name__]
+            # fails for an abstract class, as the original does
+            widget.nodeTypes = [plain().GetClassName()]
 
     def connect(self, callback: Callable[[], None]) -> None:
         self._callback = callback

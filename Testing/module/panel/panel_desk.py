@@ -42,6 +42,22 @@ def slicer_stand_ins() -> Iterator[None]:
             del sys.modules[name]
 
 
+@contextmanager
+def panel_logic() -> Iterator[Any]:
+    """The module's logic with the real worker; inside ``slicer_stand_ins`` only."""
+    from core_application import CoreApplication
+    from Xray2MRIModule.generation_logic import ModuleLogic
+
+    logic = ModuleLogic(application=CoreApplication())
+    try:
+        yield logic
+    finally:
+        logic.close()
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            QApplication.processEvents()
+
+
 def _translated(text: str) -> str:
     assert isinstance(text, str)
     return text
@@ -54,8 +70,9 @@ class Desk:
         from Xray2MRIModule.panel.main_panel import MainPanel
         from Xray2MRIModule.parameter_node import Xray2MRIParameterNode
 
-        Xray2MRIParameterNode.connectGui = connect_gui
-        Xray2MRIParameterNode.disconnectGui = disconnect_gui
+        if not hasattr(Xray2MRIParameterNode, "connectGui"):
+            Xray2MRIParameterNode.connectGui = connect_gui
+            Xray2MRIParameterNode.disconnectGui = disconnect_gui
         self.logic = logic
         self.scene = slicer.mrmlScene
         logic.getParameterNode = self.parameterNode

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import pythonqt_adapter
-from panel_desk import Desk, slicer_stand_ins
+from panel_desk import Desk, panel_logic, slicer_stand_ins
 from PySide6.QtWidgets import QApplication
 
-__all__ = ["desk", "faultless", "panel_logic", "qt_application", "slicer_modules"]
+__all__ = ["desk", "faultless", "qt_application", "slicer_modules", "warm_logic"]
 
 
 @pytest.fixture(scope="session")
@@ -36,19 +36,15 @@ def slicer_modules(qt_application: QApplication) -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def panel_logic(slicer_modules: None) -> Iterator[Any]:
-    """The module's logic with the real worker, kept warm from test to test."""
-    from core_application import CoreApplication
-    from Xray2MRIModule.generation_logic import ModuleLogic
-
-    logic = ModuleLogic(application=CoreApplication())
-    yield logic
-    logic.close()
+def warm_logic(slicer_modules: None) -> Iterator[Any]:
+    """The module's logic, whose worker is kept warm from test to test."""
+    with panel_logic() as logic:
+        yield logic
 
 
 @pytest.fixture
-def desk(panel_logic: Any, faultless: None) -> Iterator[Desk]:
+def desk(warm_logic: Any, faultless: None) -> Iterator[Desk]:
     """A fresh panel on an empty scene; a slot that raises fails the test."""
-    desk = Desk(panel_logic)
+    desk = Desk(warm_logic)
     yield desk
     desk.close()

@@ -17,6 +17,7 @@ What is stricter on purpose: an unknown signal in the string form raises instead
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import functools
 import inspect
@@ -35,6 +36,12 @@ _MODULES = (QtCore, QtGui, QtWidgets)
 # these would work in PySide only
 _ABSENT = {"Signal", "Slot", "Property", "SIGNAL", "SLOT", "QThread", "QEnum", "ClassInfo"}
 _connections: dict[tuple[int, str], list[tuple[Callable, Any]]] = {}
+
+
+if sys.version_info < (3, 12):
+    # PySide6 counts on None, True and False being immortal, as they are since Python 3.12; older ones crash otherwise
+    for _constant in (None, True, False):
+        ctypes.c_ssize_t.from_address(id(_constant)).value += 1 << 40
 
 
 def invokable(method: Callable) -> Callable:
@@ -125,6 +132,7 @@ class PythonQtObject(metaclass=PythonQtClass):
         if not property_.isWritable():
             raise AttributeError(f"Property '{name}' of {type(self).__name__} is not writable")
         _check_type(type(self).__name__, property_, value)
+        value = list(value) if isinstance(value, tuple) else value
         if not target.setProperty(name, unwrap(value)):
             raise AttributeError(f"Property '{name}' of {type(self).__name__} cannot be {value!r}")
 

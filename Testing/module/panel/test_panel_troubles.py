@@ -81,7 +81,7 @@ def test_radiograph_deleted_during_a_run(desk: Any, knee_film: Path) -> None:
 
 def test_worker_killed_during_a_run(desk: Any, knee_film: Path) -> None:
     _start(desk, knee_film)
-    os.kill(desk.logic.workerHello["pid"], signal.SIGKILL)
+    os.kill(desk.logic.workerPid, signal.SIGKILL)
     killed = time.monotonic()
     desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 10)
     assert time.monotonic() - killed < 2
@@ -93,8 +93,10 @@ def test_worker_killed_during_a_run(desk: Any, knee_film: Path) -> None:
 
 def test_worker_that_cannot_start_opens_the_section_that_helps(desk: Any, knee_film: Path, tmp_path: Path) -> None:
     desk.load(knee_film)
-    desk.logic.stopWorker()
-    desk.logic.pythonProgram = str(tmp_path / "no-such-python")
+    broken = tmp_path / "python3"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    desk.logic.pythonProgram = str(broken)
     try:
         desk.ui.generateButton.click()
         desk.until(lambda: desk.ui.generateMessageLabel.text.startswith("<b>Not generated:</b>"), 20)
@@ -124,8 +126,8 @@ def test_thirty_kills_at_random_moments(desk: Any, knee_film: Path) -> None:
     for _ in range(30):
         desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI" and desk.ui.generateButton.enabled)
         desk.ui.generateButton.click()
-        desk.until(lambda: (desk.logic.workerHello or {}).get("pid") and desk.logic.workerState == "busy")
-        pid, end = desk.logic.workerHello["pid"], time.monotonic() + moments.uniform(0.0, 1.5)
+        desk.until(lambda: desk.logic.workerPid)
+        pid, end = desk.logic.workerPid, time.monotonic() + moments.uniform(0.0, 1.5)
         desk.until(lambda end=end: time.monotonic() > end or not desk.logic.isBusy)
         try:
             os.kill(pid, signal.SIGKILL)

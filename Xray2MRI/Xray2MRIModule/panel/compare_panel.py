@@ -6,10 +6,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ..comparison_nodes import METRICS
 from .generate_panel import stageSentence
 from .section import Choice, Section, emphasised, say, withoutOptions
-
-_CHART_NAMES = {"psnr_db": "PSNR", "ssim": "SSIM", "rssim": "RSSIM", "f1": "F1"}
 
 
 class ComparePanel(Section):
@@ -90,8 +89,7 @@ class ComparePanel(Section):
         warnings = " ".join(withoutOptions(warning) for warning in comparison.warnings)
         say(self.ui.compareMessageLabel,
             emphasised(_("Result:"), f"{comparison.verdict} {warnings}".strip()))  # fmt: skip
-        names = {**_CHART_NAMES, "edge_mm": _("Edge distance"), "correlation": _("Correlation of neighbours")}
-        self._chart.fill([(name, names.get(name, name)) for name in comparison.metrics])
+        self._chart.fill([(name, METRICS[name]) for name in comparison.metrics])
         self._onTable()
         self.panel.view.showComparison()
         self.panel.refresh()
@@ -127,7 +125,12 @@ class ComparePanel(Section):
 
     def _drawDifference(self) -> None:
         parameters = self.parameters
-        key = (bool(parameters.showDifference), parameters.differenceForm, float(parameters.overlayOpacity))
+        shown = bool(parameters.showDifference)
+        # switching the uncertainty off has cleared the place that both share
+        key = (shown, parameters.differenceForm, float(parameters.overlayOpacity), bool(parameters.showUncertainty))
+        if not shown:
+            key = (False,)
         if key != self._drawn:
             self._drawn = key
-            self.logic.setDifferenceVisible(self.panel.comparison, key[0], form=key[1], opacity=key[2])
+            form, opacity = parameters.differenceForm, float(parameters.overlayOpacity)
+            self.logic.setDifferenceVisible(self.panel.comparison, shown, form=form, opacity=opacity)

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..environment import EnvironmentProbe
 from ..installation import Installation, planInstallation
-from ..interpreter import chooseExternalPython, externalPython, inferencePython
+from ..interpreter import inferencePython
 from .section import Section, emphasised, say
 
 
@@ -25,7 +25,7 @@ class EnvironmentPanel(Section):
         self._lines: list[str] = []
         ui = self.ui
         self._poll = self.timer(150, self._onPoll)
-        ui.pythonEdit.currentPath = externalPython() or ""
+        ui.pythonEdit.currentPath = self.logic.pythonProgram
         self.listen(ui.environmentSection, "contentsCollapsed(bool)", self._onCollapsed)
         self.listen(ui.checkButton, "clicked(bool)", self._onCheck)
         self.listen(ui.installButton, "clicked(bool)", self._onInstall)
@@ -142,13 +142,11 @@ class EnvironmentPanel(Section):
 
     def _onPython(self, path: str) -> None:
         try:
-            chooseExternalPython(str(path).strip() or None)
+            self.logic.pythonProgram = str(path).strip()
         except ValueError as error:
             say(self.ui.environmentStatusLabel, emphasised(_("Not usable:"), str(error)))
             return
         self._report = None
-        self.logic.pythonProgram = externalPython() or ""
-        self.logic.stopWorker()
         say(self.ui.environmentStatusLabel, _("Press Check to see what is installed there."))
 
     def _onCopy(self, *_arguments: Any) -> None:

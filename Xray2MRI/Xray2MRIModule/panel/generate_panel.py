@@ -20,6 +20,10 @@ class GeneratePanel(Section):
         super().__init__(panel)
         self._run: Any = None
         self._begun = 0.0
+        self._cancelled: Any = None
+        self._shownRun: Any = None
+        self._unseen: Any = None
+        self._modelShown: str | None = None
         self._slices: int | None = None
         self._volume: str | None = None
         self._densifyTimer = self.timer(800, self._densify)
@@ -59,9 +63,8 @@ class GeneratePanel(Section):
         self._device.refresh()
         self._showDevice()
         if parameters is not None:
+            self._showModel()
             self._showDensity(parameters.slices)
-
-    _cancelled: Any = None
 
     def _showDensity(self, slices: float) -> None:
         slices = round(slices)
@@ -103,14 +106,28 @@ class GeneratePanel(Section):
 
     def _onModel(self, *_arguments: Any) -> None:
         self._showModelFields()
-        parameters = self.parameters
+        parameters, kind = self.parameters, self._model.value
         if parameters is None:
             return
-        kind = self._model.value
         if kind == "folder":
-            parameters.model, parameters.modelFolder = "folder", str(self.ui.modelFolderEdit.currentPath)
-        else:
-            parameters.model = "compact" if kind == "compact" else str(self.ui.modelNameEdit.text).strip()
+            parameters.modelFolder = str(self.ui.modelFolderEdit.currentPath).strip()
+        named = {"compact": "compact", "folder": parameters.modelFolder, "hub": str(self.ui.modelNameEdit.text).strip()}
+        parameters.model = named[kind]
+
+    def _showModel(self) -> None:
+        """Show the parameter node's model after it was loaded with a scene; typing is not disturbed."""
+        model = self.parameters.model
+        if model == self._modelShown:
+            return
+        self._modelShown = model
+        kind = "compact" if model == "compact" else "folder" if model == self.parameters.modelFolder else "hub"
+        if model and kind != self._model.value:
+            self._model.show(kind)
+            if kind == "folder":
+                self.ui.modelFolderEdit.currentPath = model
+            elif kind == "hub":
+                self.ui.modelNameEdit.text = model
+        self._showModelFields()
 
     def _showModelFields(self) -> None:
         kind = self._model.value
@@ -131,7 +148,14 @@ class GeneratePanel(Section):
         if parameters is None or parameters.radiograph is None or self.logic.isBusy:
             return
         self._densifyTimer.stop()
-        self._begin(lambda callbacks: self.logic.generate(parameters.radiograph, settings(parameters), **callbacks))
+        if not parameters.model:
+            say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), _("Name a model first.")))
+            return
+        chosen = settings(parameters)
+        rectangle = self.panel.radiograph.rectangle()
+        if rectangle is not None:
+            chosen["roi"] = rectangle
+        self._begin(lambda callbacks: self.logic.generate(parameters.radiograph, chosen, **callbacks))
 
     def _begin(self, start: Any) -> None:
         """Start a run. Its callbacks may come before ``start`` has returned."""
@@ -161,14 +185,15 @@ class GeneratePanel(Section):
 
     def _showVolume(self, run: Any) -> None:
         """Show the volume of a run as soon as it has one, unless the user looks at another by now."""
-        if run is None or run.volumeNode is None or self.parameters is None or run is self._shownRun:
+        if run is None or run.volumeNode is None or run is self._shownRun:
+            return
+        if self.parameters is None:
+            self._unseen = run
             return
         self._shownRun = run
         self._slices, self._volume = self.parameters.slices, run.volumeNode.GetID()
         self.parameters.volume = run.volumeNode
         self.panel.view.showRun()
-
-    _shownRun: Any = None
 
     def _onDone(self, run: Any) -> None:
         self._showVolume(run)
@@ -195,6 +220,11 @@ class GeneratePanel(Section):
         self._run = self._cancelled = None
         say(self.ui.stageLabel, "")
 
+    def entered(self) -> None:
+        """Show what was finished while another module was open."""
+        run, self._unseen = self._unseen, None
+        self._showVolume(run)
+
     # the number of slices
 
     def parametersChanged(self) -> None:
@@ -215,7 +245,7 @@ class GeneratePanel(Section):
 
     def sceneClosed(self) -> None:
         self._densifyTimer.stop()
-        self._slices = self._volume = None
+        self._slices = self._volume = self._unseen = None
         say(self.ui.generateMessageLabel, "")
 
     def cleanup(self) -> None:

@@ -68,6 +68,7 @@ class MainPanel:
         """The module is shown."""
         if self.parameterNode is None:
             self.setParameterNode(self.logic.getParameterNode())
+        self.generate.entered()
         self.view.entered()
 
     def exit(self) -> None:
@@ -120,6 +121,5 @@ class MainPanel:
 
     def _onLogicEvent(self, event: str) -> None:
         if event == "busy":
-            self.radiograph.logicTurned()
             self.generate.logicTurned()
         self.refresh()

@@ -33,7 +33,6 @@ class RadiographPanel(Section):
         super().__init__(panel)
         self._looked: tuple | None = None
         self._film: str | None = None
-        self._again = False
         self._roiTag: tuple[Any, int] | None = None
         self._timer = self.timer(250, self._look)
         ui = self.ui
@@ -47,9 +46,10 @@ class RadiographPanel(Section):
         self._forget()
 
     def restrictSelector(self) -> None:
-        """Offer scalar and colour pictures; binding the parameter has just set the common base class."""
+        """Offer colour pictures too; binding the parameter has just set its class alone, and lost a colour picture."""
         self.ui.radiographSelector.nodeTypes = ["vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode"]
-        self.ui.radiographSelector.showChildNodeTypes = False
+        if self.parameters is not None:
+            self.ui.radiographSelector.setCurrentNode(self.parameters.radiograph)
 
     def refresh(self) -> None:
         self._side.refresh()
@@ -76,7 +76,6 @@ class RadiographPanel(Section):
     def logicTurned(self) -> None:
         """A film that could not be looked at during a run has its turn now."""
         if self._again and not self.logic.isBusy:
-            self._again = False
             self._timer.start()
 
     def sceneClosed(self) -> None:
@@ -164,7 +163,11 @@ class RadiographPanel(Section):
             self.panel.refresh()
             return
         self._looked = wanted
-        say(self.ui.radiographStatusLabel, _("Looking for the knee ..."))
+        busy = self.logic.isBusy
+        say(
+            self.ui.radiographStatusLabel,
+            _("The radiograph is looked at when the present run is over.") if busy else _("Looking for the knee ..."),
+        )
         if self.logic.isLayoutShown:
             show_film(self.logic.application, node)
         rectangle = self.rectangle()
@@ -191,10 +194,6 @@ class RadiographPanel(Section):
 
     def _onFailed(self, wanted: tuple, failure: Any) -> None:
         if wanted != self._looked:
-            return
-        if failure.code == "busy":
-            self._again, self._looked = True, None
-            say(self.ui.radiographStatusLabel, _("The radiograph is looked at when the present run is over."))
             return
         self._forget()
         self._looked = wanted

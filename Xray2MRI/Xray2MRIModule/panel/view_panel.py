@@ -17,7 +17,8 @@ class ViewPanel(Section):
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
         self._wanted: bool | None = None
-        self._applied: tuple | None = None
+        self._rendered: tuple | None = None
+        self._overlaid: tuple = (None, None)
         # maps and aligned volumes are synthetic too, but not to be chosen here
         self.ui.volumeSelector.addAttribute("vtkMRMLScalarVolumeNode", f"{PREFIX}.content", CONTENT)
         self.listen(self.ui.layoutButton, "clicked(bool)", self._onLayout)
@@ -46,7 +47,7 @@ class ViewPanel(Section):
             self.logic.restoreLayout()
 
     def sceneClosed(self) -> None:
-        self._applied = None
+        self._rendered, self._overlaid = None, (None, None)
         say(self.ui.viewMessageLabel, "")
 
     def showRun(self) -> None:
@@ -63,24 +64,29 @@ class ViewPanel(Section):
             self._show()
 
     def parametersChanged(self) -> None:
-        """Bring the overlays to what the boxes say."""
-        parameters = self.parameters
-        volume = self._volume()
-        key = (None if volume is None else volume.GetID(), bool(parameters.showRendering),
-               bool(parameters.showUncertainty), float(parameters.overlayOpacity))  # fmt: skip
-        if key == self._applied:
-            return
-        self._applied = key
+        """Bring 3D picture and overlay to what the boxes say."""
+        parameters, volume = self.parameters, self._volume()
+        name = None if volume is None else volume.GetID()
+        rendering, overlay = bool(parameters.showRendering), bool(parameters.showUncertainty)
+        if (name, rendering) != self._rendered:
+            self._rendered = (name, rendering)
+            if volume is not None:
+                self.logic.setVolumeRendering(volume, rendering)
+        opacity = float(parameters.overlayOpacity) if overlay else None
+        if (name, opacity) != self._overlaid:
+            self._overlaid = (name, opacity)
+            self._drawUncertainty(volume, overlay)
+
+    def _drawUncertainty(self, volume: Any, overlay: bool) -> None:
         say(self.ui.viewMessageLabel, "")
         if volume is None:
             return
-        self.logic.setVolumeRendering(volume, bool(parameters.showRendering))
-        if parameters.showUncertainty:
-            parameters.showDifference = False
-        possible = self.logic.setUncertaintyVisible(
-            volume, bool(parameters.showUncertainty), opacity=float(parameters.overlayOpacity)
-        )
-        if parameters.showUncertainty and not possible:
+        if overlay:
+            # both maps lie in the same place
+            self.parameters.showDifference = False
+        opacity = float(self.parameters.overlayOpacity)
+        possible = self.logic.setUncertaintyVisible(volume, overlay, opacity=opacity)
+        if overlay and not possible:
             hint = _("This volume has one sample only. Choose two or more samples in section 3 and generate again.")
             say(self.ui.viewMessageLabel, hint)
 

@@ -1,0 +1,94 @@
+"""Pictures of the panel in its states: ``python Testing/module/panel/panel_screenshots.py FOLDER``.
+
+Taken without a desktop Slicer: plain stand-ins take the place of ctk and qMRML widgets, the rest is real.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+_ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(_ROOT), *(str(_ROOT / "Testing/module" / name) for name in ("panel", "mrml", "")),
+                str(_ROOT / "Xray2MRI")]  # fmt: skip
+FILMS = _ROOT / "Testing/localization/films"
+WIDTH = 400
+
+
+def main(folder: Path) -> None:
+    """Walk through the panel and save one picture for each state."""
+    from PySide6.QtWidgets import QApplication
+
+    QApplication([])
+    from panel_desk import Desk, panel_logic, slicer_stand_ins
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with slicer_stand_ins(), panel_logic() as logic:
+        desk = Desk(logic)
+        try:
+            walk(desk, lambda name: save(desk, folder / f"panel_{name}.png"))
+        finally:
+            desk.close()
+
+
+def walk(desk: Any, shot: Any) -> None:
+    """The states, in the order of a first visit."""
+    ui = desk.ui
+    only(ui, "radiograph", "grade", "generate", "view", "compare", "export", "environment", shown=())
+    only(ui, shown=("radiograph", "grade", "generate"))
+    shot("1_start")
+    desk.load(FILMS / "0052.webp")
+    only(ui, shown=("radiograph", "grade"))
+    shot("2_two_knees")
+    desk.load(FILMS / "0075.webp")
+    shot("3_radiograph_and_grade")
+    ui.whatIfCheckBox.click()
+    ui.gradeSlider3.value = 70.0
+    only(ui, shown=("grade",))
+    shot("4_what_if")
+    ui.whatIfCheckBox.click()
+    only(ui, shown=("generate",))
+    ui.moreChoicesBox.collapsed = False
+    shot("5_choices")
+    ui.moreChoicesBox.collapsed = True
+    desk.quick(50, 20)
+    ui.generateButton.click()
+    desk.until(lambda: ui.progressBar.value > 500)
+    shot("6_generating")
+    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
+    only(ui, shown=("generate", "view"))
+    shot("7_done")
+    ui.densitySlider.value = 99.0
+    desk.until(lambda: ui.generateButton.text == "Cancel" and ui.progressBar.value > 400)
+    shot("8_more_slices")
+    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
+    only(ui, shown=("compare", "export"))
+    shot("9_before_comparison")
+    only(ui, shown=("environment",))
+    desk.until(lambda: ui.checkButton.enabled)
+    shot("10_environment")
+
+
+def only(ui: Any, *_all: str, shown: tuple[str, ...]) -> None:
+    """Unfold these sections and fold the others."""
+    for name in ("radiograph", "grade", "generate", "view", "compare", "export", "environment"):
+        getattr(ui, f"{name}Section").collapsed = name not in shown
+
+
+def save(desk: Any, path: Path) -> None:
+    """Save the whole panel as it is, as high as it needs to be."""
+    from PySide6.QtWidgets import QApplication
+
+    widget = desk.root._qt
+    for _ in range(3):
+        QApplication.processEvents()
+        widget.resize(WIDTH, widget.layout().totalHeightForWidth(WIDTH))
+    QApplication.processEvents()
+    widget.grab().save(str(path))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else _ROOT / "docs/screenshots"))
