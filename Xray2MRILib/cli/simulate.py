@@ -27,6 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--held-out", action="store_true", help="use seeds that no training set uses")
     add("--first", type=int, default=0, metavar="K", help="begin with knee K (default: %(default)s)")
     add("--stride", type=int, default=1, metavar="M", help="make every M-th knee, to share the work between processes")
+    add(
+        "--labels",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        help="folder with labels.nrrd and labels.json of your own (docs/label-maps.md); may be given several times "
+        "(default: the two label maps that ship with Xray2MRI)",
+    )
+    add("--preview", metavar="PNG", type=Path, help="write a contact sheet of films and slices for every KL grade")
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -41,6 +50,10 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(f"The option --seed cannot be {options.seed}.", code="bad-option", hint="Choose 0 or more.")
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
+    if options.preview is not None:
+        from ..simulation.pair_preview import check_preview_path, write_preview
+
+        check_preview_path(options.preview)
     from ..job_progress import JobProgress
     from ..simulation.population import HELD_OUT_OFFSET, simulate_population
 
@@ -52,7 +65,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         seed=options.seed + (HELD_OUT_OFFSET if options.held_out else 0),
         first=options.first,
         stride=options.stride,
+        label_maps=options.labels,
         progress=lambda done, of: course.at("simulate", done / of, step=done, of=of),
     )
     course.finished()
     terminal.print(str(options.output))
+    if options.preview is not None:
+        write_preview(options.output, options.preview)
+        terminal.print(str(options.preview))

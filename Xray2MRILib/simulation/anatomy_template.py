@@ -7,22 +7,19 @@ so the lateral side has x < 0). A left knee is mirrored on loading (A22).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-# Tissues that the signal and attenuation tables know; the order is the label value in the template.
-TISSUES = (
-    "outside", "connective", "muscle", "fat", "tendon", "nerve", "artery", "vein", "meniscus", "cartilage",
-    "femur", "tibia", "fibula", "patella", "fluid", "osteophyte",
-)  # fmt: skip
-TISSUE_ID = {name: index for index, name in enumerate(TISSUES)}
-BONES = ("femur", "tibia", "fibula", "patella")
+from .template_regions import TemplateRegions
+from .tissue_classes import BONES, EXTENT_MM, MAX_OUTSIDE_MM, SPACING_MM, TISSUE_ID, TISSUES
 
-SPACING_MM = 0.625
-EXTENT_MM = {"y": (-68.0, 74.0), "z": (-112.0, 84.0), "x": (-92.0, 92.0)}
-MAX_OUTSIDE_MM = 45.0
+__all__ = [
+    "BONES", "EXTENT_MM", "MAX_OUTSIDE_MM", "SPACING_MM", "TISSUES", "TISSUE_ID", "AnatomyTemplate", "template_axes",
+]  # fmt: skip
 
 
 @dataclass
@@ -63,6 +60,11 @@ class AnatomyTemplate:
     slope_deg: float = 0.0
     flexion_axis_mm: tuple[float, float] = (-8.0, -24.0)
 
+    @cached_property
+    def regions(self) -> TemplateRegions:
+        """Voxel lists and fields of this template, worked out on first use."""
+        return TemplateRegions(self)
+
     @property
     def origin_mm(self) -> tuple[float, float, float]:
         """(y, z, x) of voxel (0, 0, 0)."""
@@ -70,7 +72,7 @@ class AnatomyTemplate:
 
     def save(self, path: Path) -> None:
         """Write as a compressed .npz (arrays only, no pickles)."""
-        temporary = path.with_name(path.name + ".tmp.npz")
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
         np.savez_compressed(
             temporary, name=self.name, tissue=self.tissue, bone_depth_mm=self.bone_depth_mm, outside_mm=self.outside_mm,
             femur_floor_mm=self.femur_floor_mm, tibia_roof_mm=self.tibia_roof_mm, plateau_mm=self.plateau_mm,

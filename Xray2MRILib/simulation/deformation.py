@@ -10,11 +10,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from .anatomy_template import EXTENT_MM, SPACING_MM, AnatomyTemplate
+from .anatomy_template import AnatomyTemplate
 from .knee_parameters import KneeParameters
 from .pose import rotation
+from .template_regions import lattice_points
+from .tissue_classes import EXTENT_MM, SPACING_MM, WARP_SPACING_MM
+from .tissue_volume import TissueVolume, normalised
 
-WARP_SPACING_MM = 9.0
+LEAST_SPACE_MM = 0.35  # stays between the bones everywhere
+ATTRITION_RADIUS_MM = (15.0, 10.0)  # of the depression in the plateau along y and x
+_MEASURED_MM = 25.0  # joint space is looked for within this distance of the joint line
 
 
 def random_warp(seed: int, deviation_mm: float) -> torch.Tensor:
@@ -31,15 +36,23 @@ def random_warp(seed: int, deviation_mm: float) -> torch.Tensor:
     return torch.from_numpy(warp.astype(np.float32))[None]
 
 
-def _normalised(points: torch.Tensor) -> torch.Tensor:
-    """mm (y, z, x) to grid_sample's (x, z, y) in [-1, 1] over the template."""
-    (y0, y1), (z0, z1), (x0, x1) = EXTENT_MM.values()
-    # The last voxel centre may fall short of the extent by less than one voxel.
-    y1, z1, x1 = (lo + int((hi - lo) / SPACING_MM + 1e-6) * SPACING_MM for lo, hi in ((y0, y1), (z0, z1), (x0, x1)))
-    y, z, x = points.unbind(-1)
-    return torch.stack(
-        ((x - x0) / (x1 - x0) * 2 - 1, (z - z0) / (z1 - z0) * 2 - 1, (y - y0) / (y1 - y0) * 2 - 1), dim=-1
-    )
+def structured_warp(template: AnatomyTemplate, p: KneeParameters) -> np.ndarray:
+    """Displacement [3, Y, Z, X] mm of condyle asymmetry, patella height and muscle bulk, on the lattice of the warp."""
+    points = lattice_points()
+    y, z, x = np.moveaxis(points, -1, 0)
+    warp = np.zeros((3, *y.shape), np.float32)
+    if p.muscle_bulk != 1:
+        warp += (1 / p.muscle_bulk - 1) * template.regions.away_from_bone
+    if p.condyle_asymmetry != 1:
+        # Half of the ratio on either side of the notch; fades out above the condyles and across the joint.
+        ratio = (p.condyle_asymmetry - 1) / 2 * np.tanh(x / 10)
+        within = 1 / (1 + np.exp((z + 2) / 5)) / (1 + np.exp(-(z + 50) / 8))
+        warp[0] -= ratio * within * (y - template.flexion_axis_mm[0])
+    if p.patella_height_mm and template.regions.patella_mm is not None:
+        yc, zc, xc = template.regions.patella_mm
+        bump = np.exp(-(((y - yc) / 16) ** 2 + ((z - zc) / 34) ** 2 + ((x - xc) / 30) ** 2) / 2)
+        warp[1] += p.patella_height_mm * bump
+    return warp
 
 
 class KneeDeformation:
@@ -49,10 +62,13 @@ class KneeDeformation:
         self.p = parameters
         self.slope_deg = template.slope_deg
         self.flexion_axis_mm = template.flexion_axis_mm
+        self.compartment_mm = template.compartment_mm
         self.warp = random_warp(parameters.seed, parameters.warp_mm)
+        self.warp += torch.from_numpy(structured_warp(template, parameters))
         self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32)
         self.scale = torch.tensor(parameters.scale)
         floor, roof = torch.from_numpy(template.femur_floor_mm), torch.from_numpy(template.tibia_roof_mm)
+        roof = roof + torch.from_numpy(attrition_depth(template, parameters))
         self.floor, self.roof = floor, roof
         self.shift = self._tibia_shift(template, floor, roof)
         self.surfaces = torch.stack((floor, roof, self.shift))[None]  # [1, 3, Y, X]
@@ -67,16 +83,32 @@ class KneeDeformation:
         x = torch.arange(gap.shape[1]) * SPACING_MM + EXTENT_MM["x"][0]
         slope = (lost["medial"] - lost["lateral"]) / (xm - xl)
         shift = lost["lateral"] + slope * (x - xl).clamp(min=-30, max=xm - xl + 30)
-        # Never through the femur: at least 0.35 mm stays between the bones.
-        return torch.minimum(shift.expand_as(gap), gap - 0.35)
+        return torch.minimum(shift.expand_as(gap), gap - LEAST_SPACE_MM)
 
-    def joint_space_mm(self, template: AnatomyTemplate) -> dict[str, float]:
-        """Bone-to-bone joint space width in the centre of each compartment after closing and scaling, mm."""
-        gap = self.roof - self.floor - self.shift
-        return {
-            side: float(_height_at(gap, *template.compartment_mm[side]) * self.p.scale[1])
-            for side in ("medial", "lateral")
-        }
+    def joint_space_mm(self) -> dict[str, float]:
+        """Bone-to-bone joint space width along the leg in the centre (5 mm square) of each compartment, mm.
+
+        Measured on the deformed knee, with the random shape's own stretch of the gap.
+        """
+        steps = torch.arange(-_MEASURED_MM, _MEASURED_MM + 1e-3, 0.25)
+        found = {}
+        for side, (yc, xc) in self.compartment_mm.items():
+            across = torch.linspace(-2.5, 2.5, 5)
+            centre = self._output_of(torch.tensor((yc, 0.0, xc)))
+            dy, dx, z = torch.meshgrid(across, across, steps, indexing="ij")
+            q = self.shape(torch.stack((dy + centre[0], z + centre[1], dx + centre[2]), dim=-1))
+            surfaces = self._surfaces_at(q[..., 0], q[..., 2])
+            femur = _crossing(q[..., 1] - surfaces[0], steps)
+            tibia = _crossing(q[..., 1] - (surfaces[1] - surfaces[2]), steps)
+            found[side] = float((tibia - femur).mean())
+        return found
+
+    def _output_of(self, target: torch.Tensor) -> torch.Tensor:
+        """The output point that shows template point ``target``, by fixed-point iteration."""
+        point = target.clone()
+        for _ in range(12):
+            point = point + (target - self.shape(point[None])[0]) * self.scale
+        return point
 
     def shape(self, points: torch.Tensor) -> torch.Tensor:
         """Size, pose and random shape: output [..., 3] to the template with its joint closed as this knee's is."""
@@ -85,19 +117,17 @@ class KneeDeformation:
         blend = torch.sigmoid(z / 8)
         x = x / (self.p.femur_width * (1 - blend) + self.p.tibia_width * blend)
         q = torch.stack((y, z, x), dim=-1)
-        grid = _normalised(q).reshape(1, -1, 1, 1, 3)
+        grid = normalised(q).reshape(1, -1, 1, 1, 3)
         step = F.grid_sample(self.warp, grid, mode="bilinear", padding_mode="border", align_corners=True)
         return q + step.reshape(3, -1).T.reshape(q.shape)
 
     def open_joint(self, q: torch.Tensor) -> torch.Tensor:
         """Undo the narrowing: points of the closed joint to points of the template (z changes only)."""
         y, z, x = q.unbind(-1)
-        s = self._surfaces_at(y, x)
-        floor, gap, shift = s[0], s[1] - s[0], s[2]
-        inside = gap / (gap - shift)
-        z_open = torch.where(
-            z <= floor, z, torch.where(z < floor + gap - shift, floor + (z - floor) * inside, z + shift)
-        )
+        floor, roof, shift = self._surfaces_at(y, x)
+        closed = roof - shift
+        inside = (roof - floor) / (closed - floor)
+        z_open = torch.where(z <= floor, z, torch.where(z < closed, floor + (z - floor) * inside, z + shift))
         return torch.stack((y, z_open, x), dim=-1)
 
     def film_pose(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -122,9 +152,29 @@ class KneeDeformation:
         )
 
     def _surfaces_at(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        grid = _normalised(torch.stack((y, torch.zeros_like(y), x), dim=-1))[..., [0, 2]].reshape(1, -1, 1, 2)
+        grid = normalised(torch.stack((y, torch.zeros_like(y), x), dim=-1))[..., [0, 2]].reshape(1, -1, 1, 2)
         values = F.grid_sample(self.surfaces, grid, mode="bilinear", padding_mode="border", align_corners=True)
         return values.reshape(3, *y.shape)
+
+
+def attrition_depth(template: AnatomyTemplate, parameters: KneeParameters) -> np.ndarray:
+    """How far the plateau has sunk at every (y, x) of the template, mm, float32 [Y, X]."""
+    y, x = (
+        np.arange(n) * SPACING_MM + EXTENT_MM[a][0] for n, a in zip(template.tibia_roof_mm.shape, "yx", strict=True)
+    )
+    depth = np.zeros(template.tibia_roof_mm.shape, np.float32)
+    for side, sunk in parameters.attrition_mm.items():
+        yc, xc = template.compartment_mm[side]
+        away = ((y[:, None] - yc) / ATTRITION_RADIUS_MM[0]) ** 2 + ((x[None] - xc) / ATTRITION_RADIUS_MM[1]) ** 2
+        depth += np.float32(sunk) * np.exp(-away).astype(np.float32)
+    return depth
+
+
+def _crossing(heights: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Where heights [..., N] that rise with ``steps`` [N] pass through zero, linearly interpolated."""
+    index = (heights < 0).sum(dim=-1).clamp(1, len(steps) - 1)
+    above, below = heights.gather(-1, index[..., None])[..., 0], heights.gather(-1, index[..., None] - 1)[..., 0]
+    return steps[index - 1] + (steps[index] - steps[index - 1]) * below / (below - above)
 
 
 def _height_at(surface: torch.Tensor, y: float, x: float) -> torch.Tensor:
@@ -133,19 +183,4 @@ def _height_at(surface: torch.Tensor, y: float, x: float) -> torch.Tensor:
     return surface[j - 4 : j + 5, i - 4 : i + 5].mean()
 
 
-def upsampled(coarse: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Trilinear up-sampling of a coarse point grid [a, b, c, 3] (corners aligned) to [*shape, 3]."""
-    field = coarse.permute(3, 0, 1, 2)[None]
-    return F.interpolate(field, size=shape, mode="trilinear", align_corners=True)[0].permute(1, 2, 3, 0)
-
-
-def sample_upsampled(volumes: torch.Tensor, coarse: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-    """``sample`` at points given on a coarse grid [a, b, c, 3] and up-sampled to ``shape``: [C, *shape]."""
-    grid = upsampled(_normalised(coarse), shape)[None]
-    return F.grid_sample(volumes[None], grid, mode="bilinear", padding_mode="zeros", align_corners=True)[0]
-
-
-def sample(volumes: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Trilinear values [C, ...] of template volumes [C, Y, Z, X] at template points [..., 3] mm; 0 outside."""
-    grid = _normalised(points)[None]
-    return F.grid_sample(volumes[None], grid, mode="bilinear", padding_mode="zeros", align_corners=True)[0]
+__all__ = ["KneeDeformation", "TissueVolume", "attrition_depth", "random_warp", "structured_warp"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from .deformation import KneeDeformation, sample_upsampled
+from .deformation import KneeDeformation
 from .knee_parameters import KneeParameters
 from .pose import rotation
+from .tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
 
 FILM_MM = 116.0
 FILM_PIXELS = 288
@@ -15,9 +16,16 @@ DEPTH_MM = (-66.0, 66.0)
 STEP_MM = 1.7
 
 
+_NODES = (23, 40, 40)  # at which pose and shape are evaluated; between them they are interpolated
+
+_TOGETHER = 12  # depths sampled at once
+
+
 def project(
     deformation: KneeDeformation,
-    attenuation: torch.Tensor,
+    femur: TissueVolume,
+    tibia: TissueVolume,
+    soft: TissueVolume,
     parameters: KneeParameters,
     *,
     film_mm: float = FILM_MM,
@@ -25,7 +33,8 @@ def project(
 ) -> torch.Tensor:
     """Line integrals [2, pixels, pixels] (bone mineral, everything else), rows superior to inferior.
 
-    ``attenuation`` [3, Y, Z, X] in 1/mm holds the mineral of femur and patella, of tibia and fibula, and the rest.
+    Attenuation in 1/mm: ``femur`` holds the mineral of femur and patella, ``tibia`` that of tibia and fibula, ``soft``
+    the rest.
 
     The film is ``film_mm`` wide in the plane of the joint centre. The source stands ``parameters.source_mm`` behind the
     joint (PA view), so a ray's lateral distance from the axis grows with y by (source + y) / source.
@@ -33,24 +42,44 @@ def project(
     source = parameters.source_mm
     y = torch.arange(DEPTH_MM[0], DEPTH_MM[1] + 1e-3, STEP_MM)
     half = film_mm / 2 * (1 - 1 / pixels)
-    coarse_uv = torch.linspace(-half, half, 40)
-    coarse_y = torch.linspace(float(y[0]), float(y[-1]), 23)
+    coarse_uv = torch.linspace(-half, half, _NODES[1])
+    coarse_y = torch.linspace(float(y[0]), float(y[-1]), _NODES[0])
     grid = torch.stack(torch.meshgrid(coarse_y, coarse_uv, coarse_uv, indexing="ij"), dim=-1)
     spread = (source + grid[..., :1]) / source
     rays = torch.cat((grid[..., :1], grid[..., 1:] * spread), dim=-1)
     # The central ray runs along the plateau's posterior slope (the aim of the fixed-flexion view), give or take.
     tilt = deformation.slope_deg + parameters.beam_deg
     turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32)
-    posed = rays @ turn.T
-    # Pose and shape vary slowly, so they are evaluated on the coarse grid only.
-    femur, tibia, soft_points = deformation.film_pose(deformation.shape(posed))
-    shape = (len(y), pixels, pixels)
-    mineral = sample_upsampled(attenuation[0:1], femur, shape)[0].sum(dim=0)
-    mineral += sample_upsampled(attenuation[1:2], tibia, shape)[0].sum(dim=0)
+    # Pose and shape vary slowly, so they are evaluated at the nodes only.
+    of_femur, of_tibia, of_soft = deformation.film_pose(deformation.shape(rays @ turn.T))
+    mineral = _summed(femur, of_femur, len(y), pixels) + _summed(tibia, of_tibia, len(y), pixels)
     # Soft tissue is smooth on a film: half the resolution will do.
-    soft = sample_upsampled(attenuation[2:3], soft_points, (len(y), pixels // 2, pixels // 2)).sum(dim=1)
-    soft = F.interpolate(soft[None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
-    total = torch.stack((mineral, soft))
+    rest = _summed(soft, of_soft, len(y), pixels // 2)
+    rest = F.interpolate(rest[None, None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
     uv = torch.linspace(-half, half, pixels)
     oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
-    return total * STEP_MM * oblique
+    return torch.stack((mineral, rest)) * STEP_MM * oblique
+
+
+def _summed(volume: TissueVolume, points: torch.Tensor, depths: int, pixels: int) -> torch.Tensor:
+    """Sum [pixels, pixels] along the depth axis of ``volume`` at interpolated ``points``; only where the volume is."""
+    result = torch.zeros(pixels, pixels)
+    reached = volume.reaches(points)
+    if not reached.any():
+        return result
+    parts, matrices = [], []
+    for axis, count in enumerate((depths, pixels, pixels)):
+        nodes = torch.nonzero(reached.movedim(axis, 0).flatten(1).any(dim=1))
+        # one node more on every side, since the volume may end between two nodes
+        scale = (count - 1) / (_NODES[axis] - 1)
+        first = max(int((int(nodes[0]) - 1) * scale), 0)
+        last = min(int((int(nodes[-1]) + 1) * scale) + 1, count)
+        parts.append(slice(first, last))
+        matrices.append(interpolation(_NODES[axis], count)[first:last])
+    # Points are linear in the matrices, so they can be normalised before they are interpolated.
+    places = normalised(points, volume.low_mm, volume.high_mm)
+    depth, *plane = matrices
+    for at in range(0, len(depth), _TOGETHER):
+        grid = upsampled_by(places, depth[at : at + _TOGETHER], *plane)
+        result[parts[1], parts[2]] += volume.sample_normalised(grid).sum(dim=0)
+    return result

@@ -1,6 +1,7 @@
 """One knee of the simulated population: its anatomy, osteoarthritis, scan and film, drawn from one seed.
 
-Distributions are first estimates from the literature named beside them; every figure is in mm or degrees.
+Every parameter, its distribution and the source of it are listed in docs/simulator-parameters.md. A default is what
+leaves the label map as it is; pairs written before a parameter existed are read with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,18 @@ HEALTHY_JOINT_SPACE_MM = {"medial": (4.8, 0.7), "lateral": (5.6, 0.8)}
 NARROWING = {0: (0.00, 0.10), 1: (0.06, 0.10), 2: (0.20, 0.12), 3: (0.50, 0.14), 4: (0.84, 0.10)}
 # Osteophyte protrusion in mm by KL grade (KL 2 = definite osteophyte by definition).
 OSTEOPHYTE_MM = {0: (0.0, 0.4), 1: (0.6, 1.6), 2: (1.6, 3.4), 3: (2.4, 4.8), 4: (3.2, 6.5)}
+# Mean share of the cartilage layer lost in the diseased compartment by KL grade, on top of its compression.
+CARTILAGE_LOSS = {0: 0.0, 1: 0.05, 2: 0.15, 3: 0.35, 4: 0.65}
+# Meniscal extrusion beyond that of the label map in mm, diseased compartment: over 3 mm counts as pathological
+# (Costa et al. 2004) and goes with narrowing (Gale et al. 1999).
+EXTRUSION_MM = {0: 0.0, 1: 0.5, 2: 1.2, 3: 2.4, 4: 3.6}
+# Chance of a subchondral cyst, of attrition, and mean thickness of joint fluid in mm, by KL grade.
+CYST_CHANCE = {0: 0.02, 1: 0.06, 2: 0.15, 3: 0.40, 4: 0.65}
+ATTRITION_CHANCE = {0: 0.0, 1: 0.0, 2: 0.05, 3: 0.30, 4: 0.75}
+EFFUSION_MM = {0: 0.7, 1: 1.0, 2: 1.6, 3: 2.4, 4: 3.2}
+# Mean edge of the joint crop at a plateau of 71 mm: on OAI crops the tibia, magnified, fills 0.84 of the width.
+MEAN_CROP_MM = 91.0
+FORMER_MEAN_CROP_MM = 86.0  # of pairs of format 1
 
 
 @dataclass
@@ -42,8 +55,27 @@ class KneeParameters:
     beam_deg: float = 0.0  # tilt of the central ray against the tibial plateau
     film_axial_deg: float = 0.0
     crop_mm: float = 82.0
+    mean_crop_mm: float = FORMER_MEAN_CROP_MM  # mean of the population that this knee was drawn from
     crop_offset_mm: tuple[float, float] = (0.0, 0.0)  # (z, x)
     source_mm: float = 1700.0
+    condyle_asymmetry: float = 1.0  # depth of the medial condyle over that of the lateral one, against the label map
+    muscle_bulk: float = 1.0  # distance of soft tissue from the bones, against the label map
+    patella_height_mm: float = 0.0  # upwards
+    cartilage_left: dict[str, float] = field(default_factory=dict)  # share of the layer per compartment
+    extrusion_mm: dict[str, float] = field(default_factory=dict)  # of the meniscus, outwards
+    cyst_mm: dict[str, float] = field(default_factory=dict)  # radius; 0 is none
+    attrition_mm: dict[str, float] = field(default_factory=dict)  # depth of the plateau's depression
+    effusion_mm: float = 0.0  # thickness of fluid in the suprapatellar pouch
+    marrow_texture: float = 0.16  # relative standard deviation
+    marbling: float = 0.2  # signal lost in muscle septa
+    inflow: float = 1.0  # gain of the vessels against the table
+    fat_residue: float = 0.08  # share of the fat signal that water excitation leaves
+    slab_edge: tuple[float, float] = (1.5, 1.5)  # slices from the slab's edge to slice 0, and its softness
+    bias_length_mm: float = 110.0  # fall-off of the coil along the leg
+    bias_centre_mm: float = 0.0
+    bias_tilt_per_mm: tuple[float, float] = (0.0, 0.0)  # (y, x)
+    noise: float = 0.02  # Rician standard deviation against the volume's range
+    energy_kev: float = 55.0  # effective energy of the beam
 
     def to_dict(self) -> dict:
         """Plain JSON-able dictionary."""
@@ -73,6 +105,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
             low, high = OSTEOPHYTE_MM[kl_grade]
             osteophyte[f"{bone}_{side}"] = float(rng.uniform(low, high) * (1.0 if hit else rng.uniform(0.3, 0.9)))
     return KneeParameters(
+        **_later_parameters(seed, kl_grade, str(diseased)),
         seed=seed,
         kl_grade=kl_grade,
         template=template,
@@ -93,8 +126,43 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         beam_deg=float(rng.normal(0, 3.5)),
         film_axial_deg=float(rng.normal(0, 4)),
         # The joint crop follows the knee's size only in part: spans of 81-84 mm measured on two published knees.
-        crop_mm=float(86 * (width / 71) ** 0.5 * np.clip(rng.normal(1, 0.04), 0.9, 1.12)),
+        mean_crop_mm=MEAN_CROP_MM,
+        crop_mm=float(MEAN_CROP_MM * (width / 71) ** 0.5 * np.clip(rng.normal(1, 0.04), 0.9, 1.12)),
         # On OAI joint crops the joint line lies at 0.53-0.55 of the height, i.e. the centre is about 7 mm above it.
         crop_offset_mm=(float(rng.normal(-7.0, 2.2)), float(rng.normal(0, 2.2))),
         source_mm=float(rng.uniform(1000, 1800)),
     )
+
+
+def _later_parameters(seed: int, kl_grade: int, diseased: str) -> dict:
+    """Parameters with random numbers of their own, so that those of ``draw`` stay what they were for a seed."""
+    rng = np.random.default_rng([seed, 31])
+    left, extrusion, cyst, attrition = {}, {}, {}, {}
+    for side in ("medial", "lateral"):
+        hit = diseased in (side, "both")
+        loss = CARTILAGE_LOSS[kl_grade] * (1.0 if hit else 0.2)
+        left[side] = float(np.clip(1 - rng.normal(loss, 0.10), 0.1, 1.0))
+        extrusion[side] = float(np.clip(rng.normal(EXTRUSION_MM[kl_grade] * (1.0 if hit else 0.2), 0.7), -1.0, 6.0))
+        radius, depth = rng.uniform(1.2, 4.5), rng.uniform(0.5, 3.0)
+        cyst[side] = float(radius) if rng.random() < CYST_CHANCE[kl_grade] * hit else 0.0
+        attrition[side] = float(depth) if rng.random() < ATTRITION_CHANCE[kl_grade] * hit else 0.0
+    return {
+        "condyle_asymmetry": float(np.clip(rng.normal(1.0, 0.03), 0.92, 1.08)),
+        "muscle_bulk": float(np.clip(rng.normal(1.0, 0.10), 0.75, 1.25)),
+        "patella_height_mm": float(np.clip(rng.normal(0.0, 3.0), -7.0, 7.0)),
+        "cartilage_left": left,
+        "extrusion_mm": extrusion,
+        "cyst_mm": cyst,
+        "attrition_mm": attrition,
+        "effusion_mm": float(np.clip(rng.gamma(2.0, EFFUSION_MM[kl_grade] / 2), 0.0, 8.0)),
+        "marrow_texture": float(rng.uniform(0.08, 0.24)),
+        "marbling": float(rng.beta(2.0, 4.0) * 0.6),
+        "inflow": float(rng.uniform(0.7, 1.3)),
+        "fat_residue": float(rng.uniform(0.05, 0.11)),
+        "slab_edge": (float(rng.uniform(0.5, 2.5)), float(rng.uniform(1.0, 2.0))),
+        "bias_length_mm": float(rng.uniform(85, 140)),
+        "bias_centre_mm": float(rng.normal(0, 10)),
+        "bias_tilt_per_mm": (float(rng.normal(0, 0.0015)), float(rng.normal(0, 0.0012))),
+        "noise": float(rng.uniform(0.008, 0.035)),
+        "energy_kev": float(rng.uniform(50, 60)),
+    }

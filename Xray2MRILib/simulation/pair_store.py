@@ -1,23 +1,26 @@
-"""Pairs on disk: one small .npz file a knee and a manifest; written atomically, so a killed run can be resumed.
+"""Pairs on disk: one small .npz file a knee; written atomically, so a killed run can be resumed.
 
 A file ``knee-000123.npz`` holds ``volume`` (a lossy WebP mosaic, 8-bit, about 0.3 MB), ``film`` (bone and soft
-attenuation integrals, 16-bit PNG, one above the other) and ``record`` (JSON: parameters, truth, scales).
+attenuation integrals, 16-bit PNG, one above the other) and ``record`` (JSON: parameters, truth, scales). The format is
+written down in docs/simulated-pairs.md.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..file_transaction import writing_error
 from .knee_pair import KneePair
 from .knee_parameters import KneeParameters
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 lacks the parameters that have defaults, and is read as well
 _COLUMNS = 10
 WEBP_QUALITY = 92
 
@@ -28,7 +31,7 @@ def pair_path(folder: Path, index: int) -> Path:
 
 
 def write_pair(folder: Path, index: int, pair: KneePair) -> Path:
-    """Store one pair (about 0.4 MB)."""
+    """Store one pair (about 0.6 MB). Raises ProcessingError when the disk is full, InputError when it is not ours."""
     from PIL import Image
 
     slices, height, width = pair.volume.shape
@@ -52,14 +55,27 @@ def write_pair(folder: Path, index: int, pair: KneePair) -> Path:
     }
     path = pair_path(folder, index)
     temporary = path.with_suffix(".tmp.npz")
-    np.savez(
-        temporary,
-        volume=np.frombuffer(volume.getvalue(), np.uint8),
-        film=np.frombuffer(film.getvalue(), np.uint8),
-        record=np.frombuffer(json.dumps(record).encode(), np.uint8),
-    )
-    temporary.replace(path)
+    try:
+        np.savez(
+            temporary,
+            volume=np.frombuffer(volume.getvalue(), np.uint8),
+            film=np.frombuffer(film.getvalue(), np.uint8),
+            record=np.frombuffer(json.dumps(record).encode(), np.uint8),
+        )
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise writing_error(error, path) from error
     return path
+
+
+def read_record(path: Path) -> dict:
+    """The JSON record of one pair: parameters, truth, scales. Raises InputError for a file of another kind."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return json.loads(bytes(data["record"]))
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise _refusal(path, error) from error
 
 
 def read_pair(path: Path, *, volume: bool = True, film: bool = True) -> KneePair:
@@ -81,22 +97,34 @@ def read_pair(path: Path, *, volume: bool = True, film: bool = True) -> KneePair
                 stacked = np.asarray(Image.open(io.BytesIO(bytes(data["film"])))).astype(np.float32) / 65535
                 half = stacked.shape[0] // 2
                 bone, soft = stacked[:half] * record["film_peaks"][0], stacked[half:] * record["film_peaks"][1]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path.name} is not a simulated pair: {error}.", code="bad-pair", hint="Simulate it again."
-        ) from error
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise _refusal(path, error) from error
     known = {f.name for f in fields(KneeParameters)}
     parameters = KneeParameters(**{k: _tuples(v) for k, v in record["parameters"].items() if k in known})
     return KneePair(parameters, mr, bone, soft, record["joint_space_mm"], record["film_mm"])
+
+
+def _refusal(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0] if str(error) else "it is damaged"
+    return InputError(
+        f"{path.name} is not a simulated pair: {reason.rstrip('.')}.",
+        code="bad-pair",
+        hint="Delete it and run the same xray2mri simulate command again.",
+    )
 
 
 def _tuples(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def pair_files(folder: Path) -> list[Path]:
+    """All complete pair files of a folder in order, maybe none."""
+    return sorted(p for p in Path(folder).glob("knee-*.npz") if not p.name.endswith(".tmp.npz"))
+
+
 def list_pairs(folder: Path) -> list[Path]:
     """All pair files of a folder in order. Raises InputError when there are none."""
-    paths = sorted(p for p in Path(folder).glob("knee-*.npz") if not p.name.endswith(".tmp.npz"))
+    paths = pair_files(folder)
     if not paths:
         raise InputError(
             f"The folder {Path(folder).name} holds no simulated pairs.",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
 from .anatomy_template import (
     BONES,
     EXTENT_MM,
@@ -18,63 +16,48 @@ from .anatomy_template import (
     AnatomyTemplate,
     template_axes,
 )
+from .label_map import LabelMap, read_label_map
 from .pose import rotation
+from .soft_tissue_transfer import carry_soft_tissue
+
+TEMPLATE_VERSION = 2  # raise it whenever the same label map would give another template
 
 
-def read_label_map(folder: Path) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Label map of ``folder`` as ([y, z, x] array posterior/superior/right first, spacing mm, labels.json).
+def build_template(folder: Path, atlas: AnatomyTemplate | None = None) -> AnatomyTemplate:
+    """Smooth isotropic template of the label map in ``folder`` (about a minute; keep the result).
 
-    The file's own direction matrix decides the flips; oblique maps are taken along the nearest axes.
-    Raises InputError when labels.nrrd or labels.json is missing or malformed.
+    With an ``atlas``, soft tissue and bones that the map lacks are carried over from it.
+    Raises InputError as ``read_label_map`` does.
     """
-    import SimpleITK as sitk
-
-    try:
-        description = json.loads((folder / "labels.json").read_text())
-        image = sitk.DICOMOrient(sitk.ReadImage(str(folder / "labels.nrrd")), "LPS")
-        known = {int(k) for k, v in description["labels"].items() if v["tissue"] in (*TISSUES, "bone")}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"The label map folder {folder.name} cannot be used: {str(error).splitlines()[0]}.",
-            code="bad-label-map",
-            hint="It needs labels.nrrd and a labels.json that names each label's structure and tissue.",
-        ) from error
-    labels = sitk.GetArrayFromImage(image)  # [z superior last, y posterior last, x left last]
-    labels = labels[::-1, ::-1, :].transpose(1, 0, 2)
-    if description["side"] == "left":
-        labels = labels[:, :, ::-1]
-    labels = np.where(np.isin(labels, list(known)), labels, 0)
-    sx, sy, sz = image.GetSpacing()
-    return np.ascontiguousarray(labels), np.array([sy, sz, sx]), description
-
-
-def build_template(folder: Path) -> AnatomyTemplate:
-    """Smooth isotropic template of the label map in ``folder`` (about a minute; keep the result)."""
     from scipy import ndimage
 
-    labels, spacing, description = read_label_map(folder)
-    used = np.flatnonzero((labels > 0).any(axis=(0, 2)))
-    labels = labels[:, used[0] : used[-1] + 1]
-    of = {int(k): v for k, v in description["labels"].items()}
-    by_structure = {v["structure"]: k for k, v in of.items()}
+    found = read_label_map(folder)
+    labels, spacing = found.labels[:, _whole_sections(found)], found.spacing_mm
     # The origin: centre of the two tibial cartilages.
-    cartilage = [np.argwhere(labels == by_structure[f"{c}_tibial_cartilage"]) * spacing for c in ("medial", "lateral")]
+    cartilage = [
+        np.argwhere(labels == found.label_of(f"{c}_tibial_cartilage")) * spacing for c in ("medial", "lateral")
+    ]
     centre = np.mean([c.mean(axis=0) for c in cartilage], axis=0)
     axes = template_axes()
     source_index = [(axis + c) / s for axis, c, s in zip(axes, centre, spacing, strict=True)]
     # Beyond the map's ends along the leg, its last slice is repeated.
     source_index[1] = np.clip(source_index[1], 0, labels.shape[1] - 1)
-    tissue = _smooth_labels(labels, source_index, spacing, of)
-    tissue, turn = _aligned(tissue, np.concatenate(cartilage) - centre, labels, by_structure["femur"], spacing, centre)
+    tissue = _smooth_labels(labels, source_index, found)
+    tissue, turn = _aligned(tissue, np.concatenate(cartilage) - centre, labels, found, centre)
     cartilage = [(c - centre) @ turn for c in cartilage]
+    if atlas is not None:
+        ends = (-centre[1], labels.shape[1] * spacing[1] - centre[1])
+        tissue = carry_soft_tissue(tissue, np.where(atlas.outside_mm > 0, 0, atlas.tissue), ends)
     inside = _envelope(tissue > 0)
     tissue[(tissue == 0) & inside] = TISSUE_ID["connective"]
     outside = _distance_coarse(~inside)
     bone_depth = np.zeros(tissue.shape, np.float32)
-    for bone in BONES:
-        mask = tissue == TISSUE_ID[bone]
-        if mask.any():
-            bone_depth[mask] = ndimage.distance_transform_edt(mask, SPACING_MM)[mask]
+    for code, box in enumerate(ndimage.find_objects(tissue), start=1):
+        if box is not None and TISSUES[code] in BONES:
+            # one more voxel on every side, except where the bone runs out of the template
+            box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
+            mask = tissue[box] == code
+            bone_depth[box][mask] = ndimage.distance_transform_edt(mask, SPACING_MM)[mask]
     floor, roof = _joint_surfaces(tissue, axes)
     compartments = {
         c: tuple(float(v) for v in points.mean(axis=0)[[0, 2]])
@@ -83,20 +66,34 @@ def build_template(folder: Path) -> AnatomyTemplate:
     plateau = _plateau(tissue, axes)
     margins = _margins(tissue, axes, plateau)
     return AnatomyTemplate(
-        description["name"], tissue, bone_depth.astype(np.float16), outside.astype(np.float16), floor, roof, plateau,
+        found.name, tissue, bone_depth.astype(np.float16), outside.astype(np.float16), floor, roof, plateau,
         compartments, margins, _slope_deg(np.concatenate(cartilage)),
         _flexion_axis(tissue, axes),
     )  # fmt: skip
 
 
-def _smooth_labels(labels: np.ndarray, index: list[np.ndarray], spacing: np.ndarray, of: dict) -> np.ndarray:
+def _whole_sections(found: LabelMap) -> slice:
+    """Axial sections between the map's ends, without those of oblique maps in which the end cuts a shaft aslant."""
+    areas = (found.labels > 0).sum(axis=(0, 2))
+    first, last = np.flatnonzero(areas)[[0, -1]]
+    for bone, step in (("femur", 1), ("tibia", -1)):
+        area = (found.labels == found.label_of(bone)).sum(axis=(0, 2))
+        inward = round(8 / found.spacing_mm[1]) * step
+        end = first if step > 0 else last
+        while 0 <= end + inward < len(area) and area[end] < 0.75 * area[end + inward]:
+            end += step
+        first, last = (end, last) if step > 0 else (first, end)
+    return slice(first, last + 1)
+
+
+def _smooth_labels(labels: np.ndarray, index: list[np.ndarray], found: LabelMap) -> np.ndarray:
     """Resample to the template grid by the largest smoothed indicator, which removes the slice steps."""
     from scipy import ndimage
 
     shape = tuple(len(i) for i in index)
     best = np.full(shape, 0.25, np.float32)
     tissue = np.zeros(shape, np.uint8)
-    sigma = 0.55 / spacing
+    sigma = 0.55 / found.spacing_mm
     for value in np.unique(labels):
         if value == 0:
             continue
@@ -110,23 +107,22 @@ def _smooth_labels(labels: np.ndarray, index: list[np.ndarray], spacing: np.ndar
         values = ndimage.map_coordinates(soft, grid, order=1, mode="nearest")
         window = np.ix_(*target)
         wins = values > best[window]
-        kind = of[int(value)]["tissue"]
-        code = TISSUE_ID[of[int(value)]["structure"] if kind == "bone" else kind]
+        kind = found.tissues[int(value)]
+        code = TISSUE_ID[found.structures[int(value)] if kind == "bone" else kind]
         tissue[window] = np.where(wins, code, tissue[window])
         best[window] = np.where(wins, values, best[window])
     return tissue
 
 
 def _aligned(
-    tissue: np.ndarray, plateau: np.ndarray, labels: np.ndarray, femur: int, spacing: np.ndarray, centre: np.ndarray
+    tissue: np.ndarray, plateau: np.ndarray, labels: np.ndarray, found: LabelMap, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turn the template so that the plateau is level in the coronal plane and the posterior condyles face the film.
 
     Returns the turned tissue and the rotation R (template point t shows what lay at R t).
     """
-    from scipy import ndimage
-
-    points = np.argwhere(labels[::2, :, ::2] == femur) * spacing * (2, 1, 2) - centre
+    femur = found.label_of("femur")
+    points = np.argwhere(labels[::2, :, ::2] == femur) * found.spacing_mm * (2, 1, 2) - centre
     condyles = points[(points[:, 1] > -38) & (points[:, 1] < -6)]
 
     def condyle_line(r: np.ndarray) -> float:
@@ -141,17 +137,39 @@ def _aligned(
     varus = min(np.arange(-16, 16.1, 0.5), key=lambda a: abs(level(rotation((0, a, 0)))))
     axial = min(np.arange(-24, 24.1, 0.5), key=lambda a: abs(condyle_line(rotation((0, varus, a)))))
     turn = rotation((0, varus, axial))
+    return _turned(tissue, turn), turn
+
+
+def _turned(tissue: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Tissue resampled so that point t shows what lay at turn @ t; each class within its own box only."""
+    from scipy import ndimage
+
     low = np.array([lo for lo, _ in EXTENT_MM.values()])
     offset = (turn @ low - low) / SPACING_MM
+    size = np.array(tissue.shape)
     best = np.full(tissue.shape, 0.3, np.float32)
     result = np.zeros_like(tissue)
-    for code in np.unique(tissue)[1:]:
-        soft = ndimage.affine_transform((tissue == code).astype(np.float32), turn, offset, order=1, mode="nearest")
+    for code, found in enumerate(ndimage.find_objects(tissue), start=1):
+        if found is None:
+            continue
+        first = np.maximum([s.start - 4 for s in found], 0)
+        last = np.minimum([s.stop + 4 for s in found], size)
+        # a structure that ends at the box's edge goes on beyond it
+        reach = [np.where(first == 0, -60, first), np.where(last == size, size + 60, last)]
+        corners = np.array(np.meshgrid(*np.transpose(reach), indexing="ij")).reshape(3, -1)
+        back = turn.T @ (corners - offset[:, None])
+        start = np.clip(np.floor(back.min(axis=1)).astype(int) - 3, 0, size)
+        stop = np.clip(np.ceil(back.max(axis=1)).astype(int) + 4, 0, size)
+        part = tissue[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] == code
+        soft = ndimage.affine_transform(
+            part.astype(np.float32), turn, turn @ start + offset - first, tuple(stop - start), order=1, mode="nearest"
+        )
         soft = ndimage.gaussian_filter(soft, 0.5)
-        wins = soft > best
-        result[wins] = code
-        best[wins] = soft[wins]
-    return result, turn
+        window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+        wins = soft > best[window]
+        result[window][wins] = code
+        best[window][wins] = soft[wins]
+    return result
 
 
 def _flexion_axis(tissue: np.ndarray, axes: tuple) -> tuple[float, float]:
