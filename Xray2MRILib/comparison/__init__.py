@@ -1,0 +1,1 @@
+"""A pseudo-MRI beside a real MRI: reading, alignment, controls, figures, verdict, report."""

@@ -1,0 +1,111 @@
+"""What a reader must know before trusting a comparison: contrast, coverage, slice direction, pitch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..metrics.leg_mask import leg_mask
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+    from .evaluation import Target
+
+_LEAST_CORRELATION = 0.25  # of grey values in the leg; own pairs of one contrast lie well above
+_LEAST_COVERED = 0.1
+_WELL_COVERED = 0.7
+_SMOOTHING_PX = 3.0
+
+
+def check_comparable(reference: np.ndarray, covered: np.ndarray) -> None:
+    """Refuse a reference [S, H, W] on the pseudo-MRI's grid that leaves nothing to measure. Raises InputError."""
+    share = float(covered.mean())
+    if share < _LEAST_COVERED:
+        raise InputError(
+            f"The reference covers only {share:.0%} of the pseudo-MRI, too little to compare.",
+            code="not-comparable",
+            hint="Give a volume of the whole knee, or align it first.",
+        )
+    inside = reference[covered]
+    low, high = np.percentile(inside, (1, 99))
+    if not high > low:
+        raise InputError(
+            "The reference shows nothing where the pseudo-MRI lies.",
+            code="not-comparable",
+            hint="Align it rigidly, or give an initial transform.",
+        )
+
+
+def warnings_about(
+    image: np.ndarray, target: Target, native: SimpleITK.Image, matrix: np.ndarray, pitch_mm: float, simulated: bool
+) -> list[str]:
+    """Sentences on what makes the figures less comparable; empty when nothing does.
+
+    ``image`` and ``target.volume`` are [S, H, W] in [0, 1]; ``native`` is the reference as it was read, ``matrix`` its
+    alignment and ``pitch_mm`` the distance between the pseudo-MRI's slices.
+    """
+    found = []
+    if simulated:
+        found.append("The reference is a simulated knee, not a real MRI.")
+    if _other_contrast(image, target):
+        found.append(
+            "The reference seems to have another contrast than the OAI's water-excited T1 FLASH: PSNR, SSIM and "
+            "difference maps say little; edge distance and F1 less than usual."
+        )
+    share = 1.0 if target.covered is None else float(target.covered.mean())
+    if share < _WELL_COVERED:
+        found.append(f"The reference covers {share:.0%} of the pseudo-MRI's field; the rest is left out.")
+    found += _sampling(native, matrix, pitch_mm)
+    if not target.region.valid.any():
+        found.append(
+            "No joint line was found in the reference: RSSIM is undefined, and edges are measured in a nominal box."
+        )
+    if len(image) != 50:
+        found.append(
+            f"The pseudo-MRI has {len(image)} slices; correlations of neighbouring slices depend on their distance "
+            f"({pitch_mm:.2f} mm) and compare with volumes of the same number only."
+        )
+    return found
+
+
+def _other_contrast(image: np.ndarray, target: Target) -> bool:
+    """True when bone is bright in the reference, or its smoothed grey values do not go with the pseudo-MRI's at all."""
+    from scipy.ndimage import gaussian_filter
+
+    inside = leg_mask(target.volume) & leg_mask(image)
+    if target.covered is not None:
+        inside &= target.covered
+    if inside.sum() < 1000:
+        return True
+    pair = [
+        gaussian_filter(volume, (1.0, _SMOOTHING_PX, _SMOOTHING_PX))[inside].astype(np.float64)
+        for volume in (target.volume, image)
+    ]
+    if min(values.std() for values in pair) < 1e-6:
+        return True
+    return target.region.bright_bone or float(np.corrcoef(*pair)[0, 1]) < _LEAST_CORRELATION
+
+
+def _sampling(native: SimpleITK.Image, matrix: np.ndarray, pitch_mm: float) -> list[str]:
+    """Remarks on slice direction and distance of the reference."""
+    axes = matrix[:3, :3] @ np.reshape(native.GetDirection(), (3, 3)) * np.asarray(native.GetSpacing())
+    lengths = np.linalg.norm(axes, axis=0)
+    thick = int(np.argmax(lengths))
+    across = int(np.argmax(np.abs(axes[:, thick])))
+    remarks = []
+    if across != 1 and lengths[thick] > 1.5 * np.median(lengths):
+        name = ("sagittal", "coronal", "axial")[across]
+        remarks.append(
+            f"The reference consists of {name} slices {lengths[thick]:.1f} mm apart: its coronal pictures are "
+            "interpolated and its outlines stepped."
+        )
+    coronal = float(np.max(np.abs(axes[1])))
+    if coronal > 1.4 * pitch_mm:
+        remarks.append(
+            f"The reference has a voxel of {coronal:.1f} mm from front to back, the pseudo-MRI {pitch_mm:.2f} mm: "
+            "interpolation raises the reference's correlation of neighbouring slices."
+        )
+    return remarks
