@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Testing" / "export"), str(ROOT / "Testing" / "worker")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "worker"))
 from volumes import asymmetric_volume
 from worker_process import WorkerProcess
 
 from Xray2MRILib.cli import main
 from Xray2MRILib.export.convert import format_of
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,31 @@
+# Stands for the installed Slicer when the extension is configured in a test: the variables that its config file sets,
+# and a macro with the parameters and the rules of slicerMacroBuildScriptedModule as far as they concern files.
+
+set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/nothing.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "${Slicer_USE_FILE}")
+set(Slicer_EXTENSION_CPACK "${Slicer_USE_FILE}")
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.12/qt-scripted-modules")
+set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.12/qt-scripted-modules")
+
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(stub "WITH_GENERIC_TESTS;WITH_SUBDIR;VERBOSE" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  if(stub_UNPARSED_ARGUMENTS OR NOT stub_NAME OR NOT stub_SCRIPTS)
+    message(FATAL_ERROR "NAME and SCRIPTS are needed, and nothing else is known: ${stub_UNPARSED_ARGUMENTS}")
+  endif()
+  set(stub_subdir "")
+  set(stub_slash "/")
+  if(stub_WITH_SUBDIR)
+    get_filename_component(stub_subdir "${CMAKE_CURRENT_SOURCE_DIR}" NAME)
+    set(stub_subdir "/${stub_subdir}")
+    set(stub_slash "")
+  endif()
+  set(stub_destination "${CMAKE_BINARY_DIR}/${Slicer_QTSCRIPTEDMODULES_LIB_DIR}${stub_subdir}")
+  foreach(stub_file IN LISTS stub_SCRIPTS stub_RESOURCES)
+    if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${stub_file}" OR IS_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/${stub_file}")
+      message(FATAL_ERROR "there is no file ${stub_file}")
+    endif()
+    configure_file("${CMAKE_CURRENT_SOURCE_DIR}/${stub_file}" "${stub_destination}/${stub_file}" COPYONLY)
+  endforeach()
+  install(DIRECTORY "${stub_destination}${stub_slash}" DESTINATION "${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR}"
+          COMPONENT RuntimeLibraries USE_SOURCE_PERMISSIONS)
+endmacro()
