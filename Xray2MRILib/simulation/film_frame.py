@@ -23,7 +23,6 @@ from .mr_scan import FIRST_DEPTH_MM, JOINT_ROW, PITCH_MM, PIXEL_MM, SIZE, SLICES
 
 NOMINAL_SPAN_MM = 91.0  # joint crops of real films: the tibial plateau, about 76 mm with magnification, fills 0.84
 CENTRE_ROW = 141.0  # of 256; the joint line, 7 mm below the centre of the crop, then comes to row 152
-_DRAWN_SPAN_MM = 86.0  # mean span of KneeParameters.crop_mm
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ class CropFrame:
 
 def nominal_frame(pair: KneePair) -> CropFrame:
     """The crop that this knee's parameters name."""
-    return CropFrame(pair.parameters.crop_mm * NOMINAL_SPAN_MM / _DRAWN_SPAN_MM, pair.parameters.crop_offset_mm)
+    return CropFrame(
+        pair.parameters.crop_mm * NOMINAL_SPAN_MM / pair.parameters.mean_crop_mm, pair.parameters.crop_offset_mm
+    )
 
 
 def varied_frame(pair: KneePair, rng: np.random.Generator) -> CropFrame:
