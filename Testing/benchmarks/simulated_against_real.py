@@ -1,0 +1,244 @@
+"""How close simulated films come to real ones: grey levels, spectra, a classifier that tells them apart, KL grades.
+
+    python Testing/benchmarks/simulated_against_real.py --simulated PAIRS --oai FOLDER --cc-by FOLDER \\
+        -o docs/simulator-realism.json --picture docs/simulator-realism.png
+
+Only held-out parts of the real sets are read: the split "test" of the first, every other block of the second. All
+films go through the preparation that every film meets in use (256 x 256, right-knee space, [-1, 1]).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+BINS = 32
+BANDS = ((2, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 128))  # cycles per picture
+FOLDS = 5
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--simulated", type=Path, required=True, help="folder of pairs (xray2mri simulate --held-out)")
+    parser.add_argument("--oai", type=Path, required=True, help="graded joint crops with index.csv")
+    parser.add_argument("--cc-by", type=Path, help="whole films with index.csv, second real set")
+    parser.add_argument("--limit", type=int, default=300, help="real films of each set (default: %(default)s)")
+    parser.add_argument("--exposures", type=int, default=3, help="films of each knee (default: %(default)s)")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+
+    sets = real_films(options)
+    simulated, grades, knees = simulated_films(options.simulated, options.exposures)
+    report = {
+        "films": {name: len(films) for name, (films, _) in sets.items()} | {"simulated": len(simulated)},
+        "grey_levels": grey_levels({n: f for n, (f, _) in sets.items()}, simulated),
+        "spectrum": {n: spectrum(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
+        "placement": {n: placement(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
+        "told_apart": {n: told_apart(f, simulated, knees) for n, (f, _) in sets.items()},
+        "grades": {"simulated": graded(simulated, grades)}
+        | {n: graded(f, g) for n, (f, g) in sets.items() if (g >= 0).all()},
+        "anatomy": anatomy(options.simulated),
+    }
+    options.output.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+    if options.picture:
+        contact_sheet({n: f for n, (f, _) in sets.items()}, simulated, options.picture)
+
+
+def real_films(options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{set: (films [N, 256, 256] in [-1, 1], grades [N], -1 for unknown)}."""
+    from Xray2MRILib.training.graded_radiographs import load_graded_radiographs, load_localised_radiographs
+
+    oai = load_graded_radiographs(options.oai, "test", right_knee_space=True, limit=options.limit)
+    sets = {"oai": (oai.images.numpy() / np.float32(127.5) - 1, oai.grades.numpy())}
+    if options.cc_by:
+        films, _ = load_localised_radiographs(options.cc_by, options.limit, part="second")
+        # single knees of unknown side: their fibula decides nothing here, so they are left as they are
+        sets["cc_by"] = (films.images.numpy() / np.float32(127.5) - 1, np.full(len(films.images), -1))
+    return sets
+
+
+def simulated_films(folder: Path, exposures: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Films [N, 256, 256], their true grades [N], and which knee each shows [N]."""
+    from Xray2MRILib.radiograph.preparation import normalise_crop
+    from Xray2MRILib.simulation.film_appearance import expose, joint_crop
+    from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
+
+    films, grades, knees = [], [], []
+    for number, path in enumerate(list_pairs(folder)):
+        pair = read_pair(path, volume=False)
+        rng = np.random.default_rng([pair.parameters.seed, 41])
+        for _ in range(exposures):
+            films.append(normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)))
+            grades.append(pair.parameters.kl_grade)
+            knees.append(number)
+    return np.stack(films).reshape(-1, 256, 256), np.array(grades), np.array(knees)
+
+
+def histograms(films: np.ndarray) -> np.ndarray:
+    """Normalised grey-level histograms [N, BINS]; collimated margins (-1) are left out."""
+    edges = np.linspace(-1, 1, BINS + 1)
+    return np.stack([np.histogram(f[f > -1], edges)[0] / max((f > -1).sum(), 1) for f in films])
+
+
+def grey_levels(real: dict[str, np.ndarray], simulated: np.ndarray) -> dict[str, float]:
+    """Distance of mean histograms (half the sum of differences), and share of real films inside the simulated range.
+
+    A film is inside when each of its deciles lies between the 1st and the 99th percentile of the simulated ones.
+    """
+    deciles = np.quantile(simulated.reshape(len(simulated), -1), np.arange(0.1, 1, 0.2), axis=1)
+    low, high = np.quantile(deciles, (0.01, 0.99), axis=1)
+    mean = histograms(simulated).mean(axis=0)
+    found = {}
+    for name, films in real.items():
+        found[f"{name}_distance"] = round(float(np.abs(histograms(films).mean(axis=0) - mean).sum() / 2), 3)
+        own = np.quantile(films.reshape(len(films), -1), np.arange(0.1, 1, 0.2), axis=1)
+        inside = ((own >= low[:, None]) & (own <= high[:, None])).all(axis=0)
+        found[f"{name}_inside"] = round(float(inside.mean()), 3)
+    if len(real) == 2:
+        one, other = (histograms(f).mean(axis=0) for f in real.values())
+        found["between_real_sets"] = round(float(np.abs(one - other).sum() / 2), 3)
+    return found
+
+
+def band_power(films: np.ndarray) -> np.ndarray:
+    """log10 of the mean power in each of ``BANDS``, [N, bands], of films under a Hann window."""
+    window = np.hanning(256)[:, None] * np.hanning(256)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256) * 256, np.fft.fftfreq(256) * 256))
+    rings = [(frequency >= lo) & (frequency < hi) for lo, hi in BANDS]
+    power = [np.abs(np.fft.fft2((f - f.mean()) * window)) ** 2 for f in films]
+    return np.log10(np.array([[p[ring].mean() for ring in rings] for p in power]) + 1e-6)
+
+
+def spectrum(films: np.ndarray) -> dict[str, list[float]]:
+    """Mean and spread of ``band_power`` over films."""
+    bands = band_power(films)
+    return {"mean": np.round(bands.mean(axis=0), 2).tolist(), "spread": np.round(bands.std(axis=0), 2).tolist()}
+
+
+def placement(films: np.ndarray) -> dict[str, float]:
+    """On the mean film: row of the joint line and width of the tibia, as shares of the crop."""
+    mean = films.mean(axis=0)
+    rows = slice(int(0.40 * 256), int(0.68 * 256))
+    lines = [int(np.argmin(mean[rows, columns].mean(axis=1))) for columns in (slice(56, 100), slice(156, 200))]
+    profile = np.gradient(mean[int(0.60 * 256) : int(0.66 * 256)].mean(axis=0))
+    left, right = int(np.argmax(profile[:80])), 176 + int(np.argmin(profile[176:]))
+    return {
+        "joint_line": round((rows.start + float(np.mean(lines)) + 0.5) / 256, 3),
+        "tibia_width": round((right - left) / 256, 3),
+    }
+
+
+def features(films: np.ndarray) -> dict[str, np.ndarray]:
+    """Cheap features per film: groups of columns."""
+    coarse = films.reshape(-1, 16, 16, 16, 16).mean(axis=(2, 4))
+    return {
+        "grey levels": histograms(films),
+        "spectrum": band_power(films),
+        "layout": coarse.reshape(len(films), -1)[:, ::2],
+    }
+
+
+def told_apart(real: np.ndarray, simulated: np.ndarray, knees: np.ndarray) -> dict[str, float]:
+    """Cross-validated accuracy of a logistic regression, equal class weights; 0.5 is the ideal.
+
+    Exposures of one knee stay in one fold. Given for every group of features alone, and for all.
+    """
+    truth = np.r_[np.ones(len(real)), np.zeros(len(simulated))]
+    rng = np.random.default_rng(0)
+    fold = np.r_[rng.integers(FOLDS, size=len(real)), rng.integers(FOLDS, size=knees.max() + 1)[knees]]
+    groups = {
+        k: np.concatenate((a, b))
+        for (k, a), b in zip(features(real).items(), features(simulated).values(), strict=True)
+    }
+    groups["all"] = np.concatenate(list(groups.values()), axis=1)
+    return {name: round(_accuracy(columns, truth, fold), 3) for name, columns in groups.items()}
+
+
+def _accuracy(columns: np.ndarray, truth: np.ndarray, fold: np.ndarray) -> float:
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    right = {0: [], 1: []}
+    for held in range(FOLDS):
+        train = fold != held
+        mean, spread = columns[train].mean(axis=0), columns[train].std(axis=0) + 1e-6
+        x = np.c_[(columns - mean) / spread, np.ones(len(columns))]
+        weight = np.where(truth[train] == 1, 1 / truth[train].sum(), 1 / (1 - truth[train]).sum())
+
+        def loss(w: np.ndarray, x: np.ndarray = x[train], t: np.ndarray = truth[train], weight: np.ndarray = weight):
+            score = x @ w
+            value = (weight * np.logaddexp(0, -(2 * t - 1) * score)).sum() + 0.01 * (w[:-1] ** 2).sum()
+            gradient = x.T @ (weight * (expit(score) - t))
+            gradient[:-1] += 0.02 * w[:-1]
+            return value, gradient
+
+        w = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+        guess = (x[~train] @ w > 0) == (truth[~train] == 1)
+        for kind in (0, 1):
+            right[kind].extend(guess[truth[~train] == kind])
+    return float(np.mean([np.mean(right[0]), np.mean(right[1])]))
+
+
+def graded(films: np.ndarray, grades: np.ndarray) -> dict[str, object]:
+    """Confusion of the shipped classifier with the true grades, quadratic kappa and mean expected grade per grade."""
+    import torch
+
+    from Xray2MRILib.conditions.koa_classifier import grade_probabilities, load_classifier
+    from Xray2MRILib.training.grade_agreement import confusion_matrix, quadratic_kappa
+
+    network, temperature = load_classifier()
+    parts = torch.from_numpy(films[:, None].astype(np.float32)).split(32)
+    p = torch.cat([grade_probabilities(network, part, temperature) for part in parts]).numpy()
+    table = confusion_matrix(grades, p.argmax(axis=1))
+    expected = p @ np.arange(5)
+    return {
+        "confusion": table.tolist(),
+        "quadratic_kappa": round(quadratic_kappa(table), 3),
+        "mean_expected_grade": [round(float(expected[grades == g].mean()), 2) for g in range(5)],
+    }
+
+
+def anatomy(folder: Path) -> dict[str, object]:
+    """Means over the simulated knees: width of the plateau and, by grade, the narrower joint space in mm."""
+    import csv
+
+    from Xray2MRILib.simulation.manifest import TABLE
+
+    with (folder / TABLE).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    spaces = {g: [] for g in range(5)}
+    for row in rows:
+        both = [float(row[f"true_joint_space_{s}_mm"]) for s in ("medial", "lateral")]
+        spaces[int(row["kl_grade"])].append((*both, min(both)))
+    return {
+        "knees": len(rows),
+        "joint_space_medial_mm": [round(float(np.mean([s[0] for s in spaces[g]])), 2) for g in range(5)],
+        "joint_space_narrower_mm": [round(float(np.mean([s[2] for s in spaces[g]])), 2) for g in range(5)],
+        "templates": {name: sum(row["template"] == name for row in rows) for name in {row["template"] for row in rows}},
+    }
+
+
+def contact_sheet(real: dict[str, np.ndarray], simulated: np.ndarray, path: Path) -> None:
+    """Rows of ten films of every set, evenly spread."""
+    from PIL import Image, ImageDraw
+
+    tile, label = 128, 16
+    rows = [*real.items(), ("simulated", simulated)]
+    sheet = Image.new("L", (10 * tile, len(rows) * (tile + label)), 0)
+    draw = ImageDraw.Draw(sheet)
+    for row, (name, films) in enumerate(rows):
+        draw.text((4, row * (tile + label) + 2), f"{name}, held-out part", 220)
+        for column, film in enumerate(films[:: max(len(films) // 10, 1)][:10]):
+            picture = Image.fromarray(((film + 1) * 127.5).astype(np.uint8)).resize((tile, tile))
+            sheet.paste(picture, (column * tile, row * (tile + label) + label))
+    sheet.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
