@@ -113,6 +113,10 @@ def test_the_worker_exports_too(saved, tmp_path):
         assert all(Path(path).is_file() for path in result["result"]["files"])
         worker.send("export", job="2", volume=str(saved), output=str(tmp_path / "r.html"), format="report")
         assert worker.wait_for("result", "error", job="2")["result"]["files"] == [str(tmp_path / "r.html")]
+        worker.send("export", job="2b", volume=str(saved), output=str(tmp_path / "my_report"), format="report")
+        files = worker.wait_for("result", "error", job="2b")["result"]["files"]
+        assert [Path(path).name for path in files] == ["report.html", "slices.csv"]
+        assert sorted(path.name for path in (tmp_path / "my_report").iterdir()) == ["report.html", "slices.csv"]
         worker.send("export", job="3", volume=str(saved), output=str(tmp_path / "series"), format="dicom")
         assert worker.wait_for("result", "error", job="3")["code"] == "bad-output"
         worker.send("export", job="4", volume=str(saved), output=str(tmp_path / "x"), format="pdf")

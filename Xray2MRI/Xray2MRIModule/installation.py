@@ -68,7 +68,7 @@ def planInstallation(report: EnvironmentReport) -> InstallationPlan:
 
 def pyTorchExtensionPresent() -> bool:
     """Whether Slicer's PyTorch extension is installed; neither it nor torch is loaded."""
-    return importlib.util.find_spec("PyTorchUtils") is not None
+    return "PyTorchUtils" in sys.modules or importlib.util.find_spec("PyTorchUtils") is not None
 
 
 def constraints() -> dict[str, str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..generation_settings import VOLUME_ENDINGS
 from ..volume.reading import read_volume
 
+if TYPE_CHECKING:
+    from ..volume.pseudo_mri import PseudoMRI
+
 FORMATS = ("file", "dicom", "report", "table")
+REPORT_BYTES = 20_000_000
 
 
 def format_of(output: str | Path) -> str:
@@ -49,7 +54,8 @@ def convert(
     volume
         A volume file with its side-car.
     output
-        File, or folder for DICOM.
+        File, or new or empty folder for DICOM. A report without an ending is such a folder too, with ``report.html``
+        and ``slices.csv``.
     form
         One of FORMATS; None goes by the name of the output, see format_of.
     film
@@ -74,6 +80,8 @@ def convert(
         from .dicom_series import write_dicom_series
 
         return write_dicom_series(source, output, film=film, keep_identifiers=keep_identifiers)
+    if form == "report" and format_of(output) == "dicom":
+        return _report_folder(source, Path(output), film, figures)
     if form == "report":
         from .report import write_report
 
@@ -88,3 +96,17 @@ def convert(
         )
     files = source.save(output)
     return [files.volume, files.record, *([files.deviation] if source.deviation is not None else [])]
+
+
+def _report_folder(
+    source: PseudoMRI, folder: Path, film: str | Path | None, figures: dict[str, Any] | None
+) -> list[Path]:
+    """Report and table in a folder of their own."""
+    from .new_folder import NewFolder
+    from .per_slice_table import write_per_slice_table
+    from .report import write_report
+
+    with NewFolder(folder, REPORT_BYTES) as temporary:
+        write_report(source, temporary / "report.html", film=film, comparison=figures)
+        write_per_slice_table(source, temporary / "slices.csv", figures)
+    return [folder / "report.html", folder / "slices.csv"]

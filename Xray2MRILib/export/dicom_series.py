@@ -13,19 +13,16 @@ mapping turns them into grey values, because a rescale slope is not part of the 
 from __future__ import annotations
 
 import datetime
-import os
 import secrets
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..file_transaction import check_place, writing_error
 from ..volume import geometry
 from ..volume.intensity_mapping import STANDARD_MAPPING, STORED_MAXIMUM
 from ..volume.provenance import notice
+from .new_folder import NewFolder
 from .source_film import SourceFilm, code
 
 if TYPE_CHECKING:
@@ -55,24 +52,15 @@ def write_dicom_series(
     All UIDs are new. The folder appears complete or not at all. Raises InputError for a folder that holds files, cannot
     be written or for an unreadable film, ProcessingError when writing fails.
     """
-    folder = Path(os.path.realpath(folder))
+    folder = Path(folder)
     source = None if film is None else SourceFilm.read(film)
-    _check_folder(folder, volume)
     stored = STANDARD_MAPPING.to_stored(volume.array).astype("<u2")
     common = common_elements(volume, source, keep_identifiers)
     names = [f"slice_{index + 1:03d}.dcm" for index in range(volume.num_slices)]
-    temporary = folder.with_name(f".xray2mri-{secrets.token_hex(8)}")
-    try:
-        temporary.mkdir()
+    needed = stored.nbytes + volume.num_slices * _BYTES_PER_HEADER
+    with NewFolder(folder, needed) as temporary:
         for index, name in enumerate(names):
             slice_image(common, volume, stored[index], index).save_as(temporary / name, enforce_file_format=True)
-        if folder.is_dir():
-            folder.rmdir()
-        os.replace(temporary, folder)
-    except OSError as error:
-        raise writing_error(error, folder) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return [folder / name for name in names]
 
 
@@ -190,19 +178,6 @@ def _add_scan(image: Dataset) -> None:
     image.ScanningSequence, image.SequenceVariant = "RM", "NONE"
     image.ScanOptions = image.MRAcquisitionType = ""
     image.RepetitionTime = image.EchoTime = image.EchoTrainLength = None
-
-
-def _check_folder(folder: Path, volume: PseudoMRI) -> None:
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(
-            f"The folder {folder.name} is not empty.", code="bad-output", hint="Choose a new or empty folder."
-        )
-    if folder.exists() and not folder.is_dir():
-        raise InputError(
-            f"The output {folder.name} is a file, not a folder.", code="bad-output", hint="Choose a new folder."
-        )
-    needed = volume.array.size * 2 + volume.num_slices * _BYTES_PER_HEADER
-    check_place(folder.with_name(f".xray2mri-{secrets.token_hex(4)}"), needed)
 
 
 def _decimal(value: float) -> str:
