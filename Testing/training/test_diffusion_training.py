@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.simulation.knee_pair import KneePair
@@ -131,6 +132,25 @@ def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder
     assert late["held_out_loss"] < 0.9 * early["held_out_loss"]
     assert Xray2MRIUNet.from_pretrained(tmp_path / "late" / "unet").config.condition_names == ["p", "i"]
     assert (tmp_path / "late" / "scheduler" / "scheduler_config.json").exists()
+    sheet = Image.open(tmp_path / "late" / "samples" / "held-out-000150.png")
+    assert sheet.size == (7 * 256, 3 * 256)  # a film, then three true and three generated slices, for three knees
+
+
+def test_bent_variants_of_a_knee_differ_and_keep_their_grade(pairs: Path, autoencoder: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    from Xray2MRILib.models.presets import build_components
+    from Xray2MRILib.training.pair_data import KneeLatents, encode_pairs
+
+    vae = AutoencoderKL.from_pretrained(autoencoder).eval()
+    encoder = build_components("tiny")["radiograph_encoder"]
+    first, again, second = (encode_pairs(pairs, vae, encoder, 2, seed, bend_mm=4.0) for seed in (1, 1, 2))
+    assert torch.equal(first.mean, again.mean)
+    assert torch.equal(first.crops, again.crops)
+    assert (first.mean.float() - second.mean.float()).abs().mean() > 0.01
+    both = KneeLatents.joined([first, second])
+    assert len(both) == 6
+    assert both.grades.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_soft_grades_are_probabilities_that_mostly_keep_the_grade() -> None:

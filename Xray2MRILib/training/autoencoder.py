@@ -8,7 +8,6 @@ Patches rather than whole slices, because the network is convolutional and patch
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .classifier import learning_rate_factor
 from .pair_data import exposed_crops, load_volumes
 from .precision import autocast, choose_device, measured_precision
+from .training_log import TrainingLog
 
 
 def companded(images: Tensor, exponent: float) -> Tensor:
@@ -88,36 +88,34 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     precision = measured_precision(config["precision"], device, lambda: vae(probe).sample)
     print(f"{len(volumes)} knees, {precision} on {device}", flush=True)
 
-    started, losses = time.monotonic(), []
-    for step in range(state["step"], config["steps"]):
-        generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
-        for group in optimiser.param_groups:
-            group["lr"] = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
-        images = _batch(volumes, films, config, generator).to(device)
-        entering = to_autoencoder_channels(images, vae.config.in_channels).to(memory_format=torch.channels_last)
-        with autocast(device, precision):
-            posterior = vae.encode(entering).latent_dist
-            decoded = to_grey(vae.decode(posterior.sample(generator)).sample)
-        loss = reconstruction_loss(
-            images,
-            decoded.float(),
-            posterior,
-            config["edge_weight"],
-            config["kl_weight"],
-            config.get("grey_exponent", 1.0),
-        )
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        average.step(vae.parameters())
-        losses.append(loss.item())
-        if (step + 1) % config["log_every"] == 0:
-            pace = (time.monotonic() - started) / (step + 1 - state["step"])
-            print(f"step {step + 1} loss {sum(losses) / len(losses):.4f} {pace:.2f} s/step", flush=True)
-            losses = []
-        if (step + 1) % config["save_every"] == 0:
-            save_checkpoint(checkpoint, vae, average, optimiser, {"step": step + 1})
+    with TrainingLog(output, config["log_every"]) as log:
+        for step in range(state["step"], config["steps"]):
+            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
+            for group in optimiser.param_groups:
+                group["lr"] = config["learning_rate"] * learning_rate_factor(
+                    step, config["warm_up_steps"], config["steps"]
+                )
+            images = _batch(volumes, films, config, generator).to(device)
+            entering = to_autoencoder_channels(images, vae.config.in_channels).to(memory_format=torch.channels_last)
+            with autocast(device, precision):
+                posterior = vae.encode(entering).latent_dist
+                decoded = to_grey(vae.decode(posterior.sample(generator)).sample)
+            loss = reconstruction_loss(
+                images,
+                decoded.float(),
+                posterior,
+                config["edge_weight"],
+                config["kl_weight"],
+                config.get("grey_exponent", 1.0),
+            )
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            average.step(vae.parameters())
+            log.loss(step + 1, loss.item())
+            if (step + 1) % config["save_every"] == 0:
+                save_checkpoint(checkpoint, vae, average, optimiser, {"step": step + 1})
     save_checkpoint(checkpoint, vae, average, optimiser, {"step": config["steps"]})
     average.copy_to(vae.parameters())
     return finish(vae.eval(), config, output, device)

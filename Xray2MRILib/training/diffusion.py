@@ -7,18 +7,20 @@ tokens, dropped at random as in Zero-123 (A19). Every slice of a knee shares its
 from __future__ import annotations
 
 import json
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
+from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.schedule import training_target
-from ..models.autoencoder import scaled_latents
+from ..diffusion.slice_loop import denoise
+from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -26,6 +28,7 @@ from .classifier import learning_rate_factor
 from .model_assembly import assemble_model
 from .pair_data import KneeLatents, encode_pairs, soft_grades
 from .precision import autocast, choose_device, measured_precision
+from .training_log import TrainingLog
 
 
 class Denoiser(nn.Module):
@@ -83,31 +86,30 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     if resume and checkpoint.exists():
         state = load_checkpoint(checkpoint, network, average, optimiser)
 
-    started, losses = time.monotonic(), []
-    for step in range(state["step"], config["steps"]):
-        generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
-        for group in optimiser.param_groups:
-            group["lr"] = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
-        with cast():
-            loss = denoising_loss(network, knees, scheduler, vae.config, config, generator, device)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        average.step(network.parameters())
-        losses.append(loss.item())
-        if (step + 1) % config["log_every"] == 0:
-            pace = (time.monotonic() - started) / (step + 1 - state["step"])
-            print(f"step {step + 1} loss {sum(losses) / len(losses):.4f} {pace:.2f} s/step", flush=True)
-            losses = []
-        if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
-            save_checkpoint(checkpoint, network, average, optimiser, {"step": step + 1})
-            average.store(network.parameters())
-            average.copy_to(network.parameters())
-            metrics = _held_out_loss(network, held_out, scheduler, vae.config, config, cast, device)
-            _write(network, scheduler, output, {"step": step + 1, **metrics})
-            average.restore(network.parameters())
-            print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
+    with TrainingLog(output, config["log_every"]) as log:
+        for step in range(state["step"], config["steps"]):
+            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
+            rate = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            with cast():
+                loss = denoising_loss(network, knees, scheduler, vae.config, config, generator, device)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            average.step(network.parameters())
+            log.loss(step + 1, loss.item())
+            if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
+                save_checkpoint(checkpoint, network, average, optimiser, {"step": step + 1})
+                average.store(network.parameters())
+                average.copy_to(network.parameters())
+                metrics = _held_out_loss(network, held_out, scheduler, vae.config, config, cast, device)
+                log.scalars(step + 1, metrics)
+                log.picture(step + 1, "held-out", sampled_sheet(network, vae, scheduler, held_out, cast, device))
+                _write(network, scheduler, output, {"step": step + 1, **metrics})
+                average.restore(network.parameters())
+                print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
     assemble_model(Path(config["autoencoder"]), output, output / "model", config)
     return json.loads((output / "diffusion_metrics.json").read_text())
 
@@ -210,6 +212,35 @@ def _held_out_loss(
         losses[name] = sum(values) / len(values)
     network.train()
     return losses
+
+
+@torch.no_grad()
+def sampled_sheet(
+    network: Denoiser, vae: AutoencoderKL, scheduler: Any, knees: KneeLatents, cast: Any, device: torch.device,
+    *, rows: int = 3, depths: tuple[int, ...] = (14, 24, 34), steps: int = 10,
+) -> np.ndarray:  # fmt: skip
+    """Grey sheet [H, W] in [0, 1]: per knee its normalised film, then true and generated slices in turn."""
+    network.eval()
+    chosen = [round(k * (len(knees) - 1) / max(rows - 1, 1)) for k in range(rows)]
+    lines = []
+    for knee in chosen:
+        crop = knees.crops[knee, :1, None].reshape(1, 1, 256, 256).float().to(device) / 127.5 - 1
+        count = len(depths)
+        vectors = {"p": torch.eye(5)[knees.grades[knee]][None], "i": knees.histograms[knee, :1]}
+        with cast():
+            latent = knees.radiograph_latents[knee, :1].float().to(device)
+            latent, token = network.encoder.trained_conditions(latent, crop)
+            conditions = RadiographConditions(latent, token, {n: v.to(device) for n, v in vectors.items()})
+            u = torch.tensor(depths, device=device).float() / (knees.mean.shape[1] - 1) * 2 - 1
+            noise = torch.randn(1, *knees.mean.shape[2:], generator=torch.Generator().manual_seed(0)).to(device)
+            made = denoise(
+                network.unet, scheduler, noise.expand(count, -1, -1, -1), u, conditions, num_inference_steps=steps
+            )
+            truth = scaled_latents(vae.config, knees.mean[knee, list(depths)].float().to(device))
+            both = decode_latents(vae, torch.stack((truth, made), dim=1).flatten(0, 1).to(vae.dtype))
+        lines.append(torch.cat((crop[0, 0].cpu(), *both[:, 0].float().cpu()), dim=1))
+    network.train()
+    return ((torch.cat(lines) + 1) / 2).clamp(0, 1).numpy()
 
 
 def _write(network: Denoiser, scheduler: Any, output: Path, metrics: dict[str, Any]) -> None:

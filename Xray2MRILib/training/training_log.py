@@ -1,0 +1,67 @@
+"""What a training run shows of itself: lines on the terminal, TensorBoard scalars and sample pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+
+class TrainingLog:
+    """Prints, and writes TensorBoard events to ``folder``/tensorboard where that package is installed.
+
+    Parameters
+    ----------
+    folder
+        Output folder of the run.
+    every
+        Steps whose mean loss makes one line and one point.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self._every, self._losses, self._since = every, [], time.monotonic()
+        self._folder = folder
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:  # an extra of the package; training does without
+            self._writer = None
+        else:
+            self._writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def loss(self, step: int, value: float) -> None:
+        """Count the loss of a step (from 1); every so many their mean is shown with the pace."""
+        self._losses.append(value)
+        if step % self._every:
+            return
+        mean, pace = sum(self._losses) / len(self._losses), (time.monotonic() - self._since) / len(self._losses)
+        print(f"step {step} loss {mean:.4f} {pace:.2f} s/step", flush=True)
+        self.scalars(step, {"loss": mean, "seconds_per_step": pace})
+        self._losses, self._since = [], time.monotonic()
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Points of named curves."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, grey: np.ndarray) -> Path:
+        """Keep a picture [H, W] in [0, 1] as ``folder``/samples/NAME-STEP.png."""
+        from PIL import Image
+
+        path = self._folder / "samples" / f"{name}-{step:06d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray((np.clip(grey, 0, 1) * 255).round().astype(np.uint8)).save(path)
+        if self._writer is not None:
+            self._writer.add_image(name, np.clip(grey, 0, 1)[None], step)
+        return path
