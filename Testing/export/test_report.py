@@ -81,7 +81,7 @@ def test_nothing_is_loaded_from_elsewhere(page):
 
 
 def test_grades_and_figures_are_in_it(page):
-    for words in ("<1 %", "10 %", "30 %", "50 %", "12.84", "15.2", "PSNR (dB)", "Another contrast."):
+    for words in ("<1 %", "10 %", "30 %", "50 %", "12.84", "15.2", "PSNR, dB", "Another contrast."):
         assert words in page.text
     assert COMPARISON["verdict"] in page.text  # escaped once, and readable
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .per_slice_table import COMPARISON_COLUMNS
 
 
 def read_comparison(path: str | Path) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def _in_order(record: Any) -> bool:
     rows = record.get("per_slice")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "index" in row for row in rows):
         return False
-    numbers = [value for row in rows for value in row.values()]
+    numbers = [row[name] for row in rows for name in COMPARISON_COLUMNS if name in row]
     measures = list(record.get("summary", {}).values())
     return all(_is_number(value) for value in numbers) and all(isinstance(measure, dict) for measure in measures)
 

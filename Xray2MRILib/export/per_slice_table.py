@@ -25,6 +25,7 @@ COMPARISON_COLUMNS = {
     "edge_mm": "edge distance (mm)",
     "f1": "edge F1",
     "correlation": "correlation with next slice",
+    "correlation_reference": "the same in the real MRI",
 }
 VOLUME_COLUMNS = {
     "index": "slice",

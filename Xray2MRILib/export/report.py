@@ -119,6 +119,8 @@ def _grades(record: dict[str, Any]) -> str:
 
 
 def _comparison(comparison: dict[str, Any]) -> str:
+    from ..comparison.report_texts import HOW_TO_READ
+
     parts = ["<h2>Comparison with a real MRI</h2>"]
     if comparison.get("verdict"):
         parts.append(f'<p class="verdict">{escape(str(comparison["verdict"]))}</p>')
@@ -127,6 +129,7 @@ def _comparison(comparison: dict[str, Any]) -> str:
         parts.append("<p>Every figure stands beside what a meaningless volume reaches on the same knee.</p>")
         parts.append(summary_table(comparison["summary"]))
     parts.append(per_slice_charts(comparison["per_slice"]))
+    parts.append(HOW_TO_READ.replace("<h2>", "<h3>").replace("</h2>", "</h3>"))
     every_slice = per_slice_html(comparison["per_slice"])
     parts.append(f"<details><summary>Figures of every slice</summary>{every_slice}</details>")
     return "".join(parts)

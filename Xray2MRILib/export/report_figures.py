@@ -24,9 +24,11 @@ def table(headings: list[str], rows: list[list[Any]], *, numbers: bool = True) -
 def summary_table(summary: dict[str, dict[str, Any]]) -> str:
     """One row a measure: the pseudo-MRI beside the controls that a meaningful figure must beat."""
     sources = list(dict.fromkeys(source for measure in summary.values() for source in measure))
-    headings = ["measure", *(source.replace("_", " ") for source in sources)]
+    from ..comparison.report_texts import MEASURE_NAMES
+
+    headings = ["median over slices", *(source.replace("_", " ") for source in sources)]
     rows = [
-        [COMPARISON_COLUMNS.get(name, name.replace("_", " ")), *(measure.get(source) for source in sources)]
+        [MEASURE_NAMES.get(name, name.replace("_", " ")), *(measure.get(source) for source in sources)]
         for name, measure in summary.items()
     ]
     return table(headings, rows)
