@@ -101,6 +101,16 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "preview": Field("text", "path of a PNG of the joint crop to write"),
         **{name: SETTINGS[name] for name in ("side", "roi", "knee")},
     },
+    # the result is described in Xray2MRILib.comparison.compare
+    "compare": {
+        "job": _JOB,
+        "volume": Field("text", "a volume file with its side-car", required=True),
+        "reference": Field("text", "an MRI of the same knee: volume file or folder of DICOM slices", required=True),
+        "align": Field("text", "rigid, similarity or none; rigid when absent"),
+        "initial": Field("numbers", "4 x 4 row by row, LPS mm: reference points to points of the volume"),
+        "controls": Field("text", "folder of other people's volumes"),
+        "output_folder": Field("text", "existing folder for what is written; the caller owns it", required=True),
+    },
     "export": {
         "job": _JOB,
         "volume": Field("text", "a volume file with its side-car", required=True),

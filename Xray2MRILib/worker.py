@@ -141,6 +141,7 @@ class Worker:
             "generate": self._generate,
             "densify": self._densify,
             "prepare": self._prepare,
+            "compare": self._compare,
             "export": self._export,
         }
 
@@ -231,6 +232,20 @@ class Worker:
             preview=message.get("preview") or None,
             should_cancel=self._reader.cancel.is_set,
         )
+
+    def _compare(self, message: dict[str, Any]) -> dict[str, Any]:
+        from .comparison.compare import compare
+
+        return compare(
+            message["volume"],
+            message["reference"],
+            method=message.get("align") or "rigid",
+            initial=message.get("initial"),
+            controls=message.get("controls"),
+            output_folder=message["output_folder"],
+            on_progress=lambda event: self._channel.send("progress", job=message["job"], **event),
+            should_cancel=self._reader.cancel.is_set,
+        ).result
 
     def _export(self, message: dict[str, Any]) -> dict[str, Any]:
         from .export.convert import convert

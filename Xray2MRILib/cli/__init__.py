@@ -20,6 +20,7 @@ from .terminal import Terminal
 # name -> what --help says; the module of the same name is imported only when its command is used
 COMMANDS = {
     "generate": "make a pseudo-MRI volume from one knee radiograph",
+    "evaluate": "compare a volume with a real MRI, beside controls that know nothing of the knee",
     "convert": "write a volume as another file, a DICOM series, a report or a table",
     "localize": "show which knees are found on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",

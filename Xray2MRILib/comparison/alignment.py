@@ -192,7 +192,7 @@ def _check_plausible(found: np.ndarray) -> None:
     turn = np.degrees(np.arccos(np.clip((np.trace(found[:3, :3] / scale) - 1) / 2, -1, 1)))
     if turn > _FARTHEST_TURN_DEG or not _SCALE_RANGE[0] < scale < _SCALE_RANGE[1]:
         raise ProcessingError(
-            f"The alignment went astray: it would turn the reference by {turn:.0f} degrees and scale it by {scale:.2f}.",
+            f"The alignment went astray: it would turn the reference by {turn:.0f} degrees, scale {scale:.2f}.",
             code="alignment-failed",
             hint="Place the reference by hand, or use the alignment none.",
         )

@@ -40,7 +40,7 @@ def read_reference(path: str | Path) -> ReferenceVolume:
         image = _dicom_series(path) if path.is_dir() or _is_dicom(path) else sitk.ReadImage(str(path))
     except RuntimeError:
         raise InputError(f"The reference {path.name} is damaged or not an image.", code="unreadable-reference",
-                         hint="Give an MR volume: NRRD, NIfTI, MHA, or a folder of DICOM slices.") from None  # fmt: skip
+                         hint="Give a volume: NRRD, NIfTI, MHA, or a folder of DICOM slices.") from None  # fmt: skip
     _check(image, path)
     return ReferenceVolume(sitk.Cast(image, sitk.sitkFloat32))
 

@@ -91,7 +91,7 @@ def _against_mean(evaluation: Evaluation) -> str:
     if all(signs[m] > 0 for m in grey):
         return f"It is also closer than the mean of training knees ({_figures(evaluation, MEAN, grey)})."
     if any(signs[m] for m in grey):
-        return f"By grey values the mean of training knees is closer by one measure and it by another, or level " \
+        return f"By grey values it and the mean of training knees are closer by one measure each, or level " \
                f"({_figures(evaluation, MEAN, grey)})."  # fmt: skip
     return f"By grey values it is about as close as the mean of training knees ({_figures(evaluation, MEAN, grey)})."
 

@@ -1,8 +1,8 @@
 """Regional SSIM of the paper: SSIM of edge pictures between the femur's lower and the tibia's upper third.
 
 The paper defines it in one sentence. Edges are Canny's with sigma 3, as numbers 0 and 1; the rows come from the
-reference alone (joint_region.py). Sparse edge pictures are alike where both are empty, so that AN EMPTY VOLUME WINS: never show
-it without the blank control, nor without edge_distance.py and boundary_f1.py beside it.
+reference alone (joint_region.py). Sparse edge pictures are alike where both are empty, so that AN EMPTY VOLUME WINS:
+never show it without the blank control, nor without edge_distance.py and boundary_f1.py beside it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""``xray2mri evaluate``: a pseudo-MRI beside a real MRI, with the controls that give the figures a meaning."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .film_arguments import add_json_argument, numbers
+from .terminal import Terminal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add = parser.add_argument
+    add("pseudo", metavar="PSEUDO", type=Path, help="volume that xray2mri generate wrote, with its side-car")
+    add(
+        "reference",
+        metavar="REFERENCE",
+        type=Path,
+        help="MRI of the same knee: NRRD, NIfTI, MHA, a folder of DICOM slices, or a simulated pair (.npz)",
+    )
+    add(
+        "--align",
+        choices=("rigid", "similarity", "none"),
+        default="rigid",
+        help="how the reference is brought onto the pseudo-MRI (default: %(default)s)",
+    )
+    add(
+        "--initial",
+        type=numbers,
+        metavar="M00,M01,...,M33",
+        help="4 x 4 matrix to start from, 16 numbers row by row, LPS mm, reference to pseudo-MRI",
+    )
+    add(
+        "--controls",
+        type=Path,
+        metavar="DIR",
+        help="folder of other people's volumes (default: one simulated knee that ships with the program)",
+    )
+    add("-o", "--output", type=Path, metavar="REPORT.html", help="report to write: one page with pictures inside")
+    add("--csv", type=Path, metavar="OUT.csv", help="figures per slice to write")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Compare; progress and warnings on stderr, the table (or JSON) on stdout."""
+    terminal.progress({"stage": "start", "step": 0, "of": 1, "fraction": 0.0, "eta_s": None})
+    from ..comparison.compare import compare
+
+    result = compare(
+        options.pseudo,
+        options.reference,
+        method=options.align,
+        initial=options.initial,
+        controls=options.controls,
+        report=options.output,
+        table=options.csv,
+        on_progress=terminal.progress,
+    ).result
+    terminal.warn(result["warnings"])
+    if options.json:
+        terminal.print_json(result)
+        return
+    terminal.print(result["verdict"])
+    terminal.print("")
+    for line in table_lines(result):
+        terminal.print(line)
+    for name in ("report", "table"):
+        if result.get(name):
+            terminal.print(f"{name:<11} {result[name]}")
+    terminal.say(result["notice"])
+
+
+def table_lines(result: dict[str, Any]) -> list[str]:
+    """The medians as lines of a table: one measure a line, the pseudo-MRI first."""
+    from ..comparison.report_texts import MEASURE_NAMES
+
+    names = list(result["summary"]["edge_mm"])
+    lines = [" " * 34 + "".join(f"{name:>18}" for name in names)]
+    for measure, title in MEASURE_NAMES.items():
+        values = result["summary"][measure]
+        cells = "".join(f"{_shown(values.get(name)):>18}" for name in names)
+        missing = result["undefined"][measure]["pseudo"]
+        remark = f"   undefined in {missing} of {len(result['per_slice'])} slices" if missing else ""
+        lines.append(f"{title:<34}{cells}{remark}")
+    correlation = result["summary"]["correlation"]
+    lines.append(
+        f"{'Correlation of neighbouring slices':<34}{_shown(correlation['pseudo']):>18}"
+        f"   reference {_shown(correlation['reference'])}; nearer is better, higher is not"
+    )
+    return lines
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
