@@ -67,12 +67,15 @@ def simulated_films(folder: Path, exposures: int) -> tuple[np.ndarray, np.ndarra
     """Films [N, 256, 256], their true grades [N], and which knee each shows [N]."""
     from Xray2MRILib.radiograph.preparation import normalise_crop
     from Xray2MRILib.simulation.film_appearance import expose, joint_crop
+    from Xray2MRILib.simulation.knee_parameters import MEAN_CROP_MM
     from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
     films, grades, knees = [], [], []
     for number, path in enumerate(list_pairs(folder)):
         pair = read_pair(path, volume=False)
         rng = np.random.default_rng([pair.parameters.seed, 41])
+        # pairs of another population are cut as this one's are
+        pair.parameters.crop_mm *= MEAN_CROP_MM / pair.parameters.mean_crop_mm
         for _ in range(exposures):
             films.append(normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)))
             grades.append(pair.parameters.kl_grade)
@@ -206,21 +209,19 @@ def graded(films: np.ndarray, grades: np.ndarray) -> dict[str, object]:
 
 def anatomy(folder: Path) -> dict[str, object]:
     """Means over the simulated knees: width of the plateau and, by grade, the narrower joint space in mm."""
-    import csv
+    from Xray2MRILib.simulation.pair_store import list_pairs, read_record
 
-    from Xray2MRILib.simulation.manifest import TABLE
-
-    with (folder / TABLE).open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    spaces = {g: [] for g in range(5)}
-    for row in rows:
-        both = [float(row[f"true_joint_space_{s}_mm"]) for s in ("medial", "lateral")]
-        spaces[int(row["kl_grade"])].append((*both, min(both)))
+    spaces: dict[int, list] = {g: [] for g in range(5)}
+    records = [read_record(path) for path in list_pairs(folder)]
+    for record in records:
+        both = list(record["joint_space_mm"].values())
+        spaces[record["parameters"]["kl_grade"]].append((record["joint_space_mm"]["medial"], min(both)))
+    templates = [record["parameters"]["template"] for record in records]
     return {
-        "knees": len(rows),
+        "knees": len(records),
         "joint_space_medial_mm": [round(float(np.mean([s[0] for s in spaces[g]])), 2) for g in range(5)],
-        "joint_space_narrower_mm": [round(float(np.mean([s[2] for s in spaces[g]])), 2) for g in range(5)],
-        "templates": {name: sum(row["template"] == name for row in rows) for name in {row["template"] for row in rows}},
+        "joint_space_narrower_mm": [round(float(np.mean([s[1] for s in spaces[g]])), 2) for g in range(5)],
+        "templates": {name: templates.count(name) for name in sorted(set(templates))},
     }
 
 

@@ -133,9 +133,7 @@ def _description(folder: Path) -> dict:
         raise _refusal(folder, 'the "side" in its labels.json is neither "left" nor "right"')
     for value, entry in description["labels"].items():
         if not value.isdecimal() or int(value) == 0:
-            raise _refusal(
-                folder, f"its labels.json has the label {value[:20]!r}, which is not a positive whole number"
-            )
+            raise _refusal(folder, f"its labels.json has the label {value[:20]!r}, which is not a whole number above 0")
         if not isinstance(entry, dict) or not isinstance(entry.get("structure"), str):
             raise _refusal(folder, f'label {value} in its labels.json has no "structure"')
         tissue = entry.get("tissue")
