@@ -66,14 +66,15 @@ def _translated(text: str) -> str:
 class Desk:
     """The panel with its scene, as a user has it before him."""
 
-    def __init__(self, logic: Any) -> None:
+    def __init__(self, logic: Any, model: Path | None = None) -> None:
+        """``model`` is the folder of a model for quick()."""
         from Xray2MRIModule.panel.main_panel import MainPanel
         from Xray2MRIModule.parameter_node import Xray2MRIParameterNode
 
         if not hasattr(Xray2MRIParameterNode, "connectGui"):
             Xray2MRIParameterNode.connectGui = connect_gui
             Xray2MRIParameterNode.disconnectGui = disconnect_gui
-        self.logic = logic
+        self.logic, self.model = logic, model
         self.scene = slicer.mrmlScene
         logic.getParameterNode = self.parameterNode
         self.root = load_panel(UI_FILE)
@@ -126,6 +127,9 @@ class Desk:
 
     def quick(self, slices: int = 30, steps: int = 2) -> None:
         """Choices that make a volume in seconds, entered in the widgets."""
+        if self.model is not None:
+            self.ui.modelSelector.setCurrentIndex(1)
+            self.ui.modelFolderEdit.currentPath = str(self.model)
         self.ui.stepsSpinBox.value = steps
         self.ui.densitySlider.value = float(slices)
 

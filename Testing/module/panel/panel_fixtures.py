@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,8 +44,8 @@ def warm_logic(slicer_modules: None) -> Iterator[Any]:
 
 
 @pytest.fixture
-def desk(warm_logic: Any, faultless: None) -> Iterator[Desk]:
+def desk(warm_logic: Any, faultless: None, tiny_model: Path) -> Iterator[Desk]:
     """A fresh panel on an empty scene; a slot that raises fails the test."""
-    desk = Desk(warm_logic)
+    desk = Desk(warm_logic, tiny_model)
     yield desk
     desk.close()

@@ -79,6 +79,7 @@ class MainPanel:
     def cleanup(self) -> None:
         """The panel goes away for good."""
         self.logic.removeObserverFunction(self._onLogicEvent)
+        self.view.left()
         self.setParameterNode(None)
         for section in self.sections:
             section.cleanup()
