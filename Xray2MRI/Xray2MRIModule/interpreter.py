@@ -107,12 +107,12 @@ def childEnvironment(python: str) -> dict[str, str]:
 
 
 def _environmentBeforeSlicer() -> dict[str, str]:
-    try:
+    environment = dict(os.environ)
+    application = getattr(sys.modules.get("slicer"), "app", None)
+    if hasattr(application, "startupEnvironment"):  # in the application, not in a process beside it
         import slicer.util
 
         environment = dict(slicer.util.startupEnvironment())
-    except (ImportError, AttributeError):  # not inside the application
-        environment = dict(os.environ)
     return {name: value for name, value in environment.items() if name.upper() not in _OWN_TO_SLICER}
 
 

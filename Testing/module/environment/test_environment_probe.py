@@ -7,13 +7,21 @@ import os
 import subprocess
 import sys
 import time
+import types
 import venv
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from Xray2MRIModule.environment import REQUIREMENTS_FILE, EnvironmentProbe, requirements
-from Xray2MRIModule.interpreter import childEnvironment, libraryFolder
+from Xray2MRIModule.interpreter import (
+    applicationPython,
+    childEnvironment,
+    chooseExternalPython,
+    externalPython,
+    inferencePython,
+    libraryFolder,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -196,3 +204,37 @@ def test_the_child_finds_the_library_and_not_the_settings_of_slicer(bare_python,
     program = "import json, sys, Xray2MRILib; print(json.dumps([Xray2MRILib.__version__, sys.flags.utf8_mode]))"
     told = subprocess.run([bare_python, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(told.stdout)[1] == 1
+
+
+def test_another_python_starts_in_the_environment_from_before_slicer(bare_python, monkeypatch):
+    """Slicer's launcher adds its libraries to the environment; the function that undoes it belongs to Slicer."""
+    util = types.ModuleType("slicer.util")
+    util.startupEnvironment = lambda: {"PATH": "/usr/bin", "LANG": "C.UTF-8"}
+    slicer = types.ModuleType("slicer")
+    slicer.util, slicer.app = util, types.SimpleNamespace(startupEnvironment=None)
+    monkeypatch.setitem(sys.modules, "slicer", slicer)
+    monkeypatch.setitem(sys.modules, "slicer.util", util)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/slicer/lib")
+    environment = childEnvironment(bare_python)
+    assert environment["PATH"] == "/usr/bin"
+    assert "LD_LIBRARY_PATH" not in environment
+    assert childEnvironment(sys.executable)["LD_LIBRARY_PATH"] == "/slicer/lib"
+
+
+def test_the_choice_of_another_python(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "qt", None)
+    chooseExternalPython(sys.executable)
+    try:
+        assert inferencePython() == externalPython() == sys.executable
+        for bad, words in (
+            ("python3", "not complete"),
+            (str(tmp_path), "is a folder"),
+            (str(tmp_path / "x"), "no file"),
+        ):
+            with pytest.raises(ValueError, match=words):
+                chooseExternalPython(bad)
+        assert externalPython() == sys.executable
+    finally:
+        chooseExternalPython("")
+    assert externalPython() is None
+    assert inferencePython() == applicationPython()
