@@ -257,6 +257,7 @@ class Worker:
             film=message.get("radiograph"),
             comparison=message.get("comparison"),
             keep_identifiers=bool(message.get("keep_identifiers")),
+            should_cancel=self._reader.cancel.is_set,
         )
         return {"files": [str(path) for path in files]}
 

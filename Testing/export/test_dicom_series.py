@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "radiograph"))
 from film_files import sample_pixels, write_dicom
 from volumes import asymmetric_volume
 
-from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.errors import Cancelled, InputError, ProcessingError
 from Xray2MRILib.export.dicom_series import write_dicom_series
 
 PATIENT = {
@@ -189,6 +189,26 @@ def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
     with pytest.raises(ProcessingError, match="no room"):
         write_dicom_series(asymmetric_volume(5), tmp_path / "s")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cancelled_series_leaves_nothing(tmp_path):
+    asked = []
+
+    def after_three() -> bool:
+        asked.append(len(list(tmp_path.glob(".xray2mri-*/*.dcm"))))
+        return len(asked) > 3
+
+    with pytest.raises(Cancelled):
+        write_dicom_series(asymmetric_volume(5), tmp_path / "s", should_cancel=after_three)
+    assert asked == [0, 1, 2, 3]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_name_stays_one_value(tmp_path):
+    volume = asymmetric_volume(2, model={"name": "org\\model" + "x" * 90})
+    image = pydicom.dcmread(write_dicom_series(volume, tmp_path / "s")[0])
+    assert isinstance(image.ManufacturerModelName, str)
+    assert len(image.ManufacturerModelName) == 64
 
 
 def test_a_missing_film_is_named(tmp_path):

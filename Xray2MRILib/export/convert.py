@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ def convert(
     film: str | Path | None = None,
     comparison: str | Path | None = None,
     keep_identifiers: bool = False,
+    should_cancel: Callable[[], bool] | None = None,
 ) -> list[Path]:
     """Write a saved volume in another form; returns the files.
 
@@ -64,8 +66,10 @@ def convert(
         JSON file of a comparison with a real MRI, for report and table.
     keep_identifiers
         Take over patient and study of a DICOM film into a DICOM series.
+    should_cancel
+        Asked before every image of a DICOM series.
 
-    Raises InputError and ProcessingError; nothing half-written is left.
+    Raises InputError, ProcessingError and Cancelled; nothing half-written is left.
     """
     form = form or format_of(output)
     if form not in FORMATS:
@@ -79,7 +83,9 @@ def convert(
     if form == "dicom":
         from .dicom_series import write_dicom_series
 
-        return write_dicom_series(source, output, film=film, keep_identifiers=keep_identifiers)
+        return write_dicom_series(
+            source, output, film=film, keep_identifiers=keep_identifiers, should_cancel=should_cancel
+        )
     if form == "report" and format_of(output) == "dicom":
         return _report_folder(source, Path(output), film, figures)
     if form == "report":

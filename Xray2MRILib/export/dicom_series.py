@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import datetime
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import Cancelled
 from ..volume import geometry
 from ..volume.intensity_mapping import STANDARD_MAPPING, STORED_MAXIMUM
 from ..volume.provenance import notice
@@ -37,7 +39,12 @@ _BYTES_PER_HEADER = 6_000
 
 
 def write_dicom_series(
-    volume: PseudoMRI, folder: str | Path, *, film: str | Path | None = None, keep_identifiers: bool = False
+    volume: PseudoMRI,
+    folder: str | Path,
+    *,
+    film: str | Path | None = None,
+    keep_identifiers: bool = False,
+    should_cancel: Callable[[], bool] | None = None,
 ) -> list[Path]:
     """Write the volume as ``slice_001.dcm`` ... into a new or empty folder; returns the files, most anterior first.
 
@@ -48,9 +55,11 @@ def write_dicom_series(
     keep_identifiers
         Take over patient and study from that DICOM film, so that the series joins its study. Otherwise the images
         belong to a new, nameless patient.
+    should_cancel
+        Asked before every image.
 
     All UIDs are new. The folder appears complete or not at all. Raises InputError for a folder that holds files, cannot
-    be written or for an unreadable film, ProcessingError when writing fails.
+    be written or for an unreadable film, ProcessingError when writing fails, Cancelled.
     """
     folder = Path(folder)
     source = None if film is None else SourceFilm.read(film)
@@ -60,6 +69,8 @@ def write_dicom_series(
     needed = stored.nbytes + volume.num_slices * _BYTES_PER_HEADER
     with NewFolder(folder, needed) as temporary:
         for index, name in enumerate(names):
+            if should_cancel is not None and should_cancel():
+                raise Cancelled("Cancelled before the series was complete.")
             slice_image(common, volume, stored[index], index).save_as(temporary / name, enforce_file_format=True)
     return [folder / name for name in names]
 
@@ -148,7 +159,7 @@ def _add_series(image: Dataset, volume: PseudoMRI) -> None:
     image.PatientPosition = "HFS"  # nominal, as the whole pose
     image.Manufacturer = "Xray2MRI (research software)"
     model = volume.provenance.get("model") or {}
-    image.ManufacturerModelName = f"Xray2MRI model {model.get('name') or 'unknown'}"[:64]
+    image.ManufacturerModelName = _text(f"Xray2MRI model {model.get('name') or 'unknown'}")
     image.SoftwareVersions = __version__
 
 
@@ -178,6 +189,11 @@ def _add_scan(image: Dataset) -> None:
     image.ScanningSequence, image.SequenceVariant = "RM", "NONE"
     image.ScanOptions = image.MRAcquisitionType = ""
     image.RepetitionTime = image.EchoTime = image.EchoTrainLength = None
+
+
+def _text(words: str) -> str:
+    """A text of VR LO: at most 64 characters, no backslash, which would begin another value."""
+    return words.replace("\\", "/")[:64]
 
 
 def _decimal(value: float) -> str:
