@@ -53,11 +53,13 @@ def planInstallation(report: EnvironmentReport) -> InstallationPlan:
     if report.external:
         whose = "This Python is not Slicer's, so that Xray2MRI does not change it."
         return InstallationPlan(packages, damaged, possible=False, question=_byHand(whose, report.python))
-    protected = [package.name for package in unfit if package.state == "too old" and package.name in constraints()]
+    held = {name.lower() for name in constraints()}
+    protected = [package for package in unfit if package.state != "missing" and package.name.lower() in held]
     if protected:
+        names = ", ".join(package.name for package in protected)
         return InstallationPlan(packages, damaged, possible=False, question=(
-            f"This Slicer comes with a version of {', '.join(protected)} that is too old for Xray2MRI and must not be "
-            "replaced. Use a newer Slicer (5.12 or later), or choose a Python of your own for the computation."
+            f"What came with Slicer is too old for Xray2MRI or damaged ({names}) and must not be replaced under it. "
+            "Install Slicer 5.12 or later anew, or choose a Python of your own for the computation."
         ))  # fmt: skip
     if not _canInstall():
         older = "This application cannot install packages for modules; 3D Slicer 5.12 and later can."

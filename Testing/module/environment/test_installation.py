@@ -229,11 +229,12 @@ def test_another_python_is_left_to_its_owner():
     assert "requirements.txt" in plan.question
 
 
-def test_packages_of_slicer_are_never_planned_to_be_replaced(python):
-    plan = planInstallation(report(state("numpy", "1.24.0", "too old", ">=1.26")))
+@pytest.mark.parametrize(("installed", "found"), [("1.24.0", "too old"), (NUMPY, "broken")])
+def test_packages_of_slicer_are_never_planned_to_be_replaced(python, installed, found):
+    plan = planInstallation(report(state("numpy", installed, found, ">=1.26"), state("torch", None, "missing")))
     assert not plan.possible
-    assert "numpy" in plan.question
-    assert "newer Slicer" in plan.question
+    assert "(numpy)" in plan.question
+    assert "Install Slicer 5.12 or later" in plan.question
 
 
 def test_without_the_extension_the_question_says_what_that_means(python):
