@@ -62,7 +62,13 @@ def align(
     fixed, moving = sitk.Cast(fixed, sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32)
     to_moving = np.linalg.inv(start) if start is not None else np.eye(4)
     if method != "none":
-        to_moving = _registered(fixed, moving, method, to_moving if start is not None else None)
+        threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+        # sums over several threads differ in their last digits from run to run
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        try:
+            to_moving = _registered(fixed, moving, method, to_moving if start is not None else None)
+        finally:
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     return _resampled(fixed, moving, to_moving)
 
 
