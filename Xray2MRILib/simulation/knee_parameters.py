@@ -112,7 +112,8 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         scale=scale,
         femur_width=float(rng.normal(1.0, 0.025)),
         tibia_width=float(rng.normal(1.0, 0.025)),
-        rotation_deg=(float(rng.normal(0, 3)), float(rng.normal(0, 2.5)), float(rng.normal(0, 5))),
+        # The joint line of real crops drops to the medial side by 2.3 degrees on average.
+        rotation_deg=(float(rng.normal(0, 3)), float(rng.normal(-2.5, 2.2)), float(rng.normal(0, 5))),
         warp_mm=float(rng.uniform(1.0, 2.4)),
         fat_mm=float(np.clip(rng.lognormal(np.log(8.0), 0.5), 2.0, 26.0)),
         skin_mm=float(rng.uniform(1.2, 2.2)),
@@ -128,8 +129,9 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         # The joint crop follows the knee's size only in part: spans of 81-84 mm measured on two published knees.
         mean_crop_mm=MEAN_CROP_MM,
         crop_mm=float(MEAN_CROP_MM * (width / 71) ** 0.5 * np.clip(rng.normal(1, 0.04), 0.9, 1.12)),
-        # On OAI joint crops the joint line lies at 0.53-0.55 of the height, i.e. the centre is about 7 mm above it.
-        crop_offset_mm=(float(rng.normal(-7.0, 2.2)), float(rng.normal(0, 2.2))),
+        # On OAI joint crops the joint line lies at 0.58 of the height, i.e. 7 mm below the centre. The middle of the
+        # closed joint lies some 2.5 mm above the template's origin, which is on the tibial cartilage.
+        crop_offset_mm=(float(rng.normal(-9.7, 2.2)), float(rng.normal(0, 2.2))),
         source_mm=float(rng.uniform(1000, 1800)),
     )
 
