@@ -178,6 +178,15 @@ def test_a_comparison_with_or_without_its_envelope(tmp_path):
         assert read_comparison(path)["per_slice"][1]["psnr_db"] == 13.5
 
 
+def test_what_else_a_comparison_holds_does_no_harm(tmp_path):
+    path = tmp_path / "c.json"
+    rows = [{**row, "remark": "text", "correlation_reference": 0.95} for row in COMPARISON["per_slice"]]
+    path.write_text(json.dumps({**COMPARISON, "per_slice": rows, "lags": {"pseudo": [0.9]}, "calibration": None}))
+    text = _Page(report_html(asymmetric_volume(7), comparison=read_comparison(path))).text
+    assert "the same in the real MRI" in text
+    assert "remark" not in text
+
+
 def test_reports_are_written_whole_or_not_at_all(tmp_path):
     (tmp_path / "r.html").write_text("old")
     with pytest.raises(InputError):
