@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..methods.registry import METHOD_NAMES
 from ..resources import resource_path
 from .film_arguments import add_json_argument
 from .terminal import Terminal
 
-NETWORKS = ("autoencoder", "diffusion", "classifier", "film_check", "localizer")
+# what can be trained -> the module whose ``train`` does it; the recipe has the module's name
+NETWORKS = {
+    "autoencoder": "training.autoencoder",
+    "diffusion": "training.diffusion",
+    "classifier": "training.classifier",
+    "film_check": "training.film_check",
+    "localizer": "training.localizer",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,18 +39,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="change one entry of the recipe, e.g. --set steps=500 --set data=runs/pairs; may be repeated",
     )
+    add(
+        "--method",
+        metavar="NAME",
+        choices=METHOD_NAMES,
+        help=f"with diffusion: the system to train, one of {', '.join(METHOD_NAMES)}",
+    )
     add("--resume", action="store_true", help="go on from the checkpoint in the folder")
     add_json_argument(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Train; what the training says goes to stderr, its measurements to stdout."""
-    recipe = read_recipe(options.config or resource_path(f"recipes/{options.network}.json"))
+    module = NETWORKS[options.network]
+    recipe = read_recipe(options.config or resource_path(f"recipes/{module.rpartition('.')[2]}.json"))
+    if options.method is not None:
+        if options.network != "diffusion":
+            raise InputError(
+                f"--method does not apply to {options.network}.", code="bad-option", hint="It goes with diffusion."
+            )
+        recipe["method"] = options.method
     for change in options.set:
         _apply(recipe, change)
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
-    training = importlib.import_module(f"...training.{options.network}", __name__)
+    training = importlib.import_module(f"...{module}", __name__)
     with terminal.prints_as_remarks():
         metrics = training.train(recipe, options.output, resume=options.resume)
     from ..volume.provenance import plain

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 from .adaptive_weight import AdaptiveWeight
 from .depth_embedding import DepthEmbedding
 
-_ADDED = ("depth_embedding.", "adaptive_weights.")
-
 
 class Xray2MRIUNet(ModelMixin, ConfigMixin):
     """Conditional U-Net; equal to the stock network of the same weights until its added parts are trained.
@@ -44,6 +42,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
     """
 
     _supports_gradient_checkpointing = True
+    _added = ("depth_embedding.", "adaptive_weights.")  # parts that the stock network lacks
 
     @register_to_config
     def __init__(
@@ -96,6 +95,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         depth: Tensor | None = None,
         conditions: Mapping[str, Tensor] | None = None,
         token: Tensor | None = None,
+        to_middle: Tensor | None = None,
     ) -> Tensor:
         """Predicted noise (or v) [B, 4, h, w].
 
@@ -111,6 +111,8 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
             {"p": [B, 5], "i": [B, 64]}, each summing to 1; names that this network does not use are ignored.
         token
             [B, N, cross_attention_dim]; None or all zeros is the null token.
+        to_middle
+            Added to what enters the middle block, of its shape; for networks with a side path.
         """
         batch = sample.shape[0]
         timesteps = torch.as_tensor(timestep, device=sample.device).reshape(-1).expand(batch)
@@ -128,6 +130,8 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
             hidden, block_skips = block(hidden_states=hidden, temb=embedding, **_attending(block, token))
             skips += block_skips
 
+        if to_middle is not None:
+            hidden = hidden + to_middle
         hidden = self.mid_block(hidden, time, **_attending(self.mid_block, token))
 
         for stage, block in enumerate(self.up_blocks):
@@ -146,7 +150,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         Raises ValueError when a tensor is missing, unknown or of another shape; the added parts keep their values.
         """
         own = self.state_dict()
-        wanted = {name for name in own if not name.startswith(_ADDED)}
+        wanted = {name for name in own if not name.startswith(self._added)}
         if wanted != set(weights):
             difference = sorted(wanted ^ set(weights))
             raise ValueError(f"weights differ from the stock network in {len(difference)} tensors: {difference[:3]}")
@@ -157,7 +161,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
 
     def added_parameters(self) -> list[nn.Parameter]:
         """Parameters that a stock network lacks: those that train at ten times the rate (A14)."""
-        return [parameter for name, parameter in self.named_parameters() if name.startswith(_ADDED)]
+        return [parameter for name, parameter in self.named_parameters() if name.startswith(self._added)]
 
 
 def _attending(block: nn.Module, token: Tensor) -> dict[str, Tensor]:

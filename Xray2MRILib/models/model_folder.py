@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 
 from ..diffusion.schedule import check_schedule
 from ..errors import InputError, ProcessingError
+from ..methods.registry import unet_class, unet_class_in
 from ..resources import resource_path
 from ..shipped_weights import CHECKSUMS_FILE, sha256_of, write_json
 from .conditional_unet import Xray2MRIUNet
@@ -83,7 +84,12 @@ def verify_model(folder: Path) -> dict[str, str]:
     index = _read_json(folder / INDEX_FILE)
     for name, network in NETWORKS.items():
         entry = index.get(name)
-        if not isinstance(entry, list) or entry[-1:] != [network.__name__]:
+        known = isinstance(entry, list) and entry and isinstance(entry[-1], str)
+        if known and name == "unet":
+            known = unet_class(entry[-1]) is not None  # of the model or of a system it is compared with
+        elif known:
+            known = entry[-1] == network.__name__
+        if not known:
             raise ProcessingError(
                 f"The model folder {folder.name} names no {network.__name__} as its {name}.",
                 code="other-model",
@@ -141,6 +147,7 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
     components: dict[str, Any] = {}
     try:
         for name, network in NETWORKS.items():
+            network = unet_class_in(folder / name) if name == "unet" else network
             components[name], report = network.from_pretrained(
                 folder / name,
                 use_safetensors=True,

@@ -106,11 +106,17 @@ RADIOGRAPH_ENCODER: dict[str, dict[str, Any]] = {
 }
 
 
-def build_components(preset: str, **changes: dict[str, Any]) -> dict[str, Any]:
+def latent_channels(preset: str) -> int:
+    """Channels of a latent slice."""
+    return AUTOENCODER[preset]["latent_channels"]
+
+
+def build_components(preset: str, *, method: str = "xray2mri", **changes: dict[str, Any]) -> dict[str, Any]:
     """Untrained networks and scheduler: {"autoencoder", "unet", "radiograph_encoder", "scheduler"}.
 
-    ``changes`` alters single configuration entries per component, e.g. ``unet={"guidance": "sum"}`` or
-    ``scheduler={"prediction_type": "v_prediction"}``. Raises InputError for an unknown preset.
+    ``method`` is one of methods.registry. ``changes`` alters single configuration entries per component, e.g.
+    ``unet={"guidance": "sum"}`` or ``scheduler={"prediction_type": "v_prediction"}``. Raises InputError for an unknown
+    preset or method.
     """
     if preset not in PRESETS:
         raise InputError(
@@ -119,16 +125,22 @@ def build_components(preset: str, **changes: dict[str, Any]) -> dict[str, Any]:
     from diffusers import AutoencoderKL
 
     from ..diffusion.schedule import ddim_schedule
-    from .conditional_unet import Xray2MRIUNet
+    from ..methods.registry import method_named, unet_class
     from .radiograph_encoder import RadiographEncoder
 
     unknown = set(changes) - {"autoencoder", "unet", "radiograph_encoder", "scheduler"}
     if unknown:
         raise ValueError(f"no component is named {', '.join(sorted(unknown))}")
+    chosen = method_named(method)
+    own = chosen.changes(preset)
+    entries = {
+        name: sizes_of[preset] | own.get(name, {}) | changes.get(name, {})
+        for name, sizes_of in (("autoencoder", AUTOENCODER), ("unet", UNET), ("radiograph_encoder", RADIOGRAPH_ENCODER))
+    }
     return {
-        "autoencoder": AutoencoderKL(**(AUTOENCODER[preset] | changes.get("autoencoder", {}))),
-        "unet": Xray2MRIUNet(**(UNET[preset] | changes.get("unet", {}))),
-        "radiograph_encoder": RadiographEncoder(**(RADIOGRAPH_ENCODER[preset] | changes.get("radiograph_encoder", {}))),
+        "autoencoder": AutoencoderKL(**entries["autoencoder"]),
+        "unet": unet_class(chosen.unet)(**entries["unet"]),
+        "radiograph_encoder": RadiographEncoder(**entries["radiograph_encoder"]),
         "scheduler": ddim_schedule(**changes.get("scheduler", {})),
     }
 

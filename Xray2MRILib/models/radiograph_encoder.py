@@ -92,7 +92,10 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         elif token_encoder == "features":
             if not feature_channels:
                 raise ValueError("token_encoder features needs feature_channels")
-        elif token_encoder != "none":
+        elif token_encoder == "none":
+            if not feature_channels:  # something for a file to hold, and to tell device and number type by
+                self.register_buffer("unused", torch.zeros(1))
+        else:
             raise ValueError(f"token_encoder must be clip, convolutional, features or none, not {token_encoder!r}")
 
     def forward(self, image: Tensor) -> Tensor | None:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.schedule import training_target
 from ..diffusion.slice_loop import denoise
+from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
@@ -47,7 +48,9 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote), preset,
+        data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote), method (a
+        name of methods.registry), latents (folder for the encoded knees, which runs that differ in nothing but the
+        method may share; null for ``output``), preset,
         changes (of the preset's components), variants (how many bent versions of each knee), bend_mm (see film_frame),
         steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1 draws all steps t alike; 2 in proportion
         to t, because the noisy ones decide the anatomy), learning_rate, warm_up_steps, weight_decay, ema_decay,
@@ -60,7 +63,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     if config.get("threads"):
         torch.set_num_threads(config["threads"])
     device = choose_device(config["device"])
-    parts = build_components(config["preset"], **config.get("changes", {}))
+    parts = build_components(config["preset"], method=config.get("method", OURS), **config.get("changes", {}))
     vae = AutoencoderKL.from_pretrained(config["autoencoder"]).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
     network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
@@ -71,9 +74,11 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     precision = measured_precision(config["precision"], device, trial)
     cast = partial(autocast, device, precision)
     encode = partial(encode_once, vae=vae, encoder=encoder, config=config, cast=cast, device=device)
-    held_out = encode(Path(config["held_out"]), output / "latents-held_out.safetensors", variant=None)
+    latents = Path(config.get("latents") or output)
+    latents.mkdir(parents=True, exist_ok=True)
+    held_out = encode(Path(config["held_out"]), latents / "latents-held_out.safetensors", variant=None)
     variants = [
-        encode(Path(config["data"]), output / f"latents-{v}.safetensors", variant=v)
+        encode(Path(config["data"]), latents / f"latents-{v}.safetensors", variant=v)
         for v in range(config.get("variants", 1))
     ]
     knees = KneeLatents.joined(variants)

@@ -20,14 +20,14 @@ def assemble_model(
     """
     from diffusers import AutoencoderKL, DDIMScheduler
 
-    from ..models.conditional_unet import Xray2MRIUNet
+    from ..methods.registry import OURS, method_named, unet_class_in
     from ..models.radiograph_encoder import RadiographEncoder
     from ..pipeline import Xray2MRIPipeline
 
     try:
         parts = {
             "autoencoder": AutoencoderKL.from_pretrained(autoencoder, local_files_only=True),
-            "unet": Xray2MRIUNet.from_pretrained(diffusion / "unet", local_files_only=True),
+            "unet": unet_class_in(diffusion / "unet").from_pretrained(diffusion / "unet", local_files_only=True),
             "radiograph_encoder": RadiographEncoder.from_pretrained(
                 diffusion / "radiograph_encoder", local_files_only=True
             ),
@@ -41,14 +41,18 @@ def assemble_model(
             hint="Run xray2mri train autoencoder and xray2mri train diffusion to their ends first.",
         ) from error
     beside = autoencoder.parent / "autoencoder_metrics.json"
+    method = recipe.get("method", OURS)
     card = {
         "preset": recipe["preset"],
+        "method": {"name": method, "title": method_named(method).title},
         "training_data": "simulated knees made by this project; no patient's MRI",
         "licence": "Apache-2.0",
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
         "autoencoder_metrics": json.loads(beside.read_text()) if beside.exists() else {},
         "diffusion_metrics": metrics,
-        "recipe": {key: value for key, value in recipe.items() if key not in ("data", "held_out", "autoencoder")},
+        "recipe": {
+            key: value for key, value in recipe.items() if key not in ("data", "held_out", "autoencoder", "latents")
+        },
         "trained_from": {"autoencoder_sha256": sha256_of(next(iter(sorted(autoencoder.glob("*.safetensors")))))},
     }
     pipeline = Xray2MRIPipeline(**parts)

@@ -1,0 +1,107 @@
+"""Every system trained for a few steps by the command, saved, read back and used by the command, on drawn pairs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from Xray2MRILib.cli import main
+from Xray2MRILib.simulation.knee_pair import KneePair
+from Xray2MRILib.simulation.knee_parameters import draw
+from Xray2MRILib.simulation.pair_store import write_pair
+
+torch = pytest.importorskip("torch")
+
+
+def drawn_pair(seed: int) -> KneePair:
+    """A pair whose film shows a bright bar where the volume has a dark one, and slices that darken with the depth."""
+    rng = np.random.default_rng(seed)
+    row, width = int(rng.integers(110, 150)), int(rng.integers(40, 90))
+    volume = np.full((50, 256, 256), 0.6, np.float32)
+    volume[:, row : row + 12, 128 - width : 128 + width] = 0.05
+    volume *= np.linspace(1.0, 0.4, 50, dtype=np.float32)[:, None, None]
+    bone = rng.random((288, 288), np.float32) * 0.05
+    bone[row : row + 20, 144 - width : 144 + width] += 2.0
+    soft = np.ones((288, 288), np.float32) + np.linspace(0, 1, 288, dtype=np.float32)
+    return KneePair(draw(seed, seed % 5, ("t",), {"t": 72.0}), volume, bone, soft, {"medial": 4.0, "lateral": 5.0})
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    for seed in range(2):
+        write_pair(folder, seed, drawn_pair(seed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained autoencoder whose latents have about unit spread: what a method learns of them is not the point."""
+    from Xray2MRILib.models.presets import build_components
+
+    torch.manual_seed(0)
+    vae = build_components("tiny")["autoencoder"]
+    vae.register_to_config(latents_mean=[0.0] * 4, latents_std=[0.5] * 4)
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder" / "autoencoder"
+    vae.save_pretrained(folder)
+    return folder
+
+
+def arguments(pairs: Path, autoencoder: Path, output: Path, method: str, steps: int) -> list[str]:
+    entries = {
+        "data": pairs, "held_out": pairs, "autoencoder": autoencoder, "preset": "tiny", "variants": 1, "exposures": 1,
+        "latents": autoencoder.parent / "latents", "knees_per_batch": 2, "depths_per_knee": 2, "steps": steps,
+        "save_every": steps, "warm_up_steps": 1, "log_every": 50, "learning_rate": 0.01, "precision": "float32",
+        "device": "cpu", "threads": 1, "noise_emphasis": 1.0,
+    }  # fmt: skip
+    settings = [word for name, value in entries.items() for word in ("--set", f"{name}={value}")]
+    return ["train", "diffusion", "--method", method, "-o", str(output), "--json", *settings]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ldm", "x-diffusion", "cola-diff", "without-features"])
+def test_a_method_learns_and_its_folder_generates(
+    method: str, pairs: Path, autoencoder: Path, knee_film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from Xray2MRILib.methods.registry import method_named
+    from Xray2MRILib.models.model_folder import load_components, read_card
+
+    losses = []
+    for steps in (1, 40):
+        assert main(arguments(pairs, autoencoder, tmp_path / f"run-{steps}", method, steps)) == 0
+        losses.append(json.loads(capsys.readouterr().out)["metrics"]["held_out_loss"])
+    assert losses[1] < 0.9 * losses[0]
+
+    model = tmp_path / "run-40" / "model"
+    assert read_card(model)["method"] == {"name": method, "title": method_named(method).title}
+    unet = load_components(model)["unet"]
+    assert type(unet).__name__ == method_named(method).unet
+    from safetensors.torch import load_file
+
+    trained = load_file(tmp_path / "run-40" / "unet" / "diffusion_pytorch_model.safetensors")
+    assert set(trained) == set(unet.state_dict())
+    assert all(torch.equal(tensor.half().float(), trained[n].half().float()) for n, tensor in unet.state_dict().items())
+
+    volume = tmp_path / "knee.nrrd"
+    options = ["--slices", "3", "--steps", "2", "--kl-grade", "2", "--device", "cpu"]
+    assert main(["generate", str(knee_film), "-o", str(volume), "--model", str(model), *options]) == 0
+    capsys.readouterr()
+    record = json.loads((tmp_path / "knee.json").read_text())
+    assert record["model"]["method"]["name"] == method
+
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(volume)))
+    assert array.shape == (3, 256, 256)
+    assert np.isfinite(array).all()
+    assert not np.array_equal(array[0], array[2])
+
+
+def test_method_belongs_to_diffusion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "classifier", "--method", "ldm", "-o", str(tmp_path)]) == 2
+    assert "--method does not apply to classifier" in capsys.readouterr().err
+    assert main(["train", "diffusion", "--set", "method=cyclegan", "-o", str(tmp_path / "run")]) == 2
+    assert "no method named 'cyclegan'" in capsys.readouterr().err
