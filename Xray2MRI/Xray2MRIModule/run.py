@@ -51,7 +51,7 @@ class Run:
     nodeIds: dict[str, str] = field(default_factory=dict)
     listeners: dict[str, Callable[..., None] | None] = field(default_factory=dict, repr=False)
     name: str = ""
-    choices: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
     inserted: int = 0
 
     @property

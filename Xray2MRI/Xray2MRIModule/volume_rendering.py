@@ -56,6 +56,6 @@ def look_from_front(application: Application, view: Any, volume: Any) -> None:
     centre = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
     reach = max(bounds[2 * axis + 1] - bounds[2 * axis] for axis in range(3))
     camera.SetFocalPoint(*centre)
-    camera.SetPosition(centre[0] + 1.0 * reach, centre[1] + 2.0 * reach, centre[2] + 0.6 * reach)
+    camera.SetPosition(centre[0] + 1.2 * reach, centre[1] + 2.4 * reach, centre[2] + 0.6 * reach)
     camera.SetViewUp(0.0, 0.0, 1.0)
     camera.ResetClippingRange()

@@ -265,6 +265,30 @@ def test_two_looks_at_once_answer_once(warm, finished, until):
     assert failures == []
 
 
+def test_a_film_whose_file_lies_turned(warm, finished, knee_film, tmp_path, until):
+    """Slicer shows the file as it is stored; boxes must fit what is shown."""
+    from PIL import Image
+
+    upright = np.asarray(Image.open(knee_film).convert("L")).astype(np.int16)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(upright.T)[np.newaxis])
+    # columns of the file run down the leg, rows to the left
+    image.SetDirection((0.0, 1.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0, 0.0))
+    sitk.WriteImage(image, str(tmp_path / "turned.nrrd"))
+    film = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Turned")
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(tmp_path / "turned.nrrd"))
+    film.SetAndObserveStorageNodeID(storage.GetID())
+    assert storage.ReadData(film)
+    answers = []
+    warm.prepare(film, onDone=answers.append)
+    until(warm, lambda: answers)
+    # the library would have turned it: 300 columns
+    assert (answers[0]["film"]["columns"], answers[0]["film"]["rows"]) == (162, 300)
+    assert any("lies turned" in sentence for sentence in answers[0]["film_warnings"])
+    slicer.mrmlScene.RemoveNode(film)
+    slicer.mrmlScene.RemoveNode(storage)
+
+
 def test_the_scene_closes_in_mid_run(warm, finished, until):
     """The last test of this file: its scene is gone afterwards."""
     run, _ = finished

@@ -1,0 +1,146 @@
+"""The part of the logic that measures and writes: comparison with a real MRI, export."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import comparison_job, subject_folder
+from .comparison_chart import create_chart
+from .comparison_nodes import METRICS, create_comparison
+from .failure import Failure, JobFailed
+from .generation_job import RADIOGRAPH_ROLE
+from .job_control import JobControl
+from .provenance_attributes import NOT_FOR_DIAGNOSIS
+from .radiograph_image import film_file, is_radiograph, write_pixels
+from .run import Progress, Run
+from .volume_file import VolumeFiles
+
+VOLUME_GONE = Failure("volume-deleted", "The volume was deleted while it was worked on.", "Generate it again.")
+_FIGURES = ("per_slice", "summary", "verdict", "warnings")
+
+
+class EvaluationLogic(JobControl):
+    """Comparisons and exports; both work on the density that a volume shows."""
+
+    _files: VolumeFiles
+    _pixelsOnly: set[str]  # IDs of films whose file shows them turned
+
+    def compare(
+        self,
+        volumeNode: Any,
+        referenceNode: Any,
+        *,
+        align: str = "rigid",
+        initial: Any = None,
+        onProgress: Callable[[Progress], None] | None = None,
+        onDone: Callable[[Run], None] | None = None,
+        onError: Callable[[Failure], None] | None = None,
+    ) -> Run:
+        """Measure a pseudo-MRI against a real MRI; ``run.comparison`` holds the result.
+
+        ``align`` is "rigid", "similarity" or "none". ``initial`` is where the user put the real MRI: a linear transform
+        node or 16 numbers (LPS mm, row by row); transforms that the volumes lie under count in any case.
+        """
+        run = self._newRun("compare", onProgress=onProgress, onDone=onDone, onError=onError)
+        run.remember("volume", volumeNode)
+        run.remember("reference", referenceNode)
+
+        def fields() -> dict[str, Any]:
+            comparison_job.check_reference(volumeNode, referenceNode)
+            matrix = comparison_job.initial_matrix(volumeNode, referenceNode, initial)
+            (run.folder / "comparison").mkdir(parents=True, exist_ok=True)
+            return {
+                "volume": str(self._files.path(volumeNode, run.folder)),
+                "reference": str(comparison_job.write_reference(referenceNode, run.folder)),
+                "align": align,
+                "initial": matrix,
+                "output_folder": str(run.folder / "comparison"),
+            }
+
+        self._beginAlone(run, fields)
+        return run
+
+    def export(
+        self,
+        volumeNode: Any,
+        output: str | Path,
+        format: str = "file",
+        *,
+        comparison: Any = None,
+        keepIdentifiers: bool = False,
+        onProgress: Callable[[Progress], None] | None = None,
+        onDone: Callable[[Run], None] | None = None,
+        onError: Callable[[Failure], None] | None = None,
+    ) -> Run:
+        """Write a pseudo-MRI: ``format`` "file" (.nrrd, .nii.gz, .mha), "dicom" (a new or empty folder), "report"
+        (.html) or "table" (.csv).
+
+        ``comparison`` adds its figures to report and table. ``keepIdentifiers`` puts patient and study of a DICOM film
+        into a DICOM series. ``run.result["files"]`` lists what was written.
+        """
+        run = self._newRun("export", onProgress=onProgress, onDone=onDone, onError=onError)
+        run.remember("volume", volumeNode)
+
+        def fields() -> dict[str, Any]:
+            request = {
+                "volume": str(self._files.path(volumeNode, run.folder)),
+                "output": str(output),
+                "format": format,
+                "keep_identifiers": keepIdentifiers or None,
+            }
+            film = volumeNode.GetNodeReference(RADIOGRAPH_ROLE)
+            if film is not None and is_radiograph(film) is None:
+                request |= self._filmFields(run, film)
+            if comparison is not None:
+                figures = run.folder / "comparison.json"
+                figures.write_text(json.dumps({name: comparison.result.get(name) for name in _FIGURES}), "ascii")
+                request["comparison"] = str(figures)
+            return request
+
+        self._beginAlone(run, fields)
+        return run
+
+    def writeComparisonCsv(self, comparison: Any, path: str | Path) -> None:
+        """Write the figures per slice to a place of the user's. Raises OSError."""
+        if comparison.csvPath is not None and Path(comparison.csvPath).is_file():
+            shutil.copyfile(comparison.csvPath, path)
+            return
+        # of a saved scene
+        names = ["index", "depth_mm", *METRICS]
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            file.write(f"# pseudo-MRI: {NOT_FOR_DIAGNOSIS}\n")
+            table = csv.DictWriter(file, names, extrasaction="ignore")
+            table.writeheader()
+            table.writerows(comparison.result.get("per_slice") or [])
+
+    def _compareDone(self, run: Run) -> Failure | None:
+        volume = run.volumeNode
+        if volume is None:
+            return VOLUME_GONE
+        scene = self.application.scene
+        run.comparison = create_comparison(scene, volume, run.node("reference"), run.result)
+        create_chart(scene, run.comparison)
+        folder = subject_folder.run_folder(scene, volume)
+        if folder is not None:
+            roles = ("aligned", "difference", "paper", "transform", "summary", "chart")
+            nodes = [run.comparison.tableNode, *(run.comparison.node(role) for role in roles)]
+            subject_folder.put(scene, folder, *nodes)
+        return None
+
+    def _exportDone(self, run: Run) -> Failure | None:
+        return None
+
+    def _filmFields(self, run: Run, film: Any) -> dict[str, Any]:
+        failure = is_radiograph(film)
+        if failure is not None:
+            raise JobFailed(failure)
+        run.remember("radiograph", film)
+        if film.GetID() in self._pixelsOnly:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            return {"radiograph": str(write_pixels(film, run.folder))}
+        return {"radiograph": str(film_file(self.application, film, run.folder))}
