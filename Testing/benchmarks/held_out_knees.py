@@ -4,7 +4,8 @@
 
 For every held-out knee one film is exposed and a volume generated. Within the joint box (rows 95-205, columns 45-211 of
 256, i.e. about 69 x 104 mm) each control stands where the own generated volume stands: another knee's real volume, the
-mean of training volumes, a blank volume, and the volume generated from another knee's film.
+mean of training volumes, a blank volume, and the volume generated from another knee's film. Measures are those of
+Xray2MRILib.metrics.
 """
 
 from __future__ import annotations
@@ -15,42 +16,29 @@ from pathlib import Path
 
 import numpy as np
 
-BOX = (slice(95, 205), slice(45, 211))
+from Xray2MRILib.metrics.boundary_f1 import boundary_f1
+from Xray2MRILib.metrics.canny_edges import EdgeMap, canny_edges
+from Xray2MRILib.metrics.edge_distance import edge_distance_mm
+from Xray2MRILib.metrics.psnr import psnr_db
+from Xray2MRILib.metrics.ssim import ssim
+from Xray2MRILib.metrics.summary import summarise
+
+BOX = (95, 205, 45, 211)  # first row, end row, first column, end column
 PIXEL_MM = 0.625
-FARTHEST_MM = 10.0
-
-
-def edge_distance_mm(truth: np.ndarray, found: np.ndarray) -> float:
-    """Symmetric mean distance of Canny edges (sigma 3) of two slices in mm, cut at 10 mm; no edges count 10 mm."""
-    from scipy.ndimage import distance_transform_edt
-    from skimage.feature import canny
-
-    edges = [canny(image, sigma=3)[BOX] for image in (truth, found)]
-    if not all(e.any() for e in edges):
-        return FARTHEST_MM
-    distances = [np.minimum(distance_transform_edt(~e) * PIXEL_MM, FARTHEST_MM) for e in edges]
-    return float((distances[1][edges[0]].mean() + distances[0][edges[1]].mean()) / 2)
+HIGHER_IS_CLOSER = {"psnr_db": True, "ssim": True, "edge_mm": False, "f1": True}
 
 
 def compare(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
-    """Medians over slices of PSNR (dB), SSIM and edge distance (mm) of volumes [S, 256, 256] in [0, 1]."""
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-    rows = []
-    for a, b in zip(truth, found, strict=True):
-        a64, b64 = a[BOX].astype(np.float64), b[BOX].astype(np.float64)
-        mse_floor = np.mean((a64 - b64) ** 2) == 0
-        rows.append(
-            (
-                99.0 if mse_floor else peak_signal_noise_ratio(a64, b64, data_range=1.0),
-                structural_similarity(
-                    a64, b64, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-                ),
-                edge_distance_mm(a, b),
-            )
-        )
-    psnr, ssim, edge = np.median(np.array(rows), axis=0)
-    return {"psnr_db": float(psnr), "ssim": float(ssim), "edge_mm": float(edge)}
+    """Medians over slices of PSNR (dB), SSIM, edge distance (mm) and edge F1 of volumes [S, 256, 256] in [0, 1]."""
+    box = (slice(None), slice(BOX[0], BOX[1]), slice(BOX[2], BOX[3]))
+    edges = [EdgeMap(canny_edges(volume), BOX) for volume in (truth, found)]
+    values = {
+        "psnr_db": psnr_db(truth[box], found[box]),
+        "ssim": ssim(truth[box], found[box]),
+        "edge_mm": edge_distance_mm(*edges, pixel_mm=PIXEL_MM),
+        "f1": boundary_f1(*edges),
+    }
+    return {name: summarise(slices).median for name, slices in values.items()}
 
 
 def main() -> None:
@@ -100,12 +88,14 @@ def main() -> None:
     for name, rows in table.items():
         report[name] = {
             metric: [round(float(np.percentile([r[metric] for r in rows], q)), 3) for q in (50, 25, 75)]
-            for metric in ("psnr_db", "ssim", "edge_mm")
+            for metric in HIGHER_IS_CLOSER
         }
         if name != "own":
             report[name]["own_closer_share"] = {
-                metric: round(float(np.mean([sign * (o[metric] - r[metric]) > 0 for o, r in pairs])), 3)
-                for metric, sign in (("psnr_db", 1), ("ssim", 1), ("edge_mm", -1))
+                metric: round(
+                    float(np.mean([o[metric] > r[metric] if higher else o[metric] < r[metric] for o, r in pairs])), 3
+                )
+                for metric, higher in HIGHER_IS_CLOSER.items()
                 for pairs in [list(zip(table["own"], rows, strict=True))]
             }
     arguments.output.write_text(json.dumps(report, indent=1))

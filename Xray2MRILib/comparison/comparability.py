@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..metrics.leg_mask import leg_mask
 
 if TYPE_CHECKING:
     import SimpleITK
 
-    from .evaluation import Target
+    from .evaluation import Evaluation
 
 _LEAST_CORRELATION = 0.25  # of grey values in the leg; own pairs of one contrast lie well above
 _LEAST_COVERED = 0.1
@@ -40,17 +39,17 @@ def check_comparable(reference: np.ndarray, covered: np.ndarray) -> None:
 
 
 def warnings_about(
-    image: np.ndarray, target: Target, native: SimpleITK.Image, matrix: np.ndarray, pitch_mm: float, simulated: bool
+    evaluation: Evaluation, native: SimpleITK.Image, matrix: np.ndarray, pitch_mm: float, simulated: bool
 ) -> list[str]:
     """Sentences on what makes the figures less comparable; empty when nothing does.
 
-    ``image`` and ``target.volume`` are [S, H, W] in [0, 1]; ``native`` is the reference as it was read, ``matrix`` its
-    alignment and ``pitch_mm`` the distance between the pseudo-MRI's slices.
+    ``native`` is the reference as it was read, ``matrix`` its alignment and ``pitch_mm`` the distance between the
+    pseudo-MRI's slices.
     """
-    found = []
+    target, found = evaluation.target, []
     if simulated:
         found.append("The reference is a simulated knee, not a real MRI.")
-    if _other_contrast(image, target):
+    if _other_contrast(evaluation):
         found.append(
             "The reference seems to have another contrast than the OAI's water-excited T1 FLASH: PSNR, SSIM and "
             "difference maps say little; edge distance and F1 less than usual."
@@ -63,27 +62,27 @@ def warnings_about(
         found.append(
             "No joint line was found in the reference: RSSIM is undefined, and edges are measured in a nominal box."
         )
-    if len(image) != 50:
+    if len(evaluation.image) != 50:
         found.append(
-            f"The pseudo-MRI has {len(image)} slices; correlations of neighbouring slices depend on their distance "
+            f"The pseudo-MRI has {len(evaluation.image)} slices; correlations of neighbouring slices depend on their distance "
             f"({pitch_mm:.2f} mm) and compare with volumes of the same number only."
         )
     return found
 
 
-def _other_contrast(image: np.ndarray, target: Target) -> bool:
+def _other_contrast(evaluation: Evaluation) -> bool:
     """True when bone is bright in the reference, or its smoothed grey values do not go with the pseudo-MRI's at all."""
     from scipy.ndimage import gaussian_filter
 
-    inside = leg_mask(target.volume) & leg_mask(image)
+    target = evaluation.target
+    inside = np.logical_and(*evaluation.leg.values())
     if target.covered is not None:
         inside &= target.covered
     if inside.sum() < 1000:
         return True
-    pair = [
-        gaussian_filter(volume, (1.0, _SMOOTHING_PX, _SMOOTHING_PX))[inside].astype(np.float64)
-        for volume in (target.volume, image)
-    ]
+    sigma = (1.0, _SMOOTHING_PX, _SMOOTHING_PX)
+    volumes = (np.asarray(volume, np.float32) for volume in (target.volume, evaluation.image))
+    pair = [gaussian_filter(volume, sigma)[inside].astype(np.float64) for volume in volumes]
     if min(values.std() for values in pair) < 1e-6:
         return True
     return target.region.bright_bone or float(np.corrcoef(*pair)[0, 1]) < _LEAST_CORRELATION

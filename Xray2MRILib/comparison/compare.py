@@ -172,9 +172,7 @@ def _other_knees(pseudo: PseudoMRI, folder: Path) -> list[Control]:
 
 
 def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, evaluation: Evaluation) -> dict[str, Any]:
-    warnings = warnings_about(
-        pseudo.array, evaluation.target, real.image, alignment.matrix, pseudo.spacing[2], real.simulated
-    )
+    warnings = warnings_about(evaluation, real.image, alignment.matrix, pseudo.spacing[2], real.simulated)
     calibration = evaluation.calibration
     target = evaluation.target
     summary: dict[str, dict[str, Any]] = {

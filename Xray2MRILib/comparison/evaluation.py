@@ -56,7 +56,9 @@ class Target:
         """From a volume [S, H, W] in [0, 1]; ``covered`` is True where it has voxels, None everywhere."""
         region = find_joint_region(volume, pixel_mm)
         box = region.box or nominal_box(*volume.shape[1:])
-        return cls(volume, covered, region, box, EdgeMap(canny_edges(volume, covered), box), pixel_mm)
+        return cls(
+            np.asarray(volume, np.float64), covered, region, box, EdgeMap(canny_edges(volume, covered), box), pixel_mm
+        )
 
 
 @dataclass
@@ -76,6 +78,8 @@ class Evaluation:
         ``pseudo``, ``reference`` -> lag -> mean correlation over whole slices; the same with `` in leg`` at the end.
     adjacent
         ``pseudo``, ``reference`` -> [S - 1] correlation of each slice with the next.
+    leg
+        ``pseudo``, ``reference`` -> [S, H, W] bool leg mask.
     difference
         [S, H, W] signed Sobel difference, pseudo less reference, 0 where not covered.
     calibration
@@ -91,6 +95,7 @@ class Evaluation:
     summary: dict[str, dict[str, Summary]] = field(default_factory=dict)
     lags: dict[str, dict[int, float]] = field(default_factory=dict)
     adjacent: dict[str, np.ndarray] = field(default_factory=dict)
+    leg: dict[str, np.ndarray] = field(default_factory=dict)
     difference: np.ndarray | None = None
     calibration: UncertaintyCalibration | None = None
     closer_than: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -160,7 +165,7 @@ def evaluate(
     if covered is not None:
         found.difference[~covered] = 0
     if deviation is not None:
-        inside = leg_mask(mapped) if covered is None else leg_mask(mapped) & covered
+        inside = found.leg[REFERENCE] if covered is None else found.leg[REFERENCE] & covered
         if inside.sum() >= 100:
             found.calibration = uncertainty_calibration(mapped, image, deviation, inside)
     return found
@@ -171,6 +176,7 @@ def score(target: Target, image: np.ndarray, edges: np.ndarray) -> dict[str, np.
     top, bottom, left, right = target.box
     joint = (slice(None), slice(top, bottom), slice(left, right))
     covered = target.covered
+    image = np.asarray(image, np.float64)  # once for all measures
     in_joint = None if covered is None else covered[joint]
     image_map = EdgeMap(edges, target.box)
     whole_ssim, joint_ssim = ssim_with_box(target.volume, image, target.box, covered)
@@ -214,4 +220,5 @@ def _correlations(found: Evaluation, image: np.ndarray) -> None:
     for name, volume in ((PSEUDO, image), (REFERENCE, found.target.volume)):
         found.adjacent[name] = adjacent_correlation(volume)
         found.lags[name] = lag_curve(volume, LAGS)
-        found.lags[f"{name} in leg"] = lag_curve(volume, LAGS, leg_mask(volume))
+        found.leg[name] = leg_mask(volume)
+        found.lags[f"{name} in leg"] = lag_curve(volume, LAGS, found.leg[name])

@@ -66,5 +66,5 @@ def data_uri(picture: np.ndarray) -> str:
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "png", optimize=True)
+    Image.fromarray(picture).save(stream, "png")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -48,7 +48,7 @@ def checked_pair(reference: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, 
         array = np.asarray(array)
         if not np.issubdtype(array.dtype, np.floating):
             raise TypeError(f"The {what} is {array.dtype}; map it to [0, 1] first, e.g. with unit_range.")
-        array = array.astype(np.float64)
+        array = array.astype(np.float64, copy=False)
         if array.size and not (array.min() >= -1e-6 and array.max() <= 1 + 1e-6):
             raise ValueError(f"Grey values of the {what} must lie in [0, 1], not [{array.min():g}, {array.max():g}].")
         pair.append(array)
