@@ -30,7 +30,7 @@ def made_map(folder: Path, *, side: str = "right", muscle: bool = True, **change
 
     folder.mkdir(parents=True, exist_ok=True)
     x, y, z = (np.arange(-60, 60.1, s) for s in (SPACING[0], SPACING[1], SPACING[2]))
-    z = np.arange(-70, 70.1, SPACING[2])
+    z = np.arange(-68.75, 70, SPACING[2])  # voxel faces at +-2.5 mm, where the gap ends
     up, back, left = np.meshgrid(z, y, x, indexing="ij")  # LPS: x to the left, y to the back, z upwards
     labels = np.zeros(up.shape, np.uint8)
     if muscle:
