@@ -64,7 +64,7 @@ def warnings_about(
         )
     if len(evaluation.image) != 50:
         found.append(
-            f"The pseudo-MRI has {len(evaluation.image)} slices; correlations of neighbouring slices depend on their pitch "
+            f"The pseudo-MRI has {len(evaluation.image)} slices; correlations of neighbours depend on their pitch "
             f"({pitch_mm:.2f} mm) and compare with volumes of the same number only."
         )
     return found

@@ -128,6 +128,8 @@ def evaluate(
 
     Raises ValueError for a constant reference or different shapes.
     """
+    from scipy.ndimage import binary_erosion
+
     if covered is not None and covered.all():
         covered = None
     check(REFERENCE)
@@ -163,7 +165,8 @@ def evaluate(
     _correlations(found, image)
     found.difference = signed_sobel_difference(mapped, image)
     if covered is not None:
-        found.difference[~covered] = 0
+        # the rim of what is covered is no outline
+        found.difference[~binary_erosion(covered, np.ones((1, 5, 5)), border_value=1)] = 0
     if deviation is not None:
         inside = found.leg[REFERENCE] if covered is None else found.leg[REFERENCE] & covered
         if inside.sum() >= 100:

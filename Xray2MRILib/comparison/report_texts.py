@@ -68,7 +68,7 @@ tr.artefact th,tr.artefact td{color:#8a8f98;font-style:italic}
 .captions{display:flex;font-size:12px;color:#454c56;height:22px}
 .captions span{flex:1;text-align:center}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:18px}
-.chart{width:100%;height:auto}
+.chart{width:100%;max-width:560px;height:auto}
 .chart text{font-size:12px;fill:#454c56}
 .chart .title{font-size:14px;font-weight:600;fill:#1c2026}
 .chart .grid{stroke:#e4e7eb}
