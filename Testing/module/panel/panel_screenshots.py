@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def walk(desk: Any, shot: Any) -> None:
     ui.moreChoicesBox.collapsed = False
     shot("5_choices")
     ui.moreChoicesBox.collapsed = True
-    desk.quick(50, 20)
+    desk.quick(50, 4)
     ui.generateButton.click()
     desk.until(lambda: ui.progressBar.value > 500)
     shot("6_generating")
@@ -65,11 +66,37 @@ def walk(desk: Any, shot: Any) -> None:
     desk.until(lambda: ui.generateButton.text == "Cancel" and ui.progressBar.value > 400)
     shot("8_more_slices")
     desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
-    only(ui, shown=("compare", "export"))
-    shot("9_before_comparison")
+    compare(desk)
+    only(ui, shown=("compare",))
+    shot("9_comparison")
+    only(ui, shown=("export",))
+    with tempfile.TemporaryDirectory() as folder:
+        ui.exportFolderEdit.currentPath = folder
+        ui.exportButton.click()
+        desk.until(lambda: ui.exportButton.text == "Export")
+        ui.exportFolderEdit.currentPath = "/home/reader/knees"
+        shot("10_export")
     only(ui, shown=("environment",))
     desk.until(lambda: ui.checkButton.enabled)
-    shot("10_environment")
+    shot("11_environment")
+
+
+def compare(desk: Any) -> None:
+    """Compare with a stand-in for a real MRI: the volume itself, moved, with noise."""
+    import numpy as np
+    import slicer
+    import vtk
+
+    volume = desk.parameters.volume
+    voxels = slicer.util.arrayFromVolume(volume).astype(np.float32)
+    voxels += np.random.default_rng(0).normal(0, 120, voxels.shape).astype(np.float32)
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    matrix.SetElement(0, 3, matrix.GetElement(0, 3) + 4.0)
+    reference = slicer.util.addVolumeFromArray(voxels, matrix, name="Test MRI of the knee")
+    desk.ui.referenceSelector.setCurrentNode(reference)
+    desk.ui.compareButton.click()
+    desk.until(lambda: desk.ui.compareButton.text == "Compare")
 
 
 def only(ui: Any, *_all: str, shown: tuple[str, ...]) -> None:

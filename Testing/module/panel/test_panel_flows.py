@@ -160,6 +160,17 @@ def test_what_if_grades_add_to_one_and_reach_the_volume(desk: Any, knee_film: Pa
     assert list(desk.parameters.grades) == pytest.approx(desk.panel.prepared["probabilities"])
 
 
+def test_what_is_hidden_stays_hidden_when_a_section_unfolds(desk: Any) -> None:
+    """ctk shows all children of a section that unfolds, also those hidden in the meantime."""
+    desk.ui.compareSection.collapsed = False
+    assert desk.ui.comparisonResult.isHidden()
+    assert desk.ui.compareMessageLabel.isHidden()
+    desk.ui.moreChoicesBox.collapsed = False
+    assert desk.ui.modelFolderEdit.isHidden()
+    assert desk.ui.stepsSpinBox.isHidden() is False
+    assert desk.ui.histogramCaptionLabel.isHidden()
+
+
 def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_film: Path) -> None:
     desk.load(knee_film)
     desk.quick()

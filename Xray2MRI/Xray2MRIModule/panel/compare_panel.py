@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from ..comparison_nodes import METRICS
 from .generate_panel import stageSentence
-from .section import Choice, Section, emphasised, say, withoutOptions
+from .section import Choice, Section, emphasised, say, show, withoutOptions
 
 
 class ComparePanel(Section):
@@ -41,7 +41,7 @@ class ComparePanel(Section):
                  and not self.logic.isBusy)  # fmt: skip
         ui.compareButton.text = _("Cancel") if running else _("Compare")
         ui.compareButton.enabled = running or ready
-        ui.comparisonResult.setVisible(self.panel.comparison is not None)
+        show(ui.comparisonResult, self.panel.comparison is not None)
         self._alignment.refresh()
         if parameters is not None and self.panel.comparison is not None:
             self._difference.show(parameters.differenceForm if parameters.showDifference else "off")

@@ -8,7 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ..parameter_node import settings
-from .section import Choice, Section, emphasised, say, withoutOptions
+from .section import Choice, Section, emphasised, say, show, withoutOptions
 
 DEPTH_MM = 73.5  # the slices always span this much of the knee, whatever their number
 
@@ -43,7 +43,7 @@ class GeneratePanel(Section):
         ui.moreChoicesBox.collapsed = True
         for label in (ui.stageLabel, ui.generateMessageLabel):
             say(label, "")
-        ui.progressBar.setVisible(False)
+        show(ui.progressBar, False)
         self._showModelFields()
 
     # what is shown
@@ -57,7 +57,7 @@ class GeneratePanel(Section):
             _("Cancelling ...") if cancelling else _("Cancel") if running else _("Generate pseudo-MRI")
         )
         ui.generateButton.enabled = not cancelling if running else ready and not self.logic.isBusy
-        ui.progressBar.setVisible(running)
+        show(ui.progressBar, running)
         for widget in (ui.moreChoicesBox, self.ui.whatIfCheckBox, self.ui.resetGradesButton):
             widget.enabled = not running
         self._device.refresh()
@@ -132,9 +132,9 @@ class GeneratePanel(Section):
     def _showModelFields(self) -> None:
         kind = self._model.value
         for widget in (self.ui.modelPlaceLabel, self.ui.modelFolderEdit):
-            widget.setVisible(kind == "folder")
+            show(widget, kind == "folder")
         for widget in (self.ui.modelNameLabel, self.ui.modelNameEdit):
-            widget.setVisible(kind == "hub")
+            show(widget, kind == "hub")
 
     # runs
 

@@ -7,7 +7,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from .section import Section, say
+from .section import Section, say, show
 
 _HISTOGRAM_HEIGHT = 48
 _BIN_WIDTH = 4
@@ -21,7 +21,7 @@ class GradePanel(Section):
         self._bars = [getattr(self.ui, f"gradeBar{grade}") for grade in range(5)]
         self._sliders = [getattr(self.ui, f"gradeSlider{grade}") for grade in range(5)]
         self._setting = False
-        self._shown: object = None
+        self._shown: object = self  # nothing yet, not even None
         self._slots = [self._slotOf(grade) for grade in range(5)]
         for slider, slot in zip(self._sliders, self._slots, strict=True):
             self.listen(slider, "valueChanged(double)", slot)
@@ -32,9 +32,9 @@ class GradePanel(Section):
         prepared, parameters = self.panel.prepared, self.parameters
         whatIf = parameters is not None and bool(parameters.whatIf)
         for bar, slider in zip(self._bars, self._sliders, strict=True):
-            bar.setVisible(not whatIf)
-            slider.setVisible(whatIf)
-        self.ui.resetGradesButton.setVisible(whatIf)
+            show(bar, not whatIf)
+            show(slider, whatIf)
+        show(self.ui.resetGradesButton, whatIf)
         self.ui.resetGradesButton.enabled = prepared is not None
         self._showEstimate(prepared)
         if whatIf:
@@ -58,8 +58,8 @@ class GradePanel(Section):
             ).format(grade=likely)
         say(self.ui.gradeStatusLabel, text)
         histogram = None if prepared is None else prepared["histogram"]
-        self.ui.histogramLabel.setVisible(histogram is not None)
-        self.ui.histogramCaptionLabel.setVisible(histogram is not None)
+        show(self.ui.histogramLabel, histogram is not None)
+        show(self.ui.histogramCaptionLabel, histogram is not None)
         if histogram is not None:
             self.ui.histogramLabel.setPixmap(histogramPicture(histogram))
 

@@ -12,6 +12,7 @@ from .export_panel import ExportPanel
 from .generate_panel import GeneratePanel
 from .grade_panel import GradePanel
 from .radiograph_panel import RadiographPanel
+from .section import showAgain
 from .view_panel import ViewPanel
 
 
@@ -49,6 +50,10 @@ class MainPanel:
         self.environment = EnvironmentPanel(self)
         self.sections = [self.radiograph, self.grade, self.generate, self.view, self.compare, self.export]
         self.sections.append(self.environment)
+        self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
+        for button in self._buttons:
+            button.connect("contentsCollapsed(bool)", self._onFolded)
+        ui.moreChoicesBox.connect("toggled(bool)", self._onFolded)
         logic.addObserverFunction(self._onLogicEvent)
         self.setParameterNode(parameterNode)
 
@@ -81,6 +86,9 @@ class MainPanel:
         self.logic.removeObserverFunction(self._onLogicEvent)
         self.view.left()
         self.setParameterNode(None)
+        for button in self._buttons:
+            button.disconnect("contentsCollapsed(bool)", self._onFolded)
+        self.ui.moreChoicesBox.disconnect("toggled(bool)", self._onFolded)
         for section in self.sections:
             section.cleanup()
 
@@ -111,6 +119,9 @@ class MainPanel:
         if failure.code in ("worker-cannot-start", "missing-dependency"):
             self.environment.open()
         return failure.sentence()
+
+    def _onFolded(self, *_: Any) -> None:
+        showAgain(self.ui)
 
     def _onParametersModified(self, *_: Any) -> None:
         if self.parameterNode is None:

@@ -20,9 +20,8 @@ from ..radiograph_image import (
     roi_from_rectangle,
     show_film,
 )
-from .section import Choice, Section, emphasised, say, withoutOptions
+from .section import Choice, Section, emphasised, say, show, withoutOptions
 
-_PREVIEW_WIDTH = 150
 _FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
 
 
@@ -55,8 +54,8 @@ class RadiographPanel(Section):
         self._side.refresh()
         self._knee.refresh()
         several = self.panel.prepared is not None and len(self.panel.prepared["knees"]) > 1
-        self.ui.kneeLabel.setVisible(several)
-        self.ui.kneeSelector.setVisible(several)
+        show(self.ui.kneeLabel, several)
+        show(self.ui.kneeSelector, several)
         chosen = self.parameters is not None and self.parameters.radiograph is not None
         for widget in (self.ui.sideSelector, self.ui.useRoiCheckBox):
             widget.enabled = chosen
@@ -95,7 +94,6 @@ class RadiographPanel(Section):
         self._knee.fill([(0, _("Automatic"))])
         say(self.ui.radiographStatusLabel, _("Choose a loaded radiograph, load a file or take a sample."))
         say(self.ui.plausibilityLabel, "")
-        self.ui.filmPictureLabel.setVisible(False)
 
     # loading
 
@@ -187,9 +185,9 @@ class RadiographPanel(Section):
             self._offerKnees(prepared)
         say(self.ui.radiographStatusLabel, self._described(prepared))
         warnings = [withoutOptions(warning) for warning in prepared["film_warnings"]]
-        text = " ".join(warning for warning in warnings if warning)
+        # how many knees there are is said above
+        text = " ".join(warning for warning in warnings if warning and " knees were found;" not in warning)
         say(self.ui.plausibilityLabel, emphasised(_("Caution:"), text) if text else "")
-        self._showPreview(prepared.get("preview"))
         self.panel.refresh()
 
     def _onFailed(self, wanted: tuple, failure: Any) -> None:
@@ -218,20 +216,13 @@ class RadiographPanel(Section):
             "assumed": _("assumed"),
         }.get(prepared["side_source"], "")
         words = {0: _("No knee was found; the whole picture is taken."), 1: _("One knee was found.")}
-        many = _("{count} knees were found.").format(count=len(prepared["knees"]))
-        found = words.get(len(prepared["knees"]), many)
+        count, place = len(prepared["knees"]), (prepared["chosen"] or 0) + 1
+        many = _("{count} knees were found; number {place} from the left is taken.").format(count=count, place=place)
+        found = words.get(count, many)
         if self.rectangle() is not None:
             found = _("The knee box is set by hand.")
         ending = f", {source}" if source else ""
         return found + " " + _("Side: {side}{ending}.").format(side=side, ending=ending)
-
-    def _showPreview(self, path: str | None) -> None:
-        picture = qt.QPixmap()
-        shown = bool(path) and picture.load(str(path))
-        if shown:
-            picture = picture.scaledToWidth(min(_PREVIEW_WIDTH, picture.width()), qt.Qt.SmoothTransformation)
-            self.ui.filmPictureLabel.setPixmap(picture)
-        self.ui.filmPictureLabel.setVisible(shown)
 
     # the box set by hand
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .main_panel import MainPanel
 
 
+_WANTED = "Xray2MRIVisible"
+
+
 class Section:
     """A section: its widgets, the panel's shared state, and connections that cleanup() takes back."""
 
@@ -95,10 +98,24 @@ class Choice:
             setattr(self._section.parameters, self._parameter, self._values[index])
 
 
+def show(widget: Any, visible: bool) -> None:
+    """Show or hide, and remember it for showAgain."""
+    widget.setProperty(_WANTED, bool(visible))
+    widget.setVisible(bool(visible))
+
+
+def showAgain(ui: Any) -> None:
+    """Hide again what a section shows that has just been unfolded: ctk shows all that was there when it was folded."""
+    for widget in vars(ui).values():
+        wanted = widget.property(_WANTED)
+        if wanted is not None:
+            widget.setVisible(bool(wanted))
+
+
 def say(label: Any, text: str) -> None:
     """Show a sentence in a label; an empty one takes no room."""
     label.text = text
-    label.setVisible(bool(text))
+    show(label, bool(text))
 
 
 def emphasised(word: str, sentence: str) -> str:
