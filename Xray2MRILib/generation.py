@@ -52,11 +52,13 @@ class PipelineCache:
         Raises InputError and ProcessingError as Xray2MRIPipeline.from_pretrained does.
         """
         if self._pipeline is None or self._key != (model, device):
+            from .methods.cae_pipeline import CaePipeline, is_cae
             from .pipeline import Xray2MRIPipeline
 
             # the old one goes first: two paper-size models do not fit side by side
             self._key = self._pipeline = None
-            self._pipeline = Xray2MRIPipeline.from_pretrained(model, device=device)
+            kind = CaePipeline if is_cae(model) else Xray2MRIPipeline
+            self._pipeline = kind.from_pretrained(model, device=device)
             self._key = (model, device)
         return self._pipeline
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .film_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
 from .terminal import Terminal
@@ -16,6 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_radiograph_argument(parser)
     add_knee_arguments(parser)
+    parser.add_argument(
+        "--early-oa",
+        metavar="FOLDER",
+        type=Path,
+        help="also KL-2 against KL-0, by a network of xray2mri train siamese-gap (its folder average or max)",
+    )
     add_json_argument(parser)
 
 
@@ -30,6 +37,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     knee = prepare_knee(read_radiograph(options.radiograph), settings)
     koa = classify_koa(knee.prepared.image)
     histogram = [float(share) for share in intensity_histogram(knee.prepared.image)]
+    early = None
+    if options.early_oa is not None:
+        from ..methods.siamese_gap import early_osteoarthritis
+
+        early = early_osteoarthritis(knee.prepared.image, options.early_oa)
     terminal.warn(knee.warnings)
     if options.json:
         terminal.print_json(
@@ -37,6 +49,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
                 "kl_probabilities": list(koa.values),
                 "kl_grade": koa.grade,
                 "source": koa.source,
+                "early_osteoarthritis": early,
                 "intensity_histogram": histogram,
                 **described(knee),
                 "warnings": knee.warnings,
@@ -46,6 +59,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     terminal.print(f"{knee.prepared.side} knee (side from: {described(knee)['side_source']})")
     for grade, (probability, meaning) in enumerate(zip(koa.values, _GRADES, strict=True)):
         terminal.print(f"KL-{grade}  {probability:5.1%}  {_bar(probability, 1.0)}  {meaning}")
+    if early is not None:
+        terminal.print(f"KL-2 rather than KL-0, if it is one of them: {early:.1%}")
     terminal.print("Grey levels of the crop, dark to bright:")
     per_line = len(histogram) // _HISTOGRAM_LINES
     shares = [sum(histogram[first : first + per_line]) for first in range(0, len(histogram), per_line)]

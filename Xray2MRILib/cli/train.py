@@ -14,13 +14,16 @@ from ..resources import resource_path
 from .film_arguments import add_json_argument
 from .terminal import Terminal
 
-# what can be trained -> the module whose ``train`` does it; the recipe has the module's name
+# what can be trained -> the module whose ``train`` does it; the recipe has its name
 NETWORKS = {
     "autoencoder": "training.autoencoder",
     "diffusion": "training.diffusion",
     "classifier": "training.classifier",
     "film_check": "training.film_check",
     "localizer": "training.localizer",
+    "cae": "methods.cae_training",
+    "siamese-gap": "methods.siamese_gap_training",
+    "morphing": "methods.morphing_training",
 }
 
 
@@ -52,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Train; what the training says goes to stderr, its measurements to stdout."""
     module = NETWORKS[options.network]
-    recipe = read_recipe(options.config or resource_path(f"recipes/{module.rpartition('.')[2]}.json"))
+    recipe = read_recipe(options.config or resource_path(f"recipes/{options.network.replace('-', '_')}.json"))
     if options.method is not None:
         if options.network != "diffusion":
             raise InputError(

@@ -1,0 +1,64 @@
+"""``xray2mri progress``: a series of films from a healthy knee to a diseased one, each with a volume if wanted."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from ..generation_settings import DEVICES
+from .film_arguments import DEFAULTS, add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
+from .terminal import Terminal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add = parser.add_argument
+    add_radiograph_argument(parser)
+    add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="new or empty folder for the series")
+    add(
+        "--morphing-model",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="weights that xray2mri train morphing wrote (its folder model); none are shipped",
+    )
+    add("--to", type=int, default=4, metavar="G", help="grade of the last frame, 1 to 4 (default: %(default)s)")
+    add("--frames", type=int, default=8, metavar="N", help="number of films, 2 to 100 (default: %(default)s)")
+    add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every film")
+    add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
+    add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
+    add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
+    add("--model", default=DEFAULTS.model, metavar="compact|DIR|HUB-ID", help="for --volumes (default: %(default)s)")
+    add("--device", choices=DEVICES, default=DEFAULTS.device, help="for --volumes (default: %(default)s)")
+    add_knee_arguments(parser)
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Write the series; the grades that the classifier reads in it go to stdout."""
+    settings = settings_from(options)
+    for name, value, low, high in (("--to", options.to, 1, 4), ("--frames", options.frames, 2, 100)):
+        if not low <= value <= high:
+            raise InputError(f"{name} cannot be {value}: choose a number from {low} to {high}.", code="bad-option")
+    from ..methods.film_series import write_film_series
+    from ..prepared_knee import prepare_knee
+    from ..radiograph.reading import read_radiograph
+
+    knee = prepare_knee(read_radiograph(options.radiograph), settings)
+    terminal.warn(knee.warnings)
+    record = write_film_series(
+        knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,
+        settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
+            {"stage": "volume" if options.volumes else "read", "step": done, "of": of, "fraction": done / of,
+             "eta_s": None}
+        ),
+    )  # fmt: skip
+    terminal.warn(record["warnings"])
+    if options.json:
+        terminal.print_json({"output": str(options.output), **record})
+        return
+    for frame in record["frames"]:
+        bars = " ".join(f"{probability:4.0%}" for probability in frame["kl_probabilities"])
+        terminal.print(f"{frame['film']}  severity {frame['severity']:.2f}  KL-0 to KL-4 by the classifier: {bars}")
+    terminal.say(record["notice"])

@@ -1,0 +1,121 @@
+"""Train the morphing model on real films: random pairs of a healthy knee and another person's severely affected one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..shipped_weights import write_json, write_weights
+from ..training.checkpoint import load_checkpoint, save_checkpoint
+from ..training.graded_radiographs import data_folder, from_bytes, load_graded_radiographs
+from ..training.precision import choose_device
+from ..training.training_log import TrainingLog
+from .morphing import SIZE, STEPS, MorphingModel, local_correlation, morphing_loss, warp
+
+HEALTHY, SEVERE = 0, 4  # Kellgren-Lawrence grades of a pair
+
+
+def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
+    """Train as a recipe says (Resources/recipes/morphing.json) and write the weights folder ``output``/model.
+
+    Parameters
+    ----------
+    config
+        data (folder with index.csv, see ``load_graded_radiographs``), limit (crops per split, 0 for all), steps,
+        batch_size, learning_rate, morphing_weight, ema_decay, code_pairs (over how many training pairs the mean code is
+        taken), device, threads, seed, log_every, save_every.
+
+    Returns, and writes as metrics.json, over pairs of the validation split: the local correlation with the severe film
+    of the healthy film itself (``correlation_before``), bent with the pair's own code (``correlation_own_code``) and
+    with the mean code (``correlation_mean_code``). Raises InputError on unusable data or checkpoints.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config["seed"])
+    if config.get("threads"):
+        torch.set_num_threads(config["threads"])
+    device, folder = choose_device(config["device"]), data_folder(config)
+    healthy, severe = films_of_two_grades(folder, "train", config["limit"])
+    print(f"{len(healthy)} films of KL-{HEALTHY}, {len(severe)} of KL-{SEVERE} on {device}", flush=True)
+    model = MorphingModel().to(device)
+    average = EMAModel(model.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config["learning_rate"])
+    state = {"step": 0}
+    checkpoint = output / "checkpoint.safetensors"
+    if resume and checkpoint.exists():
+        state = load_checkpoint(checkpoint, model, average, optimiser)
+    with TrainingLog(output, config["log_every"]) as log:
+        for step in range(state["step"], config["steps"]):
+            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
+            one, other = (
+                films[torch.randint(len(films), (config["batch_size"],), generator=generator)].to(device)
+                for films in (healthy, severe)
+            )
+            noise = torch.randn(other.shape, generator=generator).to(device)
+            t = torch.randint(STEPS, (len(other),), generator=generator).to(device)
+            loss = morphing_loss(model, one, other, noise, t, config["morphing_weight"])
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            average.step(model.parameters())
+            log.loss(step + 1, loss.item())
+            if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
+                save_checkpoint(checkpoint, model, average, optimiser, {"step": step + 1})
+    average.copy_to(model.parameters())
+    model.eval()
+    model.mean_code.copy_(mean_code(model, healthy, severe, config["code_pairs"], device))
+    metrics = measured(model, *films_of_two_grades(folder, "val", config["limit"]), device)
+    write_weights(output / "model", {"size": SIZE}, model.state_dict())
+    recipe = {key: value for key, value in config.items() if key != "data"}
+    write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
+    print(json.dumps(metrics), flush=True)
+    return metrics
+
+
+def films_of_two_grades(folder: Path, split: str, limit: int = 0) -> tuple[Tensor, Tensor]:
+    """Films [N, 1, 128, 128] in [-1, 1] of KL-0 and of KL-4, in right-knee space."""
+    films = load_graded_radiographs(folder, split, right_knee_space=True, limit=limit)
+    found = []
+    for grade in (HEALTHY, SEVERE):
+        images = from_bytes(films.images[films.grades == grade])
+        if not len(images):
+            raise ValueError(f"the split {split} has no film of KL-{grade}")
+        found.append(functional.interpolate(images, (SIZE, SIZE), mode="bilinear", antialias=True))
+    return found[0], found[1]
+
+
+@torch.no_grad()
+def mean_code(model: MorphingModel, healthy: Tensor, severe: Tensor, pairs: int, device: torch.device) -> Tensor:
+    """Mean [1, 1, 128, 128] over random pairs of the code of the severe film without noise, at the first step."""
+    generator = torch.Generator().manual_seed(0)
+    total = torch.zeros(1, 1, SIZE, SIZE, device=device)
+    for _ in range(pairs):
+        one, other = (f[torch.randint(len(f), (1,), generator=generator)].to(device) for f in (healthy, severe))
+        total += model.code(one, other, other, 0)
+    return total / pairs
+
+
+@torch.no_grad()
+def measured(
+    model: MorphingModel, healthy: Tensor, severe: Tensor, device: torch.device, pairs: int = 50
+) -> dict[str, float]:
+    """Local correlation with the severe film, before and after, over random pairs that the training never saw."""
+    generator = torch.Generator().manual_seed(1)
+    rows = []
+    for _ in range(pairs):
+        one, other = (f[torch.randint(len(f), (1,), generator=generator)].to(device) for f in (healthy, severe))
+        codes = (model.code(one, other, other, 0), model.mean_code)
+        bent = [one, *(warp(one, model.displacement(one, code)) for code in codes)]
+        rows.append([float(local_correlation((film + 1) / 2, (other + 1) / 2)) for film in bent])
+    before, own, mean = torch.tensor(rows).mean(dim=0).tolist()
+    return {
+        "correlation_before": round(before, 4),
+        "correlation_own_code": round(own, 4),
+        "correlation_mean_code": round(mean, 4),
+    }
