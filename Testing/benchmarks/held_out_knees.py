@@ -2,10 +2,11 @@
 
     python Testing/benchmarks/held_out_knees.py --pairs runs/held-out --training runs/pairs -o held_out.json
 
-For every held-out knee one film is exposed and a volume generated. Within the joint box (rows 95-205, columns 45-211 of
-256, i.e. about 69 x 104 mm) each control stands where the own generated volume stands: another knee's real volume, the
-mean of training volumes, a blank volume, and the volume generated from another knee's film. Measures are those of
-Xray2MRILib.metrics.
+For every held-out knee one film is exposed and a volume generated; true volumes are taken in the frame of the film
+(Xray2MRILib.simulation.film_frame), because no film tells where a knee lay in the scanner. Within the joint box (rows
+95-205, columns 45-211 of 256, i.e. about 69 x 104 mm) each control stands where the own generated volume stands:
+another knee's real volume, the mean of training volumes, a blank volume, and the volume generated from another knee's
+film. Measures are those of Xray2MRILib.metrics.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def main() -> None:
     from Xray2MRILib import Xray2MRIPipeline
     from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
     from Xray2MRILib.radiograph.preparation import normalise_crop
-    from Xray2MRILib.simulation.film_appearance import expose, joint_crop
+    from Xray2MRILib.simulation.film_appearance import expose
+    from Xray2MRILib.simulation.film_frame import crop_in_frame, nominal_frame, volume_in_frame
     from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
     pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
@@ -64,13 +66,18 @@ def main() -> None:
     for path in list_pairs(arguments.pairs)[: arguments.knees]:
         pair = read_pair(path)
         film = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
-        crop = normalise_crop(joint_crop(film, pair.parameters))[None]
+        frame = nominal_frame(pair)
+        crop = normalise_crop(crop_in_frame(film, frame)).reshape(1, 256, 256)
         grade = KoaProbabilities.reader(pair.parameters.kl_grade, smear=0.1)
         volume = pipeline(crop, num_slices=arguments.slices, num_inference_steps=arguments.steps, koa=grade, seed=0)
-        truths.append(pair.volume[depths])
+        truths.append(volume_in_frame(pair, frame)[depths])
         made.append(volume.depth_slices())
         print(f"{len(made)} volumes", flush=True)
-    mean = np.mean([read_pair(p, film=False).volume[depths] for p in list_pairs(arguments.training)[:200]], axis=0)
+    mean = np.zeros_like(truths[0])
+    training = list_pairs(arguments.training)[:200]
+    for path in training:
+        pair = read_pair(path, film=False)
+        mean += volume_in_frame(pair, nominal_frame(pair))[depths] / len(training)
 
     count = len(truths)
     table: dict[str, list[dict[str, float]]] = {

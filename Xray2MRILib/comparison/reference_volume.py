@@ -103,8 +103,10 @@ def _dicom_series(path: Path) -> SimpleITK.Image:
 
 
 def _simulated(path: Path) -> SimpleITK.Image:
-    """The MR volume of a simulated pair in the nominal frame, as a right knee."""
+    """The MR volume of a simulated pair in the frame of its film, as a right knee."""
+    from ..simulation.film_frame import nominal_frame, volume_in_frame
     from ..simulation.pair_store import read_pair
     from ..volume.pseudo_mri import PseudoMRI
 
-    return PseudoMRI.from_depth_slices(read_pair(path, film=False).volume, False, {}).to_sitk()
+    pair = read_pair(path, film=False)
+    return PseudoMRI.from_depth_slices(volume_in_frame(pair, nominal_frame(pair)), False, {}).to_sitk()
