@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import types
@@ -52,10 +53,20 @@ def panel_logic() -> Iterator[Any]:
     try:
         yield logic
     finally:
+        pid, end = logic.workerPid, time.monotonic() + 20.0
         logic.close()
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
+        # a large process takes its time to go, and Qt must see it go
+        while pid is not None and _is_there(pid) and time.monotonic() < end:
             QApplication.processEvents()
+            time.sleep(0.01)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _translated(text: str) -> str:

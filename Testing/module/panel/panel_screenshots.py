@@ -40,35 +40,37 @@ def walk(desk: Any, shot: Any) -> None:
     ui = desk.ui
     only(ui, "radiograph", "grade", "generate", "view", "compare", "export", "environment", shown=())
     only(ui, shown=("radiograph", "grade", "generate"))
-    shot("1_start")
+    shot("01_start")
     desk.load(FILMS / "0052.webp")
     only(ui, shown=("radiograph", "grade"))
-    shot("2_two_knees")
+    shot("02_two_knees")
     desk.load(FILMS / "0075.webp")
-    shot("3_radiograph_and_grade")
+    shot("03_radiograph_and_grade")
     ui.whatIfCheckBox.click()
     ui.gradeSlider3.value = 70.0
     only(ui, shown=("grade",))
-    shot("4_what_if")
+    shot("04_what_if")
     ui.whatIfCheckBox.click()
     only(ui, shown=("generate",))
     ui.moreChoicesBox.collapsed = False
-    shot("5_choices")
+    shot("05_choices")
     ui.moreChoicesBox.collapsed = True
-    desk.quick(50, 4)
+    desk.quick(50, 2)
     ui.generateButton.click()
     desk.until(lambda: ui.progressBar.value > 500)
-    shot("6_generating")
+    shot("06_generating")
     desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
     only(ui, shown=("generate", "view"))
-    shot("7_done")
+    shot("07_done")
     ui.densitySlider.value = 99.0
     desk.until(lambda: ui.generateButton.text == "Cancel" and ui.progressBar.value > 400)
-    shot("8_more_slices")
+    shot("08_more_slices")
     desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
+    # fewer slices are compared sooner
+    ui.densitySlider.value = 50.0
     compare(desk)
     only(ui, shown=("compare",))
-    shot("9_comparison")
+    shot("09_comparison")
     only(ui, shown=("export",))
     with tempfile.TemporaryDirectory() as folder:
         ui.exportFolderEdit.currentPath = folder
@@ -96,7 +98,7 @@ def compare(desk: Any) -> None:
     reference = slicer.util.addVolumeFromArray(voxels, matrix, name="Test MRI of the knee")
     desk.ui.referenceSelector.setCurrentNode(reference)
     desk.ui.compareButton.click()
-    desk.until(lambda: desk.ui.compareButton.text == "Compare")
+    desk.until(lambda: desk.ui.compareButton.text == "Compare", 600)
 
 
 def only(ui: Any, *_all: str, shown: tuple[str, ...]) -> None:

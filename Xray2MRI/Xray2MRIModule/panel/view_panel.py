@@ -56,6 +56,7 @@ class ViewPanel(Section):
             self._wanted = True
             self._show()
         self.ui.viewSection.collapsed = False
+        self.refresh()
 
     def showComparison(self) -> None:
         """Show the aligned MRI and the chart beside the rest."""
