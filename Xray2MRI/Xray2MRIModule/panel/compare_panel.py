@@ -79,7 +79,8 @@ class ComparePanel(Section):
         self.panel.refresh()
 
     def _onProgress(self, progress: Any) -> None:
-        say(self.ui.compareMessageLabel, f"{stageSentence(progress)} ({100 * progress.fraction:.0f} %)")
+        sentence = stageSentence(progress, {"read": _("Reading both volumes")})
+        say(self.ui.compareMessageLabel, f"{sentence} ({100 * progress.fraction:.0f} %)")
 
     def _onDone(self, run: Any) -> None:
         self._run = None

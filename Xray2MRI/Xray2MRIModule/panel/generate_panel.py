@@ -294,8 +294,8 @@ class GeneratePanel(Section):
             self.parameters.slices = shown
 
 
-def stageSentence(progress: Any) -> str:
-    """What goes on, and how long it may still take."""
+def stageSentence(progress: Any, ofJob: dict[str, str] | None = None) -> str:
+    """What goes on, and how long it may still take; ``ofJob`` has words of stages that mean something else there."""
     stages = {
         "read": _("Reading the radiograph"),
         "localise": _("Looking for the knee"),
@@ -306,8 +306,12 @@ def stageSentence(progress: Any) -> str:
         "decode": _("Finishing the slices"),
         "write": _("Writing the volume"),
         "align": _("Aligning the real MRI"),
+        "controls": _("Preparing the controls"),
+        "measure": _("Measuring slice by slice"),
+        "report": _("Writing the report"),
         "done": _("Done"),
     }
+    stages.update(ofJob or {})
     text = stages.get(progress.stage, str(progress.stage).capitalize())
     if progress.eta_s is None:
         return text + " ..."
