@@ -80,6 +80,9 @@ def walk(desk: Any, shot: Any) -> None:
         shot("10_export")
     only(ui, shown=("environment",))
     desk.until(lambda: ui.checkButton.enabled)
+    # the place of this machine's Python is nobody's business
+    text = desk.panel.environment._text().replace(sys.executable, "PythonSlicer").replace(sys.prefix, "...")
+    ui.reportEdit.setPlainText(text)
     shot("11_environment")
 
 

@@ -85,8 +85,9 @@ class EnvironmentPanel(Section):
     def _showReport(self) -> None:
         report = self._report
         sentences = [report.summary, *report.problems, *report.warnings]
-        word = _("In order:") if report.ready else _("Something is missing:")
-        say(self.ui.environmentStatusLabel, emphasised(word, " ".join(dict.fromkeys(sentences))))
+        text = " ".join(dict.fromkeys(sentences))
+        # the summary of a sound environment says so itself
+        say(self.ui.environmentStatusLabel, text if report.ready else emphasised(_("Something is missing:"), text))
         self.ui.reportEdit.setPlainText(self._text())
         if report.devices:
             self.panel.generate.offerDevices(report.devices)
