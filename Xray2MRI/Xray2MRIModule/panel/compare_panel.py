@@ -109,6 +109,7 @@ class ComparePanel(Section):
         if comparison is not None:
             summary = self._table.value == "summary"
             self.ui.comparisonTable.setMRMLTableNode(comparison.summaryTableNode if summary else comparison.tableNode)
+            self.ui.comparisonTable.resizeColumnsToContents()
 
     def _onChart(self, *_arguments: Any) -> None:
         if self.panel.comparison is not None and self._chart.value is not None:
