@@ -27,6 +27,7 @@ COMMANDS = {
     "progress": "make a series of films, and volumes, from a healthy knee to a diseased one",
     "info": "describe a model: size, training data, licence, speed on this machine",
     "simulate": "make simulated pairs of MR volume and radiograph to train on",
+    "benchmark": "measure many models on the same held-out knees",
     "train": "train one of the networks by a recipe",
 }
 

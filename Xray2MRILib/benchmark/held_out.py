@@ -1,0 +1,73 @@
+"""Held-out simulated knees as every method meets them: film and volume in the frame of the film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..conditions.koa_probabilities import KoaProbabilities
+from ..simulation.pair_store import list_pairs, read_pair
+from ..training.pair_data import pair_in_film_frame
+
+SLICE_COUNTS = (50, 8)  # 8 are every seventh of the 50: a reduced run at a sixth of the cost
+
+
+@dataclass(frozen=True)
+class HeldOutKnee:
+    """One knee.
+
+    Attributes
+    ----------
+    name
+        Stem of its file.
+    grade
+        Its Kellgren-Lawrence grade, 0 to 4.
+    crop
+        Radiograph [1, 256, 256] float32 in [-1, 1], right-knee space.
+    volume
+        Its MR volume [50, 256, 256] float32 in [0, 1], posterior slice first.
+    """
+
+    name: str
+    grade: int
+    crop: np.ndarray
+    volume: np.ndarray
+
+    def probabilities(self, grades: str) -> KoaProbabilities:
+        """p: ``truth`` (the simulated grade, smeared) or ``classifier`` (what the shipped network reads)."""
+        if grades == "truth":
+            return KoaProbabilities.reader(self.grade, smear=0.1)
+        from ..conditions.koa_classifier import classify_koa
+
+        return classify_koa(self.crop)
+
+
+def chosen_files(folder: Path, count: int | None) -> list[Path]:
+    """The first ``count`` pair files, all for None. Raises InputError when the folder holds none."""
+    return list_pairs(folder)[:count]
+
+
+def held_out_knee(path: Path) -> HeldOutKnee:
+    """One knee with one exposure of its film, the same on every machine."""
+    pair = read_pair(path)
+    rng = np.random.default_rng([20260101, pair.parameters.seed])
+    volume, crops = pair_in_film_frame(pair, 1, rng, bend_mm=None)
+    return HeldOutKnee(path.stem, pair.parameters.kl_grade, crops[:1].astype(np.float32), volume.astype(np.float32))
+
+
+def depth_choice(slices: int) -> np.ndarray:
+    """Indices among the 50 slices of the ``slices`` evenly spaced ones (see SLICE_COUNTS)."""
+    return np.arange(0, 50, 49 // (slices - 1))
+
+
+def training_mean(folder: Path, count: int = 200) -> np.ndarray:
+    """Mean volume [50, 256, 256] of the first training knees in the frame of their films."""
+    from ..simulation.film_frame import nominal_frame, volume_in_frame
+
+    total, files = np.zeros((50, 256, 256)), chosen_files(folder, count)
+    for path in files:
+        pair = read_pair(path, film=False)
+        total += volume_in_frame(pair, nominal_frame(pair))
+    return (total / len(files)).astype(np.float32)

@@ -1,0 +1,109 @@
+"""``xray2mri benchmark``: many methods on the same held-out knees, as a page and tables."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from ..generation_settings import DEVICES
+from .film_arguments import DEFAULTS, add_json_argument
+from .terminal import Terminal
+
+_DENSITIES = (30, 50, 100, 200, 300, 400, 500)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add = parser.add_argument
+    add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="results; run again to go on or to add")
+    add("--pairs", metavar="FOLDER", type=Path, required=True, help="held-out pairs of xray2mri simulate --held-out")
+    add("--training", metavar="FOLDER", type=Path, help="training pairs, for the control that is their mean")
+    add(
+        "--method",
+        metavar="TITLE=MODEL",
+        action="append",
+        default=[],
+        help="a row of the table and its model (compact or a folder); repeat. The first is tested against the others",
+    )
+    add("--knees", type=int, metavar="N", help="the first N knees (default: all)")
+    add(
+        "--slices",
+        type=int,
+        choices=(50, 8),
+        default=50,
+        help="slices of each volume; 8 are every seventh of the 50 (default: %(default)s)",
+    )
+    add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
+    add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
+    add(
+        "--grades",
+        choices=("truth", "classifier"),
+        default="truth",
+        help="grade probabilities from the simulation or from the shipped classifier (default: %(default)s)",
+    )
+    add(
+        "--densities",
+        metavar="S,S,...",
+        default=",".join(str(density) for density in _DENSITIES),
+        help="numbers of slices of the correlation curve, empty for none (default: %(default)s)",
+    )
+    add("--density-knees", type=int, default=2, metavar="N", help="knees of that curve (default: %(default)s)")
+    add(
+        "--specificity-knees", type=int, default=12, metavar="N", help="knees compared crosswise (default: %(default)s)"
+    )
+    add("--device", choices=DEVICES, default=DEFAULTS.device, help="where to compute (default: %(default)s)")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Run, or go on with, the benchmark; the verdict and the files' names go to stdout."""
+    models = {}
+    for text in options.method:
+        title, equals, model = text.partition("=")
+        if not equals or not title.strip() or not model.strip() or title.strip() in models:
+            raise InputError(
+                f"The method {text[:60]!r} is not of the form TITLE=MODEL with a title of its own.", code="bad-option",
+                hint="For example --method Xray2MRI=compact --method LDM=runs/ldm/model.",
+            )  # fmt: skip
+        models[title.strip()] = model.strip()
+    densities = _densities(options.densities)
+    for name, value, low in (("--knees", options.knees, 1), ("--density-knees", options.density_knees, 0),
+                             ("--specificity-knees", options.specificity_knees, 0)):  # fmt: skip
+        if value is not None and value < low:
+            raise InputError(f"{name} cannot be {value}: choose {low} or more.", code="bad-option")
+    from ..benchmark.course import BenchmarkPlan, run_benchmark
+    from ..benchmark.page import verdict, write_page
+    from ..benchmark.tables import summary, write_tables
+
+    plan = BenchmarkPlan(
+        models, options.pairs, options.output, options.training, options.knees, options.slices, options.steps,
+        options.seed, options.grades, options.device, densities, options.density_knees, options.specificity_knees,
+    )  # fmt: skip
+    result = run_benchmark(
+        plan,
+        lambda done, of: terminal.progress(
+            {"stage": "benchmark", "step": done, "of": of, "fraction": done / of, "eta_s": None}
+        ),
+    )
+    found = summary(result)
+    paths = [write_page(result, found, options.output / "benchmark.html"), *write_tables(result, found, options.output)]
+    if options.json:
+        terminal.print_json({"files": [str(path) for path in paths], "verdict": verdict(result, found), **found})
+        return
+    for sentence in verdict(result, found):
+        terminal.print(sentence)
+    for path in paths:
+        terminal.print(str(path))
+
+
+def _densities(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        found = (0,)
+    if any(not 2 <= density <= 500 for density in found):
+        raise InputError(
+            f"The densities {text[:60]!r} are not numbers from 2 to 500 separated by commas.", code="bad-option"
+        )
+    return found
