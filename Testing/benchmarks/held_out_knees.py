@@ -6,7 +6,8 @@ For every held-out knee one film is exposed and a volume generated; true volumes
 (Xray2MRILib.simulation.film_frame), because no film tells where a knee lay in the scanner. Within the joint box (rows
 95-205, columns 45-211 of 256, i.e. about 69 x 104 mm) each control stands where the own generated volume stands:
 another knee's real volume, the mean of training volumes, a blank volume, and the volume generated from another knee's
-film. Measures are those of Xray2MRILib.metrics.
+film. Measures are those of Xray2MRILib.metrics, and the height of the bright band of cartilage and fluid between the
+bones in either compartment, correlated with the true volume's and with the simulated joint space.
 """
 
 from __future__ import annotations
@@ -42,6 +43,26 @@ def compare(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
     return {name: summarise(slices).median for name, slices in values.items()}
 
 
+COMPARTMENTS = {"lateral": slice(84, 106), "medial": slice(150, 172)}  # columns, 14 to 28 mm from the middle
+
+
+def joint_band_mm(volume: np.ndarray, depths: np.ndarray) -> dict[str, float]:
+    """Mean height in mm of what is brighter than 0.5 within 10 mm of the joint line, in the central slices.
+
+    ``volume`` is [S, 256, 256] in [0, 1], ``depths`` the indices 0-49 of its slices; those from 20 to 36 are taken.
+    """
+    central = volume[(depths >= 20) & (depths <= 36), 136:168]
+    return {
+        name: float((central[:, :, columns] > 0.5).sum(axis=1).mean() * PIXEL_MM)
+        for name, columns in COMPARTMENTS.items()
+    }
+
+
+def correlation(first: list[float], second: list[float]) -> float:
+    """Pearson's r, rounded."""
+    return round(float(np.corrcoef(first, second)[0, 1]), 3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=Path, required=True)
@@ -62,7 +83,7 @@ def main() -> None:
 
     pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
     depths = np.arange(0, 50, 49 // (arguments.slices - 1))
-    truths, made = [], []
+    truths, made, spaces = [], [], []
     for path in list_pairs(arguments.pairs)[: arguments.knees]:
         pair = read_pair(path)
         film = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
@@ -72,6 +93,7 @@ def main() -> None:
         volume = pipeline(crop, num_slices=arguments.slices, num_inference_steps=arguments.steps, koa=grade, seed=0)
         truths.append(volume_in_frame(pair, frame)[depths])
         made.append(volume.depth_slices())
+        spaces.append(pair.joint_space_mm)
         print(f"{len(made)} volumes", flush=True)
     mean = np.zeros_like(truths[0])
     training = list_pairs(arguments.training)[:200]
@@ -105,6 +127,23 @@ def main() -> None:
                 for metric, higher in HIGHER_IS_CLOSER.items()
                 for pairs in [list(zip(table["own"], rows, strict=True))]
             }
+    bands = {name: [joint_band_mm(v, depths) for v in volumes] for name, volumes in (("true", truths), ("own", made))}
+    other_bands = [bands["own"][(k + 5) % count] for k in range(count)]
+    report["joint_band_correlation"] = {
+        side: {
+            "own film with true volume": correlation([b[side] for b in bands["own"]], [b[side] for b in bands["true"]]),
+            "other film with true volume": correlation(
+                [b[side] for b in other_bands], [b[side] for b in bands["true"]]
+            ),
+            "true volume with simulated joint space": correlation(
+                [b[side] for b in bands["true"]], [s[side] for s in spaces]
+            ),
+            "own film with simulated joint space": correlation(
+                [b[side] for b in bands["own"]], [s[side] for s in spaces]
+            ),
+        }
+        for side in COMPARTMENTS
+    }
     arguments.output.write_text(json.dumps(report, indent=1))
     print(json.dumps(report, indent=1))
 
