@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .environment_report import EnvironmentReport, failedReport, reportFromFacts
 from .interpreter import applicationPython, childEnvironment, faultOfPython, inferencePython
+from .translation import tr as _
 
 REQUIREMENTS_FILE = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
 _PROBE = Path(__file__).resolve().parent / "environment_probe.py"
@@ -57,7 +58,9 @@ class EnvironmentProbe:
                 creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
             )
         except OSError as error:
-            self._end(f"This Python cannot be started ({error.strerror or error}): choose another one.")
+            self._end(
+                _("This Python cannot be started ({fault}): choose another one.").format(fault=error.strerror or error)
+            )
 
     @property
     def running(self) -> bool:
@@ -71,7 +74,7 @@ class EnvironmentProbe:
         if self._process.poll() is None:
             if time.monotonic() - self._since > PATIENCE_S:
                 self._stop()
-                return self._end("This Python did not answer: close other programs and check again.")
+                return self._end(_("This Python did not answer: close other programs and check again."))
             return None
         self._process.stdin.close()
         return self._end(None)
@@ -82,7 +85,7 @@ class EnvironmentProbe:
         while self.poll() is None:
             if time.monotonic() > limit:
                 self._stop()
-                return self._end("This Python did not answer: close other programs and check again.")
+                return self._end(_("This Python did not answer: close other programs and check again."))
             time.sleep(0.05)
         return self._report
 
@@ -90,7 +93,7 @@ class EnvironmentProbe:
         """End the look; a report with that problem is all that is left of it."""
         if self._report is None:
             self._stop()
-            self._end("The check was stopped.")
+            self._end(_("The check was stopped."))
 
     def _stop(self) -> None:
         # the end of its stdin ends the process behind a launcher, which a signal would not reach
@@ -116,5 +119,5 @@ class EnvironmentProbe:
         except (ValueError, KeyError, TypeError):
             remarks = self._remarks.read().decode("utf-8", "replace").strip().splitlines()
             last = f" ({remarks[-1][:200]})" if remarks else ""
-            problem = f"This program did not answer as a Python does{last}: choose another one."
+            problem = _("This program did not answer as a Python does{remark}: choose another one.").format(remark=last)
             return failedReport(self.python, self._external, problem)

@@ -14,11 +14,13 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
+from .translation import tr as _
+
 LOWEST_PYTHON = (3, 10)
 # torch has folders more than 200 characters deep, and Windows ends a path at 260
 _LONGEST_WINDOWS_PREFIX = 60
 _DOWNLOAD_BYTES = 8_000_000_000
-_WORDS_FOR_DEVICE = {"cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "processor"}
+_WORDS_FOR_DEVICE = {"cuda": _("NVIDIA GPU"), "mps": _("Apple GPU"), "cpu": _("processor")}
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,13 @@ class EnvironmentReport:
     def summary(self) -> str:
         """One sentence for the head of a section."""
         if not self.ready:
-            return f"Not ready: {self.problems[0][:1].lower()}{self.problems[0][1:]}"
+            return _("Not ready: {problem}").format(problem=f"{self.problems[0][:1].lower()}{self.problems[0][1:]}")
         memory = self.freeMemoryBytes
-        free = "" if memory is None else f" ({memory / 1e9:.1f} GB free)"
-        kind = _WORDS_FOR_DEVICE.get(self.device or "", "device")
-        return f"Ready: torch {self._version('torch')} on the {kind} {self.deviceName}{free}."
+        free = "" if memory is None else _(" ({memory:.1f} GB free)").format(memory=memory / 1e9)
+        kind = _WORDS_FOR_DEVICE.get(self.device or "", _("device"))
+        return _("Ready: torch {version} on the {kind} {device}{free}.").format(
+            version=self._version("torch"), kind=kind, device=self.deviceName, free=free
+        )
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(package, installed version or "-", state) of each required package."""
@@ -173,23 +177,29 @@ def _satisfies(version: str, requirement: Requirement) -> bool:
 def _problems(facts: dict[str, Any], packages: list[PackageState]) -> list[str]:
     if tuple(int(part) for part in facts["python"].split(".")[:2]) < LOWEST_PYTHON:
         lowest = ".".join(map(str, LOWEST_PYTHON))
-        return [f"This is Python {facts['python']}; choose one of {lowest} or newer."]
+        return [_("This is Python {version}; choose one of {lowest} or newer.").format(
+            version=facts["python"], lowest=lowest
+        )]  # fmt: skip
     found = []
-    for state, words in (("missing", "not installed"), ("too old", "too old"), ("broken", "damaged")):
+    for state, one, several in (
+        ("missing", _("{names} is not installed."), _("{names} are not installed.")),
+        ("too old", _("{names} is too old."), _("{names} are too old.")),
+        ("broken", _("{names} is damaged."), _("{names} are damaged.")),
+    ):
         names = [package.name for package in packages if package.state == state]
         if names:
-            verb = "is" if len(names) == 1 else "are"
-            found.append(f"{_listed(names)} {verb} {words}.")
+            found.append((one if len(names) == 1 else several).format(names=_listed(names)))
     if not found and facts["library_fault"]:
-        found.append(f"The library cannot be loaded ({facts['library_fault']}): install the extension again.")
+        fault = facts["library_fault"]
+        found.append(_("The library cannot be loaded ({fault}): install the extension again.").format(fault=fault))
     if not found and facts["device_fault"]:
-        found.append(f"Torch finds no device ({facts['device_fault']}).")
+        found.append(_("Torch finds no device ({fault}).").format(fault=facts["device_fault"]))
     if _isTranslatedMac(facts) and _major(packages, "numpy") >= 2 and _tooOldForNumpy2(packages):
         found.append(MAC_PROBLEM)
     return found
 
 
-MAC_PROBLEM = (
+MAC_PROBLEM = _(
     "On a Mac whose Slicer runs as an Intel program torch ends at 2.2, which cannot work with Slicer's numpy 2: "
     "choose a Python of your own below, e.g. a native arm64 environment with the packages of requirements.txt."
 )
@@ -202,22 +212,24 @@ def _warnings(
     missing = any(package.state != "ok" for package in packages)
     torchMissing = any(package.name == "torch" and package.state != "ok" for package in packages)
     if facts["system"] == "Windows" and torchMissing and facts["prefix_length"] > _LONGEST_WINDOWS_PREFIX:
-        found.append(
-            f"Slicer lies in a folder with a long name ({facts['prefix_length']} characters), and the files of torch "
+        found.append(_(
+            "Slicer lies in a folder with a long name ({count} characters), and the files of torch "
             "may then exceed what Windows allows: install Slicer in a short folder such as C:\\Slicer first."
-        )
+        ).format(count=facts["prefix_length"]))  # fmt: skip
     if _isTranslatedMac(facts) and torchMissing and not external:
         found.append(MAC_PROBLEM)
     if not external and missing and not facts["packages_writable"]:
-        found.append(
+        found.append(_(
             "The folder of Slicer's packages cannot be written: start Slicer as a user who may, or choose a Python of "
             "your own below."
-        )
+        ))  # fmt: skip
     room = facts["free_disk_bytes"]
     if torchMissing and room is not None and room < _DOWNLOAD_BYTES:
-        found.append(f"Only {_gigabytes(room)} are free on the disk; torch may need {_gigabytes(_DOWNLOAD_BYTES)}.")
+        found.append(_("Only {room} are free on the disk; torch may need {need}.").format(
+            room=_gigabytes(room), need=_gigabytes(_DOWNLOAD_BYTES)
+        ))  # fmt: skip
     if devices and devices[0].kind == "cpu":
-        found.append("No GPU is used: a volume takes about half a minute on a few processor cores.")
+        found.append(_("No GPU is used: a volume takes about half a minute on a few processor cores."))
     return found
 
 
@@ -236,8 +248,10 @@ def _tooOldForNumpy2(packages: list[PackageState]) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(names) == 1:
+        return names[0]
+    return _("{names} and {last}").format(names=", ".join(names[:-1]), last=names[-1])
 
 
 def _gigabytes(count: int | None) -> str:
-    return "unknown memory" if count is None else f"{count / 1e9:.1f} GB"
+    return _("unknown memory") if count is None else f"{count / 1e9:.1f} GB"

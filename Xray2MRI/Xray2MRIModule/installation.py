@@ -18,6 +18,7 @@ from pathlib import Path
 
 from .environment import REQUIREMENTS_FILE
 from .environment_report import EnvironmentReport, withoutUserNames
+from .translation import tr as _
 
 # what Slicer, or extensions in it, were built and tested with
 PROTECTED = (
@@ -49,20 +50,20 @@ def planInstallation(report: EnvironmentReport) -> InstallationPlan:
     packages = [f"{package.name}{package.required}" for package in unfit]
     damaged = [package.name for package in unfit if package.state == "broken"]
     if not packages:
-        return InstallationPlan([], question="Everything that Xray2MRI needs is installed.")
+        return InstallationPlan([], question=_("Everything that Xray2MRI needs is installed."))
     if report.external:
-        whose = "This Python is not Slicer's, so that Xray2MRI does not change it."
+        whose = _("This Python is not Slicer's, so that Xray2MRI does not change it.")
         return InstallationPlan(packages, damaged, possible=False, question=_byHand(whose, report.python))
     held = {name.lower() for name in constraints()}
     protected = [package for package in unfit if package.state != "missing" and package.name.lower() in held]
     if protected:
         names = ", ".join(package.name for package in protected)
-        return InstallationPlan(packages, damaged, possible=False, question=(
-            f"What came with Slicer is too old for Xray2MRI or damaged ({names}) and must not be replaced under it. "
+        return InstallationPlan(packages, damaged, possible=False, question=_(
+            "What came with Slicer is too old for Xray2MRI or damaged ({names}) and must not be replaced under it. "
             "Install Slicer 5.12 or later anew, or choose a Python of your own for the computation."
-        ))  # fmt: skip
+        ).format(names=names))  # fmt: skip
     if not _canInstall():
-        older = "This application cannot install packages for modules; 3D Slicer 5.12 and later can."
+        older = _("This application cannot install packages for modules; 3D Slicer 5.12 and later can.")
         return InstallationPlan(packages, damaged, possible=False, question=_byHand(older, report.python))
     extension = pyTorchExtensionPresent()
     return InstallationPlan(packages, damaged, extension, question=_question(report, packages, damaged, extension))
@@ -114,7 +115,7 @@ class Installation:
         import slicer.packaging
 
         if self.running or slicer.packaging.isPipInstallInProgress():
-            raise RuntimeError("Packages are being installed already; wait until that is done.")
+            raise RuntimeError(_("Packages are being installed already; wait until that is done."))
         self.running = True
         self._before = _versions()
         with tempfile.NamedTemporaryFile(
@@ -146,7 +147,7 @@ class Installation:
         if not self.running:
             return
         if returnCode != 0:
-            self._finish("The packages could not be installed; the last lines of the log say why.")
+            self._finish(_("The packages could not be installed; the last lines of the log say why."))
         elif not self._steps:
             self._finish(None)
         else:
@@ -154,7 +155,7 @@ class Installation:
                 self._steps.pop(0)()
             except Exception as error:  # a process that cannot be started, or pip's failure in the testing mode
                 self._onLog(withoutUserNames(str(error)))
-                self._finish("The packages could not be installed; the last lines of the log say why.")
+                self._finish(_("The packages could not be installed; the last lines of the log say why."))
 
     def _pip(self, packages: list[str]) -> None:
         import slicer.packaging
@@ -206,20 +207,23 @@ class Installation:
 
 
 def _question(report: EnvironmentReport, packages: list[str], damaged: list[str], extension: bool) -> str:
-    lines = [f"{len(packages)} Python packages will be downloaded and put into Slicer's Python:", ", ".join(packages)]
+    downloaded = _("{count} Python packages will be downloaded and put into Slicer's Python:").format(
+        count=len(packages)
+    )
+    lines = [downloaded, ", ".join(packages)]
     if damaged:
-        lines.append(f"Damaged and removed first: {', '.join(damaged)}.")
+        lines.append(_("Damaged and removed first: {names}.").format(names=", ".join(damaged)))
     if any(_isTorch(package) for package in packages):
-        lines.append("torch needs a download of up to 3 GB and several minutes.")
+        lines.append(_("torch needs a download of up to 3 GB and several minutes."))
         if extension:
-            lines.append("It is chosen by the PyTorch extension to suit the graphics driver.")
+            lines.append(_("It is chosen by the PyTorch extension to suit the graphics driver."))
         else:
-            lines.append(
+            lines.append(_(
                 "Slicer's PyTorch extension is not installed: torch then comes as pip chooses it, on Windows without "
                 "support for a GPU. Install that extension first if this computer has an NVIDIA GPU."
-            )
+            ))  # fmt: skip
     lines += report.warnings
-    lines.append("Packages that came with Slicer stay as they are. Continue?")
+    lines.append(_("Packages that came with Slicer stay as they are. Continue?"))
     return "\n\n".join(lines)
 
 
@@ -232,7 +236,9 @@ def _canInstall() -> bool:
 
 
 def _byHand(reason: str, python: str) -> str:
-    return f'{reason} Install the packages yourself:\n\n"{python}" -m pip install -r "{REQUIREMENTS_FILE}"'
+    command = f'"{python}" -m pip install -r "{REQUIREMENTS_FILE}"'
+    yourself = _("Install the packages yourself:")
+    return f"{reason} {yourself}\n\n{command}"
 
 
 def _isTorch(package: str) -> bool:

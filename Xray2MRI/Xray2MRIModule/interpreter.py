@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from .translation import tr as _
+
 SETTING = "Xray2MRI/inferencePython"
 _LIBRARY = "Xray2MRILib"
 # what Slicer's launcher sets for its own Python would make another one load the wrong libraries
@@ -60,13 +62,17 @@ def faultOfPython(path: str) -> str | None:
     """What is wrong with the path of a Python, seen without running it, as one sentence; None when it may do."""
     name = Path(path).name
     if not Path(path).is_absolute():
-        return f"The path {path} of the Python is not complete: choose the file itself, e.g. /opt/venv/bin/python."
+        return _(
+            "The path {path} of the Python is not complete: choose the file itself, e.g. /opt/venv/bin/python."
+        ).format(path=path)
     if Path(path).is_dir():
-        return f"{name} is a folder: choose the Python program in it, e.g. bin/python or python.exe."
+        return _("{name} is a folder: choose the Python program in it, e.g. bin/python or python.exe.").format(
+            name=name
+        )
     if not Path(path).is_file():
-        return f"There is no file {name} in that folder: choose the Python program again."
+        return _("There is no file {name} in that folder: choose the Python program again.").format(name=name)
     if not os.access(path, os.X_OK):
-        return f"The file {name} is not a program: choose the Python program of an environment."
+        return _("The file {name} is not a program: choose the Python program of an environment.").format(name=name)
     return None
 
 
@@ -86,7 +92,7 @@ def libraryFolder() -> Path:
             return folder
     found = importlib.util.find_spec(_LIBRARY)
     if found is None or found.origin is None:
-        raise FileNotFoundError("The package Xray2MRILib is missing beside the module: install the extension again.")
+        raise FileNotFoundError(_("The package Xray2MRILib is missing beside the module: install the extension again."))
     return Path(found.origin).resolve().parents[1]
 
 
