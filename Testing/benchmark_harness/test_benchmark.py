@@ -85,6 +85,7 @@ def test_from_pairs_to_page_and_on_from_there(
     after = {path: path.stat().st_mtime_ns for path in volumes}
     assert [before[path] == after[path] for path in volumes] == [True, False, True]
     assert again["measures"]["edge_mm"]["Twin"]["median"] == edges["Tiny"]["median"]
+    assert list(again["measures"]["edge_mm"])[:3] == ["Tiny", "Twin", "Tiny with another film"]
     assert again["measures"]["edge_mm"]["Twin"]["first_against_it"]["p_value"] == 1.0
 
     assert main(command(pairs, tiny_model, output, "--seed", "3")) == 2

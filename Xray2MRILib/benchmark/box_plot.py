@@ -27,9 +27,11 @@ def box_plot(title: str, columns: Mapping[str, np.ndarray], quiet: frozenset[str
 
     parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">',
              f'<text x="4" y="16" class="title">{escape(title)}</text>']  # fmt: skip
-    for tick in np.linspace(low, high, 5):
+    for place, tick in enumerate(np.linspace(low, high, 5)):
+        anchor = "end" if place == 4 else "middle"
         parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_TOP}" y2="{height - 22}" stroke="#e3e6ea"/>'
-                     f'<text x="{x(tick):.1f}" y="{height - 8}" text-anchor="middle">{tick:.3g}</text>')  # fmt: skip
+                     f'<text x="{x(tick) + (8 if place == 4 else 0):.1f}" y="{height - 8}" text-anchor="{anchor}">'
+                     f"{tick:.3g}</text>")  # fmt: skip
     for place, (name, values) in enumerate(finite.items()):
         colour = "#9aa1ab" if name in quiet else "#1f6fb4"
         parts.append(_box(name, values, _TOP + _ROW * place + _ROW / 2, x, colour))

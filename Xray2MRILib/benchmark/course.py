@@ -207,8 +207,8 @@ def _scored(plan: BenchmarkPlan, path: Path, other: Path | None, mean: np.ndarra
         known[column] = {measure: summarise(per_slice).median for measure, per_slice in values.items()}
     file.parent.mkdir(exist_ok=True)
     write_json(file, known)
-    wanted = {"grade", *(column for column, _ in _candidates(plan, knee, path, other, mean))}
-    return {column: values for column, values in known.items() if column in wanted}
+    columns = [column for column, _ in _candidates(plan, knee, path, other, mean)]
+    return {column: known[column] for column in ("grade", *columns)}
 
 
 def _candidates(

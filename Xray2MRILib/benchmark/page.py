@@ -99,11 +99,12 @@ def verdict(result: BenchmarkResult, found: dict[str, Any]) -> list[str]:
 def _circumstances(result: BenchmarkResult, found: dict[str, Any]) -> str:
     settings = found["settings"]
     p = "the simulated grade, smeared" if settings["grades"] == "truth" else "the shipped classifier"
+    steps = f"{settings['steps']} denoising step{'s' * (settings['steps'] > 1)}"
     return escape(
-        f"{found['knees']} knees that no method was trained on, {settings['slices']} slices each, "
-        f"{settings['steps']} denoising steps, one seed ({settings['seed']}); grade probabilities from {p}. Volumes "
-        "are compared in the frame of the film without any alignment. A knee's figure is the median over its slices, "
-        "intervals come from resampling knees. The knees are simulated: what is true of them need not be of patients."
+        f"{found['knees']} knees that no method was trained on, {settings['slices']} slices each, {steps}, one seed "
+        f"({settings['seed']}); grade probabilities from {p}. Volumes are compared in the frame of the film without "
+        "any alignment. A knee's figure is the median over its slices, intervals come from resampling knees. The knees "
+        "are simulated: what is true of them need not be of patients."
     )
 
 
