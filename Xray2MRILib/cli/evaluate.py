@@ -1,4 +1,7 @@
-"""``xray2mri evaluate``: a pseudo-MRI beside a real MRI, with the controls that give the figures a meaning."""
+"""``xray2mri evaluate``: a pseudo-MRI beside a real MRI, with the controls that give the figures a meaning.
+
+Two folders instead of two files: every volume against every reference, and whether each is closest to its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from .film_arguments import add_json_argument, numbers
 from .terminal import Terminal
 
@@ -13,12 +17,18 @@ from .terminal import Terminal
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add = parser.add_argument
-    add("pseudo", metavar="PSEUDO", type=Path, help="volume that xray2mri generate wrote, with its side-car")
+    add(
+        "pseudo",
+        metavar="PSEUDO",
+        type=Path,
+        help="volume that xray2mri generate wrote, with its side-car; or a folder of such volumes",
+    )
     add(
         "reference",
         metavar="REFERENCE",
         type=Path,
-        help="MRI of the same knee: NRRD, NIfTI, MHA, a folder of DICOM slices, or a simulated pair (.npz)",
+        help="MRI of the same knee: NRRD, NIfTI, MHA, a folder of DICOM slices, or a simulated pair (.npz); "
+        "for a folder of volumes a folder of references with the same names",
     )
     add(
         "--align",
@@ -46,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Compare; progress and warnings on stderr, the table (or JSON) on stdout."""
     terminal.progress({"stage": "start", "step": 0, "of": 1, "fraction": 0.0, "eta_s": None})
+    if options.pseudo.is_dir():
+        _run_folders(options, terminal)
+        return
     from ..comparison.compare import compare
 
     result = compare(
@@ -70,6 +83,44 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         if result.get(name):
             terminal.print(f"{name:<11} {result[name]}")
     terminal.say(result["notice"])
+
+
+def _run_folders(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Specificity of a folder of volumes."""
+    for name in ("initial", "controls", "output", "csv"):
+        if getattr(options, name) is not None:
+            raise InputError(f"The option --{name} is for one volume, not for folders.", code="bad-option",
+                             hint="Leave it out; --json prints all figures.")  # fmt: skip
+    from ..comparison.folder_comparison import compare_folders
+
+    result = compare_folders(options.pseudo, options.reference, method=options.align, on_progress=terminal.progress)
+    if result["unmatched"]:
+        terminal.warn([f"Left out, since the other folder has none of that name: {', '.join(result['unmatched'])}."])
+    if options.json:
+        terminal.print_json(result)
+        return
+    terminal.print(result["verdict"])
+    terminal.print("")
+    for line in specificity_lines(result):
+        terminal.print(line)
+    terminal.say(result["notice"])
+
+
+def specificity_lines(result: dict[str, Any]) -> list[str]:
+    """One measure a line: medians of own and other pairs, how often the own reference is closest, AUC with interval."""
+    from ..comparison.report_texts import MEASURE_NAMES
+
+    lines = [f"{'':<34}{'own':>10}{'others':>10}{'own first':>11}{'AUC':>7}   95 % interval"]
+    for measure, found in result["measures"].items():
+        cells = f"{_shown(found['own']):>10}{_shown(found['others']):>10}"
+        if found["auc"] is None:
+            cells += f"{'-':>11}{'-':>7}   undefined for some pairs"
+        else:
+            low, high = found["auc_interval"]
+            cells += f"{found['rank_1']:>11.0%}{found['auc']:>7.2f}   {low:.2f} to {high:.2f}"
+        lines.append(f"{MEASURE_NAMES[measure]:<34}{cells}")
+    lines.append(f"{'chance':<34}{'':>20}{1 / len(result['pairs']):>11.0%}{0.5:>7.2f}")
+    return lines
 
 
 def table_lines(result: dict[str, Any]) -> list[str]:
