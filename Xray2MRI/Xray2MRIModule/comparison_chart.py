@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .comparison_nodes import METRICS, Comparison
+from .comparison_nodes import Comparison
+from .figure_names import METRICS
 from .provenance_attributes import PREFIX
 
 

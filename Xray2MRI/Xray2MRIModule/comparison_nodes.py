@@ -13,17 +13,10 @@ import slicer
 from slicer.util import arrayFromVolume
 
 from .difference_colours import create_signed_colours, set_clear_share
+from .figure_names import METRICS, SUMMARY_FIGURES, VOLUMES, figure_text, in_reading_order
 from .provenance_attributes import NOT_FOR_DIAGNOSIS, PREFIX, mark_synthetic
 from .volume_nodes import grey_window, load_volume, remove, show_coloured, show_grey
 
-METRICS = {
-    "psnr_db": "PSNR (dB)",
-    "ssim": "SSIM",
-    "rssim": "RSSIM",
-    "edge_mm": "Edge distance (mm)",
-    "f1": "Edge F1",
-    "correlation": "Correlation of neighbouring slices",
-}
 COMPARISON = f"{PREFIX}.comparison"
 _KEPT = ("per_slice", "summary", "verdict", "warnings")
 _PAPER_COLOUR = "vtkMRMLColorTableNodeIron"
@@ -161,19 +154,19 @@ def _summary_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     import vtk
 
     summary = result.get("summary") or {}
-    controls = list(dict.fromkeys(name for values in summary.values() for name in values))
+    names = in_reading_order(list(summary), SUMMARY_FIGURES)
+    volumes = in_reading_order([name for values in summary.values() for name in values], VOLUMES)
     node = _add(scene, made, "vtkMRMLTableNode", "Comparison and controls")
     figures = vtk.vtkStringArray()
     figures.SetName("figure")
-    for name in summary:
-        figures.InsertNextValue(METRICS.get(name, name))
+    for name in names:
+        figures.InsertNextValue(SUMMARY_FIGURES.get(name, name))
     node.AddColumn(figures)
-    for control in controls:
+    for volume in dict.fromkeys(volumes):
         column = vtk.vtkStringArray()
-        column.SetName("pseudo-MRI" if control == "pseudo" else control.replace("_", " "))
-        for values in summary.values():
-            value = values.get(control)
-            column.InsertNextValue("–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value))
+        column.SetName(VOLUMES.get(volume, volume))
+        for name in names:
+            column.InsertNextValue(figure_text(name, summary[name].get(volume)))
         node.AddColumn(column)
     node.SetDescription(result.get("verdict", ""))
     return node

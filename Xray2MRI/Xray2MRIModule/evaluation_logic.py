@@ -11,8 +11,9 @@ from typing import Any
 
 from . import comparison_job, subject_folder
 from .comparison_chart import create_chart
-from .comparison_nodes import METRICS, create_comparison
+from .comparison_nodes import create_comparison
 from .failure import Failure, JobFailed
+from .figure_names import METRICS
 from .generation_job import RADIOGRAPH_ROLE
 from .job_control import JobControl
 from .provenance_attributes import NOT_FOR_DIAGNOSIS

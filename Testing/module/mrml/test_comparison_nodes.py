@@ -40,7 +40,11 @@ def result(tmp_path):
         **paths,
         "transform": [1, 0, 0, 5, 0, 1, 0, -6, 0, 0, 1, 7, 0, 0, 0, 1],
         "per_slice": rows,
-        "summary": {"psnr_db": {"pseudo": 25.5, "blank": 9.0}, "ssim": {"pseudo": 0.5, "blank": None, "mean": 0.4}},
+        "summary": {
+            "ssim": {"pseudo": 0.5, "blank": None, "training mean": 0.4},
+            "psnr_db": {"pseudo": 25.5, "blank": 9.0},
+            "edge_mm": {"pseudo": 1.234, "blank": 10.0},
+        },
         "verdict": "No closer than the mean knee.",
         "warnings": ["Another contrast."],
         "report": "r.html",
@@ -59,14 +63,22 @@ def comparison(application, synthetic, result):
 def test_figures_and_nodes(application, synthetic, comparison, result):
     table = comparison.tableNode.GetTable()
     assert table.GetNumberOfRows() == 12
-    assert [table.GetColumnName(n) for n in range(4)] == ["slice", "depth (mm)", "PSNR (dB)", "SSIM"]
+    assert [table.GetColumnName(n) for n in range(4)] == [
+        "slice", "depth (mm)", "Edge distance (mm)", "Edge F1"
+    ]  # fmt: skip
     assert table.GetValueByName(3, "PSNR (dB)").ToDouble() == 23.0
     assert np.isnan(table.GetValueByName(3, "RSSIM").ToDouble())
     summary = comparison.summaryTableNode.GetTable()
-    assert [summary.GetColumnName(n) for n in range(summary.GetNumberOfColumns())] == ["figure", "pseudo-MRI", "blank",
-                                                                                    "mean"]  # fmt: skip
-    assert [summary.GetValue(row, 2).ToString() for row in (0, 1)] == ["9.000", "–"]
-    assert comparison.metrics == ["psnr_db", "ssim", "edge_mm", "f1", "correlation"]
+    assert [summary.GetColumnName(n) for n in range(summary.GetNumberOfColumns())] == [
+        "figure", "pseudo-MRI", "mean training knee", "empty volume"
+    ]  # fmt: skip
+    shown = [[summary.GetValue(row, column).ToString() for column in range(4)] for row in range(3)]
+    assert shown == [
+        ["Edge distance (mm)", "1.23", "–", "10.00"],
+        ["SSIM", "0.500", "0.400", "–"],
+        ["PSNR (dB)", "25.5", "–", "9.0"],
+    ]
+    assert comparison.metrics == ["edge_mm", "f1", "ssim", "psnr_db", "correlation"]
     assert comparison.verdict == result["verdict"]
     np.testing.assert_allclose(arrayFromVolume(comparison.differenceNode).max(), 1.0)
     matrix = slicer.util.arrayFromTransformMatrix(comparison.transformNode)
@@ -76,11 +88,23 @@ def test_figures_and_nodes(application, synthetic, comparison, result):
     assert comparison.alignedNode.GetAttribute("Xray2MRI.synthetic") is None
 
 
+def test_every_figure_and_volume_of_the_library_has_a_plain_name():
+    from Xray2MRIModule.figure_names import METRICS, SUMMARY_FIGURES, VOLUMES
+
+    from Xray2MRILib.comparison import controls, evaluation
+
+    assert set(SUMMARY_FIGURES) == {*evaluation.MEASURES, "correlation", "correlation_in_leg"}
+    names = (controls.BLANK, controls.CONSTANT, controls.MEAN, controls.OTHER, controls.SHUFFLED)
+    assert set(VOLUMES) == {evaluation.PSEUDO, evaluation.REFERENCE, *names}
+    assert not [text for text in (*METRICS.values(), *SUMMARY_FIGURES.values(), *VOLUMES.values()) if "_" in text]
+
+
 def test_the_chart_marks_the_slice_that_is_shown(application, logic, comparison, result):
     logic.showLayout(None, comparison.volumeNode)
     logic.showComparison(comparison)
     assert logic.layout.chartViewNode.GetPlotChartNodeID() == comparison.chartNode.GetID()
-    assert comparison.chartNode.GetTitle() == "PSNR (dB)"
+    assert comparison.chartNode.GetTitle() == "Edge distance (mm)"
+    assert logic.chartMetric(comparison, "psnr_db")
     logic.layout.sliceNode(SYNTHETIC).JumpSliceByOffsetting(0, 36.75, 0)
     marker = comparison.node("marker").GetTable()
     assert marker.GetColumn(0).GetValue(0) == pytest.approx(result["per_slice"][0]["depth_mm"])

@@ -40,7 +40,12 @@ def test_a_comparison_becomes_nodes(warm, scene):
     assert progress[-1].fraction == 1.0
     assert comparison.tableNode.GetTable().GetNumberOfRows() == 12
     assert comparison.verdict.endswith(".")
-    assert {"psnr_db", "ssim"} <= set(comparison.metrics)
+    assert {"psnr_db", "ssim", "edge_mm", "correlation_reference"} <= set(comparison.metrics)
+    summary = comparison.summaryTableNode.GetTable()
+    texts = [summary.GetValue(row, 0).ToString() for row in range(summary.GetNumberOfRows())]
+    assert len(texts) == len(comparison.result["summary"])
+    headings = [summary.GetColumnName(column) for column in range(summary.GetNumberOfColumns())]
+    assert not [text for text in (*texts, *headings) if "_" in text]
     shift = slicer.util.arrayFromTransformMatrix(comparison.transformNode)[:3, 3]
     np.testing.assert_allclose(shift, (6.0, 0.0, 0.0), atol=1.5)
     assert arrayFromVolume(comparison.alignedNode).shape == arrayFromVolume(volume).shape

@@ -6,7 +6,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..comparison_nodes import METRICS
+from ..figure_names import METRICS
 from .generate_panel import stageSentence
 from .section import Choice, Section, emphasised, say, show, withoutOptions
 

@@ -1,0 +1,54 @@
+"""Plain names of the figures of a comparison and of the volumes beside which they stand.
+
+The order is that of reading: outlines first, then grey values, then what is known from the paper and is not to be read
+alone.
+"""
+
+from __future__ import annotations
+
+# figures that every slice has
+METRICS = {
+    "edge_mm": "Edge distance (mm)",
+    "f1": "Edge F1",
+    "ssim": "SSIM",
+    "psnr_db": "PSNR (dB)",
+    "rssim": "RSSIM",
+    "correlation": "Correlation of neighbouring slices",
+    "correlation_reference": "Correlation of neighbouring slices, real MRI",
+}
+
+# figures of the whole volume, medians over its slices
+SUMMARY_FIGURES = {
+    "edge_mm": METRICS["edge_mm"],
+    "f1": METRICS["f1"],
+    "ssim": METRICS["ssim"],
+    "ssim_joint": "SSIM at the joint",
+    "psnr_db": METRICS["psnr_db"],
+    "psnr_joint_db": "PSNR at the joint (dB)",
+    "rssim": METRICS["rssim"],
+    "correlation": METRICS["correlation"],
+    "correlation_in_leg": "Correlation of neighbouring slices, leg only",
+    "paper_psnr_db_artefact": "8-bit PSNR (dB), an artefact",
+}
+
+VOLUMES = {
+    "pseudo": "pseudo-MRI",
+    "reference": "real MRI",
+    "other knee": "another knee",
+    "training mean": "mean training knee",
+    "shuffled pairing": "pseudo-MRI against another knee",
+    "constant 10 %": "uniform grey",
+    "blank": "empty volume",
+}
+
+
+def in_reading_order(names: list[str], known: dict[str, str]) -> list[str]:
+    """Known names in their order, then the others as they come."""
+    return [name for name in known if name in names] + [name for name in names if name not in known]
+
+
+def figure_text(name: str, value: float | None) -> str:
+    """A value of a figure in the decimals that mean something; a dash where it is undefined."""
+    if value is None:
+        return "–"
+    return f"{value:.{2 if name.endswith('mm') else 1 if '_db' in name else 3}f}"
