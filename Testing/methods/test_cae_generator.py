@@ -100,6 +100,9 @@ def test_it_learns_and_every_command_takes_its_folder(
     record = json.loads((tmp_path / "knee-99.json").read_text())
     assert record["model"]["method"]["name"] == "cae"
     assert any("interpolated linearly" in note for note in record["run"]["notes"])
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "run-25" / "model"), "--no-timing", "--json", "--device", "cpu"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["parameters"]) == ["generator"]
 
 
 def test_a_folder_that_was_altered_is_refused(tmp_path: Path) -> None:

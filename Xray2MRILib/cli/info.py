@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Print the description; the timed run takes a few seconds."""
     from ..device import describe_device
+    from ..generation import PipelineCache
     from ..models.model_folder import locate_model
-    from ..pipeline import Xray2MRIPipeline
     from ..volume.provenance import notice, plain
 
     folder = locate_model(options.model)
-    pipeline = Xray2MRIPipeline.from_pretrained(options.model, device=options.device)
-    device = pipeline.unet.device.type
+    pipeline = PipelineCache().get(options.model, options.device)
+    device = pipeline.device.type
     description: dict[str, Any] = {
         "model": pipeline.model_name,
         "size_mb": round(sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 1e6, 2),
@@ -61,8 +61,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _parameters(pipeline: Xray2MRIPipeline) -> dict[str, int]:
-    networks = ("autoencoder", "unet", "radiograph_encoder")
-    return {name: sum(part.numel() for part in getattr(pipeline, name).parameters()) for name in networks}
+    networks = {name: part for name, part in pipeline.components.items() if hasattr(part, "parameters")}
+    return {name: sum(part.numel() for part in network.parameters()) for name, network in networks.items()}
 
 
 def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
     from ..conditions.koa_probabilities import KoaProbabilities
     from ..diffusion.memory_budget import LARGEST_BATCH
 
-    slices = LARGEST_BATCH.get(pipeline.unet.device.type, 10)
+    slices = LARGEST_BATCH.get(pipeline.device.type, 10)
     picture = np.zeros((1, 256, 256), np.float32)
 
     def seconds(steps: int) -> float:

@@ -59,7 +59,7 @@ class CaePipeline(Xray2MRIPipeline):
                 code="damaged-model",
                 hint="Restore the folder from its source, or train it again.",
             ) from error
-        pipeline = cls(generator.to(torch_dtype))
+        pipeline = cls(generator if torch_dtype == torch.float32 else generator.to(torch_dtype))
         pipeline.model_card = read_card(folder)
         pipeline.weights_sha256 = {"generator": verify_weights(folder / GENERATOR_FOLDER)[WEIGHTS_FILE]}
         pipeline.model_name = folder.name
