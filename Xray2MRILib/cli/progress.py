@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     record = write_film_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,
         settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
-            {"stage": "volume" if options.volumes else "read", "step": done, "of": of, "fraction": done / of,
+            {"stage": "volume" if options.volumes else "film", "step": done, "of": of, "fraction": done / of,
              "eta_s": None}
         ),
     )  # fmt: skip
