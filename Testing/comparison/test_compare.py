@@ -154,6 +154,22 @@ def test_refusals(pseudo_file, reference_file, pseudo, tmp_path):
         compare(pseudo_file, reference_file, report=tmp_path / "report.pdf")
 
 
+def test_undefined_measures_beat_nobody(pseudo, truth):
+    """Without a joint line RSSIM is undefined, and no rank by it is told; a constant deviation is not called honest."""
+    from Xray2MRILib.comparison.controls import OTHER, Control
+    from Xray2MRILib.comparison.evaluation import evaluate
+    from Xray2MRILib.comparison.html_report import _calibration, _remarks
+
+    rows = np.linspace(0, 1, truth.shape[1], dtype=np.float32)[None, :, None] * np.ones_like(truth)
+    others = [Control(f"{OTHER} {k}", "a knee", truth[::-1], True) for k in (1, 2)]
+    found = evaluate(rows, pseudo.array, others, deviation=np.full_like(truth, 0.1), pixel_mm=1.25)
+    assert not found.target.region.valid.any()
+    assert "rssim" not in found.closer_than
+    assert found.closer_than["ssim"][1] == 2
+    assert "cannot be said" in _calibration(found)
+    assert "of 2 other knees" in _remarks(found).lower()
+
+
 def test_it_can_be_cancelled(pseudo_file, reference_file, tmp_path):
     with pytest.raises(Cancelled):
         compare(pseudo_file, reference_file, report=tmp_path / "r.html", should_cancel=lambda: True)

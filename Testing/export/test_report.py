@@ -162,8 +162,11 @@ def test_the_table_of_a_volume_alone():
     assert rows[2]["mean_deviation"] == pytest.approx(0.1 * volume.array[2].mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"per_slice": 3}', '{"per_slice": [{"psnr_db": 3}]}',
-                                  '{"per_slice": [{"index": "0"}]}', "\x00", "[" * 50_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"per_slice": 3}', '{"per_slice": [{"psnr_db": 3}]}', '{"per_slice": [{"index": "0"}]}',
+     '{"per_slice": [{"index": null}]}', "\x00", "[" * 50_000],
+)  # fmt: skip
 def test_a_file_that_is_no_comparison_is_refused(tmp_path, text):
     path = tmp_path / "c.json"
     path.write_text(text)

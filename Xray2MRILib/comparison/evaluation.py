@@ -85,7 +85,8 @@ class Evaluation:
     calibration
         None for a volume without standard deviation.
     closer_than
-        Measure -> (how many other knees are farther from the reference than the pseudo-MRI, of how many).
+        Measure -> (how many other knees are farther from the reference than the pseudo-MRI, of how many); without the
+        measures that are undefined.
     """
 
     target: Target
@@ -159,6 +160,7 @@ def evaluate(
     for measure, higher in MEASURES.items():
         own = found.summary[measure][PSEUDO].median
         rivals = [float(summarise(found.per_slice[control.name][measure]).median) for control in others]
+        rivals = [rival for rival in rivals if np.isfinite(rival)] if np.isfinite(own) else []
         if rivals:
             won = sum(own > rival if higher else own < rival for rival in rivals)
             found.closer_than[measure] = (won, len(rivals))

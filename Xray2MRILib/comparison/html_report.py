@@ -109,6 +109,7 @@ def _remarks(evaluation: Evaluation) -> str:
         ranks = ", ".join(
             f"{words} {evaluation.closer_than[measure][0]}"
             for measure, words in (("edge_mm", "by edge distance"), ("f1", "by edge F1"), ("ssim", "by SSIM"))
+            if measure in evaluation.closer_than
         )
         texts.append(f"Of {count} other knees, the pseudo-MRI is closer to the reference than: {ranks}.")
     controls = "; ".join(f"{escape(control.name)}: {escape(control.description)}" for control in evaluation.controls)
@@ -189,6 +190,9 @@ def _calibration(evaluation: Evaluation) -> str:
     found = evaluation.calibration
     if found is None:
         return ""
+    if not np.isfinite((found.spearman, found.ratio)).all():
+        return "<p class='small'>The standard deviation over seeds or the error is the same everywhere; whether one " \
+               "predicts the other cannot be said.</p>"  # fmt: skip
     curve = Curve("bins of equal size", found.predicted.tolist(), found.observed.tolist(), _COLOURS[PSEUDO], dots=True)
     chart = line_chart("Error (root mean square) by standard deviation", "standard deviation over seeds", [curve],
                        diagonal=True)  # fmt: skip

@@ -41,11 +41,15 @@ def _in_order(record: Any) -> bool:
     if not isinstance(record, dict) or not isinstance(record.get("summary", {}), dict):
         return False
     rows = record.get("per_slice")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and "index" in row for row in rows):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_index(row.get("index")) for row in rows):
         return False
     numbers = [row[name] for row in rows for name in COMPARISON_COLUMNS if name in row]
     measures = list(record.get("summary", {}).values())
     return all(_is_number(value) for value in numbers) and all(isinstance(measure, dict) for measure in measures)
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:
