@@ -164,6 +164,18 @@ def test_identifiers_only_when_asked_for(tmp_path, film):
     assert "SYNTHETIC" in image.SeriesDescription
 
 
+def test_times_of_the_film_keep_their_own_clock(tmp_path):
+    """An offset from UTC holds for every time of an image, so that none may stand beside the film's study time."""
+    film = write_dicom(tmp_path / "f.dcm", sample_pixels(), StudyDate="20200101", StudyTime="083000", **PATIENT)
+    volume = asymmetric_volume(2)
+    joined = pydicom.dcmread(write_dicom_series(volume, tmp_path / "a", film=film, keep_identifiers=True)[0])
+    assert (joined.StudyDate, joined.StudyTime) == ("20200101", "083000")
+    assert "TimezoneOffsetFromUTC" not in joined
+    assert joined.SeriesDate != joined.StudyDate
+    alone = pydicom.dcmread(write_dicom_series(volume, tmp_path / "b", film=film)[0])
+    assert alone.TimezoneOffsetFromUTC == "+0000"
+
+
 def test_a_film_that_is_no_dicom_leaves_no_reference(tmp_path, knee_film):
     image = pydicom.dcmread(write_dicom_series(asymmetric_volume(2), tmp_path / "s", film=knee_film)[0])
     assert "SourceImageSequence" not in image

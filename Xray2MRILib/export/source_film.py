@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,12 @@ class SourceFilm:
     def add_identifiers(self, image: Dataset) -> None:
         """Put patient and study of the film into an image, which so joins the film's study."""
         self._copy(_IDENTIFIERS, image)
+        if self.header.get("StudyTime"):
+            # one offset holds for all times of an image, and the film's are those of its hospital's clock
+            del image.TimezoneOffsetFromUTC
+            now = datetime.datetime.now()
+            image.SeriesDate = image.ContentDate = now.strftime("%Y%m%d")
+            image.SeriesTime = image.ContentTime = now.strftime("%H%M%S")
         if self.header.get("SpecificCharacterSet"):
             image.SpecificCharacterSet = "ISO_IR 192"  # pydicom has decoded the texts and writes them anew
 
