@@ -20,6 +20,7 @@ from Xray2MRILib.protocol import PROTOCOL_VERSION, REPORTS, LineSplitter, decode
 from .failure import CANCELLED, Failure
 from .process_runner import ProcessEnd, ProcessRunner
 from .worker_command import WorkerCommand
+from .worker_end import judge_end
 from .worker_job import Job, Listener, ignore
 
 STOPPED, STARTING, READY, BUSY = "stopped", "starting", "ready", "busy"
@@ -262,42 +263,21 @@ class WorkerSession:
         self._advance()
 
     def _on_finished(self, end: ProcessEnd) -> None:
-        job, self._running = self._running, None
-        started, asked = self._said_hello, self._kill_at is not None
-        self._runner, self._said_hello, self._worker_pid, self._kill_at, self.hello = None, False, None, None, None
+        verdict = judge_end(
+            end, self._running, self._queue, started=self._said_hello, asked=self._kill_at is not None,
+            complaint=self._complaint, log=self.log,
+        )  # fmt: skip
+        self._running = self._runner = self._worker_pid = self._kill_at = self.hello = None
+        self._said_hello = False
         self._note(f"The worker ended: {end.reason or f'exit code {end.exit_code}'}.\n")
-        failed: list[tuple[Job, Failure]] = []
-        if job is not None and job.cancelled_at is not None:
-            failed.append((job, CANCELLED))
-        elif job is not None and not job.heard_of and job.tries < 2:
-            self._queue.appendleft(job)  # it ended, e.g. for lack of work, before the job came
-        elif job is not None:
-            failed.append((job, self._death(end)))
-        if not started and not asked:
-            failed += [(waiting, self._failed_start(end)) for waiting in self._queue]
-            self._queue.clear()
-        for lost, failure in failed:
-            self._call(lost.on_error, failure)
+        lost = [job for job, _ in verdict.failed]
+        self._queue = deque(job for job in self._queue if job not in lost)
+        if verdict.again is not None:
+            self._queue.appendleft(verdict.again)
+        for job, failure in verdict.failed:
+            self._call(job.on_error, failure)
         self._on_change()
         self._advance()
-
-    def _death(self, end: ProcessEnd) -> Failure:
-        return Failure(
-            "worker-died",
-            f"The background worker ended unexpectedly ({end.reason or f'exit code {end.exit_code}'}).",
-            "Try again; if it happens again, choose fewer slices or another device. The log holds the details.",
-        )
-
-    def _failed_start(self, end: ProcessEnd) -> Failure:
-        if self._complaint is not None:
-            return self._complaint
-        last = next((line.strip() for line in reversed(self.log.splitlines()[:-1]) if line.strip()), "")
-        why = end.reason or last[:300] or f"exit code {end.exit_code}"
-        return Failure(
-            "worker-cannot-start",
-            f"The background worker cannot be started ({why.rstrip('.')}).",
-            "See the section Environment.",
-        )
 
     def _note(self, text: str) -> None:
         self._log.append(text)

@@ -7,8 +7,8 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ..figure_names import METRICS
-from .generate_panel import stageSentence
 from .section import Choice, Section, emphasised, say, show, withoutOptions
+from .stage_words import stageSentence
 
 
 class ComparePanel(Section):
@@ -26,8 +26,8 @@ class ComparePanel(Section):
             ("summary", _("Whole volume, beside controls")), ("slices", _("Slice by slice"))])  # fmt: skip
         self._chart = Choice(self, ui.chartSelector, None, [])
         self._difference = Choice(self, ui.differenceSelector, None, [
-            ("off", _("Hidden")), ("signed", _("Edges missing and added")), ("paper", _("Edges missing (the paper's)"))
-        ])  # fmt: skip
+            ("off", _("Hidden")), ("signed", _("Edges added (red), missing (blue)")),
+            ("paper", _("Edges added only (the paper's)"))])  # fmt: skip
         self.listen(ui.compareButton, "clicked(bool)", self._onButton)
         self.listen(ui.tableSelector, "currentIndexChanged(int)", self._onTable)
         self.listen(ui.chartSelector, "currentIndexChanged(int)", self._onChart)

@@ -1,4 +1,4 @@
-"""Section 3: the choices of a run, the one button that starts and stops it, its progress, and the number of slices."""
+"""Section 3: the choices of a run, the one button that starts and stops it, and its progress."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from slicer.i18n import tr as _
 
 from ..parameter_node import settings
 from .section import Choice, Section, emphasised, say, show, withoutOptions
-
-DEPTH_MM = 73.5  # the slices always span this much of the knee, whatever their number
+from .stage_words import durationText, stageSentence
 
 
 class GeneratePanel(Section):
-    """Starts, shows and stops runs. A later move of the slider has only the depths made that are not there yet."""
+    """Starts, shows and stops runs, also those that the slider for the number of slices asks for."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
@@ -24,9 +23,6 @@ class GeneratePanel(Section):
         self._shownRun: Any = None
         self._unseen: Any = None
         self._modelShown: str | None = None
-        self._slices: int | None = None
-        self._volume: str | None = None
-        self._densifyTimer = self.timer(800, self._densify)
         ui = self.ui
         self._model = Choice(self, ui.modelSelector, None, [
             ("compact", _("Compact, comes with the module")),
@@ -39,12 +35,16 @@ class GeneratePanel(Section):
         self.listen(ui.modelFolderEdit, "currentPathChanged(QString)", self._onModel)
         self.listen(ui.modelNameEdit, "editingFinished()", self._onModel)
         self.listen(ui.generateButton, "clicked(bool)", self._onButton)
-        self.listen(ui.densitySlider, "valueIsChanging(double)", self._onSliderMoves)
         ui.moreChoicesBox.collapsed = True
         for label in (ui.stageLabel, ui.generateMessageLabel):
             say(label, "")
         show(ui.progressBar, False)
         self._showModelFields()
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether a run that this panel has begun is under way."""
+        return self._run is not None
 
     # what is shown
 
@@ -64,22 +64,6 @@ class GeneratePanel(Section):
         self._showDevice()
         if parameters is not None:
             self._showModel()
-            self._showDensity(parameters.slices)
-
-    def _showDensity(self, slices: float) -> None:
-        slices = round(slices)
-        text = _("{count} slices, one every {distance} mm.").format(
-            count=slices, distance=f"{DEPTH_MM / (slices - 1):.2g}"
-        )
-        volume = self._volumeOfFilm()
-        if volume is not None:
-            made = self.logic.densities(volume)
-            if slices in made:
-                others = ", ".join(str(number) for number in made)
-                text += " " + (_("Ready at once: {numbers}.").format(numbers=others) if len(made) > 1 else "")
-            elif self._run is None:
-                text += " " + _("Only the depths that are new are computed.")
-        say(self.ui.densityLabel, text.strip())
 
     def _showDevice(self) -> None:
         hello = self.logic.workerHello
@@ -147,7 +131,7 @@ class GeneratePanel(Section):
         parameters = self.parameters
         if parameters is None or parameters.radiograph is None or self.logic.isBusy:
             return
-        self._densifyTimer.stop()
+        self.panel.density.stop()
         if not parameters.model:
             say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), _("Name a model first.")))
             return
@@ -155,9 +139,9 @@ class GeneratePanel(Section):
         rectangle = self.panel.radiograph.rectangle()
         if rectangle is not None:
             chosen["roi"] = rectangle
-        self._begin(lambda callbacks: self.logic.generate(parameters.radiograph, chosen, **callbacks))
+        self.begin(lambda callbacks: self.logic.generate(parameters.radiograph, chosen, **callbacks))
 
-    def _begin(self, start: Any) -> None:
+    def begin(self, start: Any) -> None:
         """Start a run. Its callbacks may come before ``start`` has returned."""
         self._begun = time.monotonic()
         over: list[bool] = []
@@ -191,7 +175,7 @@ class GeneratePanel(Section):
             self._unseen = run
             return
         self._shownRun = run
-        self._slices, self._volume = self.parameters.slices, run.volumeNode.GetID()
+        self.panel.density.adopt(run.volumeNode)
         self.parameters.volume = run.volumeNode
         self.panel.view.showRun()
 
@@ -203,7 +187,7 @@ class GeneratePanel(Section):
         warnings = [withoutOptions(warning) for warning in result.get("warnings", [])]
         text = " ".join(warning for warning in warnings if warning)
         say(self.ui.generateMessageLabel, emphasised(words, text))
-        self._followSlider()
+        self.panel.density.follow()
         self.panel.refresh()
 
     def _onError(self, failure: Any) -> None:
@@ -213,7 +197,7 @@ class GeneratePanel(Section):
         else:
             sentence = withoutOptions(self.panel.failed(failure))
             say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), sentence))
-        self._returnSlider()
+        self.panel.density.giveBack()
         self.panel.refresh()
 
     def _over(self) -> None:
@@ -225,101 +209,6 @@ class GeneratePanel(Section):
         run, self._unseen = self._unseen, None
         self._showVolume(run)
 
-    # the number of slices
-
-    def parametersChanged(self) -> None:
-        """Another volume brings its number of slices; another number brings the volume to it."""
-        parameters = self.parameters
-        volume = None if parameters.volume is None else parameters.volume.GetID()
-        if volume != self._volume:
-            self._volume = volume
-            self._returnSlider()
-        if parameters.slices != self._slices:
-            self._slices = parameters.slices
-            self._followSlider()
-
-    def logicTurned(self) -> None:
-        """A move of the slider during another job has its turn now."""
-        if not self.logic.isBusy and self.parameters is not None:
-            self._followSlider()
-
     def sceneClosed(self) -> None:
-        self._densifyTimer.stop()
-        self._slices = self._volume = self._unseen = None
+        self._unseen = None
         say(self.ui.generateMessageLabel, "")
-
-    def cleanup(self) -> None:
-        self._densifyTimer.stop()
-        super().cleanup()
-
-    def _volumeOfFilm(self) -> Any:
-        """The volume shown, if it was made from the film chosen; None otherwise."""
-        parameters = self.parameters
-        volume = None if parameters is None else parameters.volume
-        if volume is None or parameters.radiograph is None or not self.logic.isSynthetic(volume):
-            return None
-        film = volume.GetNodeReference("Xray2MRI.radiograph")
-        return volume if film is not None and film.GetID() == parameters.radiograph.GetID() else None
-
-    def _onSliderMoves(self, value: float) -> None:
-        self._showDensity(value)
-
-    def _followSlider(self) -> None:
-        """Show the volume with the slider's number of slices: at once where they are made, else after a moment."""
-        self._densifyTimer.stop()
-        volume = self._volumeOfFilm()
-        if volume is None or self.logic.isBusy:
-            return
-        slices = self.parameters.slices
-        if slices == self.logic.density(volume):
-            return
-        if slices in self.logic.densities(volume):
-            self.logic.selectDensity(volume, slices)
-        else:
-            self._densifyTimer.start()
-
-    def _densify(self) -> None:
-        volume = self._volumeOfFilm()
-        if volume is None or self.logic.isBusy or self.parameters.slices == self.logic.density(volume):
-            return
-        slices = self.parameters.slices
-        self._begin(lambda callbacks: self.logic.densify(volume, slices, **callbacks))
-
-    def _returnSlider(self) -> None:
-        """Bring the slider to the number of slices of the volume shown."""
-        volume = self._volumeOfFilm()
-        shown = None if volume is None else self.logic.density(volume)
-        if shown and 30 <= shown <= 500 and shown != self.parameters.slices:
-            self._slices = shown
-            self.parameters.slices = shown
-
-
-def stageSentence(progress: Any, ofJob: dict[str, str] | None = None) -> str:
-    """What goes on, and how long it may still take; ``ofJob`` has words of stages that mean something else there."""
-    stages = {
-        "read": _("Reading the radiograph"),
-        "localise": _("Looking for the knee"),
-        "prepare": _("Cutting out the joint"),
-        "load model": _("Loading the model"),
-        "encode": _("Looking at the radiograph"),
-        "sample": _("Drawing the slices"),
-        "decode": _("Finishing the slices"),
-        "write": _("Writing the volume"),
-        "align": _("Aligning the real MRI"),
-        "controls": _("Preparing the controls"),
-        "measure": _("Measuring slice by slice"),
-        "report": _("Writing the report"),
-        "done": _("Done"),
-    }
-    stages.update(ofJob or {})
-    text = stages.get(progress.stage, str(progress.stage).capitalize())
-    if progress.eta_s is None:
-        return text + " ..."
-    return _("{stage}, about {duration} left").format(stage=text, duration=durationText(progress.eta_s))
-
-
-def durationText(seconds: float) -> str:
-    """Seconds in words: "8 s", "3 min"."""
-    if seconds < 90:
-        return _("{count} s").format(count=max(1, round(seconds)))
-    return _("{count} min").format(count=round(seconds / 60))

@@ -7,6 +7,7 @@ from typing import Any
 import vtk
 
 from .compare_panel import ComparePanel
+from .density_panel import DensityPanel
 from .environment_panel import EnvironmentPanel
 from .export_panel import ExportPanel
 from .generate_panel import GeneratePanel
@@ -44,12 +45,15 @@ class MainPanel:
         self.radiograph = RadiographPanel(self)
         self.grade = GradePanel(self)
         self.generate = GeneratePanel(self)
+        self.density = DensityPanel(self)
         self.view = ViewPanel(self)
         self.compare = ComparePanel(self)
         self.export = ExportPanel(self)
         self.environment = EnvironmentPanel(self)
-        self.sections = [self.radiograph, self.grade, self.generate, self.view, self.compare, self.export]
-        self.sections.append(self.environment)
+        self.sections = [
+            self.radiograph, self.grade, self.generate, self.density, self.view, self.compare, self.export,
+            self.environment,
+        ]  # fmt: skip
         self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
         for button in self._buttons:
             button.connect("contentsCollapsed(bool)", self._onFolded)
@@ -127,11 +131,11 @@ class MainPanel:
         if self.parameterNode is None:
             return
         self.radiograph.parametersChanged()
-        self.generate.parametersChanged()
+        self.density.parametersChanged()
         self.view.parametersChanged()
         self.refresh()
 
     def _onLogicEvent(self, event: str) -> None:
         if event == "busy":
-            self.generate.logicTurned()
+            self.density.logicTurned()
         self.refresh()

@@ -1,0 +1,133 @@
+"""Buttons that the main flows do not press: samples, the other formats of the export, the environment section."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import types
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import slicer
+from PySide6.QtWidgets import QApplication
+from test_panel_results import _generated, _moved_copy
+
+
+@pytest.mark.parametrize(("button", "count"), [("sampleKneeButton", 1), ("sampleKneesButton", 2)])
+def test_sample_buttons_load_a_film_and_have_it_looked_at(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, button: str, count: int
+) -> None:
+    def load(path: str, properties: dict[str, Any]) -> Any:
+        assert properties["singleFile"] is True
+        return desk.logic.application.loadVolume(path, properties["name"])
+
+    # the application reads pictures, slicer-core alone does not
+    monkeypatch.setattr(slicer.util, "loadVolume", load, raising=False)
+    getattr(desk.ui, button).click()
+    desk.until(lambda: desk.panel.prepared is not None)
+    assert len(desk.panel.prepared["knees"]) == count
+    assert desk.panel.prepared["plausible"]
+    film = desk.ui.radiographSelector.currentNode()
+    assert "CC BY 4.0" in film.GetDescription()
+    assert desk.ui.generateButton.enabled is True
+
+
+def test_dicom_report_and_table_by_clicks(desk: Any, knee_film: Path, tmp_path: Path) -> None:
+    volume = _generated(desk, knee_film)
+    desk.ui.referenceSelector.setCurrentNode(_moved_copy(volume))
+    desk.ui.compareButton.click()
+    desk.until(lambda: desk.ui.compareButton.text == "Compare")
+    comparison = desk.panel.comparison
+    assert comparison is not None, desk.sentences()
+    desk.ui.exportFolderEdit.currentPath = str(tmp_path)
+    for index in (2, 3, 4):
+        desk.ui.formatSelector.setCurrentIndex(index)
+        desk.ui.exportButton.click()
+        desk.until(lambda: desk.ui.exportButton.text == "Export" and desk.ui.exportMessageLabel.text != "Writing ...")
+        assert desk.ui.exportMessageLabel.text.startswith("<b>Written:</b>"), desk.sentences()
+    made = {path.name.rpartition("synthetic")[2]: path for path in tmp_path.iterdir()}
+    assert set(made) == {"_dicom", "_report", ".csv"}
+
+    images = [pydicom.dcmread(path) for path in made["_dicom"].rglob("*") if path.is_file()]
+    voxels = sum(int(image.get("NumberOfFrames", 1)) * image.Rows * image.Columns for image in images)
+    assert voxels == slicer.util.arrayFromVolume(volume).size
+    assert all("SYNTHETIC" in image.SeriesDescription.upper() for image in images)
+
+    report = (made["_report"] / "report.html").read_text(encoding="utf-8")
+    assert comparison.verdict.split(".")[0][:30] in report
+    assert "not for diagnosis" in report
+
+    lines = made[".csv"].read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("#")
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    expected = [row["ssim"] for row in comparison.result["per_slice"]]
+    np.testing.assert_allclose([float(row["ssim"]) for row in rows], expected, atol=1e-4)
+
+
+def test_report_of_the_environment_is_copied(desk: Any) -> None:
+    desk.ui.checkButton.click()
+    assert desk.ui.checkButton.enabled is False
+    desk.until(lambda: desk.ui.checkButton.enabled)
+    desk.ui.copyReportButton.click()
+    text = QApplication.clipboard().text()
+    assert "torch" in text
+    assert text.strip() == desk.ui.reportEdit.plainText.strip()
+
+
+def test_other_python_is_checked_before_it_is_used(desk: Any, tmp_path: Path) -> None:
+    venv.create(tmp_path / "other", with_pip=False, symlinks=True)
+    program = next(path for path in (tmp_path / "other").rglob("python*") if path.name in ("python", "python.exe"))
+    try:
+        desk.ui.pythonEdit.currentPath = str(tmp_path / "nothing")
+        assert desk.ui.environmentStatusLabel.text.startswith("<b>Not usable:</b>")
+        assert desk.logic.pythonProgram == ""
+
+        desk.ui.pythonEdit.currentPath = str(program)
+        assert desk.logic.pythonProgram == str(program)
+        desk.ui.checkButton.click()
+        desk.until(lambda: desk.ui.checkButton.enabled)
+        assert desk.ui.environmentStatusLabel.text.startswith("<b>Something is missing:</b>")
+        # nothing is put into a Python that is not Slicer's
+        desk.ui.installButton.click()
+        desk.until(lambda: desk.ui.installButton.enabled)
+        assert desk.ui.environmentStatusLabel.text.startswith("<b>To do by hand:</b>")
+        assert "pip install" in desk.ui.environmentStatusLabel.text
+    finally:
+        desk.ui.pythonEdit.currentPath = ""
+    assert desk.logic.pythonProgram == ""
+
+
+def test_install_button_asks_first_and_does_nothing_after_no(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from Xray2MRIModule import environment
+
+    wanted = tmp_path / "requirements.txt"
+    wanted.write_text("xray2mri-package-that-nobody-has>=1\n")
+    monkeypatch.setattr(environment, "REQUIREMENTS_FILE", wanted)
+    monkeypatch.setitem(sys.modules, "slicer.packaging", types.ModuleType("slicer.packaging"))
+    questions: list[str] = []
+    monkeypatch.setattr(
+        slicer.util, "confirmOkCancelDisplay", lambda text, *_: questions.append(text), raising=False
+    )  # an answer of None is no
+    desk.ui.installButton.click()
+    desk.until(lambda: desk.ui.installButton.enabled and desk.ui.checkButton.enabled)
+    assert len(questions) == 1
+    assert "xray2mri-package-that-nobody-has" in questions[0]
+    assert desk.panel.environment._installation is None
+
+
+def test_background_process_is_stopped_and_comes_again(desk: Any, knee_film: Path) -> None:
+    desk.load(knee_film)
+    desk.until(lambda: desk.logic.workerState == "ready")
+    assert desk.ui.freeMemoryButton.enabled is True
+    desk.ui.freeMemoryButton.click()
+    desk.until(lambda: desk.logic.workerState == "stopped", 20)
+    assert desk.logic.workerPid is None
+    assert desk.ui.freeMemoryButton.enabled is False
+    desk.quick()
+    desk.generate()
