@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from Xray2MRILib.errors import InputError
+from Xray2MRILib.errors import InputError, Xray2MRIError
 from Xray2MRILib.simulation.anatomy_template import TISSUE_ID, AnatomyTemplate, template_axes
 from Xray2MRILib.simulation.label_map import label_map_hash, lacks_soft_tissue, read_label_map
 from Xray2MRILib.simulation.population import shipped_label_maps
@@ -158,6 +158,17 @@ def test_soft_tissue_is_carried_to_a_map_without_any(tmp_path: Path) -> None:
     muscle, whole = (done == TISSUE_ID["muscle"])[:, own], (atlas.tissue == TISSUE_ID["muscle"])[:, own]
     assert muscle.sum() == pytest.approx(whole.sum() * 0.9**2, rel=0.15)
     assert bone_overlap(small, atlas.tissue) > 0.93
+
+
+def test_a_template_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
+    box, plane = np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2), np.float32)
+    centres = {"medial": (0.0, 18.0), "lateral": (0.0, -18.0)}
+    template = AnatomyTemplate("made", box, box, box, plane, plane, (-36.0, 36.0), centres, {})
+    (tmp_path / "no folder").write_text("")
+    with pytest.raises(Xray2MRIError):
+        template.save(tmp_path / "no folder" / "template.npz")
+    template.save(tmp_path / "template.npz")
+    assert AnatomyTemplate.load(tmp_path / "template.npz").compartment_mm == centres
 
 
 def test_shipped_maps() -> None:

@@ -69,6 +69,15 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
         read_pair(path)
 
 
+@pytest.mark.parametrize("record", [{}, [1], {"parameters": {}}, {"parameters": {"seed": 1}, "joint_space_mm": {},
+                                    "film_mm": 1, "film_peaks": [1, 1], "slices": 50}])  # fmt: skip
+def test_a_record_of_something_else_is_refused(tmp_path: Path, record: object) -> None:
+    path = tmp_path / "knee-000000.npz"
+    np.savez(path, record=np.frombuffer(json.dumps(record).encode(), np.uint8))
+    with pytest.raises(InputError, match=r"knee-000000.npz is not a simulated pair"):
+        read_pair(path, volume=False, film=False)
+
+
 def test_manifest_names_every_file_and_finds_damage(tmp_path: Path) -> None:
     for index in range(3):
         write_pair(tmp_path, index, a_pair(index))

@@ -57,6 +57,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     from ..job_progress import JobProgress
     from ..simulation.population import HELD_OUT_OFFSET, simulate_population
 
+    if not options.held_out and options.seed + options.count > HELD_OUT_OFFSET:
+        raise InputError(
+            f"The seeds {options.seed} to {options.seed + options.count - 1} reach into those of held-out knees.",
+            code="bad-option",
+            hint=f"Stay below {HELD_OUT_OFFSET}, or give --held-out.",
+        )
     course = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
     course.at("simulate", 0.0, of=options.count)
     simulate_population(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..file_transaction import writing_error
 from .template_regions import TemplateRegions
 from .tissue_classes import BONES, EXTENT_MM, MAX_OUTSIDE_MM, SPACING_MM, TISSUE_ID, TISSUES
 
@@ -71,16 +72,21 @@ class AnatomyTemplate:
         return EXTENT_MM["y"][0], EXTENT_MM["z"][0], EXTENT_MM["x"][0]
 
     def save(self, path: Path) -> None:
-        """Write as a compressed .npz (arrays only, no pickles)."""
+        """Write as a compressed .npz (arrays only, no pickles). Raises ProcessingError when the disk is full."""
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
-        np.savez_compressed(
-            temporary, name=self.name, tissue=self.tissue, bone_depth_mm=self.bone_depth_mm, outside_mm=self.outside_mm,
-            femur_floor_mm=self.femur_floor_mm, tibia_roof_mm=self.tibia_roof_mm, plateau_mm=self.plateau_mm,
-            compartment_medial=self.compartment_mm["medial"], compartment_lateral=self.compartment_mm["lateral"],
-            slope_deg=self.slope_deg, flexion_axis_mm=self.flexion_axis_mm,
-            **{f"margin_{site}": points for site, points in self.margins_mm.items()},
-        )  # fmt: skip
-        temporary.replace(path)
+        try:
+            np.savez_compressed(
+                temporary, name=self.name, tissue=self.tissue, bone_depth_mm=self.bone_depth_mm,
+                outside_mm=self.outside_mm, femur_floor_mm=self.femur_floor_mm, tibia_roof_mm=self.tibia_roof_mm,
+                plateau_mm=self.plateau_mm, compartment_medial=self.compartment_mm["medial"],
+                compartment_lateral=self.compartment_mm["lateral"], slope_deg=self.slope_deg,
+                flexion_axis_mm=self.flexion_axis_mm,
+                **{f"margin_{site}": points for site, points in self.margins_mm.items()},
+            )  # fmt: skip
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise writing_error(error, path) from error
 
     @classmethod
     def load(cls, path: Path) -> AnatomyTemplate:

@@ -48,8 +48,3 @@ def simulate_pair(template: AnatomyTemplate, parameters: KneeParameters) -> Knee
     return KneePair(
         parameters, mr_scan.to_unit_range(volume), film[0].numpy(), film[1].numpy(), deformation.joint_space_mm()
     )
-
-
-def plateau_width_mm(template: AnatomyTemplate, parameters: KneeParameters) -> float:
-    """Width of the tibial plateau of this knee before its random warp, mm."""
-    return (template.plateau_mm[1] - template.plateau_mm[0]) * parameters.scale[2] * parameters.tibia_width

@@ -73,7 +73,7 @@ def read_record(path: Path) -> dict:
     """The JSON record of one pair: parameters, truth, scales. Raises InputError for a file of another kind."""
     try:
         with np.load(path, allow_pickle=False) as data:
-            return json.loads(bytes(data["record"]))
+            return _checked(json.loads(bytes(data["record"])))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise _refusal(path, error) from error
 
@@ -84,7 +84,7 @@ def read_pair(path: Path, *, volume: bool = True, film: bool = True) -> KneePair
 
     try:
         with np.load(path, allow_pickle=False) as data:
-            record = json.loads(bytes(data["record"]))
+            record = _checked(json.loads(bytes(data["record"])))
             mr = np.zeros((0, 0, 0), np.float32)
             if volume:
                 mosaic = np.asarray(Image.open(io.BytesIO(bytes(data["volume"]))).convert("L"))
@@ -97,11 +97,19 @@ def read_pair(path: Path, *, volume: bool = True, film: bool = True) -> KneePair
                 stacked = np.asarray(Image.open(io.BytesIO(bytes(data["film"])))).astype(np.float32) / 65535
                 half = stacked.shape[0] // 2
                 bone, soft = stacked[:half] * record["film_peaks"][0], stacked[half:] * record["film_peaks"][1]
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        known = {f.name for f in fields(KneeParameters)}
+        parameters = KneeParameters(**{k: _tuples(v) for k, v in record["parameters"].items() if k in known})
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise _refusal(path, error) from error
-    known = {f.name for f in fields(KneeParameters)}
-    parameters = KneeParameters(**{k: _tuples(v) for k, v in record["parameters"].items() if k in known})
     return KneePair(parameters, mr, bone, soft, record["joint_space_mm"], record["film_mm"])
+
+
+def _checked(record: object) -> dict:
+    """The record with all its entries. Raises ValueError."""
+    names = ("parameters", "joint_space_mm", "film_mm", "film_peaks", "slices")
+    if not isinstance(record, dict) or not all(name in record for name in names):
+        raise ValueError("its record is not that of a pair")
+    return record
 
 
 def _refusal(path: Path, error: Exception) -> InputError:

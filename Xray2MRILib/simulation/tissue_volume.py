@@ -61,12 +61,6 @@ def normalised(points: torch.Tensor, low: tuple[float, ...] = _LOW, high: tuple[
     return ((points - low) / span * 2 - 1).flip(-1)
 
 
-def upsampled(coarse: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Trilinear up-sampling of a coarse point grid [a, b, c, 3] (corners aligned) to [*shape, 3]."""
-    rows = [interpolation(coarse.shape[axis], shape[axis]) for axis in range(3)]
-    return upsampled_by(coarse, *rows)
-
-
 def interpolation(coarse: int, fine: int) -> torch.Tensor:
     """Matrix [fine, coarse] of linear interpolation with aligned corners."""
     place = torch.linspace(0, coarse - 1, fine)
