@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from Xray2MRILib.cli import main
 from Xray2MRILib.comparison.controls import shipped_knee
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
@@ -60,6 +61,28 @@ def test_json_and_refusals(volumes, tmp_path):
     assert wrong.stderr.count("synthetic") == 1
     assert "Traceback" not in wrong.stderr
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_folder_against_a_folder(tmp_path, capsys):
+    made, real = tmp_path / "made", tmp_path / "real"
+    for name, part in (("a", slice(14, 20)), ("b", slice(30, 36))):
+        for folder in (made, real):
+            folder.mkdir(exist_ok=True)
+        pseudo = PseudoMRI.from_depth_slices(shipped_knee()[part, ::2, ::2], False, {"model": {"name": "test"}})
+        pseudo.save(made / f"{name}.nrrd")
+        sitk.WriteImage(pseudo.to_sitk(pseudo.array * 500), str(real / f"{name}.nrrd"))
+    sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkInt16), str(real / "alone.nrrd"))
+    assert main(["evaluate", str(made), str(real), "--align", "none"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Over 2 knees")
+    assert "AUC" in shown.out
+    assert "Left out" in shown.err
+    assert "alone" in shown.err
+    assert "not for diagnosis" in shown.err
+    assert main(["evaluate", str(made), str(real), "--csv", str(tmp_path / "t.csv")]) == 2
+    assert "--csv is for one volume" in capsys.readouterr().err
+    assert main(["evaluate", str(made), str(real / "a.nrrd")]) == 2
+    assert "There is no folder a.nrrd" in capsys.readouterr().err
 
 
 def test_the_worker_compares(volumes, tmp_path):

@@ -131,14 +131,12 @@ def compare_folders(
 
 def _target(path: Path, shape: tuple[int, ...], left: bool, method: str) -> Target:
     """A reference in right-knee space on the grid of the volumes, with its edges."""
-    real = read_reference(path)
-    mirrored = left and not real.simulated  # simulated references are right knees
-    nominal = PseudoMRI(on_grid(shipped_mean(), shape, mirrored), mirrored=mirrored)
-    found = align(nominal.to_sitk(), real.image, method)
+    nominal = PseudoMRI(on_grid(shipped_mean(), shape, left), mirrored=left)
+    found = align(nominal.to_sitk(), read_reference(path).image, method)
     check_comparable(found.volume, found.covered)
     mapped = np.where(found.covered, unit_range(found.volume, found.covered), np.float32(0))
     covered = None if found.covered.all() else found.covered
-    if mirrored:
+    if left:
         mapped, covered = mapped[:, :, ::-1], None if covered is None else covered[:, :, ::-1]
     return Target.of(mapped, covered, nominal.spacing[0])
 
