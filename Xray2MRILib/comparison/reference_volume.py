@@ -80,8 +80,11 @@ def _is_synthetic(image: SimpleITK.Image, path: Path) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:  # what cannot be opened is refused by the reader
+        return False
 
 
 def _dicom_series(path: Path) -> SimpleITK.Image:
