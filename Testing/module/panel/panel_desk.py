@@ -34,7 +34,10 @@ def slicer_stand_ins() -> Iterator[None]:
     app = types.SimpleNamespace(clipboard=lambda: wrap(QApplication.clipboard()))
     modules = {"qt": QtModule("qt"), "ctk": ctk, "slicer.i18n": translation}
     classes = {name: wrapper_class(stand_in) for name, stand_in in QMRML.items()}
-    with mock.patch.dict(sys.modules, modules), mock.patch.multiple(slicer, create=True, app=app, **classes):
+    with (
+        mock.patch.dict(sys.modules, modules),
+        mock.patch.multiple(slicer, create=True, app=app, i18n=translation, **classes),
+    ):
         install()
         yield
     # what was imported inside holds on to the qt above
