@@ -255,6 +255,14 @@ def test_round_trip_gives_the_same_volume(saved, picture, reference):
     assert set(loaded.weights_sha256) == set(NETWORKS)
 
 
+def test_a_model_does_not_tell_where_it_was_loaded_from(saved, tmp_path):
+    Xray2MRIPipeline.from_pretrained(saved).save_pretrained(tmp_path / "again")
+    for path in (tmp_path / "again").rglob("*.json"):
+        assert "_name_or_path" not in path.read_text()
+        assert str(saved.parent) not in path.read_text()
+    Xray2MRIPipeline.from_pretrained(tmp_path / "again")  # the checksums are those of what was written
+
+
 def test_half_precision_is_half_the_size_and_leaves_the_networks_alone(pipeline, tmp_path, saved, picture, reference):
     pipeline.save_pretrained(tmp_path, half_precision=True)
     assert pipeline.unet.dtype == torch.float32

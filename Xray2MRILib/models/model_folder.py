@@ -196,6 +196,7 @@ def write_model(
             if half_precision and isinstance(component, torch.nn.Module):
                 component = copy.deepcopy(component).half()
             component.save_pretrained(draft / name)
+        _forget_origin(draft)
         write_json(draft / INDEX_FILE, index)
         write_json(draft / CARD_FILE, card)
         names = sorted(path.relative_to(draft).as_posix() for path in draft.rglob("*") if path.is_file())
@@ -208,6 +209,14 @@ def write_model(
             if stale.relative_to(folder).as_posix() not in names:
                 stale.unlink()  # a shard of an earlier, larger model
         os.replace(draft / CHECKSUMS_FILE, folder / CHECKSUMS_FILE)
+
+
+def _forget_origin(draft: Path) -> None:
+    """diffusers notes the folder that a network was loaded from; that path tells of the machine and of its user."""
+    for path in draft.glob("*/config.json"):
+        config = _read_json(path)
+        if config.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
