@@ -71,18 +71,19 @@ def kill_once(logic: Any, film: Any, moment: float) -> tuple[float, str]:
     due = time.monotonic() + moment
     _poll(logic, lambda: time.monotonic() > due or run.isOver)
     stage = "after the end" if run.isOver else run.progress.stage
-    if run.isOver:
-        # too late: what is killed is an idle worker
-        from Xray2MRIModule.generation_job import take_back
-
-        take_back(logic.application, run)
     killed = time.monotonic()
     kill_process(logic.workerPid)
     _poll(logic, lambda: run.isOver and not logic.isBusy and logic.workerState == "stopped")
-    if stage != "after the end" and run.failure is not None:
+    waited = time.monotonic() - killed
+    if run.failure is None:
+        # too late: the result was there, and what was killed an idle worker
+        from Xray2MRIModule.generation_job import take_back
+
+        take_back(logic.application, run)
+    else:
         assert run.failure.code == "worker-died", run.failure
         assert "\n" not in run.failure.sentence()
-    return time.monotonic() - killed, stage
+    return waited, stage
 
 
 def _poll(logic: Any, condition: Any, seconds: float = 300.0) -> None:

@@ -6,6 +6,7 @@ Everything hangs by node references on the table of the slices, so that a compar
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -90,30 +91,42 @@ class Comparison:
 
 def create_comparison(scene: Any, volume: Any, reference: Any, result: dict[str, Any]) -> Comparison:
     """Make the nodes of a finished comparison. Raises OSError and ValueError, and leaves no node then."""
+    steps = comparison_steps(scene, volume, reference, result)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def comparison_steps(
+    scene: Any, volume: Any, reference: Any, result: dict[str, Any]
+) -> Generator[None, None, Comparison]:
+    """As create_comparison, in steps with room for a user's clicks between; the last one gives the comparison."""
     made: list[Any] = []
+    finished = False
     try:
         table = _slice_table(scene, result, made)
         for role, node in (("volume", volume), ("reference", reference)):
             if node is not None:
                 table.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
-        parts = {
-            "aligned": _aligned(scene, result, made),
-            "difference": _signed(scene, result, table, made),
-            "paper": _one_sided(scene, result, made),
-            "transform": _transform(scene, result, made),
-            "summary": _summary_table(scene, result, made),
-        }
-        for role, node in parts.items():
+        makers = {
+            "aligned": _aligned, "difference": _signed, "paper": _one_sided, "transform": _transform,
+            "summary": _summary_table,
+        }  # fmt: skip
+        for role, make in makers.items():
+            yield
+            node = make(scene, result, made)
             if node is not None:
                 table.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
+        colours = table.GetNodeReference(f"{PREFIX}.difference").GetDisplayNode().GetColorNode()
+        table.SetNodeReferenceID(f"{PREFIX}.colours", colours.GetID())
         table.SetAttribute(COMPARISON, json.dumps({name: result.get(name) for name in _KEPT}, separators=(",", ":")))
-    except (OSError, ValueError, KeyError, TypeError):
-        for node in made:
-            if node.IsA("vtkMRMLVolumeNode"):
-                remove(scene, node)
-            else:
-                scene.RemoveNode(node)
-        raise
+        finished = True
+    finally:
+        # also when the steps are given up in the middle
+        if not finished:
+            _remove(scene, made)
     return Comparison(scene, table.GetID(), result)
 
 
@@ -131,6 +144,14 @@ def set_difference_threshold(comparison: Comparison, form: str, threshold: float
         limit = _limit(node)
         show_coloured(node, _PAPER_COLOUR, 0.0, limit, (share * limit, max(float(arrayFromVolume(node).max()), limit)))
     return node
+
+
+def _remove(scene: Any, made: list[Any]) -> None:
+    for node in made:
+        if node.IsA("vtkMRMLVolumeNode"):
+            remove(scene, node)
+        elif node.GetScene() is scene:
+            scene.RemoveNode(node)
 
 
 def _add(scene: Any, made: list[Any], node_class: str, name: str) -> Any:
@@ -179,13 +200,12 @@ def _aligned(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     return node
 
 
-def _signed(scene: Any, result: dict[str, Any], table: Any, made: list[Any]) -> Any:
+def _signed(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     node = load_volume(scene, result["difference"], scene.GenerateUniqueName("Edge difference, signed"))
     made.append(node)
     mark_synthetic(node, "Edges of pseudo-MRI and real MRI: signed difference")
     colours = create_signed_colours(scene, "Xray2MRI difference", 0.25)
     made.append(colours)
-    table.SetNodeReferenceID(f"{PREFIX}.colours", colours.GetID())
     limit = _limit(node)
     show_coloured(node, colours.GetID(), -limit, limit, None)
     return node

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import comparison_job, subject_folder
 from .comparison_chart import create_chart
-from .comparison_nodes import create_comparison
+from .comparison_nodes import comparison_steps
 from .failure import Failure, JobFailed
 from .figure_names import METRICS
 from .generation_job import RADIOGRAPH_ROLE
@@ -19,6 +19,7 @@ from .job_control import JobControl
 from .provenance_attributes import NOT_FOR_DIAGNOSIS
 from .radiograph_image import film_file, is_radiograph, write_pixels
 from .run import Progress, Run
+from .take_over import Steps
 from .volume_file import VolumeFiles
 
 VOLUME_GONE = Failure("volume-deleted", "The volume was deleted while it was worked on.", "Generate it again.")
@@ -119,12 +120,12 @@ class EvaluationLogic(JobControl):
             table.writeheader()
             table.writerows(comparison.result.get("per_slice") or [])
 
-    def _compareDone(self, run: Run) -> Failure | None:
+    def _compareDone(self, run: Run) -> Steps:
         volume = run.volumeNode
         if volume is None:
             return VOLUME_GONE
         scene = self.application.scene
-        run.comparison = create_comparison(scene, volume, run.node("reference"), run.result)
+        run.comparison = yield from comparison_steps(scene, volume, run.node("reference"), run.result)
         create_chart(scene, run.comparison)
         folder = subject_folder.run_folder(scene, volume)
         if folder is not None:

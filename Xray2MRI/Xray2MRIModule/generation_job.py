@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,10 @@ from .application import Application
 from .provenance_attributes import PREFIX, set_record
 from .run import Run
 from .uncertainty_overlay import load_deviation
-from .volume_nodes import (
-    complete_volume,
-    create_streaming_volume,
-    insert_slice,
-    load_volume,
-    remove,
-    slices_inserted,
-)
+from .volume_nodes import create_streaming_volume, insert_slice, load_volume, read_into, remove, slices_inserted
 
 RADIOGRAPH_ROLE = f"{PREFIX}.radiograph"
+Steps = Generator[None, None, bool]
 
 
 def take_slice(application: Application, run: Run, report: dict[str, Any]) -> bool:
@@ -50,11 +45,11 @@ def _begin(application: Application, run: Run, grid: dict[str, Any]) -> Any:
     return volume
 
 
-def finish(application: Application, run: Run) -> bool:
-    """Make the volume of a finished job complete: file, provenance, deviation, sequence, folder.
+def finish(application: Application, run: Run) -> Steps:
+    """Make the volume of a finished job complete, step by step: file, provenance, deviation, sequence, folder.
 
-    Returns False when the user deleted the volume meanwhile. Raises OSError and ValueError when the files cannot be
-    read.
+    The last step gives False when the user deleted the volume meanwhile. Raises OSError and ValueError when the files
+    cannot be read.
     """
     scene, result, volume = application.scene, run.result, run.volumeNode
     if volume is None and run.inserted:
@@ -64,9 +59,16 @@ def finish(application: Application, run: Run) -> bool:
         about = record["volume"]
         grid = {name: about[name] for name in ("size", "spacing_mm", "direction_lps", "origin_lps_mm")}
         volume = _begin(application, run, {**grid, **{n: about[n] for n in ("intensity_slope", "intensity_intercept")}})
-    complete_volume(volume, result["volume"])
+    read_into(volume, result["volume"])
+    yield
+    if run.volumeNode is None:
+        return False
     set_record(volume, record)
+    volume.SetSaveWithScene(True)
     slices_inserted(volume)
+    yield
+    if run.volumeNode is None:
+        return False
     if result.get("deviation"):
         deviation = load_deviation(scene, result["deviation"], volume)
         run.remember("deviation", deviation)
@@ -77,8 +79,8 @@ def finish(application: Application, run: Run) -> bool:
     return True
 
 
-def take_density(application: Application, run: Run) -> bool:
-    """Add a finished density to its volume and show it. Returns False when the volume is gone."""
+def take_density(application: Application, run: Run) -> Steps:
+    """Add a finished density to its volume, then show it. The last step gives False when the volume is gone."""
     scene, volume = application.scene, run.volumeNode
     if volume is None:
         return False
@@ -93,6 +95,9 @@ def take_density(application: Application, run: Run) -> bool:
         density_sequence.add(volume, other)
     finally:
         remove(scene, other)
+    yield
+    if run.volumeNode is None:
+        return False
     return density_sequence.select(volume, run.result["slices"], application.moduleLogic("Sequences"))
 
 

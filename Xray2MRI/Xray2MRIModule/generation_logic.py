@@ -30,6 +30,7 @@ from .job_control import AGAIN
 from .process_runner import ProcessRunner
 from .radiograph_image import film_size
 from .run import DONE, Progress, Run
+from .take_over import Steps
 from .view_control import ViewControl
 from .volume_file import VolumeFiles
 from .volume_nodes import slice_count, slices_inserted
@@ -246,8 +247,8 @@ class ModuleLogic(EvaluationLogic, ViewControl):
             return AGAIN
         return None
 
-    def _generateDone(self, run: Run) -> Failure | None:
-        if not generation_job.finish(self.application, run):
+    def _generateDone(self, run: Run) -> Steps:
+        if not (yield from generation_job.finish(self.application, run)):
             return VOLUME_GONE
         volume = run.volumeNode
         self._files.remember(volume, slice_count(volume), run.result["volume"])
@@ -257,8 +258,8 @@ class ModuleLogic(EvaluationLogic, ViewControl):
         self._tell("runs")
         return None
 
-    def _densifyDone(self, run: Run) -> Failure | None:
-        if not generation_job.take_density(self.application, run):
+    def _densifyDone(self, run: Run) -> Steps:
+        if not (yield from generation_job.take_density(self.application, run)):
             return VOLUME_GONE
         volume = run.volumeNode
         self._files.remember(volume, slice_count(volume), run.result["volume"])

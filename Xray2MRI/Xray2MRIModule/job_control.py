@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from inspect import isgenerator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .interpreter import chooseExternalPython, externalPython
 from .poll_timer import PollTimer
 from .process_runner import ProcessRunner, QProcessRunner, SubprocessRunner
 from .run import CANCELLED, DONE, FAILED, RUNNING, Progress, Run
+from .take_over import Steps, TakeOvers
 from .worker_command import worker_command
 from .worker_session import WorkerSession
 
@@ -36,7 +38,7 @@ class JobControl:
     """Sends jobs to the worker, keeps their temporary files, and tells everybody who wants to know.
 
     A job of kind x that is done goes through the method ``_xDone(run)`` of the class, which puts the result into the
-    scene and returns a Failure when it cannot.
+    scene and returns a Failure when it cannot. Where that takes its time, the method is a generator.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class JobControl:
         self._timer = PollTimer(self.poll)
         self._folder: Path | None = None
         self._prepareRun: Run | None = None
+        self._takeOvers = TakeOvers(self._takenOver)
         self.currentRun: Run | None = None
 
     @property
@@ -115,20 +118,27 @@ class JobControl:
 
     def poll(self) -> None:
         """Deliver what the worker said. Called by a timer where Qt is."""
+        self._takeOvers.proceed()
         self._session.poll()
         self._whilePolling()
-        if not self._session.has_work:
+        if not self._hasWork:
             self._timer.stop()
 
     def cancel(self, run: Run | None = None) -> None:
         """Stop a job, by default the one under way. It ends with the failure "cancelled"."""
         run = run if isinstance(run, Run) else self.currentRun
-        if run is not None and run.job is not None and not run.isOver:
+        if run is None or run.job is None or run.isOver:
+            return
+        if self._takeOvers.giveUp(run):
+            self._failed(run, CANCELLATION)
+        else:
             self._session.cancel(run.job)
-            self._tick()
+        self._tick()
 
     def closeJobs(self) -> None:
         """End the background process and remove temporary files."""
+        for run in self._takeOvers.giveUpAll():
+            self._failed(run, CANCELLATION)
         self._session.close()
         self._timer.stop()
         if self._folder is not None:
@@ -200,11 +210,14 @@ class JobControl:
 
     def _result(self, run: Run, result: dict[str, Any]) -> None:
         run.result = result
-        try:
-            failure = getattr(self, f"_{run.kind}Done")(run)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            logging.exception("Xray2MRI: a result could not be taken over")
-            failure = Failure("result-unreadable", f"The result cannot be taken over: {error}", "Try again.")
+        self._takeOvers.begin(run, self._stepsOf(run))
+        self._tick()
+
+    def _stepsOf(self, run: Run) -> Steps:
+        outcome = getattr(self, f"_{run.kind}Done")(run)
+        return (yield from outcome) if isgenerator(outcome) else outcome
+
+    def _takenOver(self, run: Run, failure: Failure | None) -> None:
         if failure is AGAIN:
             return
         if failure is not None:
@@ -236,8 +249,12 @@ class JobControl:
             self._folder = Path(tempfile.mkdtemp(prefix="Xray2MRI-", dir=parent))
         return Path(tempfile.mkdtemp(prefix="job-", dir=self._folder))
 
+    @property
+    def _hasWork(self) -> bool:
+        return self._session.has_work or bool(self._takeOvers)
+
     def _tick(self) -> None:
-        if self._session.has_work:
+        if self._hasWork:
             self._timer.start()
 
     def _pump(self) -> None:

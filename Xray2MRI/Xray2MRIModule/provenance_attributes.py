@@ -31,11 +31,15 @@ def mark_synthetic(node: Any, content: str) -> None:
 
 def set_record(node: Any, record: dict[str, Any]) -> None:
     """Attach the provenance of a side-car to its volume node, flat for readers and whole for the worker."""
-    for name, text in _flat(PREFIX, record):
-        node.SetAttribute(name, text)
-    node.SetAttribute(RECORD, json.dumps(record, separators=(",", ":"), ensure_ascii=True))
-    notice = record.get("notice", "")
-    node.SetDescription(f"{node.GetAttribute(f'{PREFIX}.content')}: {NOT_FOR_DIAGNOSIS}. {notice}".strip())
+    from slicer.util import NodeModify
+
+    # one event for all: each would have every view and selector look at the node
+    with NodeModify(node):
+        for name, text in _flat(PREFIX, record):
+            node.SetAttribute(name, text)
+        node.SetAttribute(RECORD, json.dumps(record, separators=(",", ":"), ensure_ascii=True))
+        notice = record.get("notice", "")
+        node.SetDescription(f"{node.GetAttribute(f'{PREFIX}.content')}: {NOT_FOR_DIAGNOSIS}. {notice}".strip())
 
 
 def get_record(node: Any) -> dict[str, Any] | None:

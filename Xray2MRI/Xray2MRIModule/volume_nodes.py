@@ -65,12 +65,6 @@ def slices_inserted(node: Any) -> None:
     arrayFromVolumeModified(node)
 
 
-def complete_volume(node: Any, path: str | Path) -> None:
-    """Replace the content of a streaming volume by that of the finished file. Raises OSError."""
-    read_into(node, path)
-    node.SetSaveWithScene(True)
-
-
 def read_into(node: Any, path: str | Path) -> None:
     """Read a volume file into a node without tying the node to that file, which is temporary. Raises OSError."""
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
