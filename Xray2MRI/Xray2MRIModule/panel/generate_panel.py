@@ -23,6 +23,8 @@ class GeneratePanel(Section):
         self._shownRun: Any = None
         self._unseen: Any = None
         self._modelShown: str | None = None
+        # views take their time when they come first; the volume has just taken its own
+        self._showTimer = self.timer(0, lambda: self.panel.view.showRun())
         ui = self.ui
         self._model = Choice(self, ui.modelSelector, None, [
             ("compact", _("Compact, comes with the module")),
@@ -177,7 +179,7 @@ class GeneratePanel(Section):
         self._shownRun = run
         self.panel.density.adopt(run.volumeNode)
         self.parameters.volume = run.volumeNode
-        self.panel.view.showRun()
+        self._showTimer.start()
 
     def _onDone(self, run: Any) -> None:
         self._showVolume(run)
@@ -210,5 +212,6 @@ class GeneratePanel(Section):
         self._showVolume(run)
 
     def sceneClosed(self) -> None:
+        self._showTimer.stop()
         self._unseen = None
         say(self.ui.generateMessageLabel, "")
