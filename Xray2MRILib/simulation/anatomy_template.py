@@ -7,6 +7,7 @@ so the lateral side has x < 0). A left knee is mirrored on loading (A22).
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,7 +86,8 @@ class AnatomyTemplate:
             )  # fmt: skip
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise writing_error(error, path) from error
 
     @classmethod

@@ -7,6 +7,7 @@ written down in docs/simulated-pairs.md.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -64,7 +65,8 @@ def write_pair(folder: Path, index: int, pair: KneePair) -> Path:
         )
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise writing_error(error, path) from error
     return path
 
