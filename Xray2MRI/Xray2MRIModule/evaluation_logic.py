@@ -116,9 +116,10 @@ class EvaluationLogic(JobControl):
         names = ["index", "depth_mm", *METRICS]
         with open(path, "w", newline="", encoding="utf-8") as file:
             file.write(f"# pseudo-MRI: {NOT_FOR_DIAGNOSIS}\n")
-            table = csv.DictWriter(file, names, extrasaction="ignore")
-            table.writeheader()
-            table.writerows(comparison.result.get("per_slice") or [])
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["slice", "depth (mm)", *METRICS.values()])
+            for row in comparison.result.get("per_slice") or []:
+                table.writerow(["" if row.get(name) is None else row[name] for name in names])
 
     def _compareDone(self, run: Run) -> Steps:
         volume = run.volumeNode

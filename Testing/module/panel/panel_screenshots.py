@@ -57,15 +57,15 @@ def walk(desk: Any, shot: Any) -> None:
     ui.moreChoicesBox.collapsed = True
     desk.quick(50, 2)
     ui.generateButton.click()
-    desk.until(lambda: ui.progressBar.value > 500)
+    desk.until(lambda: ui.progressBar.value > 500, 400)
     shot("06_generating")
-    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
+    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI", 400)
     only(ui, shown=("generate", "view"))
     shot("07_done")
     ui.densitySlider.value = 99.0
-    desk.until(lambda: ui.generateButton.text == "Cancel" and ui.progressBar.value > 400)
+    desk.until(lambda: ui.generateButton.text == "Cancel" and ui.progressBar.value > 400, 400)
     shot("08_more_slices")
-    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI")
+    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI", 400)
     # fewer slices are compared sooner
     ui.densitySlider.value = 50.0
     compare(desk)

@@ -66,7 +66,7 @@ def test_dicom_report_and_table_by_clicks(desk: Any, knee_film: Path, tmp_path: 
     assert lines[0].startswith("#")
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     expected = [row["ssim"] for row in comparison.result["per_slice"]]
-    np.testing.assert_allclose([float(row["ssim"]) for row in rows], expected, atol=1e-4)
+    np.testing.assert_allclose([float(row["SSIM"]) for row in rows], expected, atol=1e-4)
 
 
 def test_report_of_the_environment_is_copied(desk: Any) -> None:
