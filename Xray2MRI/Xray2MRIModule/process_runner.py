@@ -13,12 +13,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-_DRAIN_S = 2.0  # output that a dead process left behind is waited for so long
+_DRAIN_S = 1.0  # output that a dead process left behind is waited for so long
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,10 @@ class SubprocessRunner(ProcessRunner):
 
     def _await_end(self, process: subprocess.Popen, readers: list[threading.Thread]) -> None:
         code = process.wait()
+        # not for ever: a worker behind a killed launcher may still hold the pipe
+        limit = time.monotonic() + _DRAIN_S
         for reader in readers:
-            reader.join(_DRAIN_S)  # not for ever: a worker behind a killed launcher may still hold the pipe
+            reader.join(max(0.0, limit - time.monotonic()))
         self._events.put(("finished", ProcessEnd(code, code < 0, _signal_in_words(-code) if code < 0 else "")))
 
 
