@@ -13,8 +13,8 @@ METRICS = {
     "ssim": "SSIM",
     "psnr_db": "PSNR (dB)",
     "rssim": "RSSIM",
-    "correlation": "Correlation of neighbouring slices",
-    "correlation_reference": "Correlation of neighbouring slices, real MRI",
+    "correlation": "Slice correlation",
+    "correlation_reference": "Slice correlation, real MRI",
 }
 
 # figures of the whole volume, medians over its slices
@@ -27,8 +27,8 @@ SUMMARY_FIGURES = {
     "psnr_joint_db": "PSNR at the joint (dB)",
     "rssim": METRICS["rssim"],
     "correlation": METRICS["correlation"],
-    "correlation_in_leg": "Correlation of neighbouring slices, leg only",
-    "paper_psnr_db_artefact": "8-bit PSNR (dB), an artefact",
+    "correlation_in_leg": "Slice correlation in the leg",
+    "paper_psnr_db_artefact": "8-bit PSNR (dB), artefact",
 }
 
 VOLUMES = {

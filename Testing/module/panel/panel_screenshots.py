@@ -55,7 +55,7 @@ def walk(desk: Any, shot: Any) -> None:
     ui.moreChoicesBox.collapsed = False
     shot("05_choices")
     ui.moreChoicesBox.collapsed = True
-    desk.quick(50, 2)
+    desk.quick(50, 8)
     ui.generateButton.click()
     desk.until(lambda: ui.progressBar.value > 500, 400)
     shot("06_generating")
