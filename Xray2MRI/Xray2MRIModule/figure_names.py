@@ -33,12 +33,12 @@ SUMMARY_FIGURES = {
 
 VOLUMES = {
     "pseudo": "pseudo-MRI",
-    "reference": "real MRI",
     "other knee": "another knee",
     "training mean": "mean training knee",
     "shuffled pairing": "pseudo-MRI against another knee",
     "constant 10 %": "uniform grey",
     "blank": "empty volume",
+    "reference": "real MRI",
 }
 
 
