@@ -88,7 +88,11 @@ def test_guidance_extrapolates_from_the_unconditional_prediction(parts, conditio
     )
     null = {"p": torch.full((2, 5), 0.2), "i": torch.full((2, 64), 1 / 64)}
     expected = parts["unet"](
-        torch.cat([z, torch.zeros_like(z)], 1), 500, depths, null, torch.zeros(2, 4, 8)
+        torch.cat([z, torch.zeros_like(conditions.latent).expand(2, -1, -1, -1)], 1),
+        500,
+        depths,
+        null,
+        torch.zeros(2, conditions.token.shape[1], 8),
     )
     assert torch.allclose(unconditional, expected, atol=1e-5)
     assert torch.allclose(guided, unconditional + 3 * (conditional - unconditional), atol=1e-5)

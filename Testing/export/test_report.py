@@ -146,7 +146,7 @@ def test_the_film_shows_the_joint_that_the_model_saw(volume_of_film, knee_film, 
 
 def test_the_table_of_a_comparison_reads_as_csv(tmp_path):
     path = write_per_slice_table(asymmetric_volume(7), tmp_path / "t.csv", COMPARISON)
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("# Synthetic image")
     rows = list(csv.DictReader(lines[1:]))
     assert [float(row["PSNR (dB)"]) for row in rows] == [12.5 + index for index in range(7)]
@@ -194,9 +194,9 @@ def test_reports_are_written_whole_or_not_at_all(tmp_path):
     (tmp_path / "r.html").write_text("old")
     with pytest.raises(InputError):
         write_report(asymmetric_volume(3), tmp_path / "r.html", film=tmp_path / "missing.png")
-    assert (tmp_path / "r.html").read_text() == "old"
+    assert (tmp_path / "r.html").read_text(encoding="utf-8") == "old"
     write_report(asymmetric_volume(3), tmp_path / "r.html")
-    assert (tmp_path / "r.html").read_text().endswith("</html>\n")
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").endswith("</html>\n")
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
     with pytest.raises(InputError, match="not named as HTML"):
         write_report(asymmetric_volume(3), tmp_path / "r.pdf")
