@@ -80,7 +80,7 @@ class ModuleLogic(EvaluationLogic, ViewControl):
 
     @property
     def runs(self) -> list[Run]:
-        """Finished generations of this session whose volume is still in the scene."""
+        """Finished generations, oldest first, whose volume is still in the scene."""
         return [run for run in self._finished if run.volumeNode is not None]
 
     def close(self) -> None:
