@@ -3,8 +3,10 @@
     python Testing/benchmarks/compare_methods.py --pairs runs/pairs --held-out runs/held-out \\
         --autoencoder runs/autoencoder/autoencoder -o runs/methods
 
-The defaults are the reduced run of docs/comparison-of-methods.md. ``--steps 3500 --knees-trained 0 --slices 50
---knees-measured 60`` with ``--ablations`` is the full one.
+First one depth-only network is trained for ``--base-steps``: what the published base weights are to the paper,
+knowledge of slices without any of radiographs. Every system then begins from it and is trained for ``--steps`` (LDM
+too, for which that is more of the same). The defaults are the reduced run of docs/comparison-of-methods.md. ``--steps 3500
+--knees-trained 0 --variants 2 --slices 50 --knees-measured 60`` is the full one.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from Xray2MRILib.methods.registry import method_named
+
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ("xray2mri", "x-diffusion", "cola-diff", "ldm")
-ABLATIONS = ("without-p", "without-i", "without-p-and-i", "without-adaptive-weight", "broadcast-weight",
-             "without-depth", "without-token", "without-features")  # fmt: skip
+ABLATIONS = ("without-p", "without-i", "without-adaptive-weight", "without-depth", "without-token")
+MORE_ABLATIONS = ("without-p-and-i", "broadcast-weight", "without-features")
+BASE = "ldm"
 
 
 def xray2mri(*arguments: object) -> None:
@@ -40,35 +45,49 @@ def main() -> None:
     add("--autoencoder", type=Path, required=True)
     add("-o", "--output", type=Path, required=True)
     add("--preset", default="compact")
+    add("--base-steps", type=int, default=1000, help="0: every system begins from chance")
     add("--steps", type=int, default=400)
-    add("--knees-trained", type=int, default=120, help="0 for all")
-    add("--knees-measured", type=int, default=20)
+    add("--knees-trained", type=int, default=300, help="0 for all")
+    add("--variants", type=int, default=1, help="bent versions of each knee")
+    add("--knees-measured", type=int, default=30)
     add("--slices", type=int, choices=(8, 50), default=8)
     add("--denoising-steps", type=int, default=10)
-    add("--ablations", action="store_true")
+    add("--ablations", choices=("none", "paper", "all"), default="paper")
+    add("--latents", type=Path, help="encoded knees of an earlier run (default: in the output)")
     add("--threads", type=int, default=0)
     arguments = parser.parse_args()
 
     paths = (arguments.pairs, arguments.held_out, arguments.autoencoder, arguments.output)
     pairs, held_out, autoencoder, output = (path.resolve() for path in paths)
     shared = {
-        "data": pairs, "held_out": held_out, "preset": arguments.preset, "steps": arguments.steps,
-        "knees": arguments.knees_trained or "null", "threads": arguments.threads, "variants": 1,
-        "save_every": max(arguments.steps // 4, 1),
+        "data": pairs, "held_out": held_out, "preset": arguments.preset, "threads": arguments.threads,
+        "knees": arguments.knees_trained or "null", "variants": arguments.variants,
     }  # fmt: skip
-    if not arguments.knees_trained:
-        del shared["variants"]  # as the recipe has it
-    rows = []
-    for method in (*SYSTEMS, *(ABLATIONS if arguments.ablations else ())):
-        folder = output / method
-        rows += ["--method", f"{method}={folder / 'model'}"]
+    latents = (arguments.latents or output / "latents").resolve()
+
+    def train(method: str, folder: Path, steps: int, initial: Path | str) -> None:
         if not (folder / "model" / "checksums.json").exists():
-            own = settings(**shared, autoencoder=autoencoder, latents=output / "latents")
+            every = max(steps // 4, 1)
+            own = settings(
+                **shared, autoencoder=autoencoder, latents=latents, steps=steps, save_every=every, initial=initial
+            )
             xray2mri("train", "diffusion", "--method", method, "-o", folder, "--resume", *own)
+
+    initial: Path | str = "null"
+    if arguments.base_steps:
+        initial = output / "base"
+        train(BASE, initial, arguments.base_steps, "null")
+    chosen = {"none": (), "paper": ABLATIONS, "all": ABLATIONS + MORE_ABLATIONS}[arguments.ablations]
+    rows = []
+    for method in (*SYSTEMS, *chosen):
+        train(method, output / method, arguments.steps, initial)
+        rows += ["--method", f"{method_named(method).title}={output / method / 'model'}"]
     folder = output / "cae"
     rows += ["--method", f"CAE generator={folder / 'model'}"]
     if not (folder / "model" / "model_index.json").exists():
-        xray2mri("train", "cae", "-o", folder, "--resume", *settings(**shared))
+        # one pass over a whole volume a knee; its batch of 8 knees is as many as the others' 16 slices come from
+        own = settings(**shared, steps=arguments.base_steps + arguments.steps, save_every=250)
+        xray2mri("train", "cae", "-o", folder, "--resume", *own)
     xray2mri(
         "benchmark", "-o", output / "benchmark", "--pairs", held_out, "--training", pairs, *rows,
         "--knees", arguments.knees_measured, "--slices", arguments.slices, "--steps", arguments.denoising_steps,

@@ -20,6 +20,7 @@ from ..models.autoencoder import to_autoencoder_channels, to_grey
 from ..models.presets import build_components
 from .checkpoint import load_checkpoint, save_checkpoint
 from .classifier import learning_rate_factor
+from .initial_weights import take_over
 from .pair_data import exposed_crops, load_volumes
 from .precision import autocast, choose_device, measured_precision
 from .training_log import TrainingLog
@@ -154,17 +155,6 @@ def finish(vae: torch.nn.Module, config: dict[str, Any], output: Path, device: t
     (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1))
     print(json.dumps(metrics), flush=True)
     return metrics
-
-
-def take_over(network: torch.nn.Module, folder: Path) -> int:
-    """Copy every tensor of an earlier network that has the same name and shape; returns how many."""
-    from safetensors.torch import load_file
-
-    own = network.state_dict()
-    earlier = load_file(folder / "diffusion_pytorch_model.safetensors")
-    fitting = {n: t.to(own[n].dtype) for n, t in earlier.items() if n in own and own[n].shape == t.shape}
-    network.load_state_dict(fitting, strict=False)
-    return len(fitting)
 
 
 def _laid_in_films(folder: Path, encoder: torch.nn.Module, knees: int | None, seed: int) -> Tensor:

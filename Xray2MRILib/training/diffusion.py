@@ -26,6 +26,7 @@ from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
 from .checkpoint import load_checkpoint, save_checkpoint
 from .classifier import learning_rate_factor
+from .initial_weights import take_over
 from .model_assembly import assemble_model
 from .pair_data import KneeLatents, encode_pairs, soft_grades
 from .precision import autocast, choose_device, measured_precision
@@ -51,10 +52,12 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote), method (a
         name of methods.registry), latents (folder for the encoded knees, which runs that differ in nothing but the
         method may share; null for ``output``), preset,
-        changes (of the preset's components), variants (how many bent versions of each knee), bend_mm (see film_frame),
-        steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1 draws all steps t alike; 2 in proportion
-        to t, because the noisy ones decide the anatomy), learning_rate, warm_up_steps, weight_decay, ema_decay,
-        min_snr_gamma (0 = off), precision, device, threads, seed, log_every, save_every, knees (limit, null for all).
+        changes (of the preset's components), initial (a model folder or the output of an earlier training, whose
+        tensors are taken over where they fit, see initial_weights; null for none), variants (how many bent versions of
+        each knee), bend_mm (see film_frame), steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1 draws
+        all steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), learning_rate,
+        warm_up_steps, weight_decay, ema_decay, min_snr_gamma (0 = off), precision, device, threads, seed, log_every,
+        save_every, knees (limit, null for all).
 
     Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights.
     """
@@ -67,6 +70,10 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     vae = AutoencoderKL.from_pretrained(config["autoencoder"]).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
     network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
+    if config.get("initial"):
+        earlier = Path(config["initial"])
+        taken = take_over(network.unet, earlier / "unet") + take_over(encoder, earlier / "radiograph_encoder")
+        print(f"{taken} of {len(network.state_dict())} tensors taken over from {earlier.name}", flush=True)
     probe = torch.zeros(8, parts["unet"].config.in_channels, 32, 32, device=device)
     probe = probe.to(memory_format=torch.channels_last)
     uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}

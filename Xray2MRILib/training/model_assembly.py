@@ -51,10 +51,21 @@ def assemble_model(
         "autoencoder_metrics": json.loads(beside.read_text()) if beside.exists() else {},
         "diffusion_metrics": metrics,
         "recipe": {
-            key: value for key, value in recipe.items() if key not in ("data", "held_out", "autoencoder", "latents")
+            key: value
+            for key, value in recipe.items()
+            if key not in ("data", "held_out", "autoencoder", "latents", "initial")
         },
-        "trained_from": {"autoencoder_sha256": sha256_of(next(iter(sorted(autoencoder.glob("*.safetensors")))))},
+        "trained_from": {"autoencoder_sha256": _weights_hash(autoencoder)} | _initial_hash(recipe.get("initial")),
     }
     pipeline = Xray2MRIPipeline(**parts)
     pipeline.save_pretrained(output, half_precision=half_precision, card=card)
     return output
+
+
+def _weights_hash(folder: Path) -> str:
+    return sha256_of(next(iter(sorted(folder.glob("*.safetensors")))))
+
+
+def _initial_hash(initial: str | None) -> dict[str, str]:
+    """What the U-Net began from, when it did not begin from chance."""
+    return {"initial_unet_sha256": _weights_hash(Path(initial) / "unet")} if initial else {}
