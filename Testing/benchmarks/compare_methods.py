@@ -5,8 +5,8 @@
 
 First one depth-only network is trained for ``--base-steps``: what the published base weights are to the paper,
 knowledge of slices without any of radiographs. Every system then begins from it and is trained for ``--steps`` (LDM
-too, for which that is more of the same). The defaults are the reduced run of docs/comparison-of-methods.md. ``--steps 3500
---knees-trained 0 --variants 2 --slices 50 --knees-measured 60`` is the full one.
+too, for which that is more of the same). The defaults are the reduced run of docs/comparison-of-methods.md.
+``--steps 3500 --knees-trained 0 --variants 2 --slices 50 --knees-measured 60`` is the full one.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from Xray2MRILib.errors import InputError
 torch = pytest.importorskip("torch")
 
 
-def _unet(method: str):  # noqa: ANN202
+def _unet(method: str):
     from Xray2MRILib.models.presets import build_components
 
     return build_components("tiny", method=method)["unet"].eval()

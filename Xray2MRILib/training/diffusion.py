@@ -54,8 +54,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         method may share; null for ``output``), preset,
         changes (of the preset's components), initial (a model folder or the output of an earlier training, whose
         tensors are taken over where they fit, see initial_weights; null for none), variants (how many bent versions of
-        each knee), bend_mm (see film_frame), steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1 draws
-        all steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), learning_rate,
+        each knee), bend_mm (see film_frame), steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1
+        draws all steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), learning_rate,
         warm_up_steps, weight_decay, ema_decay, min_snr_gamma (0 = off), precision, device, threads, seed, log_every,
         save_every, knees (limit, null for all).
 
