@@ -6,7 +6,7 @@
 First one depth-only network is trained for ``--base-steps``: what the published base weights are to the paper,
 knowledge of slices without any of radiographs. Every system then begins from it and is trained for ``--steps`` (LDM
 too, for which that is more of the same). The defaults are the reduced run of docs/comparison-of-methods.md.
-``--steps 3500 --knees-trained 0 --variants 2 --slices 50 --knees-measured 60`` is the full one.
+``--steps 3500 --base-steps 2000 --variants 2 --slices 50 --knees-measured 60`` is the full one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SYSTEMS = ("xray2mri", "x-diffusion", "cola-diff", "ldm")
 ABLATIONS = ("without-p", "without-i", "without-adaptive-weight", "without-depth", "without-token")
 MORE_ABLATIONS = ("without-p-and-i", "broadcast-weight", "without-features")
 BASE = "ldm"
+KNEES, DEPTHS = 4, 4  # of one step: films cost as much as slices, so that few of them with more slices learn faster
 
 
 def xray2mri(*arguments: object) -> None:
@@ -45,11 +46,11 @@ def main() -> None:
     add("--autoencoder", type=Path, required=True)
     add("-o", "--output", type=Path, required=True)
     add("--preset", default="compact")
-    add("--base-steps", type=int, default=1000, help="0: every system begins from chance")
-    add("--steps", type=int, default=400)
-    add("--knees-trained", type=int, default=300, help="0 for all")
+    add("--base-steps", type=int, default=800, help="0: every system begins from chance")
+    add("--steps", type=int, default=350)
+    add("--knees-trained", type=int, default=0, help="0 for all")
     add("--variants", type=int, default=1, help="bent versions of each knee")
-    add("--knees-measured", type=int, default=30)
+    add("--knees-measured", type=int, default=20)
     add("--slices", type=int, choices=(8, 50), default=8)
     add("--denoising-steps", type=int, default=10)
     add("--ablations", choices=("none", "paper", "all"), default="paper")
@@ -69,8 +70,9 @@ def main() -> None:
         if not (folder / "model" / "checksums.json").exists():
             every = max(steps // 4, 1)
             own = settings(
-                **shared, autoencoder=autoencoder, latents=latents, steps=steps, save_every=every, initial=initial
-            )
+                **shared, autoencoder=autoencoder, latents=latents, steps=steps, save_every=every, initial=initial,
+                knees_per_batch=KNEES, depths_per_knee=DEPTHS,
+            )  # fmt: skip
             xray2mri("train", "diffusion", "--method", method, "-o", folder, "--resume", *own)
 
     initial: Path | str = "null"
@@ -85,8 +87,8 @@ def main() -> None:
     folder = output / "cae"
     rows += ["--method", f"CAE generator={folder / 'model'}"]
     if not (folder / "model" / "model_index.json").exists():
-        # one pass over a whole volume a knee; its batch of 8 knees is as many as the others' 16 slices come from
-        own = settings(**shared, steps=arguments.base_steps + arguments.steps, save_every=250)
+        # as many steps and knees a step as the others have in all; but of each knee it sees all fifty slices
+        own = settings(**shared, steps=arguments.base_steps + arguments.steps, save_every=250, batch_size=KNEES)
         xray2mri("train", "cae", "-o", folder, "--resume", *own)
     xray2mri(
         "benchmark", "-o", output / "benchmark", "--pairs", held_out, "--training", pairs, *rows,

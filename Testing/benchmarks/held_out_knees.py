@@ -6,8 +6,12 @@ For every held-out knee one film is exposed and a volume generated; true volumes
 (Xray2MRILib.simulation.film_frame), because no film tells where a knee lay in the scanner. Within the joint box (rows
 95-205, columns 45-211 of 256, i.e. about 69 x 104 mm) each control stands where the own generated volume stands:
 another knee's real volume, the mean of training volumes, a blank volume, and the volume generated from another knee's
-film. Measures are those of Xray2MRILib.metrics, and the height of the bright band of cartilage and fluid between the
-bones in either compartment, correlated with the true volume's and with the simulated joint space.
+film. Two rows say what could be reached at best: the true volume through the autoencoder, and its neighbouring slices.
+
+Measures are those of Xray2MRILib.metrics, and the height of the bright band of cartilage and fluid between the bones in
+either compartment, correlated with the true volume's and with the simulated joint space. The first ``--whole`` knees
+are generated with all 50 slices, for the correlation of slices 1 to 10 apart beside the true volume's, and with p set
+to KL 0 and to KL 4, for what the grade alone changes.
 """
 
 from __future__ import annotations
@@ -15,23 +19,34 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from Xray2MRILib.metrics.adjacent_correlation import lag_curve
 from Xray2MRILib.metrics.boundary_f1 import boundary_f1
 from Xray2MRILib.metrics.canny_edges import EdgeMap, canny_edges
 from Xray2MRILib.metrics.edge_distance import edge_distance_mm
+from Xray2MRILib.metrics.joint_region import find_joint_region
+from Xray2MRILib.metrics.leg_mask import leg_mask
 from Xray2MRILib.metrics.psnr import psnr_db
+from Xray2MRILib.metrics.rssim import rssim
 from Xray2MRILib.metrics.ssim import ssim
 from Xray2MRILib.metrics.summary import summarise
 
+if TYPE_CHECKING:
+    from Xray2MRILib.simulation.knee_pair import KneePair
+
 BOX = (95, 205, 45, 211)  # first row, end row, first column, end column
 PIXEL_MM = 0.625
-HIGHER_IS_CLOSER = {"psnr_db": True, "ssim": True, "edge_mm": False, "f1": True}
+HIGHER_IS_CLOSER = {"psnr_db": True, "ssim": True, "edge_mm": False, "f1": True, "rssim": True}
 
 
-def compare(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
-    """Medians over slices of PSNR (dB), SSIM, edge distance (mm) and edge F1 of volumes [S, 256, 256] in [0, 1]."""
+def compare(truth: np.ndarray, found: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+    """Medians over slices of PSNR (dB), SSIM, edge distance (mm), edge F1 and RSSIM of volumes [S, 256, 256] in [0, 1].
+
+    ``rows`` [S, 2] are those of the true volume's joint region, for RSSIM.
+    """
     box = (slice(None), slice(BOX[0], BOX[1]), slice(BOX[2], BOX[3]))
     edges = [EdgeMap(canny_edges(volume), BOX) for volume in (truth, found)]
     values = {
@@ -39,6 +54,7 @@ def compare(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
         "ssim": ssim(truth[box], found[box]),
         "edge_mm": edge_distance_mm(*edges, pixel_mm=PIXEL_MM),
         "f1": boundary_f1(*edges),
+        "rssim": rssim(edges[0].edges, edges[1].edges, rows),
     }
     return {name: summarise(slices).median for name, slices in values.items()}
 
@@ -63,60 +79,46 @@ def correlation(first: list[float], second: list[float]) -> float:
     return round(float(np.corrcoef(first, second)[0, 1]), 3)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--training", type=Path, required=True)
-    parser.add_argument("--model", default="compact")
-    parser.add_argument("--knees", type=int, default=60)
-    parser.add_argument("--slices", type=int, default=8, choices=(8, 50), help="8 are every seventh of the 50")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    arguments = parser.parse_args()
-
-    from Xray2MRILib import Xray2MRIPipeline
-    from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
+def film_and_truth(pair: KneePair) -> tuple[np.ndarray, np.ndarray]:
+    """One exposure of a knee's crop [1, 256, 256] in [-1, 1], and its volume [50, 256, 256] in the crop's frame."""
     from Xray2MRILib.radiograph.preparation import normalise_crop
     from Xray2MRILib.simulation.film_appearance import expose
     from Xray2MRILib.simulation.film_frame import crop_in_frame, nominal_frame, volume_in_frame
-    from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
-    pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
-    depths = np.arange(0, 50, 49 // (arguments.slices - 1))
-    truths, made, spaces = [], [], []
-    for path in list_pairs(arguments.pairs)[: arguments.knees]:
-        pair = read_pair(path)
-        film = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
-        frame = nominal_frame(pair)
-        crop = normalise_crop(crop_in_frame(film, frame)).reshape(1, 256, 256)
-        grade = KoaProbabilities.reader(pair.parameters.kl_grade, smear=0.1)
-        volume = pipeline(crop, num_slices=arguments.slices, num_inference_steps=arguments.steps, koa=grade, seed=0)
-        truths.append(volume_in_frame(pair, frame)[depths])
-        made.append(volume.depth_slices())
-        spaces.append(pair.joint_space_mm)
-        print(f"{len(made)} volumes", flush=True)
-    mean = np.zeros_like(truths[0])
-    training = list_pairs(arguments.training)[:200]
-    for path in training:
-        pair = read_pair(path, film=False)
-        mean += volume_in_frame(pair, nominal_frame(pair))[depths] / len(training)
+    frame = nominal_frame(pair)
+    film = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
+    return normalise_crop(crop_in_frame(film, frame)).reshape(1, 256, 256), volume_in_frame(pair, frame)
 
-    count = len(truths)
-    table: dict[str, list[dict[str, float]]] = {
-        name: [] for name in ("own", "other film", "other knee", "mean", "blank")
-    }
-    for k, truth in enumerate(truths):
+
+def through_autoencoder(vae: Any, volume: np.ndarray) -> np.ndarray:
+    """A volume [S, H, W] in [0, 1] encoded and decoded: the best that slices of this autoencoder can be."""
+    import torch
+
+    from Xray2MRILib.models.autoencoder import decode_latents, encode_images
+
+    images = torch.from_numpy(volume[:, None].astype(np.float32)) * 2 - 1
+    with torch.inference_mode():
+        decoded = decode_latents(vae, encode_images(vae, images, sample=False))
+    return ((decoded[:, 0].float() + 1) / 2).clamp(0, 1).numpy()
+
+
+def distances(knees: dict[str, list], mean: np.ndarray) -> dict[str, dict]:
+    """Row -> measure -> [median, quartiles] over knees; controls also with the share in which the own is closer."""
+    count = len(knees["truth"])
+    table: dict[str, list[dict[str, float]]] = {}
+    for k, truth in enumerate(knees["truth"]):
         other = (k + 5) % count  # the next knee of the same grade
         candidates = {
-            "own": made[k], "other film": made[other], "other knee": truths[other], "mean": mean,
-            "blank": np.zeros_like(truth),
+            "own": knees["made"][k], "other film": knees["made"][other], "other knee": knees["truth"][other],
+            "mean": mean, "blank": np.zeros_like(truth), "autoencoder alone": knees["coded"][k],
+            "neighbouring slice": knees["next"][k],
         }  # fmt: skip
         for name, candidate in candidates.items():
-            table[name].append(compare(truth, candidate))
-    report: dict[str, dict] = {"knees": count, "slices": arguments.slices, "steps": arguments.steps}
+            table.setdefault(name, []).append(compare(truth, candidate, knees["rows"][k]))
+    report: dict[str, dict] = {}
     for name, rows in table.items():
         report[name] = {
-            metric: [round(float(np.percentile([r[metric] for r in rows], q)), 3) for q in (50, 25, 75)]
+            metric: [round(float(np.nanpercentile([r[metric] for r in rows], q)), 3) for q in (50, 25, 75)]
             for metric in HIGHER_IS_CLOSER
         }
         if name != "own":
@@ -127,23 +129,92 @@ def main() -> None:
                 for metric, higher in HIGHER_IS_CLOSER.items()
                 for pairs in [list(zip(table["own"], rows, strict=True))]
             }
-    bands = {name: [joint_band_mm(v, depths) for v in volumes] for name, volumes in (("true", truths), ("own", made))}
-    other_bands = [bands["own"][(k + 5) % count] for k in range(count)]
-    report["joint_band_correlation"] = {
-        side: {
-            "own film with true volume": correlation([b[side] for b in bands["own"]], [b[side] for b in bands["true"]]),
-            "other film with true volume": correlation(
-                [b[side] for b in other_bands], [b[side] for b in bands["true"]]
-            ),
-            "true volume with simulated joint space": correlation(
-                [b[side] for b in bands["true"]], [s[side] for s in spaces]
-            ),
-            "own film with simulated joint space": correlation(
-                [b[side] for b in bands["own"]], [s[side] for s in spaces]
-            ),
+    return report
+
+
+def band_correlations(knees: dict[str, list], depths: np.ndarray) -> dict[str, dict[str, float]]:
+    """Compartment -> which two heights of the joint band -> Pearson's r over the knees."""
+    true, own = ([joint_band_mm(volume, depths) for volume in knees[name]] for name in ("truth", "made"))
+    count = len(own)
+    found = {}
+    for side in COMPARTMENTS:
+        of_true, of_own, space = ([row[side] for row in rows] for rows in (true, own, knees["space"]))
+        found[side] = {
+            "own film with true volume": correlation(of_own, of_true),
+            "other film with true volume": correlation([of_own[(k + 5) % count] for k in range(count)], of_true),
+            "true volume with simulated joint space": correlation(of_true, space),
+            "own film with simulated joint space": correlation(of_own, space),
         }
-        for side in COMPARTMENTS
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--training", type=Path, required=True)
+    parser.add_argument("--model", default="compact")
+    parser.add_argument("--knees", type=int, default=60)
+    parser.add_argument("--slices", type=int, default=8, choices=(8, 50), help="8 are every seventh of the 50")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--whole", type=int, default=10, help="knees generated with all slices and two other grades")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    from Xray2MRILib import Xray2MRIPipeline
+    from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
+    from Xray2MRILib.simulation.film_frame import nominal_frame, volume_in_frame
+    from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
+
+    pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
+    depths = np.arange(0, 50, 49 // (arguments.slices - 1))
+    knees: dict[str, list] = {name: [] for name in ("truth", "made", "next", "coded", "rows", "space")}
+    curves: dict[str, list] = {"generated": [], "true": [], "generated in leg": [], "true in leg": []}
+    bands: dict[str, list] = {"KL 0": [], "KL 4": []}
+    for path in list_pairs(arguments.pairs)[: arguments.knees]:
+        pair = read_pair(path)
+        crop, whole = film_and_truth(pair)
+
+        def made(koa: KoaProbabilities, slices: int, crop: np.ndarray = crop) -> np.ndarray:
+            volume = pipeline(crop, num_slices=slices, num_inference_steps=arguments.steps, koa=koa, seed=0)
+            return volume.depth_slices()
+
+        knees["truth"].append(whole[depths])
+        knees["next"].append(whole[np.minimum(depths + 1, 49)])
+        knees["coded"].append(through_autoencoder(pipeline.autoencoder, whole[depths]))
+        knees["rows"].append(find_joint_region(whole).rows[depths])
+        knees["space"].append(pair.joint_space_mm)
+        grade = KoaProbabilities.reader(pair.parameters.kl_grade, smear=0.1)
+        if len(knees["made"]) < arguments.whole:
+            full = made(grade, 50)
+            knees["made"].append(full[depths])
+            for name, volume in (("generated", full), ("true", whole)):
+                curves[name].append(list(lag_curve(volume).values()))
+                curves[f"{name} in leg"].append(list(lag_curve(volume, mask=leg_mask(volume)).values()))
+            for name, found in bands.items():
+                fixed = KoaProbabilities.reader(int(name[-1]), smear=0.0)
+                found.append(joint_band_mm(made(fixed, 8), np.arange(0, 50, 7)))
+        else:
+            knees["made"].append(made(grade, arguments.slices))
+        print(f"{len(knees['made'])} volumes", flush=True)
+    training = list_pairs(arguments.training)[:200]
+    mean = np.zeros_like(knees["truth"][0])
+    for path in training:
+        pair = read_pair(path, film=False)
+        mean += volume_in_frame(pair, nominal_frame(pair))[depths] / len(training)
+
+    report = {"knees": len(knees["made"]), "slices": arguments.slices, "steps": arguments.steps}
+    report |= distances(knees, mean)
+    report["correlation_by_lag"] = {
+        name: [round(float(v), 3) for v in np.median(rows, axis=0)] for name, rows in curves.items() if rows
     }
+    report["joint_band_correlation"] = band_correlations(knees, depths)
+    for side in COMPARTMENTS if arguments.whole else ():
+        healthy, severe = (np.array([band[side] for band in bands[name]]) for name in ("KL 0", "KL 4"))
+        report.setdefault("joint_band_mm_by_grade", {})[side] = {
+            "KL 0": round(float(healthy.mean()), 2),
+            "KL 4": round(float(severe.mean()), 2),
+            "narrower with KL 4": round(float((severe < healthy).mean()), 2),
+        }
     arguments.output.write_text(json.dumps(report, indent=1))
     print(json.dumps(report, indent=1))
 
