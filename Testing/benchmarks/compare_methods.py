@@ -71,7 +71,7 @@ def main() -> None:
             every = max(steps // 4, 1)
             own = settings(
                 **shared, autoencoder=autoencoder, latents=latents, steps=steps, save_every=every, initial=initial,
-                knees_per_batch=KNEES, depths_per_knee=DEPTHS,
+                knees_per_batch=KNEES, depths_per_knee=DEPTHS, warm_up_steps=50,
             )  # fmt: skip
             xray2mri("train", "diffusion", "--method", method, "-o", folder, "--resume", *own)
 
