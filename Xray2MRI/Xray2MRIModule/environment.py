@@ -21,6 +21,8 @@ REQUIREMENTS_FILE = Path(__file__).resolve().parents[1] / "Resources" / "require
 _PROBE = Path(__file__).resolve().parent / "environment_probe.py"
 # a cold start of torch from a network drive takes a minute
 PATIENCE_S = 180.0
+# the window stands still for so long at the most
+_END_S = 1.0
 
 
 def requirements():
@@ -99,7 +101,10 @@ class EnvironmentProbe:
         # the end of its stdin ends the process behind a launcher, which a signal would not reach
         self._process.stdin.close()
         self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            pass  # it hangs in the system, and ends when it comes out of there
 
     def _end(self, problem: str | None) -> EnvironmentReport:
         if problem is None:

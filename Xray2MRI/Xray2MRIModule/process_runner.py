@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+_TASKKILL_S = 5.0
 _DRAIN_S = 1.0  # output that a dead process left behind is waited for so long
 
 
@@ -185,11 +186,14 @@ class QProcessRunner(ProcessRunner):
     def __init__(self) -> None:
         super().__init__()
         self._process: Any = None
+        self._crashExit = self._failedToStart = -1
 
     def start(self, program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         """See ProcessRunner."""
         import qt
 
+        # looked up now: a process may end when Slicer does
+        self._crashExit, self._failedToStart = int(qt.QProcess.CrashExit), int(qt.QProcess.FailedToStart)
         process = qt.QProcess()
         process.setProcessChannelMode(qt.QProcess.SeparateChannels)
         variables = qt.QProcessEnvironment()
@@ -249,20 +253,16 @@ class QProcessRunner(ProcessRunner):
             callback(data)
 
     def _on_finished(self, code: int, status: Any) -> None:
-        import qt
-
         if self._process is None:
             return
         self._on_output()
         self._on_error_output()
-        crashed = int(status) == int(qt.QProcess.CrashExit)
+        crashed = int(status) == self._crashExit
         self._end(ProcessEnd(int(code), crashed, _signal_in_words(int(code)) if crashed else ""))
 
     def _on_error(self, error: Any) -> None:
-        import qt
-
         # only then no finished() follows
-        if self._process is not None and int(error) == int(qt.QProcess.FailedToStart):
+        if self._process is not None and int(error) == self._failedToStart:
             reason = f"{os.path.basename(self._process.program())} cannot be started: {self._process.errorString()}"
             self._end(ProcessEnd(None, True, reason))
 
@@ -278,7 +278,10 @@ def kill_process(pid: int) -> None:
     """End a process and its children by number, without mercy; nothing happens when it is gone."""
     if sys.platform == "win32":
         command = ["taskkill", "/PID", str(pid), "/T", "/F"]
-        subprocess.run(command, capture_output=True, check=False, creationflags=_NO_WINDOW)
+        try:
+            subprocess.run(command, capture_output=True, check=False, creationflags=_NO_WINDOW, timeout=_TASKKILL_S)
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # its end is looked for by whoever wanted it
         return
     try:
         os.kill(pid, signal.SIGKILL)

@@ -2,7 +2,8 @@
 
 Jobs wait in a queue until the worker has said hello, one runs at a time. A worker that dies costs the job that ran,
 which fails with one sentence; the next job starts another worker. Nothing here blocks, and all callbacks run in the
-thread that calls ``poll`` or runs the event loop.
+thread that calls ``poll`` or runs the event loop. Every wait has an end: for the first word of a worker, for a
+cancelled job, and for the end of a process that was killed.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from Xray2MRILib.protocol import PROTOCOL_VERSION, REPORTS, LineSplitter, decode
 
 from .failure import CANCELLED, Failure
 from .process_runner import ProcessEnd, ProcessRunner
+from .translation import tr as _
 from .worker_command import WorkerCommand
 from .worker_end import judge_end
 from .worker_job import Job, Listener, ignore
 
 STOPPED, STARTING, READY, BUSY = "stopped", "starting", "ready", "busy"
 CANCEL_GRACE_S = 2.0
+# a cold start of torch from a network drive takes a minute; a program that is no worker never says hello
+START_PATIENCE_S = 180.0
+_MOST_KILLS = 3
 _LOG_CHARACTERS = 200_000
 
 
@@ -41,6 +46,8 @@ class WorkerSession:
         Called without arguments when ``state`` or ``hello`` changed.
     cancel_grace_s
         A job that does not end so long after cancel loses its worker.
+    start_patience_s
+        A worker that has not said hello so long after its start is ended.
     clock
         Seconds.
     """
@@ -52,12 +59,14 @@ class WorkerSession:
         *,
         on_change: Callable[[], None] = lambda: None,
         cancel_grace_s: float = CANCEL_GRACE_S,
+        start_patience_s: float = START_PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runner_factory = runner_factory
         self._command = command
         self._on_change = on_change
         self._cancel_grace_s = cancel_grace_s
+        self._start_patience_s = start_patience_s
         self._clock = clock
         self._runner: ProcessRunner | None = None
         self._queue: deque[Job] = deque()
@@ -65,6 +74,8 @@ class WorkerSession:
         self._said_hello = False
         self._worker_pid: int | None = None
         self._kill_at: float | None = None
+        self._kills = 0
+        self._hello_until = 0.0
         self._complaint: Failure | None = None
         self._numbers = itertools.count(1)
         self._log: deque[str] = deque()
@@ -126,6 +137,7 @@ class WorkerSession:
         if self._runner is not None:
             return
         self._said_hello, self._worker_pid, self._kill_at, self._complaint = False, None, None, None
+        self._kills, self._hello_until = 0, self._clock() + self._start_patience_s
         self.hello = None
         self.incarnation += 1
         runner = self._runner_factory()
@@ -171,12 +183,36 @@ class WorkerSession:
         """Deliver what came in, and lose patience with a worker that does not obey."""
         if self._runner is not None:
             self._runner.poll()
+        if self._runner is None:
+            return
         now = self._clock()
-        late = self._running is not None and self._running.cancelled_at is not None
-        late = late and now - self._running.cancelled_at > self._cancel_grace_s
-        if self._runner is not None and (late or (self._kill_at is not None and now > self._kill_at)):
-            self._kill_at = now + self._cancel_grace_s
-            self._runner.terminate_tree(self._worker_pid)
+        if self._kill_at is not None:
+            if now > self._kill_at:
+                self._kill()
+        elif self._running is not None and self._running.cancelled_at is not None:
+            if now - self._running.cancelled_at > self._cancel_grace_s:
+                self._kill()
+        elif not self._said_hello and now > self._hello_until:
+            self._complaint = self._complaint or Failure(
+                "worker-cannot-start",
+                _("The background worker did not answer within {count} seconds.").format(
+                    count=round(self._start_patience_s)
+                ),
+                _("Close other programs and try again, or see the section Environment."),
+            )
+            self._kill()
+
+    def _kill(self) -> None:
+        """End the worker by force, again after the grace time, and in the end go on without it."""
+        self._kills += 1
+        self._kill_at = self._clock() + self._cancel_grace_s
+        runner = self._runner
+        if self._kills <= _MOST_KILLS:
+            runner.terminate_tree(self._worker_pid)
+            return
+        # e.g. one that hangs in a driver: the system ends it when it comes out of there
+        runner.on_stdout = runner.on_stderr = runner.on_finished = ignore
+        self._on_finished(ProcessEnd(None, True, _("it cannot be ended")))
 
     def _advance(self) -> None:
         if not self._queue or self._running is not None:
@@ -264,8 +300,8 @@ class WorkerSession:
 
     def _on_finished(self, end: ProcessEnd) -> None:
         verdict = judge_end(
-            end, self._running, self._queue, started=self._said_hello, asked=self._kill_at is not None,
-            complaint=self._complaint, log=self.log,
+            end, self._running, self._queue, started=self._said_hello,
+            asked=self._kill_at is not None and self._complaint is None, complaint=self._complaint, log=self.log,
         )  # fmt: skip
         self._running = self._runner = self._worker_pid = self._kill_at = self.hello = None
         self._said_hello = False

@@ -18,6 +18,12 @@ pytest.importorskip("vtk", reason="vtk is not installed")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_event_loop() -> None:
+    """With Qt the worker would be a QProcess, whose words wait for an event loop that nobody runs in these tests."""
+    assert "qt" not in sys.modules, "stand-ins of the panel's tests have been left behind"
+
+
 @pytest.fixture
 def application(tmp_path):
     """A fresh scene with everything around it."""

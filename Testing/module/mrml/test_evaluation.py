@@ -73,7 +73,7 @@ def test_the_users_own_alignment_counts(warm, scene):
     assert reference.GetParentTransformNode() is None
 
 
-def test_exports(warm, scene, tmp_path):
+def test_exports(warm, scene, tmp_path, until):
     volume, _ = scene
     for name, form in (("knee.nii.gz", "file"), ("series", "dicom"), ("report.html", "report")):
         run = warm.export(volume, tmp_path / name, form).wait(400)
@@ -88,7 +88,6 @@ def test_exports(warm, scene, tmp_path):
     assert len(lines) == 14
     failures = []
     warm.export(volume, tmp_path / "no" / "folder" / "k.nrrd", "file", onError=failures.append)
-    while not failures:
-        warm.poll()
+    until(warm, lambda: failures)
     assert failures[0].message.endswith(".")
     assert not warm.isBusy

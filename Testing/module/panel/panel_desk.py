@@ -32,18 +32,20 @@ def slicer_stand_ins() -> Iterator[None]:
     translation = types.ModuleType("slicer.i18n")
     translation.tr = _translated  # type: ignore[attr-defined]
     app = types.SimpleNamespace(clipboard=lambda: wrap(QApplication.clipboard()))
-    modules = {"qt": QtModule("qt"), "ctk": ctk, "slicer.i18n": translation}
     classes = {name: wrapper_class(stand_in) for name, stand_in in QMRML.items()}
-    with (
-        mock.patch.dict(sys.modules, modules),
-        mock.patch.multiple(slicer, create=True, app=app, i18n=translation, **classes),
-    ):
+    with mock.patch.multiple(slicer, create=True, app=app, i18n=translation, **classes):
+        sys.modules.update({"qt": QtModule("qt"), "ctk": ctk, "slicer.i18n": translation})
         install()
-        yield
-    # what was imported inside holds on to the qt above
-    for name in set(sys.modules) - before:
-        if name.startswith("Xray2MRIModule.panel"):
-            del sys.modules[name]
+        try:
+            yield
+        finally:
+            # also what was imported inside and holds on to the qt above; never torch and the like, which cannot be
+            # loaded twice
+            for name in set(sys.modules) - before:
+                package, _, leaf = name.rpartition(".")
+                if name in ("qt", "ctk") or name.partition(".")[0] in ("slicer", "Xray2MRIModule"):
+                    del sys.modules[name]
+                    vars(sys.modules.get(package, sys)).pop(leaf, None)
 
 
 @contextmanager

@@ -29,16 +29,18 @@ def faultless(qt_application: QApplication) -> Iterator[None]:
     assert not faults, "\n".join(faults)
 
 
-@pytest.fixture(scope="package")
+# not of scope "package": in a folder without __init__.py that means the whole session, and tests of other folders would
+# get a QProcess, for which nobody runs the event loop there
+@pytest.fixture(scope="module")
 def slicer_modules(qt_application: QApplication) -> Iterator[None]:
-    """Slicer's modules for the time of these tests."""
+    """Slicer's modules for the tests of one file."""
     with slicer_stand_ins():
         yield
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def warm_logic(slicer_modules: None) -> Iterator[Any]:
-    """The module's logic, whose worker is kept warm from test to test."""
+    """The module's logic, whose worker is kept warm for the tests of one file."""
     with panel_logic() as logic:
         yield logic
 

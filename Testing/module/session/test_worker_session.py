@@ -165,6 +165,62 @@ def test_a_worker_that_does_not_obey_is_ended(open_session, request_for):
     assert session.state == "stopped"
 
 
+def test_a_program_that_never_says_hello_is_ended(open_session, request_for):
+    silent = "import sys\nfor line in sys.stdin: pass"
+    session = open_session(lambda: _python(silent), start_patience_s=0.5, cancel_grace_s=0.5)
+    stories = [Story(session, "generate", **request_for(name)) for name in ("a", "b")]
+    until(session, lambda: all(story.over for story in stories), 20)
+    for story in stories:
+        assert story.failures[0].code == "worker-cannot-start"
+        assert "did not answer" in story.failures[0].message
+    assert session.state == "stopped"
+    assert session.incarnation == 1
+    assert not session.has_work
+
+
+class Unending(SubprocessRunner):
+    """The child of a system that cannot end it, as happens to one that hangs in a driver: its end is never heard of."""
+
+    def kill(self) -> None:
+        pass
+
+    def close_stdin(self) -> None:
+        pass
+
+
+def test_a_worker_that_cannot_be_ended_is_given_up(request_for):
+    hung = (
+        "import sys, time, json, os\n"
+        "def say(**m): print(json.dumps(m), flush=True)\n"
+        "say(type='hello', pid=os.getpid(), protocol=1, versions={}, device='cpu', device_name='', idle_shutdown_s=1)\n"
+        "job = json.loads(sys.stdin.readline())['job']\n"
+        "say(type='progress', job=job, stage='a', step=0, of=1, fraction=0.0)\n"
+        "time.sleep(600)\n"
+    )
+    runners = []
+
+    def runner() -> SubprocessRunner:
+        runners.append(Unending() if not runners else SubprocessRunner())
+        return runners[-1]
+
+    session = WorkerSession(runner, lambda: _python(hung), cancel_grace_s=0.2)
+    try:
+        story = Story(session, "generate", **request_for("never"))
+        until(session, lambda: story.progress, 20)
+        session.cancel(story.job)
+        until(session, lambda: story.over, 10)
+        assert story.failures[0].is_cancellation
+        assert session.state == "stopped"
+        # and the next job has a worker of its own
+        again = Story(session, "generate", **request_for("again"))
+        until(session, lambda: again.progress, 20)
+        assert session.incarnation == 2
+    finally:
+        session.close()
+        for made in runners:
+            kill_process(made.pid)
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
