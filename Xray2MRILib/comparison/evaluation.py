@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ..metrics.leg_mask import leg_mask
 from ..metrics.psnr import paper_psnr_db, psnr_db
 from ..metrics.rssim import rssim
 from ..metrics.sobel_difference import signed_sobel_difference
-from ..metrics.ssim import ssim_with_box
+from ..metrics.ssim import ssim_with_box, windows_inside
 from ..metrics.summary import Summary, summarise
 from ..metrics.uncertainty_calibration import UncertaintyCalibration, uncertainty_calibration
 from .controls import OTHER, SHUFFLED, Control
@@ -59,6 +60,11 @@ class Target:
         return cls(
             np.asarray(volume, np.float64), covered, region, box, EdgeMap(canny_edges(volume, covered), box), pixel_mm
         )
+
+    @cached_property
+    def windows(self) -> np.ndarray | None:
+        """[S, H, W] bool: centres of SSIM's windows that lie in ``covered``, None for all; costly, found once."""
+        return None if self.covered is None else windows_inside(self.covered)
 
 
 @dataclass
@@ -184,7 +190,7 @@ def score(target: Target, image: np.ndarray, edges: np.ndarray) -> dict[str, np.
     image = np.asarray(image, np.float64)  # once for all measures
     in_joint = None if covered is None else covered[joint]
     image_map = EdgeMap(edges, target.box)
-    whole_ssim, joint_ssim = ssim_with_box(target.volume, image, target.box, covered)
+    whole_ssim, joint_ssim = ssim_with_box(target.volume, image, target.box, covered, target.windows)
     scores = {
         "edge_mm": edge_distance_mm(target.edges, image_map, target.pixel_mm),
         "f1": boundary_f1(target.edges, image_map),

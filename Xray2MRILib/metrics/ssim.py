@@ -18,16 +18,21 @@ def ssim_map(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
     return structural_similarity(reference, image, full=True, **options)[1]
 
 
-def mean_ssim(local: np.ndarray, mask: np.ndarray | None = None) -> float:
-    """Mean of a local SSIM [H, W] over the windows that lie wholly in the picture and in ``mask``; NaN without any."""
-    from scipy.ndimage import binary_erosion
+def windows_inside(mask: np.ndarray) -> np.ndarray:
+    """[S, H, W] bool: centres of the windows that lie wholly in their picture and in ``mask`` ([S, H, W] bool)."""
+    from scipy.ndimage import minimum_filter
 
+    # filtered along rows and columns in turn, many times faster than an erosion by the whole window
+    return minimum_filter(np.asarray(mask, np.uint8), (1, WINDOW_PX, WINDOW_PX), mode="constant", cval=0) > 0
+
+
+def mean_ssim(local: np.ndarray, inside: np.ndarray | None = None) -> float:
+    """Mean of a local SSIM [H, W] over ``inside`` (see windows_inside; None: the whole picture); NaN without any."""
     if min(local.shape) < WINDOW_PX:
         return float("nan")
-    if mask is None or mask.all():
+    if inside is None:
         rim = WINDOW_PX // 2
         return float(local[rim:-rim, rim:-rim].mean())
-    inside = binary_erosion(mask, np.ones((WINDOW_PX, WINDOW_PX)))
     return float(local[inside].mean()) if inside.any() else float("nan")
 
 
@@ -48,24 +53,31 @@ def ssim(reference: np.ndarray, image: np.ndarray, mask: np.ndarray | None = Non
 
 
 def ssim_with_box(
-    reference: np.ndarray, image: np.ndarray, box: tuple[int, int, int, int] | None, mask: np.ndarray | None = None
+    reference: np.ndarray,
+    image: np.ndarray,
+    box: tuple[int, int, int, int] | None,
+    mask: np.ndarray | None = None,
+    inside: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[S] SSIM of whole slices and [S] of the windows centred in ``box`` (first row, end row, first, end column).
+    """[S] SSIM of whole slices and [S] of the windows centred in ``box`` (first row, end row, first column, end).
 
-    The local SSIM is the costly part and is found once for both. Without a box the second is NaN.
+    The local SSIM is the costly part and is found once for both. Without a box the second is NaN. ``inside`` is
+    ``windows_inside(mask)``, for a caller that measures many images under one mask.
     """
     reference, image = checked_pair(reference, image)
+    if mask is not None and inside is None:
+        inside = windows_inside(mask)
     whole, boxed = np.full((2, len(reference)), np.nan)
     for place, (truth, found) in enumerate(zip(reference, image, strict=True)):
         if min(truth.shape) < WINDOW_PX:
             continue
         local = ssim_map(truth, found)
         covered = None if mask is None or mask[place].all() else mask[place]
-        whole[place] = mean_ssim(local, covered)
+        whole[place] = mean_ssim(local, None if covered is None else inside[place])
         if box is not None:
             top, bottom, left, right = box
-            inside = None if covered is None else covered[top:bottom, left:right]
-            if inside is None or inside.any():
+            known = None if covered is None else covered[top:bottom, left:right]
+            if known is None or known.any():
                 part = local[top:bottom, left:right]
-                boxed[place] = part.mean() if inside is None else part[inside].mean()
+                boxed[place] = part.mean() if known is None else part[known].mean()
     return whole, boxed
