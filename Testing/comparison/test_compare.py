@@ -206,3 +206,18 @@ def test_two_results_of_one_comparison_are_the_same(pseudo_file, reference_file)
     for result in (first, second):
         result.pop("created_utc")
     assert json.dumps(first) == json.dumps(second)
+
+
+def test_what_is_no_pseudo_mri_is_refused_in_one_sentence(pseudo_file, reference_file, tmp_path):
+    film = tmp_path / "film.png"
+    film.write_bytes(b"")
+    scan = tmp_path / "scan.nrrd"
+    sitk.WriteImage(sitk.ReadImage(str(reference_file)), str(scan))
+    for first, second, words in (
+        (film, reference_file, "film.png is not a volume"),
+        (scan, pseudo_file, "scan.nrrd, is no pseudo-MRI, but the second is"),
+        (scan, reference_file, "no side-car"),
+        (tmp_path / "nothing.nrrd", reference_file, "no volume nothing.nrrd"),
+    ):
+        with pytest.raises(InputError, match=words):
+            compare(first, second)

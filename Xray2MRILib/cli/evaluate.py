@@ -140,6 +140,12 @@ def table_lines(result: dict[str, Any]) -> list[str]:
         f"{'Correlation of neighbouring slices':<34}{_shown(correlation['pseudo']):>18}"
         f"   reference {_shown(correlation['reference'])}; nearer is better, higher is not"
     )
+    calibration = result["calibration"]
+    if calibration is not None:
+        lines.append(
+            f"{'Standard deviation and error':<34}{_shown(calibration['spearman']):>18}"
+            f"   rank correlation; the error is {_shown(calibration['ratio'])} times the deviation over seeds"
+        )
     return lines
 
 

@@ -29,6 +29,7 @@ from ..job_progress import JobCourse
 from ..volume import geometry
 from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
+from ..volume.writing import VolumeFiles, read_record
 from .alignment import ALIGNMENTS, Alignment, align
 from .comparability import check_comparable, warnings_about
 from .controls import OTHER, Control, control_files, empty_controls, mean_control, shipped_other_knee
@@ -39,6 +40,7 @@ from .verdict import verdict
 if TYPE_CHECKING:
     import SimpleITK
 
+_ENDINGS = (".nrrd", ".nii.gz", ".mha")
 _EXPECTED_SECONDS = {"read": 0.5, "align": 1.5, "controls": 2.5, "measure": 6.0, "report": 1.0}
 _MOST_WRITTEN_BYTES = 60_000_000
 _MEASURES_PER_SLICE = ("psnr_db", "ssim", "rssim", "edge_mm", "f1")
@@ -94,7 +96,7 @@ def compare(
         raise InputError(f"There is no alignment {method!r}.", code="bad-option", hint="Use rigid, similarity or none.")
     course = JobCourse(_EXPECTED_SECONDS, "measure", on_progress, should_cancel)
     course.enter("read")
-    pseudo, real = PseudoMRI.load(volume), read_reference(reference)
+    pseudo, real = _pseudo(Path(volume), Path(reference)), read_reference(reference)
     course.enter("align")
     fixed = pseudo.to_sitk()
     alignment = align(fixed, real.image, method, initial)
@@ -117,6 +119,20 @@ def compare(
     _write(comparison, targets)
     course.finished()
     return comparison
+
+
+def _pseudo(path: Path, reference: Path) -> PseudoMRI:
+    """The pseudo-MRI of a file; says so when the two volumes were given in the wrong order."""
+    if path.exists() and not path.name.lower().endswith(_ENDINGS):
+        raise InputError(f"The file {path.name} is not a volume.", code="bad-volume",
+                         hint="Give the .nrrd, .nii.gz or .mha file that xray2mri generate wrote.")  # fmt: skip
+    try:
+        return PseudoMRI.load(path)
+    except InputError as error:
+        if reference.name.lower().endswith(_ENDINGS) and read_record(VolumeFiles.of(reference).record):
+            raise InputError(f"The first volume, {path.name}, is no pseudo-MRI, but the second is.",
+                             code=error.code, hint="Give the pseudo-MRI first.") from error  # fmt: skip
+        raise
 
 
 def _targets(report: Any, table: Any, output_folder: Any) -> dict[str, Path]:
