@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from Xray2MRILib.benchmark.course import interpolated
+from Xray2MRILib.benchmark.density_curves import interpolated
 from Xray2MRILib.cli import main
 from Xray2MRILib.simulation.knee_pair import KneePair
 from Xray2MRILib.simulation.knee_parameters import draw

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,15 @@ import numpy as np
 from ..comparison.evaluation import Target, score
 from ..errors import InputError
 from ..generation import PipelineCache
-from ..metrics.adjacent_correlation import adjacent_correlation
 from ..metrics.canny_edges import EdgeMap, canny_edges
 from ..metrics.edge_distance import edge_distance_mm
-from ..metrics.leg_mask import leg_mask
+from ..metrics.joint_region import find_joint_region, nominal_box
 from ..metrics.summary import summarise
 from ..shipped_weights import write_json
+from .density_curves import correlate, gathered
 from .held_out import HeldOutKnee, chosen_files, depth_choice, held_out_knee, training_mean
 
 BLANK, CONSTANT, MEAN, OTHER_KNEE = "blank", "constant 10 %", "training mean", "another knee's MRI"
-REFERENCE, INTERPOLATED = "reference", "linear interpolation of 50"
 OTHER_FILM = " with another film"
 CONSTANT_GREY = 0.1
 
@@ -74,11 +73,13 @@ class BenchmarkResult:
     ``scores``: column -> measure -> [knees] medians over slices. ``correlation``: column -> density -> [knees] mean
     adjacent-slice correlation over whole slices; ``correlation_in_leg`` within the leg. ``specificity``: title ->
     [N, N] edge distances. ``cards``: title -> model card. ``seconds``: title -> median time of a volume.
+    ``without_region``: [knees] slices of the reference without a joint line, where RSSIM is undefined.
     """
 
     plan: BenchmarkPlan
     knees: list[str]
     grades: list[int]
+    without_region: list[int] = field(default_factory=list)
     scores: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     correlation: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
     correlation_in_leg: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
@@ -97,34 +98,36 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     of = len(plan.models) * (len(files) + len(curves) * min(plan.density_knees, len(files))) + len(files)
     done = 0
     for title, model in plan.models.items():
+        pipeline = pipelines.get(model, plan.device)
+        result.cards[title] = _claimed(pipeline, plan, title)
         for place, path in enumerate(files):
             file = volume_file(plan, title, path.stem)
             if not file.exists():
-                _generate(pipelines.get(model, plan.device), held_out_knee(path), plan, file)
+                _generate(pipeline, held_out_knee(path), plan, file)
             done += 1
             progress(done, of)
             if place < plan.density_knees:
                 for density in curves:
-                    _correlate(pipelines, title, model, path, plan, density)
+                    correlate(correlation_file(plan, title, path.stem, density), pipeline, path, plan, density)
                     done += 1
                     progress(done, of)
-        result.cards[title] = json.loads((_folder(plan, title) / "model.json").read_text(encoding="utf-8"))
         times = [float(np.load(volume_file(plan, title, p.stem))["seconds"]) for p in files]
         result.seconds[title] = float(np.median(times))
-    mean = None if plan.training is None else training_mean(plan.training)[depth_choice(plan.slices)]
     rows: list[dict[str, dict[str, float]]] = []
     for place, path in enumerate(files):
         other = files[(place + 5) % len(files)] if len(files) > 1 else None  # in a drawn population, the same grade
-        rows.append(_scored(plan, path, other, mean))
-        result.grades.append(int(rows[-1].pop("grade")["grade"]))
+        rows.append(_scored(plan, path, other))
+        about = rows[-1].pop("knee")
+        result.grades.append(int(about["grade"]))
+        result.without_region.append(int(about["slices_without_region"]))
         done += 1
         progress(done, of)
     for column in rows[0]:
         result.scores[column] = {m: np.array([row[column][m] for row in rows]) for m in rows[0][column]}
-    _gather_correlations(result, files)
-    for title in plan.models:
-        if min(plan.specificity_knees, len(files)) >= 2:
-            result.specificity[title] = _specificity_matrix(plan, title, files[: plan.specificity_knees])
+    if curves:
+        result.correlation, result.correlation_in_leg = gathered(plan, files[: plan.density_knees])
+    if min(plan.specificity_knees, len(files)) >= 2:
+        result.specificity = _specificity_matrices(plan, files[: plan.specificity_knees])
     return result
 
 
@@ -139,15 +142,18 @@ def stored_volume(file: Path) -> np.ndarray:
         return content["volume"].astype(np.float32) / 255
 
 
+def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -> Path:
+    """Where the adjacent-slice correlation of a method's volume of ``density`` slices is kept."""
+    return plan.output / "correlation" / _folder(plan, title).name / f"{knee}-{density}.json"
+
+
 def target_of(knee: HeldOutKnee, slices: int) -> Target:
     """The reference with its joint region found on all 50 slices, cut down to those that are compared."""
-    whole, chosen = Target.of(knee.volume), depth_choice(slices)
-    region = whole.region
-    parts = {n: getattr(region, n)[chosen] for n in ("joint_row", "femur_row", "tibia_row", "rows", "valid")}
-    return Target(
-        whole.volume[chosen], None, replace(region, **parts), whole.box,
-        EdgeMap(whole.edges.edges[chosen], whole.box), whole.pixel_mm,
-    )  # fmt: skip
+    chosen, whole = depth_choice(slices), find_joint_region(knee.volume)
+    parts = {n: getattr(whole, n)[chosen] for n in ("joint_row", "femur_row", "tibia_row", "rows", "valid")}
+    volume, box = knee.volume[chosen], whole.box or nominal_box(*knee.volume.shape[1:])
+    edges = EdgeMap(canny_edges(volume), box)
+    return Target(np.asarray(volume, np.float64), None, replace(whole, **parts), box, edges, 0.625)
 
 
 def _folder(plan: BenchmarkPlan, title: str) -> Path:
@@ -170,21 +176,26 @@ def _check_folder(plan: BenchmarkPlan) -> None:
     write_json(kept, plan.signature())
 
 
+def _claimed(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[str, Any]:
+    """The model's card, kept beside its volumes. Raises InputError when those there are another model's."""
+    card = _folder(plan, title) / "model.json"
+    about = {**pipeline.model_card, "weights_sha256": pipeline.weights_sha256}
+    if card.exists() and json.loads(card.read_text(encoding="utf-8"))["weights_sha256"] != about["weights_sha256"]:
+        raise InputError(
+            f"The folder {plan.output.name} holds results of another model under the title {title}.",
+            code="bad-output",
+            hint="Name a new folder, or give the model another title.",
+        )
+    card.parent.mkdir(parents=True, exist_ok=True)
+    write_json(card, about)
+    return about
+
+
 def _generate(pipeline: Any, knee: HeldOutKnee, plan: BenchmarkPlan, file: Path) -> None:
     volume = pipeline(
         knee.crop, num_slices=plan.slices, num_inference_steps=plan.steps, koa=knee.probabilities(plan.grades),
         seed=plan.seed,
     )  # fmt: skip
-    file.parent.mkdir(parents=True, exist_ok=True)
-    card = file.parent / "model.json"
-    about = {**pipeline.model_card, "weights_sha256": pipeline.weights_sha256}
-    if card.exists() and json.loads(card.read_text(encoding="utf-8"))["weights_sha256"] != about["weights_sha256"]:
-        raise InputError(
-            f"The folder {plan.output.name} holds volumes of another model in place of {pipeline.model_name}.",
-            code="bad-output",
-            hint="Name a new folder, or give the model another title.",
-        )
-    write_json(card, about)
     temporary = file.with_name(file.name + ".tmp")
     with temporary.open("wb") as stream:
         stored = np.rint(volume.depth_slices() * 255).astype(np.uint8)
@@ -192,101 +203,53 @@ def _generate(pipeline: Any, knee: HeldOutKnee, plan: BenchmarkPlan, file: Path)
     temporary.replace(file)
 
 
-def _scored(plan: BenchmarkPlan, path: Path, other: Path | None, mean: np.ndarray | None) -> dict[str, dict]:
+def _scored(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, dict[str, float]]:
     """Column -> measure -> median over slices, for one knee; kept per column, since methods may be added later."""
-    knee = held_out_knee(path)
     file = plan.output / "scores" / f"{path.stem}.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"grade": {"grade": knee.grade}}
-    target = None
-    for column, volume in _candidates(plan, knee, path, other, mean):
-        if column in known:
-            continue
-        target = target or target_of(knee, plan.slices)
-        image = volume()
-        values = score(target, image, canny_edges(image))
-        known[column] = {measure: summarise(per_slice).median for measure, per_slice in values.items()}
-    file.parent.mkdir(exist_ok=True)
-    write_json(file, known)
-    columns = [column for column, _ in _candidates(plan, knee, path, other, mean)]
-    return {column: known[column] for column in ("grade", *columns)}
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    columns = _candidates(plan, path, other)
+    if not known.keys() >= {"knee", *columns}:
+        knee = held_out_knee(path)
+        target = target_of(knee, plan.slices)
+        known["knee"] = {"grade": knee.grade, "slices_without_region": int((~target.region.valid).sum())}
+        for column, volume in columns.items():
+            if column not in known:
+                image = volume()
+                values = score(target, image, canny_edges(image))
+                known[column] = {measure: summarise(per_slice).median for measure, per_slice in values.items()}
+        file.parent.mkdir(exist_ok=True)
+        write_json(file, known)
+    return {column: known[column] for column in ("knee", *columns)}
 
 
-def _candidates(
-    plan: BenchmarkPlan, knee: HeldOutKnee, path: Path, other: Path | None, mean: np.ndarray | None
-) -> Sequence[tuple[str, Callable[[], np.ndarray]]]:
+def _candidates(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
     """The columns of the table with what stands in each: methods, the first with a wrong film, and controls."""
-    shape = (plan.slices, *knee.volume.shape[1:])
-    found = [(t, lambda t=t: stored_volume(volume_file(plan, t, path.stem))) for t in plan.models]
+    shape, chosen = (plan.slices, 256, 256), depth_choice(plan.slices)
+    found = {t: lambda t=t: stored_volume(volume_file(plan, t, path.stem)) for t in plan.models}
     if other is not None:
         first = next(iter(plan.models))
-        found.append((first + OTHER_FILM, lambda: stored_volume(volume_file(plan, first, other.stem))))
-        found.append((OTHER_KNEE, lambda: held_out_knee(other).volume[depth_choice(plan.slices)]))
-    if mean is not None:
-        found.append((MEAN, lambda: mean))
-    found.append((CONSTANT, lambda: np.full(shape, CONSTANT_GREY, np.float32)))
-    found.append((BLANK, lambda: np.zeros(shape, np.float32)))
+        found[first + OTHER_FILM] = lambda: stored_volume(volume_file(plan, first, other.stem))
+        found[OTHER_KNEE] = lambda: held_out_knee(other).volume[chosen]
+    if plan.training is not None:
+        found[MEAN] = lambda: training_mean(plan.training)[chosen]
+    found[CONSTANT] = lambda: np.full(shape, CONSTANT_GREY, np.float32)
+    found[BLANK] = lambda: np.zeros(shape, np.float32)
     return found
 
 
-def _correlate(pipelines: PipelineCache, title: str, model: str, path: Path, plan: BenchmarkPlan, density: int) -> None:
-    file = plan.output / "correlation" / _folder(plan, title).name / f"{path.stem}-{density}.json"
-    if file.exists():
-        return
-    knee = held_out_knee(path)
-    volume = pipelines.get(model, plan.device)(
-        knee.crop, num_slices=density, num_inference_steps=plan.steps, koa=knee.probabilities(plan.grades),
-        seed=plan.seed,
-    ).depth_slices()  # fmt: skip
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, _correlations(volume))
-
-
-def _correlations(volume: np.ndarray) -> dict[str, float]:
-    whole, in_leg = adjacent_correlation(volume), adjacent_correlation(volume, leg_mask(volume))
-    return {"whole": float(np.nanmean(whole)), "leg": float(np.nanmean(in_leg))}
-
-
-def _gather_correlations(result: BenchmarkResult, files: list[Path]) -> None:
-    plan = result.plan
-    files = files[: plan.density_knees]
-    if not files:
-        return
-    for title in plan.models:
-        folder = plan.output / "correlation" / _folder(plan, title).name
-        found = {
-            density: [json.loads((folder / f"{p.stem}-{density}.json").read_text(encoding="utf-8")) for p in files]
-            for density in plan.densities
-        }
-        result.correlation[title] = {d: np.array([row["whole"] for row in rows]) for d, rows in found.items()}
-        result.correlation_in_leg[title] = {d: np.array([row["leg"] for row in rows]) for d, rows in found.items()}
-    volumes = [held_out_knee(path).volume for path in files]
-    columns = {
-        REFERENCE: {50: [_correlations(volume) for volume in volumes]},
-        INTERPOLATED: {d: [_correlations(interpolated(volume, d)) for volume in volumes] for d in plan.densities},
-    }
-    for name, curve in columns.items():
-        result.correlation[name] = {d: np.array([row["whole"] for row in rows]) for d, rows in curve.items()}
-        result.correlation_in_leg[name] = {d: np.array([row["leg"] for row in rows]) for d, rows in curve.items()}
-
-
-def interpolated(volume: np.ndarray, slices: int) -> np.ndarray:
-    """A volume [S, H, W] at ``slices`` evenly spaced depths over the same extent, linearly between its slices."""
-    places = np.linspace(0, len(volume) - 1, slices)
-    below = np.minimum(places.astype(int), len(volume) - 2)
-    share = (places - below)[:, None, None].astype(np.float32)
-    return volume[below] * (1 - share) + volume[below + 1] * share
-
-
-def _specificity_matrix(plan: BenchmarkPlan, title: str, files: list[Path]) -> np.ndarray:
-    """[N, N] median edge distance of each generated volume (row) to each reference (column)."""
-    file = plan.output / "specificity" / f"{_folder(plan, title).name}-{len(files)}.json"
-    if not file.exists():
-        edges = [canny_edges(stored_volume(volume_file(plan, title, path.stem))) for path in files]
-        matrix = np.zeros((len(files), len(files)))
-        for column, path in enumerate(files):
-            target = target_of(held_out_knee(path), plan.slices)
-            for row, found in enumerate(edges):
-                matrix[row, column] = np.median(edge_distance_mm(target.edges, EdgeMap(found, target.box)))
-        file.parent.mkdir(exist_ok=True)
-        write_json(file, matrix.tolist())
-    return np.array(json.loads(file.read_text(encoding="utf-8")))
+def _specificity_matrices(plan: BenchmarkPlan, files: list[Path]) -> dict[str, np.ndarray]:
+    """Title -> [N, N] median edge distance of each generated volume (row) to each reference (column)."""
+    kept = {t: plan.output / "specificity" / f"{_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
+    missing = [title for title, file in kept.items() if not file.exists()]
+    edges = {t: [canny_edges(stored_volume(volume_file(plan, t, path.stem))) for path in files] for t in missing}
+    matrices = {title: np.zeros((len(files), len(files))) for title in missing}
+    for column, path in enumerate(files if missing else ()):
+        target = target_of(held_out_knee(path), plan.slices)  # once for all methods
+        for title, volumes in edges.items():
+            for row, found in enumerate(volumes):
+                distances = edge_distance_mm(target.edges, EdgeMap(found, target.box))
+                matrices[title][row, column] = np.median(distances)
+    for title, matrix in matrices.items():
+        kept[title].parent.mkdir(exist_ok=True)
+        write_json(kept[title], matrix.tolist())
+    return {title: np.array(json.loads(file.read_text(encoding="utf-8"))) for title, file in kept.items()}

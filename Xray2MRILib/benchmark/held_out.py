@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,9 @@ def depth_choice(slices: int) -> np.ndarray:
     return np.arange(0, 50, 49 // (slices - 1))
 
 
+@lru_cache(maxsize=1)
 def training_mean(folder: Path, count: int = 200) -> np.ndarray:
-    """Mean volume [50, 256, 256] of the first training knees in the frame of their films."""
+    """Mean volume [50, 256, 256] of the first training knees in the frame of their films; not to be written to."""
     from ..simulation.film_frame import nominal_frame, volume_in_frame
 
     total, files = np.zeros((50, 256, 256)), chosen_files(folder, count)

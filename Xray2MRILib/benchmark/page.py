@@ -15,7 +15,8 @@ from ..export.report_page import STYLE
 from ..metrics.sobel_difference import signed_sobel_difference
 from ..volume.provenance import notice
 from .box_plot import box_plot
-from .course import INTERPOLATED, REFERENCE, BenchmarkResult, stored_volume, volume_file
+from .course import BenchmarkResult, stored_volume, volume_file
+from .density_curves import INTERPOLATED, REFERENCE
 from .held_out import chosen_files, depth_choice, held_out_knee
 
 _NAMES = {

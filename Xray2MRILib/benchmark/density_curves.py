@@ -1,0 +1,82 @@
+"""How alike neighbouring slices are, against the number of slices: the counterpart of the paper's Fig. 6.
+
+Volumes of different numbers of slices share no depths but the ends (29, 49, 99, 199, ... steps have no common parts),
+so that each is sampled for itself.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..metrics.adjacent_correlation import adjacent_correlation
+from ..metrics.leg_mask import leg_mask
+from ..shipped_weights import write_json
+from .held_out import held_out_knee
+
+if TYPE_CHECKING:
+    from .course import BenchmarkPlan
+
+REFERENCE, INTERPOLATED = "reference", "linear interpolation of 50"
+NATIVE = 50  # slices of every reference
+
+Curves = dict[str, dict[int, np.ndarray]]
+
+
+def correlate(file: Path, pipeline: Any, path: Path, plan: BenchmarkPlan, density: int) -> None:
+    """Sample a knee's volume with ``density`` slices and keep its correlations in ``file``, unless they are there."""
+    if file.exists():
+        return
+    knee = held_out_knee(path)
+    volume = pipeline(
+        knee.crop, num_slices=density, num_inference_steps=plan.steps, koa=knee.probabilities(plan.grades),
+        seed=plan.seed,
+    ).depth_slices()  # fmt: skip
+    _keep(file, volume)
+
+
+def gathered(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, Curves]:
+    """Column -> density -> [knees] mean correlation of neighbours, over whole slices and within the leg.
+
+    The methods' come from files that ``correlate`` wrote. The reference is measured at its own 50 slices, its linear
+    interpolation at every density.
+    """
+    from .course import correlation_file
+
+    kept = {title: {d: [correlation_file(plan, title, path.stem, d) for path in files] for d in plan.densities}
+            for title in plan.models}  # fmt: skip
+    own = plan.output / "correlation" / "_controls"  # no title can give this name
+    kept[REFERENCE] = {NATIVE: [own / f"{path.stem}-reference.json" for path in files]}
+    kept[INTERPOLATED] = {d: [own / f"{path.stem}-{d}.json" for path in files] for d in plan.densities}
+    for place, path in enumerate(files):
+        wanted = {d: kept[INTERPOLATED][d][place] for d in plan.densities} | {0: kept[REFERENCE][NATIVE][place]}
+        missing = {density: file for density, file in wanted.items() if not file.exists()}
+        volume = held_out_knee(path).volume if missing else None
+        for density, file in missing.items():
+            _keep(file, interpolated(volume, density) if density else volume)
+    whole: Curves = {}
+    in_leg: Curves = {}
+    for name, densities in kept.items():
+        read = {d: [json.loads(f.read_text(encoding="utf-8")) for f in found] for d, found in densities.items()}
+        whole[name] = {d: np.array([row["whole"] for row in rows], float) for d, rows in read.items()}
+        in_leg[name] = {d: np.array([row["leg"] for row in rows], float) for d, rows in read.items()}
+    return whole, in_leg
+
+
+def interpolated(volume: np.ndarray, slices: int) -> np.ndarray:
+    """A volume [S, H, W] at ``slices`` evenly spaced depths over the same extent, linearly between its slices."""
+    places = np.linspace(0, len(volume) - 1, slices)
+    below = np.minimum(places.astype(int), len(volume) - 2)
+    share = (places - below)[:, None, None].astype(np.float32)
+    return volume[below] * (1 - share) + volume[below + 1] * share
+
+
+def _keep(file: Path, volume: np.ndarray) -> None:
+    """Write the mean correlation of neighbouring slices; null where none is defined."""
+    found = {"whole": adjacent_correlation(volume), "leg": adjacent_correlation(volume, leg_mask(volume))}
+    means = {name: float(np.nanmean(v)) if np.isfinite(v).any() else None for name, v in found.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, means)
