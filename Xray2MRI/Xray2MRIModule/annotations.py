@@ -9,9 +9,10 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from .application import Application
-from .provenance_attributes import NOT_FOR_DIAGNOSIS, is_synthetic
+from .provenance_attributes import is_synthetic
+from .translation import tr as _
 
-TEXT = NOT_FOR_DIAGNOSIS.replace("synthetic", "SYNTHETIC")
+TEXT = _("SYNTHETIC, not for diagnosis")
 _WATCHED = ("vtkMRMLSliceCompositeNode", "vtkMRMLVolumeRenderingDisplayNode", "vtkMRMLSliceNode", "vtkMRMLViewNode")
 
 
@@ -24,6 +25,9 @@ class SyntheticAnnotations(VTKObservationMixin):
         self._actors: dict[str, tuple[Any, vtk.vtkTextActor]] = {}  # view ID -> renderer, text
         scene = application.scene
         self.addObserver(scene, slicer.vtkMRMLScene.NodeAddedEvent, self._onNodeAdded)
+        # while a scene is read nothing is drawn, and afterwards no node changes any more
+        for event in (slicer.vtkMRMLScene.EndBatchProcessEvent, slicer.vtkMRMLScene.EndImportEvent):
+            self.addObserver(scene, event, self._onChange)
         for node_class in _WATCHED:
             for node in slicer.util.getNodesByClass(node_class, scene):
                 self._watch(node)

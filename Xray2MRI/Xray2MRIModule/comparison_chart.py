@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .comparison_nodes import Comparison
+from .comparison_nodes import DEPTH, FIRST_FIGURE, Comparison
 from .figure_names import METRICS
 from .provenance_attributes import PREFIX
+from .translation import tr as _
 
 
 def create_chart(scene: Any, comparison: Comparison) -> Any:
     """The chart node with its series, showing the first known figure."""
-    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", scene.GenerateUniqueName("Comparison by depth"))
-    marker_table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName("Present slice"))
+    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", scene.GenerateUniqueName(_("Comparison by depth")))
+    marker_table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(_("Present slice")))
     marker_table.SetHideFromEditors(True)
-    slicer.util.updateTableFromArray(marker_table, [np.zeros(2), np.zeros(2)], ["depth (mm)", "value"])
-    figure = _series(scene, comparison.tableNode, "Pseudo-MRI", (0.91, 0.55, 0.15), 2.5)
-    marker = _series(scene, marker_table, "Slice shown", (0.35, 0.35, 0.35), 1.5)
+    slicer.util.updateTableFromArray(marker_table, [np.zeros(2), np.zeros(2)], [_("depth (mm)"), "value"])
+    figure = _series(scene, comparison.tableNode, _("Pseudo-MRI"), DEPTH, (0.91, 0.55, 0.15), 2.5)
+    marker = _series(scene, marker_table, _("Slice shown"), 0, (0.35, 0.35, 0.35), 1.5)
     marker.SetYColumnName("value")
     for node in (figure, marker):
         chart.AddAndObservePlotSeriesNodeID(node.GetID())
-    chart.SetXAxisTitle("Depth (mm, from posterior to anterior)")
+    chart.SetXAxisTitle(_("Depth (mm, from posterior to anterior)"))
     chart.SetLegendVisibility(False)
     for role, node in (("chart", chart), ("marker", marker_table), ("series", figure), ("markerSeries", marker)):
         comparison.tableNode.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
@@ -37,7 +38,8 @@ def choose_metric(comparison: Comparison, name: str) -> bool:
     series, chart = comparison.node("series"), comparison.chartNode
     if name not in comparison.metrics or series is None or chart is None:
         return False
-    series.SetYColumnName(METRICS[name])
+    # by its place: a scene may have been saved in another language
+    series.SetYColumnName(comparison.tableNode.GetColumnName(FIRST_FIGURE + list(METRICS).index(name)))
     series.SetName(METRICS[name])
     chart.SetTitle(METRICS[name])
     chart.SetYAxisTitle(METRICS[name])
@@ -75,10 +77,10 @@ def _marker_reaches(comparison: Comparison, low: float, high: float) -> None:
     marker.Modified()
 
 
-def _series(scene: Any, table: Any, name: str, colour: tuple[float, float, float], width: float) -> Any:
+def _series(scene: Any, table: Any, name: str, depth: int, colour: tuple[float, float, float], width: float) -> Any:
     node = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", scene.GenerateUniqueName(name))
     node.SetAndObserveTableNodeID(table.GetID())
-    node.SetXColumnName("depth (mm)")
+    node.SetXColumnName(table.GetColumnName(depth))
     node.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
     node.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
     node.SetLineWidth(width)

@@ -12,6 +12,7 @@ import vtk
 
 from .failure import Failure, JobFailed
 from .provenance_attributes import is_synthetic
+from .translation import tr as _
 from .volume_nodes import write_volume
 
 ALIGNMENTS = ("rigid", "similarity", "none")
@@ -21,16 +22,18 @@ _FLIP = np.diag((-1.0, -1.0, 1.0, 1.0))
 def check_reference(volume: Any, reference: Any) -> None:
     """Refuse what cannot be compared. Raises JobFailed with the reason."""
     if reference is None or reference.GetScene() is None:
-        raise JobFailed(Failure("no-reference", "No real MRI is chosen.", "Choose or load one."))
+        raise JobFailed(Failure("no-reference", _("No real MRI is chosen."), _("Choose or load one.")))
     if is_synthetic(reference):
         raise JobFailed(Failure(
-            "reference-synthetic", f"“{reference.GetName()}” is synthetic itself.", "Choose a real MRI."
+            "reference-synthetic", _("“{name}” is synthetic itself.").format(name=reference.GetName()),
+            _("Choose a real MRI."),
         ))  # fmt: skip
     image = reference.GetImageData()
     if reference.GetClassName() != "vtkMRMLScalarVolumeNode" or image is None or image.GetDimensions()[2] < 2:
         raise JobFailed(Failure(
-            "reference-not-volume", f"“{reference.GetName()}” is no grey volume with several slices.",
-            "Choose a real MRI.",
+            "reference-not-volume",
+            _("“{name}” is no grey volume with several slices.").format(name=reference.GetName()),
+            _("Choose a real MRI."),
         ))  # fmt: skip
 
 
@@ -71,7 +74,8 @@ def _to_world(transform: Any) -> np.ndarray:
         return np.eye(4)
     if not transform.IsTransformToWorldLinear():
         raise JobFailed(Failure(
-            "transform-not-linear", "A volume lies under a transform that bends it.", "Harden or remove the transform."
+            "transform-not-linear", _("A volume lies under a transform that bends it."),
+            _("Harden or remove the transform."),
         ))  # fmt: skip
     matrix = vtk.vtkMatrix4x4()
     transform.GetMatrixTransformToWorld(matrix)

@@ -15,10 +15,13 @@ from slicer.util import arrayFromVolume
 
 from .difference_colours import create_signed_colours, set_clear_share
 from .figure_names import METRICS, SUMMARY_FIGURES, VOLUMES, figure_text, in_reading_order
-from .provenance_attributes import NOT_FOR_DIAGNOSIS, PREFIX, mark_synthetic
+from .provenance_attributes import PREFIX, mark_synthetic
+from .translation import tr as _
 from .volume_nodes import grey_window, load_volume, remove, show_coloured, show_grey
 
 COMPARISON = f"{PREFIX}.comparison"
+# columns of the table of the slices
+DEPTH, FIRST_FIGURE = 1, 2
 _KEPT = ("per_slice", "summary", "verdict", "warnings")
 _PAPER_COLOUR = "vtkMRMLColorTableNodeIron"
 
@@ -162,12 +165,12 @@ def _add(scene: Any, made: list[Any], node_class: str, name: str) -> Any:
 
 def _slice_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     rows = result["per_slice"]
-    node = _add(scene, made, "vtkMRMLTableNode", "Comparison by slice")
-    names = ["slice", "depth (mm)", *METRICS.values()]
+    node = _add(scene, made, "vtkMRMLTableNode", _("Comparison by slice"))
+    names = [_("slice"), _("depth (mm)"), *METRICS.values()]
     keys = ["index", "depth_mm", *METRICS]
     columns = [np.array([np.nan if row.get(key) is None else row[key] for row in rows], float) for key in keys]
     slicer.util.updateTableFromArray(node, columns, names)
-    node.SetDescription(f"Pseudo-MRI against a real MRI; the pseudo-MRI is {NOT_FOR_DIAGNOSIS}")
+    node.SetDescription(_("Pseudo-MRI against a real MRI; the pseudo-MRI is synthetic, not for diagnosis"))
     return node
 
 
@@ -177,9 +180,9 @@ def _summary_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     summary = result.get("summary") or {}
     names = in_reading_order(list(summary), SUMMARY_FIGURES)
     volumes = in_reading_order([name for values in summary.values() for name in values], VOLUMES)
-    node = _add(scene, made, "vtkMRMLTableNode", "Comparison and controls")
+    node = _add(scene, made, "vtkMRMLTableNode", _("Comparison and controls"))
     figures = vtk.vtkStringArray()
-    figures.SetName("figure")
+    figures.SetName(_("figure"))
     for name in names:
         figures.InsertNextValue(SUMMARY_FIGURES.get(name, name))
     node.AddColumn(figures)
@@ -194,14 +197,14 @@ def _summary_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 
 
 def _aligned(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
-    node = load_volume(scene, result["aligned"], scene.GenerateUniqueName("Real MRI on the grid of the pseudo-MRI"))
+    node = load_volume(scene, result["aligned"], _("Real MRI on the grid of the pseudo-MRI"))
     made.append(node)
     show_grey(node, *grey_window(node))
     return node
 
 
 def _signed(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
-    node = load_volume(scene, result["difference"], scene.GenerateUniqueName("Edge difference, signed"))
+    node = load_volume(scene, result["difference"], _("Edge difference, signed"))
     made.append(node)
     mark_synthetic(node, "Edges of pseudo-MRI and real MRI: signed difference")
     colours = create_signed_colours(scene, "Xray2MRI difference", 0.25)
@@ -214,7 +217,7 @@ def _signed(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 def _one_sided(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     if not result.get("difference_paper"):
         return None
-    node = load_volume(scene, result["difference_paper"], scene.GenerateUniqueName("Edge difference, one-sided"))
+    node = load_volume(scene, result["difference_paper"], _("Edge difference, one-sided"))
     made.append(node)
     mark_synthetic(node, "Edges of pseudo-MRI and real MRI: one-sided difference of the paper")
     limit = _limit(node)
@@ -225,7 +228,7 @@ def _one_sided(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 def _transform(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     if result.get("transform") is None:
         return None
-    node = _add(scene, made, "vtkMRMLLinearTransformNode", "Alignment of the real MRI")
+    node = _add(scene, made, "vtkMRMLLinearTransformNode", _("Alignment of the real MRI"))
     flip = np.diag((-1.0, -1.0, 1.0, 1.0))
     matrix = flip @ np.reshape(result["transform"], (4, 4)).astype(float) @ flip
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))

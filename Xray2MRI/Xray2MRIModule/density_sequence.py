@@ -11,6 +11,7 @@ from typing import Any
 from slicer.util import NodeModify
 
 from .provenance_attributes import NOT_FOR_DIAGNOSIS, PREFIX, RECORD, get_record, mark_synthetic, set_record
+from .translation import tr as _
 from .volume_nodes import CONTENT, remove, slice_count
 
 BROWSER_ROLE = f"{PREFIX}.densities"
@@ -18,15 +19,15 @@ BROWSER_ROLE = f"{PREFIX}.densities"
 
 def begin(scene: Any, volume: Any) -> Any:
     """Make a finished volume the first item of a sequence; returns the browser node."""
-    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", scene.GenerateUniqueName(f"{volume.GetName()} densities"))
+    name = _("{volume} densities").format(volume=volume.GetName())
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", scene.GenerateUniqueName(name))
     sequence.SetIndexName("slices")
     sequence.SetIndexUnit("")
     sequence.SetIndexTypeFromString("numeric")
     sequence.SetDescription(NOT_FOR_DIAGNOSIS)
     _keep(sequence, volume)
-    browser = scene.AddNewNodeByClass(
-        "vtkMRMLSequenceBrowserNode", scene.GenerateUniqueName(f"{volume.GetName()} density")
-    )
+    name = _("{volume} density").format(volume=volume.GetName())
+    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", scene.GenerateUniqueName(name))
     with NodeModify(browser):
         browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
         given = browser.GetProxyNode(sequence)

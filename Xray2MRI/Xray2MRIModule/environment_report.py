@@ -83,10 +83,12 @@ class EnvironmentReport:
         if not self.ready:
             return _("Not ready: {problem}").format(problem=f"{self.problems[0][:1].lower()}{self.problems[0][1:]}")
         memory = self.freeMemoryBytes
-        free = "" if memory is None else _(" ({memory:.1f} GB free)").format(memory=memory / 1e9)
+        text = _("Ready: torch {version} on the {kind} {device} ({memory} GB free).")
+        if memory is None:
+            text = _("Ready: torch {version} on the {kind} {device}.")
         kind = _WORDS_FOR_DEVICE.get(self.device or "", _("device"))
-        return _("Ready: torch {version} on the {kind} {device}{free}.").format(
-            version=self._version("torch"), kind=kind, device=self.deviceName, free=free
+        return text.format(
+            version=self._version("torch"), kind=kind, device=self.deviceName, memory=f"{(memory or 0) / 1e9:.1f}"
         )
 
     def rows(self) -> list[tuple[str, str, str]]:

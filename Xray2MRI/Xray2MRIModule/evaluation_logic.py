@@ -13,16 +13,16 @@ from . import comparison_job, subject_folder
 from .comparison_chart import create_chart
 from .comparison_nodes import comparison_steps
 from .failure import Failure, JobFailed
-from .figure_names import METRICS
 from .generation_job import RADIOGRAPH_ROLE
 from .job_control import JobControl
 from .provenance_attributes import NOT_FOR_DIAGNOSIS
 from .radiograph_image import film_file, is_radiograph, write_pixels
 from .run import Progress, Run
 from .take_over import Steps
+from .translation import tr as _
 from .volume_file import VolumeFiles
 
-VOLUME_GONE = Failure("volume-deleted", "The volume was deleted while it was worked on.", "Generate it again.")
+VOLUME_GONE = Failure("volume-deleted", _("The volume was deleted while it was worked on."), _("Generate it again."))
 _FIGURES = ("per_slice", "summary", "verdict", "warnings")
 
 
@@ -112,14 +112,15 @@ class EvaluationLogic(JobControl):
         if comparison.csvPath is not None and Path(comparison.csvPath).is_file():
             shutil.copyfile(comparison.csvPath, path)
             return
-        # of a saved scene
-        names = ["index", "depth_mm", *METRICS]
+        # of a saved scene; as the worker writes it, in English, because other programs read it
+        from Xray2MRILib.export.per_slice_table import COMPARISON_COLUMNS
+
         with open(path, "w", newline="", encoding="utf-8") as file:
             file.write(f"# pseudo-MRI: {NOT_FOR_DIAGNOSIS}\n")
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(["slice", "depth (mm)", *METRICS.values()])
+            table.writerow(COMPARISON_COLUMNS.values())
             for row in comparison.result.get("per_slice") or []:
-                table.writerow(["" if row.get(name) is None else row[name] for name in names])
+                table.writerow(["" if row.get(name) is None else row[name] for name in COMPARISON_COLUMNS])
 
     def _compareDone(self, run: Run) -> Steps:
         volume = run.volumeNode

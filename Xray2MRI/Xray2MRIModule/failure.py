@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .translation import tr as _
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -23,7 +25,7 @@ class Failure:
         return " ".join(part.strip() for part in (self.message, self.hint) if part.strip())
 
 
-CANCELLED = Failure("cancelled", "Cancelled.")
+CANCELLED = Failure("cancelled", _("Cancelled."))
 
 
 class JobFailed(Exception):  # noqa: N818 (cancellation is no fault)

@@ -6,15 +6,17 @@ alone.
 
 from __future__ import annotations
 
+from .translation import tr as _
+
 # figures that every slice has
 METRICS = {
-    "edge_mm": "Edge distance (mm)",
-    "f1": "Edge F1",
+    "edge_mm": _("Edge distance (mm)"),
+    "f1": _("Edge F1"),
     "ssim": "SSIM",
-    "psnr_db": "PSNR (dB)",
+    "psnr_db": _("PSNR (dB)"),
     "rssim": "RSSIM",
-    "correlation": "Slice correlation",
-    "correlation_reference": "Slice correlation, real MRI",
+    "correlation": _("Slice correlation"),
+    "correlation_reference": _("Slice correlation, real MRI"),
 }
 
 # figures of the whole volume, medians over its slices
@@ -22,23 +24,23 @@ SUMMARY_FIGURES = {
     "edge_mm": METRICS["edge_mm"],
     "f1": METRICS["f1"],
     "ssim": METRICS["ssim"],
-    "ssim_joint": "SSIM at the joint",
+    "ssim_joint": _("SSIM at the joint"),
     "psnr_db": METRICS["psnr_db"],
-    "psnr_joint_db": "PSNR at the joint (dB)",
+    "psnr_joint_db": _("PSNR at the joint (dB)"),
     "rssim": METRICS["rssim"],
     "correlation": METRICS["correlation"],
-    "correlation_in_leg": "Slice correlation in the leg",
-    "paper_psnr_db_artefact": "8-bit PSNR (dB), artefact",
+    "correlation_in_leg": _("Slice correlation in the leg"),
+    "paper_psnr_db_artefact": _("8-bit PSNR (dB), artefact"),
 }
 
 VOLUMES = {
-    "pseudo": "pseudo-MRI",
-    "other knee": "another knee",
-    "training mean": "mean training knee",
-    "shuffled pairing": "pseudo-MRI against another knee",
-    "constant 10 %": "uniform grey",
-    "blank": "empty volume",
-    "reference": "real MRI",
+    "pseudo": _("pseudo-MRI"),
+    "other knee": _("another knee"),
+    "training mean": _("mean training knee"),
+    "shuffled pairing": _("pseudo-MRI against another knee"),
+    "constant 10 %": _("uniform grey"),
+    "blank": _("empty volume"),
+    "reference": _("real MRI"),
 }
 
 

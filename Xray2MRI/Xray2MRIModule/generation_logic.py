@@ -31,14 +31,15 @@ from .process_runner import ProcessRunner
 from .radiograph_image import film_size
 from .run import DONE, Progress, Run
 from .take_over import Steps
+from .translation import tr as _
 from .view_control import ViewControl
 from .volume_file import VolumeFiles
 from .volume_nodes import slice_count, slices_inserted
 
 # every new slice makes all views draw; more often than this nobody sees the difference
 _SHOW_EVERY_S = 0.25
-_NAME = "Pseudo-MRI (synthetic)"
-_AS_SHOWN = "The file says that the picture lies turned; it was taken as it is shown. Check the side."
+_NAME = _("Pseudo-MRI (synthetic)")
+_AS_SHOWN = _("The file says that the picture lies turned; it was taken as it is shown. Check the side.")
 
 
 class ModuleLogic(EvaluationLogic, ViewControl):
@@ -236,7 +237,7 @@ class ModuleLogic(EvaluationLogic, ViewControl):
     def _prepareDone(self, run: Run) -> Failure | None:
         film, about = run.radiographNode, run.result["film"]
         if film is None:
-            return Failure("no-radiograph", "The radiograph was deleted.", "Choose another one.")
+            return Failure("no-radiograph", _("The radiograph was deleted."), _("Choose another one."))
         if film.GetID() in self._pixelsOnly:
             run.result["film_warnings"] = [*run.result["film_warnings"], _AS_SHOWN]
         elif about["turned_upright"] or (about["columns"], about["rows"]) != tuple(film_size(film)):

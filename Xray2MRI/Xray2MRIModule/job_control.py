@@ -18,6 +18,7 @@ from .poll_timer import PollTimer
 from .process_runner import ProcessRunner, QProcessRunner, SubprocessRunner
 from .run import CANCELLED, DONE, FAILED, RUNNING, Progress, Run
 from .take_over import Steps, TakeOvers
+from .translation import tr as _
 from .worker_command import worker_command
 from .worker_session import WorkerSession
 
@@ -171,8 +172,10 @@ class JobControl:
             self._failed(run, error.failure)
             return
         except (OSError, ValueError) as error:
-            message = f"Temporary files cannot be written ({getattr(error, 'strerror', None) or error})."
-            self._failed(run, Failure("disk", message, "Make room on the disk."))
+            message = _("Temporary files cannot be written ({reason}).").format(
+                reason=getattr(error, "strerror", None) or error
+            )
+            self._failed(run, Failure("disk", message, _("Make room on the disk.")))
             return
         run.state = RUNNING
         after()
@@ -191,11 +194,11 @@ class JobControl:
         self, run: Run, fields: Callable[[], dict[str, Any]], choices: dict[str, Any] | None = None
     ) -> None:
         if self.isBusy:
-            self._failed(run, Failure("busy", "Another job is under way.", "Wait for it or cancel it."))
+            self._failed(run, Failure("busy", _("Another job is under way."), _("Wait for it or cancel it.")))
             return
         volume = run.volumeNode
         if run.kind != "generate" and volume is None:
-            self._failed(run, Failure("no-volume", "No pseudo-MRI is chosen.", "Generate one first."))
+            self._failed(run, Failure("no-volume", _("No pseudo-MRI is chosen."), _("Generate one first.")))
             return
 
         def occupied() -> None:

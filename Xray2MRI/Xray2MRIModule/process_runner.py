@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .translation import tr as _
+
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 _TASKKILL_S = 5.0
 _DRAIN_S = 1.0  # output that a dead process left behind is waited for so long
@@ -111,7 +113,7 @@ class SubprocessRunner(ProcessRunner):
                 creationflags=_NO_WINDOW,
             )
         except OSError as error:
-            reason = f"{os.path.basename(program)} cannot be started: {error.strerror or error}"
+            reason = _not_started(program, error.strerror or str(error))
             self._events.put(("finished", ProcessEnd(None, True, reason)))
             return
         readers = [
@@ -263,7 +265,7 @@ class QProcessRunner(ProcessRunner):
     def _on_error(self, error: Any) -> None:
         # only then no finished() follows
         if self._process is not None and int(error) == self._failedToStart:
-            reason = f"{os.path.basename(self._process.program())} cannot be started: {self._process.errorString()}"
+            reason = _not_started(self._process.program(), self._process.errorString())
             self._end(ProcessEnd(None, True, reason))
 
     def _end(self, end: ProcessEnd) -> None:
@@ -289,8 +291,12 @@ def kill_process(pid: int) -> None:
         pass
 
 
+def _not_started(program: str, why: str) -> str:
+    return _("{program} cannot be started: {reason}").format(program=os.path.basename(program), reason=why)
+
+
 def _signal_in_words(number: int) -> str:
     try:
-        return f"signal {number}, {signal.Signals(number).name}"
+        return _("signal {number}, {name}").format(number=number, name=signal.Signals(number).name)
     except ValueError:
         return ""

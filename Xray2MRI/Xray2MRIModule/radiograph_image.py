@@ -13,7 +13,7 @@ from slicer.util import arrayFromVolume
 
 from .application import Application
 from .failure import Failure
-from .view_layout import RADIOGRAPH, ViewLayout
+from .translation import tr as _
 
 _SMALLEST = 32  # pixels; the worker's own limit for a knee
 _KINDS = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
@@ -26,23 +26,20 @@ class FilmError(Exception):
 def is_radiograph(node: Any) -> Failure | None:
     """Why a node cannot be a film; None when it can."""
     if node is None or node.GetScene() is None:
-        return Failure("no-radiograph", "No radiograph is chosen.", "Choose or load one.")
+        return Failure("no-radiograph", _("No radiograph is chosen."), _("Choose or load one."))
     if node.GetClassName() not in _KINDS:
-        return Failure("volume-not-radiograph", f"{_quoted(node)} is not a picture.", "Choose a radiograph.")
+        return _refused(node, _("“{name}” is not a picture."))
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
-        return Failure("volume-not-radiograph", f"{_quoted(node)} is empty.", "Choose a radiograph.")
+        return _refused(node, _("“{name}” is empty."))
     columns, rows, slices = image.GetDimensions()
     if slices != 1:
-        return Failure(
-            "volume-not-radiograph", f"{_quoted(node)} has {slices} slices: it is no film.", "Choose a radiograph."
-        )
+        return _refused(node, _("“{name}” has {count} slices: it is no film."), count=slices)
     if min(columns, rows) < _SMALLEST:
-        return Failure("volume-not-radiograph", f"{_quoted(node)} has only {columns} x {rows} pixels.",
-                       "Choose a larger picture.")  # fmt: skip
+        return _refused(node, _("“{name}” has only {columns} x {rows} pixels: it is too small."), columns=columns,
+                        rows=rows)  # fmt: skip
     if image.GetNumberOfScalarComponents() not in (1, 3, 4):
-        return Failure("volume-not-radiograph", f"{_quoted(node)} is neither grey nor coloured.",
-                       "Choose a radiograph.")  # fmt: skip
+        return _refused(node, _("“{name}” is neither grey nor coloured."))
     return None
 
 
@@ -55,21 +52,18 @@ def load_film(application: Application, path: str | Path) -> Any:
     """Load a picture file as a film. Raises FilmError, and leaves no node then."""
     name = Path(path).name
     if not Path(path).is_file():
-        raise FilmError(f"There is no file {name}.")
+        raise FilmError(_("There is no file {name}.").format(name=name))
     # the file's name may be the patient's
-    node = application.loadVolume(str(path), "Radiograph")
+    node = application.loadVolume(str(path), _("Radiograph"))
     if node is None:
-        raise FilmError(f"The file {name} cannot be read as a picture. Choose a PNG, JPEG, TIFF or DICOM file.")
+        sentence = _("The file {name} cannot be read as a picture. Choose a PNG, JPEG, TIFF or DICOM file.")
+        raise FilmError(sentence.format(name=name))
     failure = is_radiograph(node)
     if failure is not None:
         application.scene.RemoveNode(node)
-        raise FilmError(f"The file {name} is no film: it has several slices or no pixels. Choose a radiograph.")
+        sentence = _("The file {name} is no film: it has several slices or no pixels. Choose a radiograph.")
+        raise FilmError(sentence.format(name=name))
     return node
-
-
-def show_film(application: Application, node: Any) -> None:
-    """Show the film in the module's radiograph view."""
-    ViewLayout(application).showVolume(RADIOGRAPH, node)
 
 
 def roi_from_rectangle(scene: Any, radiograph: Any, rectangle: Sequence[float], name: str) -> Any:
@@ -177,5 +171,5 @@ def _eight_bits(colours: np.ndarray) -> np.ndarray:
     return np.rint((colours.astype(np.float64) - low) * (255.0 / max(high - low, 1e-9))).astype(np.uint8)
 
 
-def _quoted(node: Any) -> str:
-    return f"“{node.GetName()}”"
+def _refused(node: Any, sentence: str, **values: int) -> Failure:
+    return Failure("volume-not-radiograph", sentence.format(name=node.GetName(), **values), _("Choose a radiograph."))

@@ -97,7 +97,8 @@ class Run:
         limit = None if timeout is None else time.monotonic() + timeout
         while not self.isOver:
             if limit is not None and time.monotonic() > limit:
-                raise TimeoutError(f"The job {self.kind} is not over after {timeout:g} s.")
+                stage = "none" if self.progress is None else self.progress.stage
+                raise TimeoutError(f"The job {self.kind} is not over after {timeout:g} s; last stage: {stage}.")
             self.pump()
             time.sleep(0.01)
         if self.failure is not None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .translation import tr as _
+
 CATEGORY = "Xray2MRI"
 CREDIT = (
     'S. Gornale, P. Patravali, "Digital Knee X-ray Images", Mendeley Data V1 (2020), doi:10.17632/t9ndx37v5h.1, '
@@ -25,8 +27,8 @@ class Sample:
 
 
 SAMPLES = {
-    "single": Sample("Knee radiograph", "knee_single"),
-    "both": Sample("Radiograph of both knees", "knee_both"),
+    "single": Sample(_("Knee radiograph"), "knee_single"),
+    "both": Sample(_("Radiograph of both knees"), "knee_both"),
 }
 
 

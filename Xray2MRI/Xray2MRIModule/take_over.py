@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 
 from .failure import Failure
 from .run import Run
+from .translation import tr as _
 
 Steps = Generator[None, None, Failure | None]
 
@@ -55,6 +56,7 @@ class TakeOvers:
             failure = end.value
         except (OSError, ValueError, KeyError, TypeError) as error:
             logging.exception("Xray2MRI: a result could not be taken over")
-            failure = Failure("result-unreadable", f"The result cannot be taken over: {error}", "Try again.")
+            message = _("The result cannot be taken over ({reason}).").format(reason=str(error).rstrip("."))
+            failure = Failure("result-unreadable", message, _("Try again."))
         self._open = [item for item in self._open if item[1] is not steps]
         self._onEnd(run, failure)

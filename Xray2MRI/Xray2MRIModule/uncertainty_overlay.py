@@ -8,6 +8,7 @@ import numpy as np
 from slicer.util import arrayFromVolume
 
 from .provenance_attributes import PREFIX, get_record, mark_synthetic, set_record
+from .translation import tr as _
 from .volume_nodes import DEVIATION_CONTENT, load_volume, show_coloured
 
 DEVIATION_ROLE = f"{PREFIX}.deviation"
@@ -16,7 +17,7 @@ COLOUR = "vtkMRMLColorTableNodeIron"
 
 def load_deviation(scene: Any, path: str, volume: Any) -> Any:
     """The standard deviation of a volume as a node of its own, referenced by the volume. Raises OSError."""
-    node = load_volume(scene, path, f"{volume.GetName()}, standard deviation")
+    node = load_volume(scene, path, _("{volume}, standard deviation").format(volume=volume.GetName()))
     mark_synthetic(node, DEVIATION_CONTENT)
     record = get_record(volume)
     if record is not None:

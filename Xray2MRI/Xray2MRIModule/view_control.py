@@ -181,6 +181,9 @@ class ViewControl:
         node = self.layout.sliceNode(SYNTHETIC)
         if node is None or (self._sliceObserver is not None and self._sliceObserver[0] is node):
             return
+        if self._sliceObserver is not None:
+            former, tag = self._sliceObserver
+            former.RemoveObserver(tag)
         self._sliceObserver = (node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._markSlice()))
 
     def _markSlice(self) -> None:

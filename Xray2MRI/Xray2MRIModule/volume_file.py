@@ -8,6 +8,7 @@ from typing import Any
 
 from .failure import Failure, JobFailed
 from .provenance_attributes import get_record, is_intact, is_synthetic
+from .translation import tr as _
 from .volume_nodes import slice_count, write_volume
 
 
@@ -31,10 +32,12 @@ class VolumeFiles:
         Raises JobFailed when the voxels are no longer those that the worker wrote, OSError when nothing can be written.
         """
         if not is_synthetic(volume) or get_record(volume) is None:
-            raise JobFailed(Failure("not-synthetic", "This volume was not made by Xray2MRI.", "Choose another one."))
+            raise JobFailed(Failure(
+                "not-synthetic", _("This volume was not made by Xray2MRI."), _("Choose another one.")
+            ))
         if not is_intact(volume):
             raise JobFailed(Failure(
-                "volume-changed", "The volume was changed after it had been made.", "Generate it again."
+                "volume-changed", _("The volume was changed after it had been made."), _("Generate it again.")
             ))  # fmt: skip
         slices = slice_count(volume)
         known = self._files.get((volume.GetID(), slices))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .failure import CANCELLED, Failure
 from .process_runner import ProcessEnd
+from .translation import tr as _
 from .worker_job import Job
 
 _MOST_TRIES = 2
@@ -54,16 +55,20 @@ def judge_end(
 def _death(end: ProcessEnd) -> Failure:
     return Failure(
         "worker-died",
-        f"The background worker ended unexpectedly ({end.reason or f'exit code {end.exit_code}'}).",
-        "Try again; if it happens again, choose fewer slices or another device. The log holds the details.",
+        _("The background worker ended unexpectedly ({reason}).").format(reason=end.reason or _exit_code(end)),
+        _("Try again; if it happens again, choose fewer slices or another device. The log holds the details."),
     )
 
 
 def _failed_start(end: ProcessEnd, log: str) -> Failure:
     last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
-    why = end.reason or last[:300] or f"exit code {end.exit_code}"
+    why = end.reason or last[:300] or _exit_code(end)
     return Failure(
         "worker-cannot-start",
-        f"The background worker cannot be started ({why.rstrip('.')}).",
-        "See the section Environment.",
+        _("The background worker cannot be started ({reason}).").format(reason=why.rstrip(".")),
+        _("See the section Environment."),
     )
+
+
+def _exit_code(end: ProcessEnd) -> str:
+    return _("exit code {number}").format(number=end.exit_code)

@@ -225,7 +225,7 @@ class WorkerSession:
         try:
             line = encode(job.request)
         except ValueError:
-            self._call(job.on_error, Failure("bad-request", "A setting is not a number.", "Choose it again."))
+            self._call(job.on_error, Failure("bad-request", _("A setting is not a number."), _("Choose it again.")))
             self._advance()
             return
         job.tries += 1
@@ -253,8 +253,10 @@ class WorkerSession:
         if message["protocol"] != PROTOCOL_VERSION:
             self._complaint = Failure(
                 "wrong-protocol",
-                f"The worker speaks version {message['protocol']} of the protocol, this module {PROTOCOL_VERSION}.",
-                "Install module and library of the same version.",
+                _("The worker speaks version {its} of the protocol, this module {own}.").format(
+                    its=message["protocol"], own=PROTOCOL_VERSION
+                ),
+                _("Install module and library of the same version."),
             )
             self._runner.terminate_tree(self._worker_pid)
 

@@ -84,6 +84,32 @@ def shared_scene(tmp_path_factory):
     return CoreApplication(tmp_path_factory.mktemp("scene")).scene
 
 
+def test_the_knee_found_is_framed_in_our_view_only_and_not_saved(application):
+    from Xray2MRIModule.knee_mark import KneeMark
+
+    film = _film(np.zeros((162, 300), np.uint8))
+    before = application.scene.GetNumberOfNodes()
+    mark = KneeMark(application.scene)
+    mark.hide()
+    mark.show(film, (100, 30, 90, 90))
+    node = mark.node
+    np.testing.assert_allclose(rectangle_of_roi(node, film), (100, 30, 90, 90), atol=1e-3)
+    assert node.GetLocked()
+    assert not node.GetSaveWithScene()
+    assert not node.GetDisplayNode().GetHandlesInteractive()
+    display = node.GetDisplayNode()
+    assert display.IsDisplayableInView("vtkMRMLSliceNodeXray2MRIRadiograph")
+    assert not display.IsDisplayableInView("vtkMRMLSliceNodeRed")
+    mark.show(film, (5, 6, 50, 40))
+    assert mark.node is node
+    np.testing.assert_allclose(rectangle_of_roi(node, film), (5, 6, 50, 40), atol=1e-3)
+    mark.hide()
+    assert not display.GetVisibility()
+    mark.remove()
+    mark.remove()
+    assert application.scene.GetNumberOfNodes() == before
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
 def test_the_worker_reads_the_same_pixels(application, tmp_path, dtype):
     pixels = (np.add.outer(np.arange(40) * 3, np.arange(50)) % 120).astype(dtype)

@@ -108,6 +108,17 @@ def test_the_words_follow_what_is_shown(application, logic, synthetic, real):
     assert logic.annotatedViews() == []
 
 
+def test_the_words_come_with_a_scene_that_is_read(application, logic, synthetic):
+    """Reading holds all events back, and brings views and volumes in any order."""
+    logic.showLayout()
+    scene = application.scene
+    scene.StartState(slicer.vtkMRMLScene.BatchProcessState)
+    logic.layout.compositeNode(SYNTHETIC).SetBackgroundVolumeID(synthetic.GetID())
+    assert logic.annotatedViews() == []
+    scene.EndState(slicer.vtkMRMLScene.BatchProcessState)
+    assert logic.annotatedViews() == [SYNTHETIC_VIEW]
+
+
 def test_volume_rendering(application, logic, synthetic):
     logic.showLayout(None, synthetic)
     application.picture_of_rendering(RENDERING)  # the view comes to life, and with it its camera

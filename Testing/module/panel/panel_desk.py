@@ -43,18 +43,19 @@ def slicer_stand_ins() -> Iterator[None]:
             # loaded twice
             for name in set(sys.modules) - before:
                 package, _, leaf = name.rpartition(".")
-                if name in ("qt", "ctk") or name.partition(".")[0] in ("slicer", "Xray2MRIModule"):
+                if name in ("qt", "ctk") or package == "slicer" or name.startswith("Xray2MRIModule"):
                     del sys.modules[name]
-                    vars(sys.modules.get(package, sys)).pop(leaf, None)
+                if name.startswith("Xray2MRIModule.") and package in sys.modules:
+                    vars(sys.modules[package]).pop(leaf, None)
 
 
 @contextmanager
-def panel_logic() -> Iterator[Any]:
-    """The module's logic with the real worker; inside ``slicer_stand_ins`` only."""
+def panel_logic(runner_factory: Callable[[], Any] | None = None) -> Iterator[Any]:
+    """The module's logic with the real worker, by default a QProcess; inside ``slicer_stand_ins`` only."""
     from core_application import CoreApplication
     from Xray2MRIModule.generation_logic import ModuleLogic
 
-    logic = ModuleLogic(application=CoreApplication())
+    logic = ModuleLogic(application=CoreApplication(), runnerFactory=runner_factory)
     try:
         yield logic
     finally:

@@ -28,15 +28,6 @@ def test_notice_stands_outside_every_section_that_can_be_folded() -> None:
     assert not notice.isHidden()
 
 
-@pytest.mark.parametrize("path", sorted(PANEL.glob("*.py")), ids=lambda path: path.stem)
-def test_translated_texts_are_literals(path: Path) -> None:
-    """The tool that collects texts for translators reads the source; it cannot run an f-string."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
-            (argument,) = node.args
-            assert isinstance(argument, ast.Constant), f"{path.name}:{node.lineno}"
-
-
 def test_every_widget_that_the_code_names_is_in_the_file() -> None:
     root = load_panel(UI_FILE)._qt
     names = {widget.objectName() for widget in root.findChildren(QWidget)}

@@ -21,6 +21,16 @@ def test_film_is_looked_at_as_soon_as_it_is_chosen(desk: Any, knee_film: Path) -
     assert desk.ui.histogramLabel.isHidden() is False
     assert desk.ui.generateButton.enabled is True
     assert "free" in desk.ui.deviceStatusLabel.text
+    # it is shown at once, with the knee framed
+    composite = desk.logic.layout.compositeNode("Xray2MRIRadiograph")
+    assert composite.GetBackgroundVolumeID() == film.GetID()
+    from Xray2MRIModule.radiograph_image import rectangle_of_roi
+
+    (frame,) = slicer.util.getNodesByClass("vtkMRMLMarkupsROINode")
+    x, y, width, height = desk.panel.prepared["knees"][0]["box"]
+    y, height = max(y, 0.0), height + min(y, 0.0)  # a detected box may reach beyond the film
+    assert rectangle_of_roi(frame, film) == pytest.approx([x, y, width, height], abs=1.5)
+    assert frame.GetDisplayNode().GetVisibility()
 
 
 def test_film_of_two_knees_offers_both(desk: Any, film_of_two_knees: Path) -> None:
@@ -74,6 +84,8 @@ def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_film: Path)
     assert "by hand" in desk.ui.radiographStatusLabel.text
     roi = desk.parameters.roi
     assert roi.GetDisplayNode().GetVisibility() == 1
+    (frame,) = [node for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if node is not roi]
+    assert frame.GetDisplayNode().GetVisibility() == 0
     # a detected box may reach beyond the film, one that is set by hand does not
     x, y, width, height = detected
     x, y, width, height = x, max(y, 0.0), width, height + min(y, 0.0)
@@ -91,6 +103,7 @@ def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_film: Path)
 
     desk.ui.useRoiCheckBox.click()
     assert roi.GetDisplayNode().GetVisibility() == 0
+    desk.until(lambda: frame.GetDisplayNode().GetVisibility() == 1)
 
 
 def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, knee_film: Path) -> None:
@@ -187,7 +200,6 @@ def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_film:
 def test_leaving_and_returning_keeps_choices_and_gives_back_the_layout(desk: Any, knee_film: Path) -> None:
     desk.load(knee_film)
     desk.ui.seedSpinBox.value = 7
-    desk.ui.layoutButton.click()
     assert desk.logic.isLayoutShown
     desk.panel.exit()
     assert not desk.logic.isLayoutShown

@@ -80,7 +80,8 @@ class ComparePanel(Section):
 
     def _onProgress(self, progress: Any) -> None:
         sentence = stageSentence(progress, {"read": _("Reading both volumes")})
-        say(self.ui.compareMessageLabel, f"{sentence} ({100 * progress.fraction:.0f} %)")
+        text = _("{stage} ({share} %)").format(stage=sentence, share=round(100 * progress.fraction))
+        say(self.ui.compareMessageLabel, text)
 
     def _onDone(self, run: Any) -> None:
         self._run = None

@@ -73,18 +73,17 @@ class GeneratePanel(Section):
             say(self.ui.deviceStatusLabel, _("Which device there is shows when a radiograph is chosen."))
             return
         free = hello.get("free_memory_bytes")
-        text = _("Found: {device}").format(device=hello.get("device_name") or hello.get("device"))
-        if free:
-            text += ", " + _("{size} GB free").format(size=f"{free / 1e9:.1f}")
-        say(self.ui.deviceStatusLabel, text + ".")
+        text = _("Found: {device}, {size} GB free.") if free else _("Found: {device}.")
+        device = hello.get("device_name") or hello.get("device")
+        say(self.ui.deviceStatusLabel, text.format(device=device, size=f"{(free or 0) / 1e9:.1f}"))
 
     def offerDevices(self, devices: list[Any]) -> None:
         """Offer the devices that were found (environment_report.DeviceState) instead of all there might be."""
         choices = [("auto", _("Automatic"))]
         for device in devices:
             free = device.freeMemoryBytes
-            size = "" if not free else ", " + _("{size} GB free").format(size=f"{free / 1e9:.1f}")
-            choices.append((device.kind, f"{device.name}{size}"))
+            text = _("{device}, {size} GB free") if free else "{device}"
+            choices.append((device.kind, text.format(device=device.name, size=f"{(free or 0) / 1e9:.1f}")))
         self._device.fill(choices)
         self._device.refresh()
 

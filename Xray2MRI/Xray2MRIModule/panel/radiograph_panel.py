@@ -10,6 +10,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from ..knee_mark import KneeMark
 from ..radiograph_image import (
     FilmError,
     film_size,
@@ -18,7 +19,6 @@ from ..radiograph_image import (
     place_roi,
     rectangle_of_roi,
     roi_from_rectangle,
-    show_film,
 )
 from .section import Choice, Section, emphasised, say, show, withoutOptions
 
@@ -33,6 +33,7 @@ class RadiographPanel(Section):
         self._looked: tuple | None = None
         self._film: str | None = None
         self._roiTag: tuple[Any, int] | None = None
+        self._mark = KneeMark(self.logic.application.scene)
         self._timer = self.timer(250, self._look)
         ui = self.ui
         self._side = Choice(self, ui.sideSelector, "side", [
@@ -69,16 +70,14 @@ class RadiographPanel(Section):
             parameters.knee, parameters.useRoi = 0, False
             self._forget()
         self._followRoi()
+        if parameters.useRoi:
+            self._mark.hide()
         if self._wanted() != self._looked:
-            self._timer.start()
-
-    def logicTurned(self) -> None:
-        """A film that could not be looked at during a run has its turn now."""
-        if self._again and not self.logic.isBusy:
             self._timer.start()
 
     def sceneClosed(self) -> None:
         self._film = None
+        self._mark.remove()
         self._unfollowRoi()
         self._timer.stop()
         self._forget()
@@ -86,11 +85,13 @@ class RadiographPanel(Section):
     def cleanup(self) -> None:
         self._timer.stop()
         self._unfollowRoi()
+        self._mark.remove()
         super().cleanup()
 
     def _forget(self) -> None:
         self.panel.prepared = None
         self._looked = None
+        self._mark.hide()
         self._knee.fill([(0, _("Automatic"))])
         say(self.ui.radiographStatusLabel, _("Choose a loaded radiograph, load a file or take a sample."))
         say(self.ui.plausibilityLabel, "")
@@ -160,14 +161,15 @@ class RadiographPanel(Section):
             say(self.ui.radiographStatusLabel, emphasised(_("Not a radiograph:"), reason.sentence()))
             self.panel.refresh()
             return
+        another = self._looked is None or self._looked[0] != wanted[0]
         self._looked = wanted
+        if another:
+            self.panel.view.showFilm(node)
         busy = self.logic.isBusy
         say(
             self.ui.radiographStatusLabel,
             _("The radiograph is looked at when the present run is over.") if busy else _("Looking for the knee ..."),
         )
-        if self.logic.isLayoutShown:
-            show_film(self.logic.application, node)
         rectangle = self.rectangle()
         self.logic.prepare(
             node, side=self.parameters.side, roi=rectangle,
@@ -183,6 +185,7 @@ class RadiographPanel(Section):
         self.panel.prepared = prepared
         if self.rectangle() is None:
             self._offerKnees(prepared)
+        self._markKnee()
         say(self.ui.radiographStatusLabel, self._described(prepared))
         warnings = [withoutOptions(warning) for warning in prepared["film_warnings"]]
         # how many knees there are is said above
@@ -221,8 +224,16 @@ class RadiographPanel(Section):
         found = words.get(count, many)
         if self.rectangle() is not None:
             found = _("The knee box is set by hand.")
-        ending = f", {source}" if source else ""
-        return found + " " + _("Side: {side}{ending}.").format(side=side, ending=ending)
+        which = _("Side: {side}, {source}.") if source else _("Side: {side}.")
+        return found + " " + which.format(side=side, source=source)
+
+    def _markKnee(self) -> None:
+        """Frame the knee that is taken, unless a box of the user's own says which."""
+        prepared, parameters = self.panel.prepared, self.parameters
+        if parameters is None or parameters.useRoi or prepared is None or not prepared["knees"]:
+            self._mark.hide()
+        else:
+            self._mark.show(parameters.radiograph, prepared["knees"][prepared["chosen"] or 0]["box"])
 
     # the box set by hand
 

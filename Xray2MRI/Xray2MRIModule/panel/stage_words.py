@@ -27,7 +27,7 @@ def stageSentence(progress: Any, ofJob: dict[str, str] | None = None) -> str:
     stages.update(ofJob or {})
     text = stages.get(progress.stage, str(progress.stage).capitalize())
     if progress.eta_s is None:
-        return text + " ..."
+        return _("{stage} ...").format(stage=text)
     return _("{stage}, about {duration} left").format(stage=text, duration=durationText(progress.eta_s))
 
 

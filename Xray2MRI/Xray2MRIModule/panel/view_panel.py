@@ -50,6 +50,13 @@ class ViewPanel(Section):
         self._rendered, self._overlaid = None, (None, None)
         say(self.ui.viewMessageLabel, "")
 
+    def showFilm(self, film: Any) -> None:
+        """A film was chosen: show it, unless the user has put our layout away."""
+        if self._wanted is not False:
+            self._wanted = True
+            self.logic.showLayout(film)
+            self.refresh()
+
     def showRun(self) -> None:
         """A new volume begins to fill: show it, unless the user has put our layout away."""
         if self._wanted is not False:
