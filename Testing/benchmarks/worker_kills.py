@@ -1,9 +1,13 @@
-"""Kill the worker at random moments of a run and see whether the module is usable again: in what time, with what scene.
+"""Kill the worker at random moments of a run and see whether the panel is usable again: in what time, with what scene.
 
-    python Testing/benchmarks/worker_kills.py --kills 30
+    python Testing/benchmarks/worker_kills.py --runner qprocess --kills 30
 
-Needs slicer-core. After each kill three things must hold: the run has failed with one sentence, a new one is accepted,
-and the scene holds the nodes that it held before. The last run of all goes through to its end.
+Needs slicer-core and PySide6. The panel is driven by clicks; ``--runner`` chooses the form of the process runner:
+QProcess as in Slicer (through the adapter that behaves like Slicer's Qt binding) or a standard subprocess. Every sixth
+kill falls into the start of the worker, the others between the first report of a run and ``--latest`` seconds later.
+After each kill three things must hold: the panel says so in one sentence and offers its button again, the scene holds
+the nodes that it held before, and no node refers to one that is not there. The next run shows that a new one is
+accepted, the last one goes through to its end.
 """
 
 from __future__ import annotations
@@ -11,106 +15,176 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
-import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-for folder in (ROOT, ROOT / "Xray2MRI", ROOT / "Testing" / "module" / "mrml"):
-    sys.path.append(str(folder))
-SETTINGS = {"slices": 30, "steps": 4, "device": "cpu"}
+sys.path[:0] = [
+    str(folder)
+    for folder in (ROOT, *(ROOT / "Testing/module" / name for name in ("panel", "mrml", "")), ROOT / "Xray2MRI")
+]
+FILM = ROOT / "Resources/samples/knee_single.webp"
 WANTED_S = 2.0
+PATIENCE_S = 600.0
+START_OF_WORKER = "start of the worker"
+BUTTON = "Generate pseudo-MRI"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: the ``stage`` it fell into, the seconds until the button was back, what was wrong with the scene."""
+
+    stage: str
+    waited_s: float
+    cpu_s: float
+    faults: list[str]
 
 
 def main() -> int:
     """Kill, measure, print a table. Returns 1 when anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runner", choices=("qprocess", "subprocess"), default="qprocess")
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--latest", type=float, default=8.0, metavar="SECONDS", help="latest moment after the first report"
     )
     options = parser.parse_args()
-    from core_application import CoreApplication
-    from Xray2MRIModule.generation_logic import ModuleLogic
+    from PySide6.QtWidgets import QApplication
+
+    QApplication([])
+    from panel_desk import Desk, panel_logic, slicer_stand_ins
 
     chance = random.Random(options.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        logic = ModuleLogic(CoreApplication(Path(folder)))
-        film = logic.application.loadVolume(str(ROOT / "Resources/samples/knee_single.webp"), "Film")
-        before = _nodes(logic)
-        waits, broken, moments = [], 0, []
-        for _ in range(options.kills):
-            moment = chance.uniform(0.0, options.latest)
-            waited, stage = kill_once(logic, film, moment)
-            if _nodes(logic) != before:
-                broken += 1
-            waits.append(waited)
-            moments.append(stage)
-        last = logic.generate(film, {**SETTINGS, "slices": 3}).wait(600)
-        left = _processes(logic)
-        logic.close()
-    stages = ", ".join(f"{stage} {moments.count(stage)}" for stage in sorted(set(moments)))
-    print("| measurement | result | wanted |\n|---|---|---|")
-    print(f"| kills of the worker, and the stage they fell into | {len(waits)}: {stages} | |")
-    print(f"| longest time until the module was usable again | {max(waits):.2f} s | under {WANTED_S:g} s |")
-    print(f"| scenes with a node too many or too few | {broken} | 0 |")
-    print(f"| a run after all that | {last.state} | done |")
-    return int(max(waits) > WANTED_S or broken > 0 or last.state != "done" or left > 1)
+    with slicer_stand_ins(), panel_logic(_runner(options.runner)) as logic:
+        desk = Desk(logic)
+        try:
+            desk.panel.radiograph.loadFile(FILM)
+            desk.until(lambda: desk.panel.prepared is not None, PATIENCE_S)
+            desk.quick(30, 4)
+            _generate(desk)  # views and layout come with the first volume
+            before = nodes(desk.scene)
+            kills = []
+            for number in range(options.kills):
+                moment = None if number % 6 == 5 else chance.uniform(0.0, options.latest)
+                kills.append(kill_once(desk, before, moment, chance))
+            _generate(desk)
+            state = logic.runs[-1].state
+        finally:
+            desk.close()
+    left = processes()
+    print_table(kills, state, left)
+    slow = max(kill.waited_s for kill in kills) > WANTED_S
+    return int(slow or any(kill.faults for kill in kills) or state != "done" or left > 0)
 
 
-def kill_once(logic: Any, film: Any, moment: float) -> tuple[float, str]:
-    """Start a run, kill its worker ``moment`` seconds after its first sign of life; how long until it had failed."""
-    from Xray2MRIModule.process_runner import kill_process
-
-    run = logic.generate(film, SETTINGS)
-    _poll(logic, lambda: run.progress is not None or run.isOver)
-    due = time.monotonic() + moment
-    _poll(logic, lambda: time.monotonic() > due or run.isOver)
-    stage = "after the end" if run.isOver else run.progress.stage
-    killed = time.monotonic()
-    kill_process(logic.workerPid)
-    _poll(logic, lambda: run.isOver and not logic.isBusy and logic.workerState == "stopped")
-    waited = time.monotonic() - killed
+def kill_once(desk: Any, before: set[str], moment: float | None, chance: random.Random) -> Kill:
+    """Start a run, kill its worker ``moment`` seconds after its first report (None: while it starts)."""
+    logic, ui = desk.logic, desk.ui
+    if moment is None:
+        logic.stopWorker()
+        desk.until(lambda: logic.workerState == "stopped", PATIENCE_S)
+    ui.generateButton.click()
+    run = logic.currentRun
+    desk.until(lambda: logic.workerPid is not None and (moment is None or run.progress is not None or run.isOver),
+               PATIENCE_S)  # fmt: skip
+    due = time.monotonic() + (chance.uniform(0.0, 0.5) if moment is None else moment)
+    desk.until(lambda: time.monotonic() > due or run.isOver, PATIENCE_S)
+    stage = "after the end" if run.isOver else START_OF_WORKER if run.progress is None else run.progress.stage
+    pid, killed, cpu = logic.workerPid, time.monotonic(), time.process_time()
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        stage = "after the end"
+    desk.until(lambda: ui.generateButton.text == BUTTON and ui.generateButton.enabled and not logic.isBusy, PATIENCE_S)
+    waited, cpu = time.monotonic() - killed, time.process_time() - cpu
+    faults = []
     if run.failure is None:
         # too late: the result was there, and what was killed an idle worker
         from Xray2MRIModule.generation_job import take_back
 
+        desk.parameters.volume = logic.runs[0].volumeNode
         take_back(logic.application, run)
-    else:
-        assert run.failure.code == "worker-died", run.failure
-        assert "\n" not in run.failure.sentence()
-    return waited, stage
+    elif run.failure.code not in ("worker-died", "worker-cannot-start") or "\n" in ui.generateMessageLabel.text:
+        faults.append(f"said {ui.generateMessageLabel.text}")
+    # what is drawn later must not bring anything back
+    settled = time.monotonic() + 0.3
+    desk.until(lambda: time.monotonic() > settled)
+    found = nodes(desk.scene)
+    faults += [f"left {name}" for name in sorted(found - before)] + [f"lost {name}" for name in sorted(before - found)]
+    return Kill(stage, waited, cpu, faults + broken(desk.scene))
 
 
-def _poll(logic: Any, condition: Any, seconds: float = 300.0) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, logic.workerLog[-1000:]
-        logic.poll()
-        time.sleep(0.005)
+def nodes(scene: Any) -> set[str]:
+    """IDs of all nodes, and the names of all items of the subject hierarchy."""
+    import vtk
+
+    hierarchy, items = scene.GetSubjectHierarchyNode(), vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    names = {f"item {hierarchy.GetItemName(items.GetId(number))}" for number in range(items.GetNumberOfIds())}
+    return names | {scene.GetNthNode(number).GetID() for number in range(scene.GetNumberOfNodes())}
 
 
-def _nodes(logic: Any) -> set[str]:
-    scene = logic.application.scene
-    return {scene.GetNthNode(number).GetID() for number in range(scene.GetNumberOfNodes())}
+def broken(scene: Any) -> list[str]:
+    """Nodes that refer to a node that is not there, and volumes without voxels."""
+    faults = []
+    for number in range(scene.GetNumberOfNodes()):
+        node = scene.GetNthNode(number)
+        roles = [node.GetNthNodeReferenceRole(index) for index in range(node.GetNumberOfNodeReferenceRoles())]
+        for role in roles:
+            for index in range(node.GetNumberOfNodeReferences(role)):
+                other = node.GetNthNodeReferenceID(role, index)
+                if other and scene.GetNodeByID(other) is None:
+                    faults.append(f"{node.GetID()} refers to {other}, which is not there")
+        if node.IsA("vtkMRMLVolumeNode") and node.GetImageData() is None:
+            faults.append(f"{node.GetID()} has no voxels")
+    return faults
 
 
-def _processes(logic: Any) -> int:
-    """Workers alive now; counted where the system tells."""
-    if not Path("/proc").is_dir():
-        return 1
-    own = os.getpid()
-    count = 0
+def processes() -> int:
+    """Children of this process that are alive; counted where the system tells."""
+    count, own = 0, os.getpid()
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            count += f"\nPPid:\t{own}\n" in status.read_text() and "State:\tZ" not in status.read_text()
+            text = status.read_text()
         except OSError:
             continue
+        count += f"\nPPid:\t{own}\n" in text and "State:\tZ" not in text
     return count
+
+
+def print_table(kills: list[Kill], state: str, left: int) -> None:
+    """Print the result as a table, and each fault below it."""
+    stages = [kill.stage for kill in kills]
+    counted = ", ".join(f"{stage} {stages.count(stage)}" for stage in sorted(set(stages)))
+    waits = sorted(kill.waited_s for kill in kills)
+    print("| measurement | result | wanted |\n|---|---|---|")
+    print(f"| kills of the worker, and the stage they fell into | {len(kills)}: {counted} | |")
+    figures = f"{waits[len(waits) // 2]:.2f} / {waits[-1]:.2f} s"
+    print(f"| time until the panel was usable again, median / longest | {figures} | longest under {WANTED_S:g} s |")
+    print(f"| processor time of the panel's process in it, longest | {max(kill.cpu_s for kill in kills):.2f} s | |")
+    print(f"| scenes with a node too many, too few or broken | {sum(bool(kill.faults) for kill in kills)} | 0 |")
+    print(f"| a run after all that | {state} | done |")
+    print(f"| processes left after the panel had gone | {left} | 0 |")
+    for number, kill in enumerate(kills):
+        for fault in kill.faults:
+            print(f"kill {number} ({kill.stage}): {fault}")
+
+
+def _runner(name: str) -> Any:
+    from Xray2MRIModule.process_runner import QProcessRunner, SubprocessRunner
+
+    return {"qprocess": QProcessRunner, "subprocess": SubprocessRunner}[name]
+
+
+def _generate(desk: Any) -> None:
+    desk.ui.generateButton.click()
+    desk.until(lambda: desk.ui.generateButton.text == BUTTON, PATIENCE_S)
 
 
 if __name__ == "__main__":
