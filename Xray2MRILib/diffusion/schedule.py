@@ -2,6 +2,12 @@
 
 T = 1000, betas from 0.00085 to 0.0120 evenly spaced in their square root. Retained steps are shifted by one and the
 last of them goes to alpha-bar at step 0, not to 1, as the base weights were sampled.
+
+In that schedule 0.5 % of the signal's power is left at the last step. Spread over a whole slice it tells a network in
+training where muscle and bone lie before it has looked at the radiograph; in use there is only noise to be read instead.
+A model may therefore be trained with ``zero_terminal_snr`` (Lin et al., "Common Diffusion Noise Schedules and Sample
+Steps are Flawed", arXiv 2305.08891): the same schedule rescaled so that nothing is left, velocity prediction, and
+retained steps that begin at the last one.
 """
 
 from __future__ import annotations
@@ -30,13 +36,18 @@ class EvenStepDDIMScheduler(DDIMScheduler):
     """Deterministic DDIM (eq. 16) that spreads any number of steps evenly from 1 to T.
 
     Equal to the stock scheduler when the number divides T. Otherwise that one takes steps of the rounded-down length
-    and so starts late: 600 steps would begin at t = 600, where pure noise is no valid z_t.
+    and so starts late: 600 steps would begin at t = 600, where pure noise is no valid z_t. With zero terminal SNR the
+    first step is T - 1, as in the stock scheduler's "trailing" spacing.
     """
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
         """Choose the retained steps, largest first."""
         total = self.config.num_train_timesteps
         self.num_inference_steps = num_inference_steps
+        if self.config.rescale_betas_zero_snr:
+            steps = [total - 1 - k * total // num_inference_steps for k in range(num_inference_steps)]
+            self.timesteps = torch.tensor(steps, dtype=torch.int64, device=device)
+            return
         offset = self.config.steps_offset if num_inference_steps < total else 0  # a shift would leave the schedule
         steps = [k * total // num_inference_steps + offset for k in reversed(range(num_inference_steps))]
         self.timesteps = torch.tensor(steps, dtype=torch.int64, device=device)
@@ -58,41 +69,47 @@ class EvenStepDDIMScheduler(DDIMScheduler):
 
 
 def check_schedule(scheduler: DDIMScheduler | DPMSolverMultistepScheduler) -> None:
-    """Raise ValueError unless alpha-bar is 0.276 at step 500 and 0.00466 at step 999.
+    """Raise ValueError unless alpha-bar is 0.276 at step 500 and 0.00466 at step 999 (0.241 and 0 with zero SNR).
 
     Converted Zero-123 checkpoints are known to carry another schedule without saying so.
     """
     cumulative = scheduler.alphas_cumprod
-    known = {500: 0.276, 999: 0.00466}
+    known = {500: 0.241, 999: 0.0} if scheduler.config.rescale_betas_zero_snr else {500: 0.276, 999: 0.00466}
     for step, value in known.items():
         found = float(cumulative[step]) if step < len(cumulative) else float("nan")
-        if not abs(found - value) < 0.005 * value:
+        if not abs(found - value) < max(0.005 * value, 1e-6):
             raise ValueError(f"alpha-bar at step {step} is {found:.5g} and should be {value:.5g}: wrong noise schedule")
 
 
-def ddim_schedule(prediction_type: str = "epsilon") -> DDIMScheduler:
-    """The schedule that is stored with a model; ``prediction_type`` is ``epsilon`` (paper) or ``v_prediction``."""
-    return _ddim(DDIMScheduler, prediction_type)
+def ddim_schedule(prediction_type: str = "epsilon", zero_terminal_snr: bool = False) -> DDIMScheduler:
+    """The schedule that is stored with a model.
+
+    ``prediction_type`` is ``epsilon`` (paper) or ``v_prediction``; ``zero_terminal_snr`` needs the latter, because pure
+    noise says nothing about the noise in it. Raises ValueError for other choices.
+    """
+    return _ddim(DDIMScheduler, prediction_type, zero_terminal_snr)
 
 
-def _ddim(kind: type[DDIMScheduler], prediction_type: str) -> DDIMScheduler:
+def _ddim(kind: type[DDIMScheduler], prediction_type: str, zero_terminal_snr: bool) -> DDIMScheduler:
     with torch.device("cpu"):  # its tables are read at once, also while networks are built without memory
         scheduler = kind(
             **_BETAS,
-            prediction_type=_checked(prediction_type),
+            prediction_type=_checked(prediction_type, zero_terminal_snr),
+            rescale_betas_zero_snr=zero_terminal_snr,
             set_alpha_to_one=False,
             clip_sample=False,
-            timestep_spacing="leading",
+            timestep_spacing="trailing" if zero_terminal_snr else "leading",
         )
     check_schedule(scheduler)
     return scheduler
 
 
-def _dpm(prediction_type: str) -> DPMSolverMultistepScheduler:
+def _dpm(prediction_type: str, zero_terminal_snr: bool) -> DPMSolverMultistepScheduler:
     with torch.device("cpu"):
         scheduler = DPMSolverMultistepScheduler(
             **_BETAS,
-            prediction_type=_checked(prediction_type),
+            prediction_type=_checked(prediction_type, zero_terminal_snr),
+            rescale_betas_zero_snr=zero_terminal_snr,
             algorithm_type="dpmsolver++",
             solver_order=2,
             timestep_spacing="linspace",
@@ -114,11 +131,11 @@ def sampler_for(
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     if not 1 <= num_inference_steps <= TRAIN_TIMESTEPS:
         raise ValueError(f"num_inference_steps must be 1 to {TRAIN_TIMESTEPS}, not {num_inference_steps}")
-    prediction_type = scheduler.config.prediction_type
+    trained = scheduler.config.prediction_type, scheduler.config.rescale_betas_zero_snr
     if sampler == "ddim":
-        process = _ddim(EvenStepDDIMScheduler, prediction_type)
+        process = _ddim(EvenStepDDIMScheduler, *trained)
     else:
-        process = _dpm(prediction_type)
+        process = _dpm(*trained)
         # with all T steps the solver retains one of them twice, and then divides by their distance
         num_inference_steps = min(num_inference_steps, TRAIN_TIMESTEPS - 1)
     process.set_timesteps(num_inference_steps)
@@ -132,7 +149,9 @@ def training_target(scheduler: DDIMScheduler, latents: Tensor, noise: Tensor, ti
     return scheduler.get_velocity(latents, noise, timesteps)
 
 
-def _checked(prediction_type: str) -> str:
+def _checked(prediction_type: str, zero_terminal_snr: bool) -> str:
     if prediction_type not in PREDICTION_TYPES:
         raise ValueError(f"prediction_type must be one of {', '.join(PREDICTION_TYPES)}, not {prediction_type!r}")
+    if zero_terminal_snr and prediction_type == "epsilon":
+        raise ValueError("zero_terminal_snr needs the prediction_type v_prediction")
     return prediction_type
