@@ -45,6 +45,47 @@ def test_steps_equal_the_stock_scheduler_where_they_divide_a_thousand(steps):
         assert torch.allclose(own.step(prediction, t, sample).prev_sample, expected, atol=1e-5)
 
 
+def rescaled_alpha_bar() -> np.ndarray:
+    """Algorithm 1 of Lin et al.: the square roots shifted to end at 0 and stretched to begin where they began."""
+    root = np.sqrt(alpha_bar())
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+
+
+def test_with_zero_terminal_snr_nothing_of_the_slice_is_left():
+    schedule = ddim_schedule("v_prediction", zero_terminal_snr=True)
+    assert np.allclose(schedule.alphas_cumprod.numpy(), rescaled_alpha_bar(), rtol=1e-3, atol=1e-7)
+    latents, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    last = torch.tensor([999])
+    assert torch.equal(schedule.add_noise(latents, noise, last), noise)
+    assert torch.allclose(training_target(schedule, latents, noise, last), -latents)
+    with pytest.raises(ValueError, match="needs the prediction_type v_prediction"):
+        ddim_schedule("epsilon", zero_terminal_snr=True)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7, 20, 50, 999, 1000])
+def test_steps_of_zero_terminal_snr_begin_at_the_last_as_in_the_stock_scheduler(steps):
+    schedule = ddim_schedule("v_prediction", zero_terminal_snr=True)
+    own = sampler_for(schedule, "ddim", steps).timesteps.tolist()
+    assert own[0] == 999
+    assert len(set(own)) == steps
+    schedule.set_timesteps(steps)
+    if 1000 % steps == 0:
+        assert own == schedule.timesteps.tolist()
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+@pytest.mark.parametrize("steps", [1, 4, 20, 999])
+def test_from_pure_noise_a_perfect_network_arrives_at_the_clean_latent(sampler, steps):
+    schedule = ddim_schedule("v_prediction", zero_terminal_snr=True)
+    process, bars = sampler_for(schedule, sampler, steps), rescaled_alpha_bar()
+    clean, z = torch.randn(2, 1, 4, 3, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    for t in process.timesteps:
+        a = bars[int(t)]
+        eps = (z - math.sqrt(a) * clean) / math.sqrt(1 - a)
+        z = process.step(math.sqrt(a) * eps - math.sqrt(1 - a) * clean, t, z).prev_sample
+    assert (z - clean).abs().max() < (0.12 if sampler == "ddim" else 0.01)
+
+
 @pytest.mark.parametrize("steps", [3, 7, 30, 75, 501, 600, 999, 1000])
 def test_other_counts_are_kept_and_spread_over_the_whole_range(steps):
     own = sampler_for(ddim_schedule(), "ddim", steps)
