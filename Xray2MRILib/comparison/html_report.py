@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..metrics.adjacent_correlation import LAGS
 from ..volume import geometry
 from ..volume.provenance import notice, without_identifiers
 from .controls import BLANK, CONSTANT, MEAN, OTHER, SHUFFLED
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {PSEUDO: "#0b6e4f", OTHER: "#c4591a", MEAN: "#7a5ea8", BLANK: "#8a8f98", REFERENCE: "#222"}
 _PICTURED_SLICES = 5
+_ACROSS = "front  ←  mm from the middle of the volume  →  back"
 _HONEST = 1.2  # error over standard deviation that still counts as agreement
 _COLUMN_NAMES = {PSEUDO: "pseudo-MRI"}
 _DIGITS = {"edge_mm": 2, "psnr_db": 1, "psnr_joint_db": 1, "paper_psnr_db_artefact": 1}
@@ -33,9 +36,10 @@ def report_html(comparison: Comparison) -> str:
     warnings = "".join(f"<li>{escape(text)}</li>" for text in result["warnings"])
     parts = [
         f"<p class='notice'>{escape(notice())}</p>",
-        f"<section class='verdict {_tone(evaluation)}'><h2>Verdict</h2><p>{escape(result['verdict'])}</p></section>",
+        _verdict(result["verdict"], _tone(evaluation)),
         f"<section class='warnings'><h2>Before you read on</h2><ul>{warnings}</ul></section>" if warnings else "",
         "<h2>The pseudo-MRI beside volumes that know nothing of this knee</h2>",
+        _medians(evaluation),
         _table(evaluation),
         _remarks(evaluation),
         "<h2>Slices</h2>",
@@ -57,6 +61,13 @@ def report_html(comparison: Comparison) -> str:
     )
 
 
+def _verdict(text: str, tone: str) -> str:
+    """The first sentence large, the others one below the other."""
+    first, *others = re.split(r"(?<=[.]) (?=[A-Z])", text)
+    rest = "".join(f"<li>{escape(sentence)}</li>" for sentence in others)
+    return f"<section class='verdict {tone}'><h2>Verdict</h2><p>{escape(first)}</p><ul>{rest}</ul></section>"
+
+
 def _tone(evaluation: Evaluation) -> str:
     """Colour of the verdict: closer than another knee by its outlines, or not."""
     signs = gains(evaluation, OTHER)
@@ -75,6 +86,8 @@ def _table(evaluation: Evaluation) -> str:
     for measure, higher in MEASURES.items():
         values = evaluation.summary[measure]
         own = values[PSEUDO].median
+        # what is undefined for all, for the reference's sake, is told once
+        missing_everywhere = len({values[name].undefined for name in names if name != SHUFFLED}) == 1
         cells = []
         for name in names:
             median = values[name].median
@@ -82,9 +95,15 @@ def _table(evaluation: Evaluation) -> str:
             kind = "own" if name == PSEUDO else "beaten" if beaten else ""
             spread = values[name]
             detail = f"<small>{_shown(spread.lower_quartile, measure)}–{_shown(spread.upper_quartile, measure)}</small>"
-            missing = f"<small>{spread.undefined} of {spread.slices} undefined</small>" if spread.undefined else ""
+            told = spread.undefined and not (missing_everywhere and name != SHUFFLED)
+            missing = f"<small>{spread.undefined} of {spread.slices} undefined</small>" if told else ""
             cells.append(f"<td class='{kind}'>{_shown(median, measure)}{detail}{missing}</td>")
         arrow = "higher is closer" if higher else "lower is closer"
+        if "artefact" in measure:
+            arrow = "no measure of closeness"
+        gaps = values[PSEUDO]
+        if missing_everywhere and gaps.undefined:
+            arrow += f"; undefined in {gaps.undefined} of {gaps.slices} slices"
         kind = " class='artefact'" if "artefact" in measure else ""
         rows.append(f"<tr{kind}><th>{MEASURE_NAMES[measure]}<small>{arrow}</small></th>{''.join(cells)}</tr>")
     return (
@@ -94,11 +113,17 @@ def _table(evaluation: Evaluation) -> str:
     )
 
 
+def _medians(evaluation: Evaluation) -> str:
+    return (
+        f"<p class='small'>Large: median over the {len(evaluation.image)} slices; small: first and third quartile. "
+        "A figure means something only beside those to its right.</p>"
+    )
+
+
 def _remarks(evaluation: Evaluation) -> str:
     """Medians, what was undefined, how many knees are farther."""
     valid = evaluation.target.region.valid
     texts = [
-        "Medians over slices, quartiles below.",
         f"A joint line was found in {valid.sum()} of {valid.size} slices of the reference; "
         "elsewhere RSSIM is undefined.",
     ]
@@ -164,7 +189,7 @@ def _per_slice_charts(comparison: Comparison) -> str:
             )
             for name in names
         ]
-        charts.append(line_chart(MEASURE_NAMES[measure], "mm behind the centre", curves))
+        charts.append(line_chart(MEASURE_NAMES[measure], _ACROSS, curves, floor=0.0))
     return f"<div class='charts'>{''.join(f'<div>{chart}</div>' for chart in charts if chart)}</div>"
 
 
@@ -178,7 +203,7 @@ def _lag_chart(evaluation: Evaluation) -> str:
             for name in (PSEUDO, REFERENCE)
             for found in [evaluation.lags[f"{name}{ending}"]]
         ]
-        charts.append(line_chart(title, "slices apart", curves))
+        charts.append(line_chart(title, "slices apart", curves, ceiling=1.0, ticks=LAGS))
     text = (
         "<p>The nearer the two curves, the better. Higher is <em>not</em> better: interpolated slices are more alike "
         "than real ones, equal slices alike altogether. Compare volumes with the same number of slices only.</p>"
@@ -193,7 +218,13 @@ def _calibration(evaluation: Evaluation) -> str:
     if not np.isfinite((found.spearman, found.ratio)).all():
         return "<p class='small'>The standard deviation over seeds or the error is the same everywhere; whether one " \
                "predicts the other cannot be said.</p>"  # fmt: skip
-    curve = Curve("bins of equal size", found.predicted.tolist(), found.observed.tolist(), _COLOURS[PSEUDO], dots=True)
+    curve = Curve(
+        "a tenth of the voxels each, by standard deviation",
+        found.predicted.tolist(),
+        found.observed.tolist(),
+        _COLOURS[PSEUDO],
+        dots=True,
+    )
     chart = line_chart("Error (root mean square) by standard deviation", "standard deviation over seeds", [curve],
                        diagonal=True)  # fmt: skip
     sense = "about as sure as it should be"
@@ -202,7 +233,8 @@ def _calibration(evaluation: Evaluation) -> str:
     return (
         "<h2>Does the standard deviation over seeds predict the error?</h2>"
         f"<p>Rank correlation over voxels of the leg (Spearman): <strong>{found.spearman:.2f}</strong>. The error is "
-        f"{found.ratio:.1f} times the standard deviation: the volume is {sense}. On the diagonal both agree.</p>"
+        f"{found.ratio:.1f} times the standard deviation: the volume is {sense}. On the dotted diagonal both agree; "
+        "above it the error is larger than the spread over seeds admits. Grey values from 0 to 1.</p>"
         f"<div class='charts'><div>{chart}</div></div>"
     )
 

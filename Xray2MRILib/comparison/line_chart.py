@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
+from .axis_ticks import round_ticks, tick_label, widened
 
 _WIDTH, _HEIGHT = 560, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 30, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 18, 30, 40
+_LEAST_LABEL_GAP = 26
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,29 @@ class Curve:
     dots: bool = False
 
 
-def line_chart(title: str, across: str, curves: Sequence[Curve], *, diagonal: bool = False) -> str:
-    """The chart as an ``<svg>``; empty text when no curve has a finite value. ``diagonal`` draws y = x."""
+def line_chart(
+    title: str,
+    across: str,
+    curves: Sequence[Curve],
+    *,
+    diagonal: bool = False,
+    floor: float = -math.inf,
+    ceiling: float = math.inf,
+    ticks: Sequence[float] | None = None,
+) -> str:
+    """The chart as an ``<svg>``; empty text when no curve has a finite value.
+
+    ``diagonal`` draws y = x; the vertical axis goes no farther than ``floor`` and ``ceiling``, which the values must
+    respect; ``ticks`` are the marks of the horizontal axis (None: round numbers).
+    """
     finite = [v for curve in curves for v in curve.values if math.isfinite(v)]
     places = [p for curve in curves for p in curve.places]
     if not finite:
         return ""
-    low, high = _nice(min(finite), max(finite))
+    low, high = widened(min(finite), max(finite), floor, ceiling)
     first, last = min(places), max(places)
     if diagonal:
-        low, high = _nice(0.0, max(*finite, last))
+        low, high = widened(0.0, max(*finite, last))
         first, last = low, high
     reach = last - first or 1.0
 
@@ -46,12 +60,18 @@ def line_chart(title: str, across: str, curves: Sequence[Curve], *, diagonal: bo
 
     parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">',
              f'<text x="{_LEFT}" y="16" class="title">{escape(title)}</text>']  # fmt: skip
-    for tick in np.linspace(low, high, 5):
-        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" class="grid"/>'
-                     f'<text x="{_LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.3g}</text>')  # fmt: skip
-    for tick in np.linspace(first, last, 6):
-        label = f"{tick:.0f}" if reach > 20 else f"{tick:.3g}"
-        parts.append(f'<text x="{x(tick):.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{label}</text>')
+    for tick in round_ticks(low, high, 4):
+        up, label = y(tick), tick_label(tick)
+        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up:.1f}" y2="{up:.1f}" class="grid"/>'
+                     f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{label}</text>')  # fmt: skip
+    written = -math.inf
+    for tick in ticks or round_ticks(first, first + reach, 8):
+        parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_HEIGHT - _BOTTOM}" '
+                     f'y2="{_HEIGHT - _BOTTOM + 4}" class="mark"/>')  # fmt: skip
+        if x(tick) - written >= _LEAST_LABEL_GAP:
+            parts.append(f'<text x="{x(tick):.1f}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">'
+                         f"{tick_label(tick)}</text>")  # fmt: skip
+            written = x(tick)
     parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">'
                  f"{escape(across)}</text>")  # fmt: skip
     if diagonal:
@@ -69,7 +89,7 @@ def _drawn(curve: Curve, x, y) -> str:
         if math.isfinite(value):
             runs[-1].append(f"{x(place):.1f},{y(value):.1f}")
             if curve.dots:
-                dots.append(f'<circle cx="{x(place):.1f}" cy="{y(value):.1f}" r="3" fill="{curve.colour}"/>')
+                dots.append(_dot(x(place), y(value), curve.colour, alone=len(curve.places) == 1))
         elif runs[-1]:
             runs.append([])
     style = f'fill="none" stroke="{curve.colour}" stroke-width="2" stroke-linecap="round"{dash}'
@@ -77,23 +97,19 @@ def _drawn(curve: Curve, x, y) -> str:
                    for run in runs if run) + "".join(dots)  # fmt: skip
 
 
+def _sign(curve: Curve) -> str:
+    """What stands for a curve in the legend: a stretch of it, or its ring."""
+    if len(curve.places) == 1:
+        return f'<b style="border:2px solid {curve.colour}"></b>'
+    return f'<i style="border-top:3px {"dashed" if curve.dashed else "solid"} {curve.colour}"></i>'
+
+
+def _dot(x: float, y: float, colour: str, alone: bool) -> str:
+    """A dot; a curve of one place is a ring around it, which shows through what lies upon it."""
+    style = f'r="7" fill="none" stroke="{colour}" stroke-width="2"' if alone else f'r="3" fill="{colour}"'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" {style}/>'
+
+
 def _legend(curves: Sequence[Curve]) -> str:
-    entries = "".join(
-        f'<span><i style="border-top:3px {"dashed" if curve.dashed else "solid"} {curve.colour}"></i>'
-        f"{escape(curve.name)}</span>"
-        for curve in curves
-    )
+    entries = "".join(f"<span>{_sign(curve)}{escape(curve.name)}</span>" for curve in curves)
     return f'<p class="legend">{entries}</p>'
-
-
-def _nice(low: float, high: float) -> tuple[float, float]:
-    """Ends of an axis that are round numbers, four equal steps apart."""
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
-    step = (high - low) / 4
-    unit = 10 ** math.floor(math.log10(step))
-    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10, 20) if unit * factor >= step * 0.999)
-    start = math.floor(low / step + 1e-9) * step
-    if start + 4 * step < high - 1e-9:
-        step *= 1.25
-    return start, max(start + 4 * step, high)

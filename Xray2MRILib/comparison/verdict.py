@@ -91,7 +91,9 @@ def _against_mean(evaluation: Evaluation) -> str:
     if all(signs[m] > 0 for m in grey):
         return f"It is also closer than the mean of training knees ({_figures(evaluation, MEAN, grey)})."
     if any(signs[m] for m in grey):
-        return f"By grey values it and the mean of training knees are closer by one measure each, or level " \
+        words = {1: "it is closer", 0: "both are level", -1: "the mean is closer"}
+        parts = " and ".join(f"by {_DECISIVE[m][0]} {words[signs[m]]}" for m in grey)
+        return f"Beside the mean of training knees, which knows no radiograph, {parts} " \
                f"({_figures(evaluation, MEAN, grey)})."  # fmt: skip
     return f"By grey values it is about as close as the mean of training knees ({_figures(evaluation, MEAN, grey)})."
 
