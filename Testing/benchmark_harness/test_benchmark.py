@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from Xray2MRILib.benchmark.course import another_knee
 from Xray2MRILib.benchmark.density_curves import interpolated
 from Xray2MRILib.cli import main
 from Xray2MRILib.simulation.knee_pair import KneePair
@@ -70,6 +71,9 @@ def test_from_pairs_to_page_and_on_from_there(
     page = (output / "benchmark.html").read_text()
     assert "not for diagnosis" in page
     assert page.count("<h3>KL") == 3
+    assert "slices of the references show no joint line" in page
+    assert page.index("artefact") > 0
+    assert page.index("By edge distance") < page.index("<table")
     assert "http" not in page.replace("http://www.w3.org", "")  # stands alone
     with (output / "per_knee.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -88,6 +92,13 @@ def test_from_pairs_to_page_and_on_from_there(
     assert list(again["measures"]["edge_mm"])[:3] == ["Tiny", "Twin", "Tiny with another film"]
     assert again["measures"]["edge_mm"]["Twin"]["first_against_it"]["p_value"] == 1.0
 
+    # the same title for other weights is refused, also when nothing is left to compute
+    card = output / "volumes" / "twin" / "model.json"
+    about = json.loads(card.read_text())
+    card.write_text(json.dumps({**about, "weights_sha256": {"unet": "0"}}))
+    assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
+    assert "another model under the title Twin" in capsys.readouterr().err
+
     assert main(command(pairs, tiny_model, output, "--seed", "3")) == 2
     assert "other knees or settings" in capsys.readouterr().err
 
@@ -101,6 +112,15 @@ def test_refusals(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main([*base, "--method", "a=compact", "--densities", "1,50"]) == 2
     assert main([*base, "--method", "a=compact", "--method", "A=compact"]) == 2
     assert "same title" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 10, 30])
+def test_another_knee_is_never_the_own(count: int) -> None:
+    files = [Path(str(k)) for k in range(count)]
+    others = [another_knee(files, place) for place in range(count)]
+    assert all(other != own for own, other in zip(files, others, strict=True))
+    assert set(others) == set(files)
+    assert another_knee(files[:1], 0) is None
 
 
 def test_interpolation_by_hand() -> None:

@@ -7,6 +7,8 @@ from html import escape
 
 import numpy as np
 
+from ..comparison.axis_ticks import round_ticks, tick_label, widened
+
 _LABEL, _WIDTH, _ROW, _TOP = 190, 560, 24, 28
 
 
@@ -17,21 +19,18 @@ def box_plot(title: str, columns: Mapping[str, np.ndarray], quiet: frozenset[str
     if not finite:
         return ""
     everything = np.concatenate(list(finite.values()))
-    low, high = float(everything.min()), float(everything.max())
-    margin = (high - low) * 0.04 or 0.5
-    low, high = low - margin, high + margin
+    low, high = widened(float(everything.min()), float(everything.max()))
     height = _TOP + _ROW * len(finite) + 26
 
     def x(value: float) -> float:
-        return _LABEL + (value - low) / (high - low) * (_WIDTH - _LABEL - 12)
+        return _LABEL + (value - low) / (high - low) * (_WIDTH - _LABEL - 20)
 
     parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">',
              f'<text x="4" y="16" class="title">{escape(title)}</text>']  # fmt: skip
-    for place, tick in enumerate(np.linspace(low, high, 5)):
-        anchor = "end" if place == 4 else "middle"
-        parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_TOP}" y2="{height - 22}" stroke="#e3e6ea"/>'
-                     f'<text x="{x(tick) + (8 if place == 4 else 0):.1f}" y="{height - 8}" text-anchor="{anchor}">'
-                     f"{tick:.3g}</text>")  # fmt: skip
+    for tick in round_ticks(low, high):
+        across = f"{x(tick):.1f}"
+        parts.append(f'<line x1="{across}" x2="{across}" y1="{_TOP}" y2="{height - 22}" stroke="#e3e6ea"/>'
+                     f'<text x="{across}" y="{height - 8}" text-anchor="middle">{tick_label(tick)}</text>')  # fmt: skip
     for place, (name, values) in enumerate(finite.items()):
         colour = "#9aa1ab" if name in quiet else "#1f6fb4"
         parts.append(_box(name, values, _TOP + _ROW * place + _ROW / 2, x, colour))

@@ -115,7 +115,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
         result.seconds[title] = float(np.median(times))
     rows: list[dict[str, dict[str, float]]] = []
     for place, path in enumerate(files):
-        other = files[(place + 5) % len(files)] if len(files) > 1 else None  # in a drawn population, the same grade
+        other = another_knee(files, place)
         rows.append(_scored(plan, path, other))
         about = rows[-1].pop("knee")
         result.grades.append(int(about["grade"]))
@@ -129,6 +129,12 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     if min(plan.specificity_knees, len(files)) >= 2:
         result.specificity = _specificity_matrices(plan, files[: plan.specificity_knees])
     return result
+
+
+def another_knee(files: list[Path], place: int) -> Path | None:
+    """Who stands in for the knee at ``place``: five on, in a drawn population of its grade; None for a single knee."""
+    step = 5 if len(files) > 5 else 1
+    return files[(place + step) % len(files)] if len(files) > 1 else None
 
 
 def volume_file(plan: BenchmarkPlan, title: str, knee: str) -> Path:

@@ -73,7 +73,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         if value is not None and value < low:
             raise InputError(f"{name} cannot be {value}: choose {low} or more.", code="bad-option")
     from ..benchmark.course import BenchmarkPlan, run_benchmark
-    from ..benchmark.page import verdict, write_page
+    from ..benchmark.findings import verdict
+    from ..benchmark.page import write_page
     from ..benchmark.tables import summary, write_tables
 
     plan = BenchmarkPlan(
