@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from Xray2MRILib.cli.evaluate import table_lines
 from Xray2MRILib.comparison.compare import compare
 from Xray2MRILib.comparison.controls import shipped_knee, shipped_mean
 from Xray2MRILib.comparison.reference_volume import read_reference
@@ -82,6 +83,7 @@ def test_figures_are_those_of_the_metrics(pseudo_file, reference_file, pseudo):
     assert [row["psnr_db"] for row in done.result["per_slice"]] == pytest.approx(expected, abs=1e-4)
     # the calibration belongs to the deviation, which was made from the error itself
     assert done.result["calibration"]["spearman"] > 0.5
+    assert any("times the deviation over seeds" in line for line in table_lines(done.result))
 
 
 def test_the_report_stands_alone_and_opens_with_the_verdict(pseudo_file, reference_file, tmp_path):

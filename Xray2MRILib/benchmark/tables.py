@@ -36,6 +36,7 @@ def summary(result: BenchmarkResult) -> dict[str, Any]:
         {
             "knees": len(result.knees),
             "grades": result.grades,
+            "slices_without_joint_line": sum(result.without_region),
             "settings": {k: v for k, v in result.plan.signature().items() if k != "pairs"},
             "first": first,
             "measures": measures,
