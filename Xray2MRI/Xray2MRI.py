@@ -132,7 +132,7 @@ class Xray2MRILogic(ScriptedLoadableModuleLogic, ModuleLogic):
 
 
 class Xray2MRITest(ScriptedLoadableModuleTest):
-    """The main flows in a running Slicer, with the real worker. Needs torch; takes about two minutes on a CPU."""
+    """The main flows in a running Slicer, with the real worker. Needs torch; takes about three minutes on a CPU."""
 
     def setUp(self):
         """An empty scene."""
@@ -143,16 +143,23 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
         self.setUp()
         logic = Xray2MRILogic()
         try:
-            film = self.checkFilm(logic)
-            volume = self.checkGeneration(logic, film)
-            self.checkDensities(logic, volume)
-            self.checkViews(logic, film, volume)
-            self.checkCancelling(logic, film)
-            self.checkSceneClose(logic, film)
+            self.checkAll(logic)
         finally:
             logic.restoreLayout()
             logic.close()
         self.delayDisplay(_("All tests of Xray2MRI passed."))
+
+    def checkAll(self, logic):
+        """One flow after the other; each works on what the one before left in the scene."""
+        film = self.checkFilm(logic)
+        volume = self.checkGeneration(logic, film)
+        self.checkDensities(logic, volume)
+        self.checkViews(logic, film, volume)
+        self.checkComparison(logic, volume)
+        self.checkExport(logic, volume)
+        self.checkCancelling(logic, film)
+        self.checkKilledWorker(logic, film)
+        self.checkSceneClose(logic, film)
 
     def checkFilm(self, logic):
         """A sample radiograph is loaded and understood."""
@@ -192,6 +199,48 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
         assert "vtkMRMLSliceNodeXray2MRISynthetic" in logic.annotatedViews()
         assert logic.setVolumeRendering(volume, True)
         slicer.app.processEvents()
+
+    def checkComparison(self, logic, volume):
+        """The volume itself, moved by 6 mm, stands in for a real MRI: figures, chart and difference map come."""
+        import numpy as np
+        import vtk
+
+        matrix = vtk.vtkMatrix4x4()
+        volume.GetIJKToRASMatrix(matrix)
+        matrix.SetElement(0, 3, matrix.GetElement(0, 3) + 6.0)
+        voxels = slicer.util.arrayFromVolume(volume).astype(np.float32)
+        reference = slicer.util.addVolumeFromArray(voxels, matrix, name="MRI")
+        comparison = logic.compare(volume, reference).wait(600).comparison
+        assert comparison.verdict
+        assert comparison.tableNode.GetTable().GetNumberOfRows() == logic.density(volume)
+        logic.showComparison(comparison)
+        assert logic.setDifferenceVisible(comparison, True)
+        logic.setDifferenceVisible(comparison, False)
+
+    def checkExport(self, logic, volume):
+        """A file with its record is written."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            files = logic.export(volume, Path(folder) / "knee.nii.gz").wait(600).result["files"]
+            assert len(files) == 2
+            assert all(Path(name).stat().st_size > 0 for name in files)
+
+    def checkKilledWorker(self, logic, film):
+        """A worker that dies costs its run and nothing else."""
+        from Xray2MRIModule.failure import JobFailed
+        from Xray2MRIModule.process_runner import kill_process
+
+        before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+        run = logic.generate(film, {"slices": 300, "steps": 50}, onSlice=lambda _report: kill_process(logic.workerPid))
+        try:
+            run.wait(600)
+        except JobFailed:
+            pass
+        assert run.state == "failed"
+        assert run.failure.code == "worker-died"
+        assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
+        assert logic.generate(film, {"slices": 2, "steps": 1}).wait(600).state == "done"
 
     def checkCancelling(self, logic, film):
         """A cancelled run leaves nothing in the scene."""

@@ -17,7 +17,7 @@ from .difference_colours import create_signed_colours, set_clear_share
 from .figure_names import METRICS, SUMMARY_FIGURES, VOLUMES, figure_text, in_reading_order
 from .provenance_attributes import PREFIX, mark_synthetic
 from .translation import tr as _
-from .volume_nodes import grey_window, load_volume, remove, show_coloured, show_grey
+from .volume_nodes import grey_window, load_volume, remove, sampled, show_coloured, show_grey
 
 COMPARISON = f"{PREFIX}.comparison"
 # columns of the table of the slices
@@ -237,4 +237,4 @@ def _transform(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 
 def _limit(node: Any) -> float:
     """Half the window of a difference: what nearly all differences keep within."""
-    return float(max(np.percentile(np.abs(arrayFromVolume(node)[..., ::2, ::2]), 99.5), 1e-6))
+    return float(max(np.percentile(np.abs(sampled(node)), 99.5), 1e-6))

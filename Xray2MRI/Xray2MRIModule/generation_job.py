@@ -9,7 +9,7 @@ from typing import Any
 
 from . import density_sequence, subject_folder
 from .application import Application
-from .provenance_attributes import PREFIX, set_record
+from .provenance_attributes import PREFIX, is_intact, set_record
 from .run import Run
 from .uncertainty_overlay import load_deviation
 from .volume_nodes import create_streaming_volume, insert_slice, load_volume, read_into, remove, slices_inserted
@@ -59,7 +59,12 @@ def finish(application: Application, run: Run) -> Steps:
         about = record["volume"]
         grid = {name: about[name] for name in ("size", "spacing_mm", "direction_lps", "origin_lps_mm")}
         volume = _begin(application, run, {**grid, **{n: about[n] for n in ("intensity_slope", "intensity_intercept")}})
-    read_into(volume, result["volume"])
+    yield
+    if run.volumeNode is None:
+        return False
+    # reading a large file takes several times as long as looking whether its slices are all here
+    if not is_intact(volume, record):
+        read_into(volume, result["volume"])
     yield
     if run.volumeNode is None:
         return False
@@ -73,6 +78,9 @@ def finish(application: Application, run: Run) -> Steps:
         deviation = load_deviation(scene, result["deviation"], volume)
         run.remember("deviation", deviation)
         subject_folder.put(scene, run.folderItem, deviation)
+        yield
+        if run.volumeNode is None:
+            return False
     browser = density_sequence.begin(scene, volume)
     run.remember("browser", browser)
     subject_folder.put(scene, run.folderItem, density_sequence.sequence_of(volume), browser)
@@ -90,6 +98,9 @@ def take_density(application: Application, run: Run) -> Steps:
         for name in ("synthetic", "content"):
             other.SetAttribute(f"{PREFIX}.{name}", volume.GetAttribute(f"{PREFIX}.{name}"))
         set_record(other, record)
+        yield
+        if run.volumeNode is None:
+            return False
         if density_sequence.browser_of(volume) is None:
             density_sequence.begin(scene, volume)
         density_sequence.add(volume, other)

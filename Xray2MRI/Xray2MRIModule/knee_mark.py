@@ -22,6 +22,7 @@ class KneeMark:
     def __init__(self, scene: Any) -> None:
         self._scene = scene
         self._node: Any = None
+        self._place: tuple | None = None
 
     @property
     def node(self) -> Any:
@@ -30,7 +31,7 @@ class KneeMark:
 
     def show(self, radiograph: Any, rectangle: Sequence[float]) -> None:
         """Put the frame around a rectangle x, y, width, height in film pixels."""
-        node = self.node
+        node, place = self.node, (radiograph.GetID(), *rectangle)
         if node is None:
             node = roi_from_rectangle(self._scene, radiograph, rectangle, _("Knee found"))
             node.SetHideFromEditors(True)
@@ -45,8 +46,9 @@ class KneeMark:
             display.SetSelectedColor(*_COLOUR)
             display.AddViewNodeID(_VIEW)  # nobody else's view changes
             self._node = node
-        else:
+        elif place != self._place:
             place_roi(node, radiograph, rectangle)
+        self._place = place
         node.GetDisplayNode().SetVisibility(True)
 
     def hide(self) -> None:

@@ -51,12 +51,12 @@ def get_record(node: Any) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def is_intact(node: Any) -> bool:
-    """Whether the voxels of a node are still those that the worker wrote."""
+def is_intact(node: Any, record: dict[str, Any] | None = None) -> bool:
+    """Whether the voxels of a node are those that the worker wrote, by its ``record``, by default the node's own."""
     import numpy as np
     from slicer.util import arrayFromVolume
 
-    record = get_record(node)
+    record = record or get_record(node)
     if record is None or node.GetImageData() is None:
         return False
     voxels = arrayFromVolume(node)

@@ -9,7 +9,7 @@ from slicer.util import arrayFromVolume
 
 from .provenance_attributes import PREFIX, get_record, mark_synthetic, set_record
 from .translation import tr as _
-from .volume_nodes import DEVIATION_CONTENT, load_volume, show_coloured
+from .volume_nodes import DEVIATION_CONTENT, load_volume, sampled, show_coloured
 
 DEVIATION_ROLE = f"{PREFIX}.deviation"
 COLOUR = "vtkMRMLColorTableNodeIron"
@@ -37,8 +37,8 @@ def show_above(deviation: Any, threshold: float | None) -> float:
 
     Returns the threshold.
     """
-    values = arrayFromVolume(deviation)[..., ::2, ::2]
-    highest = float(values.max())
+    values = sampled(deviation)
+    highest = float(arrayFromVolume(deviation).max())
     if threshold is None:
         # the empty background disagrees about nothing and would drown the rest
         inside = values[values > 0]

@@ -50,6 +50,34 @@ def test_film_of_two_knees_offers_both(desk: Any, film_of_two_knees: Path) -> No
     assert sides == {1: "right", 2: "left"}
 
 
+def test_film_and_knee_of_a_saved_scene_are_looked_at_when_the_module_is_opened(
+    desk: Any, film_of_two_knees: Path
+) -> None:
+    from Xray2MRIModule.panel.main_panel import MainPanel
+
+    desk.panel.cleanup()
+    film = desk.logic.application.loadVolume(str(film_of_two_knees), "Film")
+    parameters = desk.parameterNode()
+    parameters.radiograph, parameters.knee = film, 2
+    desk.panel = MainPanel(desk.ui, desk.logic, None)
+    desk.panel.enter()
+    desk.until(lambda: desk.panel.prepared is not None)
+    assert desk.panel.prepared["side"] == "left"
+    assert desk.ui.kneeSelector.currentIndex == 2
+    assert "number 2 from the left" in desk.ui.radiographStatusLabel.text
+
+
+def test_module_may_be_left_while_a_film_is_looked_at(desk: Any, knee_film: Path) -> None:
+    desk.panel.radiograph.loadFile(knee_film)
+    desk.until(lambda: "Looking for the knee" in desk.ui.radiographStatusLabel.text)
+    desk.panel.exit()
+    desk.until(lambda: desk.panel.prepared is not None)
+    desk.panel.enter()
+    assert "One knee was found" in desk.ui.radiographStatusLabel.text
+    (frame,) = slicer.util.getNodesByClass("vtkMRMLMarkupsROINode")
+    assert frame.GetDisplayNode().GetVisibility()
+
+
 def test_picture_that_is_no_knee_is_marked_in_place(desk: Any, tmp_path: Path) -> None:
     from PIL import Image
 

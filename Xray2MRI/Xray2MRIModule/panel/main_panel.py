@@ -79,6 +79,8 @@ class MainPanel:
             self.setParameterNode(self.logic.getParameterNode())
         self.generate.entered()
         self.view.entered()
+        # what was chosen meanwhile, e.g. by a scene that was read
+        self._onParametersModified()
 
     def exit(self) -> None:
         """Another module is shown: give back the layout, and leave the parameter node to it. A run goes on."""

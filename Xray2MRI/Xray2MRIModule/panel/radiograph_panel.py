@@ -66,12 +66,12 @@ class RadiographPanel(Section):
         parameters = self.parameters
         film = None if parameters.radiograph is None else parameters.radiograph.GetID()
         if film != self._film:
-            self._film = film
-            parameters.knee, parameters.useRoi = 0, False
+            former, self._film = self._film, film
+            if former is not None:  # the first one may come from a saved scene, with choices of its own
+                parameters.knee, parameters.useRoi = 0, False
             self._forget()
         self._followRoi()
-        if parameters.useRoi:
-            self._mark.hide()
+        self._markKnee()
         if self._wanted() != self._looked:
             self._timer.start()
 
@@ -145,7 +145,7 @@ class RadiographPanel(Section):
     def rectangle(self) -> list[float] | None:
         """The knee box that the user has set, [x, y, w, h] in film pixels; None when the detector shall choose."""
         parameters = self.parameters
-        if not parameters.useRoi or parameters.roi is None:
+        if parameters is None or not parameters.useRoi or parameters.roi is None or parameters.radiograph is None:
             return None
         return rectangle_of_roi(parameters.roi, parameters.radiograph)
 
