@@ -1,0 +1,53 @@
+"""Outline of the bones of a volume, seen along the rays of the film.
+
+Each slice gives edges; their mean over the depths at which the bones are widest, or meet in the joint, is largest where
+the outline stands still from slice to slice: at the silhouette.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .frame_grid import GRID_MM, volume_on_grid
+from .joint_gap import trough_depth
+from .knee_outline import KneeOutline
+from .outline_tracing import EdgeMaps, strength, traced_outline
+
+# Depths u from -1 (posterior) to 1. On simulated pairs with true volumes the cortex in them lies where the film has its
+# edge; elsewhere the bones are narrower.
+JOINT_DEPTHS = (-0.31, 0.47)
+SIDE_DEPTHS = (-0.03, 0.35)
+_SOFT_ABOVE = 0.5  # brighter tissue is as good as this: muscle would outweigh cortex
+_STEP_SHARE = 0.3  # of the step from bone to muscle beside the dark line of cortex
+_LEAST_EDGE, _LEAST_GAP, _LEAST_SIDE = 0.01, 0.05, 0.004
+
+
+def volume_outline(slices: np.ndarray) -> KneeOutline:
+    """The outline of a volume's bones [S, 256, 256] in [0, 1], posterior first, in right-knee space.
+
+    Bone is dark and the joint gap bright (T1 FLASH with water excitation), cortex darker than marrow and fat.
+    Raises ValueError for slices of another size or fewer than 8, which leave no slice in the joint.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    if len(slices) < 8:
+        raise ValueError("Eight slices are needed to project the bones.")
+    u = np.linspace(-1, 1, len(slices))
+    joint = volume_on_grid(slices[(u >= JOINT_DEPTHS[0]) & (u <= JOINT_DEPTHS[1])])
+    sides = np.minimum(volume_on_grid(slices[(u >= SIDE_DEPTHS[0]) & (u <= SIDE_DEPTHS[1])]), _SOFT_ABOVE)
+    down = gaussian_filter(joint, (0, 0.6 / GRID_MM, 1.0 / GRID_MM), order=(0, 1, 0), mode="nearest")
+    gap = trough_depth(-gaussian_filter(joint, (0, 0.7 / GRID_MM, 1.0 / GRID_MM), mode="nearest"))
+    width = 0.8 / GRID_MM
+    across = (0, 2.0 / GRID_MM, width)
+    cortex = np.maximum(gaussian_filter(sides, across, order=(0, 0, 2), mode="nearest"), 0) * width**2
+    right = gaussian_filter(sides, across, order=(0, 0, 1), mode="nearest") * width
+    lateral, medial = ((cortex + _STEP_SHARE * np.maximum(sign * right, 0)).mean(axis=0) for sign in (-1, 1))
+    maps = EdgeMaps(
+        gap=strength(np.maximum(gap, 0).mean(axis=0), _LEAST_GAP),
+        femur=strength(np.maximum(down, 0).mean(axis=0), _LEAST_EDGE),
+        tibia=strength(np.maximum(-down, 0).mean(axis=0), _LEAST_EDGE),
+        lateral=strength(lateral, _LEAST_SIDE),
+        medial=strength(medial, _LEAST_SIDE),
+        valid=np.ones(joint.shape[1], bool),
+    )
+    return traced_outline(maps)

@@ -1,0 +1,51 @@
+"""Film and volume on one grid in mm: the square of the joint crop at its nominal size.
+
+x runs along the columns (right-knee space, so that the lateral side has negative x), z along the rows from superior to
+inferior; both count from the centre of the crop, see simulation/film_frame.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..radiograph.resampling import resample
+
+GRID_MM = 0.5
+COUNT = 182
+SPAN_MM = GRID_MM * COUNT  # 91 mm: NOMINAL_SPAN_MM of simulation.film_frame, which is not imported since it needs torch
+CENTRE_ROW, CENTRE_COLUMN = 141.0, 128.0  # of the crop in the field
+FIELD_MM, FIELD_PIXELS = 160.0, 256
+
+
+def axis_mm() -> np.ndarray:
+    """[182] float: x of the grid's columns, or z of its rows, in mm."""
+    return (np.arange(COUNT) + 0.5) * GRID_MM - SPAN_MM / 2
+
+
+def index_of(mm: float) -> int:
+    """The column of x, or the row of z, nearest to ``mm``, kept inside the grid."""
+    return int(np.clip(round((mm + SPAN_MM / 2) / GRID_MM - 0.5), 0, COUNT - 1))
+
+
+def film_on_grid(crop: np.ndarray) -> np.ndarray:
+    """The prepared joint crop [H, H] on the grid, [182, 182] float32.
+
+    Raises ValueError for a picture that is not square.
+    """
+    crop = np.asarray(crop, np.float32)
+    if crop.ndim != 2 or crop.shape[0] != crop.shape[1]:
+        raise ValueError(f"The joint crop must be square, not {crop.shape}.")
+    return resample(crop, (0.0, 0.0), crop.shape, (COUNT, COUNT))
+
+
+def volume_on_grid(slices: np.ndarray) -> np.ndarray:
+    """Slices [S, 256, 256] in right-knee space on the grid, [S, 182, 182] float32.
+
+    Raises ValueError for slices of another size.
+    """
+    slices = np.asarray(slices, np.float32)
+    if slices.ndim != 3 or slices.shape[1:] != (FIELD_PIXELS, FIELD_PIXELS):
+        raise ValueError(f"Slices must be [S, {FIELD_PIXELS}, {FIELD_PIXELS}], not {slices.shape}.")
+    extent = SPAN_MM / FIELD_MM * FIELD_PIXELS
+    start = (CENTRE_ROW - extent / 2, CENTRE_COLUMN - extent / 2)
+    return np.stack([resample(picture, start, (extent, extent), (COUNT, COUNT)) for picture in slices])

@@ -1,0 +1,58 @@
+"""Distances between two outlines of a knee, curve by curve, in mm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .knee_outline import KneeOutline, runs_down
+
+_OVERHANG_MM = 1.0  # a point that lies farther beyond the end of the other curve has nothing to be compared with
+_FARTHEST_MM = 10.0
+_FEWEST = 8
+
+
+def matched(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points [N, 2] beside a curve [M, 2]: distance along the curve's normal [N] (signed), normal [N, 2], met [N] bool.
+
+    ``met`` is False for points beyond the curve's ends or in its gaps.
+    """
+    apart = points[:, None] - curve[None]
+    nearest = (apart**2).sum(axis=2).argmin(axis=1)
+    normal = _normals(curve, name)[nearest]
+    apart = points - curve[nearest]
+    along = apart[:, 0] * normal[:, 1] - apart[:, 1] * normal[:, 0]
+    distance = (apart * normal).sum(axis=1)
+    return distance, normal, (np.abs(along) < _OVERHANG_MM) & (np.abs(distance) < 3 * _FARTHEST_MM)
+
+
+def curve_distances(first: KneeOutline, second: KneeOutline, names: dict[str, int]) -> np.ndarray:
+    """Symmetric distances [K] in mm, at most 10, between the curves of these names that both outlines have.
+
+    Each curve gives as many as its points that meet the other one; curves with fewer than 8 of them give none.
+    """
+    found = [np.empty(0)]
+    for name in names:
+        if name not in first.curves or name not in second.curves:
+            continue
+        there, _, met_there = matched(first.curves[name], second.curves[name], name)
+        back, _, met_back = matched(second.curves[name], first.curves[name], name)
+        distances = np.abs(np.concatenate((there[met_there], back[met_back])))
+        if len(distances) >= _FEWEST:
+            found.append(np.minimum(distances, _FARTHEST_MM))
+    return np.concatenate(found)
+
+
+def _normals(curve: np.ndarray, name: str) -> np.ndarray:
+    """[M, 2] unit normals of the smoothed curve, towards +x for sides and +z for the joint line."""
+    from scipy.ndimage import uniform_filter1d
+
+    along = 1 if runs_down(name) else 0
+    smooth = uniform_filter1d(curve, 5, axis=0, mode="nearest")
+    tangent = np.gradient(smooth, axis=0)
+    length = np.linalg.norm(tangent, axis=1, keepdims=True)
+    standard = np.zeros_like(tangent)
+    standard[:, along] = 1.0
+    tangent = np.where(length > 1e-6, tangent / np.maximum(length, 1e-6), standard)
+    if runs_down(name):
+        return np.stack((tangent[:, 1], -tangent[:, 0]), axis=1)
+    return np.stack((-tangent[:, 1], tangent[:, 0]), axis=1)
