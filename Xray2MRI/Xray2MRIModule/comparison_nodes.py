@@ -16,6 +16,7 @@ from slicer.util import arrayFromVolume
 from .difference_colours import create_signed_colours, set_clear_share
 from .figure_names import METRICS, SUMMARY_FIGURES, VOLUMES, figure_text, in_reading_order
 from .provenance_attributes import PREFIX, mark_synthetic
+from .subject_folder import remove_node
 from .translation import tr as _
 from .volume_nodes import grey_window, load_volume, remove, sampled, show_coloured, show_grey
 
@@ -153,8 +154,8 @@ def _remove(scene: Any, made: list[Any]) -> None:
     for node in made:
         if node.IsA("vtkMRMLVolumeNode"):
             remove(scene, node)
-        elif node.GetScene() is scene:
-            scene.RemoveNode(node)
+        else:
+            remove_node(scene, node)
 
 
 def _add(scene: Any, made: list[Any], node_class: str, name: str) -> Any:

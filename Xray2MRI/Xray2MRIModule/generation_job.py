@@ -121,9 +121,8 @@ def take_back(application: Application, run: Run) -> None:
             continue
         if role == "browser":
             sequence = node.GetMasterSequenceNode()
-            scene.RemoveNode(node)
-            if sequence is not None:
-                scene.RemoveNode(sequence)
+            subject_folder.remove_node(scene, node)
+            subject_folder.remove_node(scene, sequence)
         else:
             remove(scene, node)
     subject_folder.remove_run_folder(scene, run.folderItem)

@@ -224,6 +224,10 @@ class ModuleLogic(EvaluationLogic, ViewControl):
         self._call(run, "onSlice", report)
 
     def _whilePolling(self) -> None:
+        run = self.currentRun
+        asked = run is None or run.kind == "export" or run.job is None or run.job.cancelled_at is not None
+        if not asked and run.result is None and run.hasLostVolume:
+            self.cancel(run)  # nobody wants it any more, and the next slice may be minutes away
         if self._unshown is not None and time.monotonic() - self._shownAt >= _SHOW_EVERY_S:
             self._showSlices()
 

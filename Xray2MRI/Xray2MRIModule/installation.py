@@ -126,6 +126,11 @@ class Installation:
         self._steps = self._stepsOf(self._plan)
         self._next(0)
 
+    def detach(self) -> None:
+        """Tell nobody any more, because the panel goes away; what was begun is carried out."""
+        self._onLog = lambda line: None
+        self._onDone = lambda fault, restartAdvised: None
+
     def _stepsOf(self, plan: InstallationPlan) -> list[Callable[[], None]]:
         steps = []
         if plan.damaged:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .radiograph_image import place_roi, roi_from_rectangle
+from .subject_folder import remove_node
 from .translation import tr as _
 from .view_layout import RADIOGRAPH
 
@@ -63,6 +64,6 @@ class KneeMark:
         self._node = None
         if node is not None:
             display = node.GetDisplayNode()
-            self._scene.RemoveNode(node)
+            remove_node(self._scene, node)
             if display is not None and display.GetScene() is self._scene:
                 self._scene.RemoveNode(display)

@@ -65,6 +65,11 @@ class Run:
         return self.node("volume")
 
     @property
+    def hasLostVolume(self) -> bool:
+        """Whether the pseudo-MRI was there and has been deleted."""
+        return "volume" in self.nodeIds and self.volumeNode is None
+
+    @property
     def deviationNode(self) -> Any:
         """The standard deviation over several samples; None without one."""
         return self.node("deviation")

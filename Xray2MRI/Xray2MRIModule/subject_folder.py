@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import vtk
+
 from .provenance_attributes import PREFIX
 
 _RUN = f"{PREFIX}.run"
@@ -55,4 +57,22 @@ def remove_run_folder(scene: Any, folder: int | None) -> None:
     """Remove a run's folder with all data in it; nothing happens when it is gone."""
     hierarchy = scene.GetSubjectHierarchyNode()
     if folder is not None and hierarchy is not None and hierarchy.GetItemAttribute(folder, _RUN) == "true":
+        inside = vtk.vtkIdList()
+        hierarchy.GetItemChildren(folder, inside, True)
+        # an item whose node was deleted would move out of the folder instead of going with it
+        for number in range(inside.GetNumberOfIds()):
+            hierarchy.RemoveItem(inside.GetId(number), True, False)
         hierarchy.RemoveItem(folder, True, True)
+
+
+def remove_node(scene: Any, node: Any) -> None:
+    """Take a node out of the scene and out of the hierarchy; nothing happens when it is gone."""
+    if node is None or node.GetScene() is not scene:
+        return
+    hierarchy = scene.GetSubjectHierarchyNode()
+    if hierarchy is not None:
+        item = hierarchy.GetItemByDataNode(node)
+        if item != hierarchy.GetInvalidItemID():
+            hierarchy.RemoveItem(item, False, False)
+    if node.GetScene() is scene:
+        scene.RemoveNode(node)

@@ -15,6 +15,7 @@ from slicer.util import arrayFromVolume, arrayFromVolumeModified
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .provenance_attributes import mark_synthetic
+from .subject_folder import remove_node
 
 CONTENT = "Pseudo-MRI of a knee from one radiograph"
 DEVIATION_CONTENT = "Standard deviation of a pseudo-MRI over several samples"
@@ -146,7 +147,7 @@ def remove(scene: Any, node: Any) -> None:
         return
     own = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     own.append(node.GetStorageNode())
-    scene.RemoveNode(node)
+    remove_node(scene, node)
     for other in own:
         if other is not None and other.GetScene() is scene:
             scene.RemoveNode(other)

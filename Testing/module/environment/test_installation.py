@@ -74,7 +74,7 @@ class SlicerPython:
         while self._running:
             assert time.monotonic() < limit
             process, log, completed = self._running[0]
-            out, _ = process.communicate()
+            out, _ = process.communicate(timeout=patience_s)
             for line in out.splitlines():
                 log(line)
             self._running.pop(0)

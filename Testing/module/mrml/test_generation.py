@@ -43,7 +43,11 @@ def finished(warm, knee_film):
 
 
 def _nodes(scene) -> set[str]:
-    return {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
+    """IDs of all nodes, numbers of all items of the subject hierarchy."""
+    hierarchy, items = scene.GetSubjectHierarchyNode(), vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    numbers = {f"item {items.GetId(n)}" for n in range(items.GetNumberOfIds())}
+    return numbers | {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
 
 
 def test_the_node_is_the_file(finished):
@@ -208,6 +212,8 @@ def test_a_volume_deleted_in_mid_run_ends_the_run(warm, finished, until):
     doomed = warm.generate(run.radiographNode, ENDLESS)
     until(warm, lambda: doomed.volumeNode is not None)
     scene.RemoveNode(doomed.volumeNode)
+    # at once, not with the next slice; a busy machine takes its time to end the worker
+    until(warm, lambda: doomed.job.cancelled_at is not None, 2)
     until(warm, lambda: doomed.isOver, 60)
     assert doomed.state == "cancelled"
     assert {name for name in _nodes(scene) - before if "Display" not in name} == set()

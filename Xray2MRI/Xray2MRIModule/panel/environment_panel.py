@@ -49,6 +49,8 @@ class EnvironmentPanel(Section):
         self._poll.stop()
         if self._probe is not None:
             self._probe.cancel()
+        if self._installation is not None:
+            self._installation.detach()
         super().cleanup()
 
     def _installing(self) -> bool:
