@@ -5,8 +5,8 @@ marrow, on most other contrasts the reverse. Each slice gives evidence for every
 the slices by dynamic programming, so that a slice with a weak band is helped by its neighbours. The femur's extent is
 read upwards from the band and the tibia's downwards, column by column.
 
-In front of the tibia the fat pad, as dark as marrow on such a scan, passes for it below the trochlea's cartilage, so that
-a few slices at the front count as valid that show no tibial plateau; their rows follow the slices behind them.
+In front of the tibia the fat pad, as dark as marrow on such a scan, passes for it below the trochlea's cartilage, so
+that a few slices at the front count as valid that show no tibial plateau; their rows follow the slices behind them.
 """
 
 from __future__ import annotations
