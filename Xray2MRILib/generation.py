@@ -2,7 +2,8 @@
 
 The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
 be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, seeds``, ``side, side_source, box, box_source``,
-``knees_found, plausible, plausibility``, ``koa`` (values and source), ``model, device, warnings, timings_s, notice``.
+``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of the volume's bones
+with the film, see reprojection.record), ``model, device, warnings, timings_s, notice``.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ def generate(
     course.enter("volume")
     volume = _sampled(pipeline, knee, settings, course.listener(on_slice), should_cancel)
     volume.provenance["warnings"] = list(knee.warnings)
+    volume.provenance["reprojection"] = _reprojected(volume, knee, pipeline)
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
         volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
     course.enter("write")
@@ -159,6 +161,7 @@ def densify(
         callback=course.listener(on_slice),
         should_cancel=should_cancel,
     )
+    volume.provenance["reprojection"] = _reprojected(volume, earlier.knee, pipeline)
     course.enter("write")
     paths = _written(volume, earlier.knee, output, None, settings)
     course.finished()
@@ -238,6 +241,12 @@ def _sampled(
     return pipeline(knee.prepared, **choices)
 
 
+def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+    from .reprojection.record import reprojection_record
+
+    return reprojection_record(volume, knee.prepared, pipeline)
+
+
 def _written(
     volume: PseudoMRI,
     knee: PreparedKnee,
@@ -286,6 +295,7 @@ def _generation(
         "seeds": record["sampling"].get("seeds", [settings.seed]),
         **described(knee),
         "koa": record["koa"],
+        "reprojection": record.get("reprojection"),
         "model": record["model"].get("name"),
         "device": run.get("device"),
         "warnings": [*record.get("warnings", []), *run.get("notes", [])],

@@ -86,6 +86,22 @@ def test_grades_and_figures_are_in_it(page):
     assert COMPARISON["verdict"] in page.text  # escaped once, and readable
 
 
+def test_agreement_with_the_film_stands_beside_other_films():
+    figures = {"outline_mm": None, "joint_line_mm": 0.87}
+    beside = {"outline_mm": 2.5, "outline_of": 20, "outline_farther": None,
+              "joint_line_mm": 1.93, "joint_line_of": 20, "joint_line_farther": 18}  # fmt: skip
+    agreement = {
+        "applies": True, "as_placed": figures, "after_fit": figures, "reasons": ["The outline <was> not found."],
+        "other_films": {"count": 20, "as_placed": beside, "after_fit": beside},
+    }  # fmt: skip
+    text = report_html(asymmetric_volume(reprojection=agreement))
+    for words in ("0.87", "1.93", "18 of 20", "no proof that the volume is right", "&lt;was&gt;"):
+        assert words in text
+    refused = report_html(asymmetric_volume(reprojection={"applies": False, "summary": "Not applicable: too few."}))
+    assert "Not applicable: too few." in refused
+    assert "Agreement of the bones" not in report_html(asymmetric_volume())
+
+
 def test_an_undefined_slice_is_a_gap_in_the_chart():
     html = report_html(asymmetric_volume(7), comparison=COMPARISON)
     charts = dict(

@@ -57,6 +57,7 @@ def report_html(volume: PseudoMRI, *, film: str | Path | None = None, comparison
         _warnings(record),
         _pictures(volume, film),
         _grades(record),
+        _agreement_with_film(record),
         "" if comparison is None else _comparison(comparison),
         _made_by(volume, record),
         MEANING,
@@ -116,6 +117,30 @@ def _grades(record: dict[str, Any]) -> str:
     source = escape(source_in_words(str(koa.get("source", "unknown"))))
     heading = "<h2>Kellgren-Lawrence grade that the volume was made with</h2>"
     return f"{heading}<p>Probabilities {source}</p><table>{rows}</table>"
+
+
+def _agreement_with_film(record: dict[str, Any]) -> str:
+    """Distances of the bones' outlines from those on the film; empty for volumes that do not tell."""
+    from ..reprojection.record import CAUTION
+
+    agreement = record.get("reprojection") or {}
+    if not agreement:
+        return ""
+    heading = "<h2>Agreement of the bones with the film</h2>"
+    if not agreement.get("applies"):
+        return f"{heading}<p>{escape(str(agreement.get('summary', 'Not applicable.')))}</p>"
+    rows = []
+    others = agreement.get("other_films") or {}
+    for stage, how in (("as_placed", "as placed"), ("after_fit", "after a similarity fit")):
+        own, beside = agreement.get(stage) or {}, others.get(stage) or {}
+        for part, words in (("joint_line", "joint line"), ("outline", "sides of the bones")):
+            closer = None
+            if beside.get(f"{part}_farther") is not None:
+                closer = f"{beside[f'{part}_farther']} of {beside.get(f'{part}_of')}"
+            rows.append([f"{words}, {how}", own.get(f"{part}_mm"), beside.get(f"{part}_mm"), closer])
+    headings = ["median distance (mm, nominal scale)", "own film", "other people's films", "own is closer than"]
+    reasons = "".join(f"<p>{escape(str(reason))}</p>" for reason in agreement.get("reasons") or [])
+    return f"{heading}{table(headings, rows)}{reasons}<p>{CAUTION} It concerns only what a radiograph shows anyway.</p>"
 
 
 def _comparison(comparison: dict[str, Any]) -> str:
