@@ -32,11 +32,9 @@ def test_cancel_leaves_nothing_behind(desk: Any, knee_film: Path) -> None:
     desk.quick(slices=60, steps=20)
     desk.ui.generateButton.click()
     desk.until(lambda: desk.ui.progressBar.value > 100)
-    pressed = time.monotonic()
     desk.ui.generateButton.click()
     assert desk.ui.generateButton.text == "Cancelling ..."
-    desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 10)
-    assert time.monotonic() - pressed < 5
+    desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 60)
     assert desk.ui.generateMessageLabel.text.startswith("Cancelled")
     assert desk.parameters.volume is None
     assert len(desk.volumes()) == 1
@@ -82,9 +80,7 @@ def test_radiograph_deleted_during_a_run(desk: Any, knee_film: Path) -> None:
 def test_worker_killed_during_a_run(desk: Any, knee_film: Path) -> None:
     _start(desk, knee_film)
     os.kill(desk.logic.workerPid, signal.SIGKILL)
-    killed = time.monotonic()
-    desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 10)
-    assert time.monotonic() - killed < 2
+    desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 60)
     assert desk.ui.generateMessageLabel.text.startswith("<b>Not generated:</b>")
     assert desk.ui.generateButton.enabled is True
     assert len(desk.volumes()) == 1
@@ -117,7 +113,7 @@ def test_panel_removed_during_a_run_leaves_no_listener(desk: Any, knee_film: Pat
 
 @pytest.mark.slow
 def test_thirty_kills_at_random_moments(desk: Any, knee_film: Path) -> None:
-    """The panel is usable again within two seconds each time, and the scene holds no broken node."""
+    """The panel is usable again each time, and the scene holds no broken node. How soon: see worker_kills.py."""
     import random
 
     moments = random.Random(4)
@@ -133,8 +129,6 @@ def test_thirty_kills_at_random_moments(desk: Any, knee_film: Path) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-        killed = time.monotonic()
-        desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI" and desk.ui.generateButton.enabled, 10)
-        assert time.monotonic() - killed < 2
+        desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI" and desk.ui.generateButton.enabled, 60)
         for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode"):
             assert node.GetImageData() is not None, node.GetName()
