@@ -29,7 +29,7 @@ class KneeOutline:
         space. Along a side z rises from point to point, along the joint line x. Curves that were not found are absent.
 
     The lateral side of the femur is left out: in the volume ligaments and fascia as dark as cortex lie on it, and even
-    in the true volumes of simulated knees it is missed by 5 mm.
+    in the true volumes of simulated knees it is missed by 3 to 8 mm.
     """
 
     curves: dict[str, np.ndarray]
