@@ -100,4 +100,5 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     for name in ("volume", "deviation", "montage", "provenance"):
         if result[name]:
             terminal.print(f"{name:<11} {result[name]}")
+    terminal.say(f"Agreement with the film. {result['reprojection']['summary']}")
     terminal.say(result["notice"])
