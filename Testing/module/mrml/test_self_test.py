@@ -26,6 +26,7 @@ def module_file(monkeypatch, application):
     translation.translate = lambda context, text: text
     for name, module in (("ScriptedLoadableModule", bases), ("i18n", translation)):
         monkeypatch.setitem(sys.modules, f"slicer.{name}", module)
+        monkeypatch.setattr(slicer, name, module, raising=False)  # as an import of the submodule leaves it
     monkeypatch.setattr(slicer, "app", types.SimpleNamespace(processEvents=lambda: None), raising=False)
     # slicer-core reads no pictures
     monkeypatch.setattr(
