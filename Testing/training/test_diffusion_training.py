@@ -1,58 +1,18 @@
-"""Autoencoder and diffusion training on a handful of drawn pairs: resuming, determinism, something is learnt."""
+"""Autoencoder and diffusion training on a handful of drawn pairs: something is learnt, from the right things."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from small_runs import autoencoder_recipe, diffusion_recipe, drawn_pair
 
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.simulation.knee_pair import KneePair
-from Xray2MRILib.simulation.knee_parameters import draw
-from Xray2MRILib.simulation.pair_store import list_pairs, read_pair, write_pair
+from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
 torch = pytest.importorskip("torch")
-
-
-def drawn_pair(seed: int) -> KneePair:
-    """A pair whose film shows a bright bar where the volume has a dark one: quick to make, possible to learn."""
-    rng = np.random.default_rng(seed)
-    row, width = int(rng.integers(110, 150)), int(rng.integers(40, 90))
-    volume = np.full((50, 256, 256), 0.5, np.float32)
-    volume[:, row : row + 12, 128 - width : 128 + width] = 0.05
-    volume *= np.linspace(1.0, 0.6, 50, dtype=np.float32)[:, None, None]
-    bone = np.zeros((288, 288), np.float32)
-    bone[row : row + 20, 144 - width : 144 + width] = 2.0
-    bone += rng.random(bone.shape, np.float32) * 0.05
-    soft = np.ones((288, 288), np.float32) + np.linspace(0, 1, 288, dtype=np.float32)
-    return KneePair(draw(seed, seed % 5, ("t",), {"t": 72.0}), volume, bone, soft, {"medial": 4.0, "lateral": 5.0})
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pairs")
-    for k in range(3):
-        write_pair(folder, k, drawn_pair(k))
-    return folder
-
-
-def autoencoder_recipe(pairs: Path, **changes: object) -> dict:
-    recipe = json.loads((Path(__file__).parents[2] / "Resources/recipes/autoencoder.json").read_text())
-    small = {"data": str(pairs), "held_out": str(pairs), "preset": "tiny", "knees": 2, "held_out_knees": 1, "steps": 6,
-             "batch_size": 4, "patch": 64, "warm_up_steps": 1, "precision": "float32", "device": "cpu", "threads": 1,
-             "log_every": 2, "save_every": 3}  # fmt: skip
-    return recipe | small | changes
-
-
-def diffusion_recipe(pairs: Path, autoencoder: Path, **changes: object) -> dict:
-    recipe = json.loads((Path(__file__).parents[2] / "Resources/recipes/diffusion.json").read_text())
-    small = {"data": str(pairs), "held_out": str(pairs), "autoencoder": str(autoencoder), "preset": "tiny",
-             "knees_per_batch": 2, "depths_per_knee": 2, "exposures": 2, "steps": 6, "warm_up_steps": 1,
-             "precision": "float32", "device": "cpu", "threads": 1, "log_every": 2, "save_every": 3}  # fmt: skip
-    return recipe | small | changes
 
 
 @pytest.fixture(scope="module")
@@ -79,46 +39,6 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
         read_pair(tmp_path / "knee-000000.npz")
     with pytest.raises(InputError, match="no simulated pairs"):
         list_pairs(tmp_path / "nowhere")
-
-
-def test_resumed_autoencoder_equals_the_uninterrupted_one(pairs: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
-    from Xray2MRILib.training.autoencoder import train
-
-    train(autoencoder_recipe(pairs), tmp_path / "whole")
-    first = autoencoder_recipe(pairs)
-    train(first | {"steps": 6, "save_every": 3}, tmp_path / "parts")
-    # Take the run back to the checkpoint of step 3, as a kill would have left it, and go on.
-    (tmp_path / "parts" / "checkpoint.safetensors").unlink()
-    _stop_at(pairs, tmp_path / "parts", 3)
-    train(first, tmp_path / "parts", resume=True)
-    one, two = (
-        load_file(tmp_path / run / "autoencoder" / "diffusion_pytorch_model.safetensors") for run in ("whole", "parts")
-    )
-    for name in one:
-        assert torch.allclose(one[name], two[name], atol=1e-5), name
-
-
-def _stop_at(pairs: Path, output: Path, step: int) -> None:
-    """Run until the checkpoint of ``step`` is written, then break off."""
-    from Xray2MRILib.training import autoencoder
-
-    class Stop(Exception):  # noqa: N818
-        pass
-
-    original = autoencoder.save_checkpoint
-
-    def save_and_stop(*arguments: object) -> None:
-        original(*arguments)
-        raise Stop
-
-    autoencoder.save_checkpoint = save_and_stop
-    try:
-        with pytest.raises(Stop):
-            autoencoder.train(autoencoder_recipe(pairs, save_every=step), output)
-    finally:
-        autoencoder.save_checkpoint = original
 
 
 def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder: Path, tmp_path: Path) -> None:
@@ -161,3 +81,29 @@ def test_soft_grades_are_probabilities_that_mostly_keep_the_grade() -> None:
     assert torch.allclose(p.sum(dim=1), torch.ones(1000))
     agreement = float((p.argmax(dim=1) == grades).float().mean())
     assert 0.6 < agreement < 0.98
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_min_snr_weights_against_their_formula(prediction: str) -> None:
+    """Hang et al. 2023: min(SNR, gamma) / SNR of the squared error of the noise, / (SNR + 1) of the velocity's."""
+    from Xray2MRILib.diffusion.schedule import ddim_schedule
+    from Xray2MRILib.training.diffusion import _snr_weight
+
+    scheduler, t = ddim_schedule(prediction), torch.tensor([1, 300, 600, 990])
+    alpha = scheduler.alphas_cumprod[t]
+    snr = alpha / (1 - alpha)
+    divisor = snr if prediction == "epsilon" else snr + 1
+    expected = torch.minimum(snr, torch.tensor(5.0)) / divisor
+    assert torch.allclose(_snr_weight(scheduler, t, 5.0), expected, rtol=1e-4)
+    assert expected[0] < 0.1 * expected.max()  # steps with little noise no longer outweigh the others
+    assert torch.equal(_snr_weight(scheduler, t, 0.0), torch.ones(4))
+
+
+def test_latents_are_scaled_as_the_pipeline_does_it() -> None:
+    from Xray2MRILib.models.autoencoder import scaled_latents
+    from Xray2MRILib.training.diffusion import latent_scaling
+
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    measured = {"scaling_factor": 1.5, "latents_mean": [0.1, 2.0, -3.0, 0.0], "latents_std": [0.5, 1.0, 2.0, 4.0]}
+    for config in (measured, {"scaling_factor": 0.18}):
+        assert torch.equal(latent_scaling(config, torch.device("cpu"))(latents), scaled_latents(config, latents))

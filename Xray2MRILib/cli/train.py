@@ -33,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("network", choices=NETWORKS, help="what to train")
     add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for checkpoints and the result")
     add(
-        "--config", metavar="FILE.json", type=Path, help="the recipe (default: the one the shipped weights are made by)"
+        "--config",
+        metavar="FILE.json|NAME",
+        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu); what it leaves out is taken from the "
+        "default, which the shipped weights are made by",
     )
     add(
         "--set",
@@ -55,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Train; what the training says goes to stderr, its measurements to stdout."""
     module = NETWORKS[options.network]
-    recipe = read_recipe(options.config or resource_path(f"recipes/{options.network.replace('-', '_')}.json"))
+    recipe = chosen_recipe(options.network, options.config)
     if options.method is not None:
         if options.network != "diffusion":
             raise InputError(
@@ -77,7 +80,37 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     terminal.print(json.dumps(plain(metrics), indent=1))
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
+def chosen_recipe(network: str, config: str | None = None) -> dict[str, Any]:
+    """The default recipe of a network, changed by the recipe ``config``: the path of a file or a shipped set's name.
+
+    Raises InputError when there is none such, and for an entry that the default does not have.
+    """
+    file = f"{network.replace('-', '_')}.json"
+    default = resource_path(f"recipes/{file}")
+    recipe = _read_recipe(default)
+    if config is None:
+        return recipe
+    path, named = Path(config), default.parent / config / file
+    is_name = path.name == config and not path.suffix and not path.is_file()
+    if is_name and not named.is_file():
+        sets = sorted(found.parent.name for found in default.parent.glob(f"*/{file}"))
+        raise InputError(
+            f"There is no recipe named {config[:60]!r} for {network}.",
+            code="bad-recipe",
+            hint=f"There is {' and '.join(sets)}, or give a file." if sets else "Give a file, or no --config.",
+        )
+    changes = _read_recipe(named if is_name else path)
+    unknown = sorted(set(changes) - set(recipe))
+    if unknown:
+        raise InputError(
+            f"The recipe {path.name} has an entry {unknown[0][:60]!r}, which {network} does not know.",
+            code="bad-recipe",
+            hint=f"It knows {', '.join(recipe)}.",
+        )
+    return recipe | changes
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
     """The recipe in a JSON file. Raises InputError when it is none."""
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))

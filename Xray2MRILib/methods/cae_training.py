@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.training_utils import EMAModel
 from numpy.lib.format import open_memmap
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..shipped_weights import write_json
 from ..simulation.pair_store import list_pairs, read_pair
-from ..training.checkpoint import load_checkpoint, save_checkpoint
-from ..training.classifier import learning_rate_factor
+from ..training.averaged_training import AveragedTraining, step_generator
 from ..training.graded_radiographs import to_bytes
 from ..training.pair_data import pair_in_film_frame
 from ..training.precision import autocast, choose_device, measured_precision
@@ -32,10 +30,12 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     ----------
     config
         data, held_out (folders of simulated pairs), preset, knees (limit, null for all), variants, bend_mm, exposures
-        (as for diffusion), steps, batch_size (2 or more), volume_weight (lambda), learning_rate, warm_up_steps,
-        weight_decay, ema_decay, precision, device, threads, seed, log_every, save_every.
+        (as for diffusion), batch_size (2 or more), volume_weight (lambda), steps, minutes, learning_rate,
+        warm_up_steps, weight_decay, ema_decay, save_every (see AveragedTraining), precision, device, threads, seed,
+        log_every.
 
-    Returns {"held_out_film_mse", "held_out_volume_mse"} with averaged weights, in units of the range [-1, 1].
+    Returns {"held_out_film_mse", "held_out_volume_mse"} with averaged weights, in units of the range [-1, 1]. A run
+    that ``minutes`` ended returns {"step", "steps"}.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
@@ -43,39 +43,29 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         torch.set_num_threads(config["threads"])
     device = choose_device(config["device"])
     network = CaeGenerator(width=WIDTHS[config["preset"]]).to(device)
+    training = AveragedTraining(network, config, output, resume=resume)
     films, volumes = _pairs_once(Path(config["data"]), output / "training", config, bent=True)
     probe = torch.zeros(2, 1, 256, 256, device=device)
     precision = measured_precision(config["precision"], device, lambda: network.volume(probe))
     cast = partial(autocast, device, precision)
     print(f"{len(films)} knees, {precision} on {device}", flush=True)
-    average = EMAModel(network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
-    state = {"step": 0}
-    checkpoint = output / "checkpoint.safetensors"
-    if resume and checkpoint.exists():
-        state = load_checkpoint(checkpoint, network, average, optimiser)
     network.train()
     with TrainingLog(output, config["log_every"]) as log:
-        for step in range(state["step"], config["steps"]):
-            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
-            rate = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+        for step in training.steps():
+            generator = step_generator(config["seed"], step)
             knee = torch.randint(len(films), (config["batch_size"],), generator=generator)
             exposure = torch.randint(films.shape[1], (config["batch_size"],), generator=generator)
             film = _pictures([films[k, e][None] for k, e in zip(knee, exposure, strict=True)], device)
             volume = _pictures([volumes[k] for k in knee], device)
             with cast():
                 loss = hybrid_loss(network, film, volume, config["volume_weight"])
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            average.step(network.parameters())
-            log.loss(step + 1, loss.item())
-            if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
-                save_checkpoint(checkpoint, network, average, optimiser, {"step": step + 1})
-    average.copy_to(network.parameters())
+            training.descend(loss)
+            log.loss(step + 1, loss)
+            if training.due:
+                training.save()
+    if not training.finished:
+        return training.pause()
+    training.take_result()
     _measure_batch_statistics(network, films, volumes, config["batch_size"], device)
     metrics = _held_out(
         network, *_pairs_once(Path(config["held_out"]), output / "held-out", config, bent=False), device

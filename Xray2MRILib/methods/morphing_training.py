@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.training_utils import EMAModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ..shipped_weights import write_json, write_weights
-from ..training.checkpoint import load_checkpoint, save_checkpoint
+from ..training.averaged_training import AveragedTraining, step_generator
 from ..training.graded_radiographs import data_folder, from_bytes, load_graded_radiographs
 from ..training.precision import choose_device
 from ..training.training_log import TrainingLog
@@ -27,13 +26,14 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data (folder with index.csv, see ``load_graded_radiographs``), limit (crops per split, 0 for all), steps,
-        batch_size, learning_rate, morphing_weight, ema_decay, code_pairs (over how many training pairs the mean code is
-        taken), device, threads, seed, log_every, save_every.
+        data (folder with index.csv, see ``load_graded_radiographs``), limit (crops per split, 0 for all), batch_size,
+        morphing_weight, steps, minutes, learning_rate, ema_decay, save_every (see AveragedTraining), code_pairs (over
+        how many training pairs the mean code is taken), device, threads, seed, log_every.
 
     Returns, and writes as metrics.json, over pairs of the validation split: the local correlation with the severe film
     of the healthy film itself (``correlation_before``), bent with the pair's own code (``correlation_own_code``) and
-    with the mean code (``correlation_mean_code``). Raises InputError on unusable data or checkpoints.
+    with the mean code (``correlation_mean_code``). A run that ``minutes`` ended returns {"step", "steps"}. Raises
+    InputError on unusable data or checkpoints.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
@@ -43,15 +43,10 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     healthy, severe = films_of_two_grades(folder, "train", config["limit"])
     print(f"{len(healthy)} films of KL-{HEALTHY}, {len(severe)} of KL-{SEVERE} on {device}", flush=True)
     model = MorphingModel().to(device)
-    average = EMAModel(model.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config["learning_rate"])
-    state = {"step": 0}
-    checkpoint = output / "checkpoint.safetensors"
-    if resume and checkpoint.exists():
-        state = load_checkpoint(checkpoint, model, average, optimiser)
+    training = AveragedTraining(model, config, output, resume=resume, clip=10.0)
     with TrainingLog(output, config["log_every"]) as log:
-        for step in range(state["step"], config["steps"]):
-            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
+        for step in training.steps():
+            generator = step_generator(config["seed"], step)
             one, other = (
                 films[torch.randint(len(films), (config["batch_size"],), generator=generator)].to(device)
                 for films in (healthy, severe)
@@ -59,15 +54,13 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
             noise = torch.randn(other.shape, generator=generator).to(device)
             t = torch.randint(STEPS, (len(other),), generator=generator).to(device)
             loss = morphing_loss(model, one, other, noise, t, config["morphing_weight"])
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            average.step(model.parameters())
-            log.loss(step + 1, loss.item())
-            if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
-                save_checkpoint(checkpoint, model, average, optimiser, {"step": step + 1})
-    average.copy_to(model.parameters())
+            training.descend(loss)
+            log.loss(step + 1, loss)
+            if training.due:
+                training.save()
+    if not training.finished:
+        return training.pause()
+    training.take_result()
     model.eval()
     model.mean_code.copy_(mean_code(model, healthy, severe, config["code_pairs"], device))
     metrics = measured(model, *films_of_two_grades(folder, "val", config["limit"]), device)

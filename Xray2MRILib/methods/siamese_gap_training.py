@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..shipped_weights import read_weights, write_json, write_weights
-from ..training.checkpoint import load_checkpoint, save_checkpoint
-from ..training.classifier import learning_rate_factor
+from ..training.averaged_training import AveragedTraining
 from ..training.film_variation import FilmVariation, vary_appearance, vary_pose
 from ..training.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from ..training.precision import autocast, choose_device, measured_precision
@@ -66,48 +65,36 @@ def _train_one(
     device, films = choose_device(config["device"]), splits["train"]
     network = SiameseGap(pooling, config["channels"], config["dropout"])
     network.to(device, memory_format=torch.channels_last)
-    average = EMAModel(network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
     probe = torch.zeros(8, 1, 256, 256, device=device)
     precision = measured_precision(config["precision"], device, lambda: copy.deepcopy(network)(probe))
-    progress: dict[str, Any] = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0}
-    checkpoint = output / "checkpoint.safetensors"
-    if resume and checkpoint.exists():
-        progress = load_checkpoint(checkpoint, network, average, optimiser)
     batch = config["batch_size"]
     per_epoch = len(films) // batch
     if not per_epoch:
         raise ValueError(f"batch_size {batch} exceeds the {len(films)} training crops")
+    steps = {"steps": config["epochs"] * per_epoch}
+    training = AveragedTraining(network, config | steps, output, resume=resume, clip=5.0)
+    progress = training.progress = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0} | training.progress
     for epoch in range(progress["epoch"], config["epochs"]):
+        progress["step"] = epoch * per_epoch  # on which the rate depends
         generator = torch.Generator().manual_seed(config["seed"] * 100_003 + epoch)
         torch.manual_seed(config["seed"] * 100_003 + epoch)  # dropout draws from the global generator
         order, losses = torch.randperm(len(films), generator=generator), []
         network.train()
         for step in range(per_epoch):
-            done = epoch * per_epoch + step
-            rate = config["learning_rate"] * learning_rate_factor(
-                done, config["warm_up_steps"], config["epochs"] * per_epoch
-            )
-            for group in optimiser.param_groups:
-                group["lr"] = rate
             chosen = order[step * batch : (step + 1) * batch]
             images = varied(films, chosen, config["variation"], generator).to(device)
             with autocast(device, precision):
                 logits = network(images)
             loss = functional.cross_entropy(logits.float(), films.grades[chosen].to(device))
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            average.step(network.parameters())
+            training.descend(loss)
             losses.append(loss.item())
-        averaged = _averaged(network, average, films, config["variation"], batch, device)
+        averaged = _averaged(network, training.average, films, config["variation"], batch, device)
         found = agreement(averaged, splits["val"], device)
         progress["epoch"] = epoch + 1
         if found["auc"] > progress["best_auc"]:
             progress |= {"best_auc": found["auc"], "best_epoch": epoch + 1}
             write_weights(output, averaged.config, averaged.state_dict())
-        save_checkpoint(checkpoint, network, average, optimiser, progress)
+        training.save()
         print(f"{pooling} epoch {epoch + 1} loss {np.mean(losses):.4f} val {json.dumps(found)}", flush=True)
     stored, state = read_weights(output)
     best = SiameseGap(**stored)

@@ -8,20 +8,20 @@ Patches rather than whole slices, because the network is convolutional and patch
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.nn import functional
 
 from ..models.autoencoder import to_autoencoder_channels, to_grey
 from ..models.presets import build_components
-from .checkpoint import load_checkpoint, save_checkpoint
-from .classifier import learning_rate_factor
+from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import take_over
-from .pair_data import exposed_crops, load_volumes
+from .pair_data import exposed_crops, load_volumes, prepared
 from .precision import autocast, choose_device, measured_precision
 from .training_log import TrainingLog
 
@@ -63,10 +63,13 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     config
         data, held_out (folders of simulated pairs), knees (how many to hold in memory), preset, changes (of the
         preset's components), initial (folder of an earlier autoencoder whose tensors of equal shape are taken over, or
-        null), steps, batch_size, patch (pixels), radiograph_share (0..1 of a batch), learning_rate, warm_up_steps,
-        ema_decay, edge_weight, kl_weight, grey_exponent, precision, device, threads, seed, log_every, save_every.
+        null), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay, ema_decay, save_every (see
+        AveragedTraining), batch_size, patch (pixels), radiograph_share (0..1 of a batch), edge_weight, kl_weight,
+        grey_exponent, held_out_knees (how many are measured), precision, device, threads, workers (processes that read
+        the pairs, 0 for none), compile, seed, log_every.
 
-    Returns {"psnr_db", "ssim"} on held-out slices; mean and spread of the latents go into the configuration.
+    Returns {"psnr_db", "ssim"} on held-out slices, medians; mean and spread of the latents go into the configuration.
+    A run that ``minutes`` ended returns {"step", "steps"} instead.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
@@ -77,93 +80,107 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     vae = parts["autoencoder"].to(device, memory_format=torch.channels_last)
     if config.get("initial"):
         print(f"{take_over(vae, Path(config['initial']))} tensors taken over", flush=True)
-    volumes = load_volumes(Path(config["data"]), config["knees"])
-    films = _laid_in_films(Path(config["data"]), parts["radiograph_encoder"], config["knees"], config["seed"])
-    average = EMAModel(vae.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.AdamW(vae.parameters(), lr=config["learning_rate"], weight_decay=1e-4)
-    state = {"step": 0}
-    checkpoint = output / "checkpoint.safetensors"
-    if resume and checkpoint.exists():
-        state = load_checkpoint(checkpoint, vae, average, optimiser)
+    training = AveragedTraining(vae, {"weight_decay": 1e-4} | config, output, resume=resume)
+    workers = config.get("workers", 0)
+    volumes = load_volumes(Path(config["data"]), config["knees"], workers).to(device)
+    films = _laid_in_films(
+        Path(config["data"]), parts["radiograph_encoder"], config["knees"], config["seed"], workers
+    ).to(device)
+    held_out = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10), workers)
     probe = torch.zeros(4, vae.config.in_channels, 64, 64, device=device).to(memory_format=torch.channels_last)
     precision = measured_precision(config["precision"], device, lambda: vae(probe).sample)
     print(f"{len(volumes)} knees, {precision} on {device}", flush=True)
+    if config.get("compile"):
+        vae.encoder.compile()
+        vae.decoder.compile()
 
     with TrainingLog(output, config["log_every"]) as log:
-        for step in range(state["step"], config["steps"]):
-            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
-            for group in optimiser.param_groups:
-                group["lr"] = config["learning_rate"] * learning_rate_factor(
-                    step, config["warm_up_steps"], config["steps"]
-                )
-            images = _batch(volumes, films, config, generator).to(device)
-            entering = to_autoencoder_channels(images, vae.config.in_channels).to(memory_format=torch.channels_last)
+        for step in training.steps():
+            generator = step_generator(config["seed"], step)
+            images = _batch(volumes, films, config, generator)
             with autocast(device, precision):
-                posterior = vae.encode(entering).latent_dist
-                decoded = to_grey(vae.decode(posterior.sample(generator)).sample)
+                output_images, posterior = _reconstructed(vae, images, generator)
             loss = reconstruction_loss(
                 images,
-                decoded.float(),
+                output_images.float(),
                 posterior,
                 config["edge_weight"],
                 config["kl_weight"],
                 config.get("grey_exponent", 1.0),
             )
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            average.step(vae.parameters())
-            log.loss(step + 1, loss.item())
-            if (step + 1) % config["save_every"] == 0:
-                save_checkpoint(checkpoint, vae, average, optimiser, {"step": step + 1})
-    save_checkpoint(checkpoint, vae, average, optimiser, {"step": config["steps"]})
-    average.copy_to(vae.parameters())
-    return finish(vae.eval(), config, output, device)
+            training.descend(loss)
+            log.loss(step + 1, loss)
+            if training.due:
+                with training.averaged():
+                    metrics, sheet, _ = measured(vae, held_out[:4], device)
+                    training.note(-metrics["psnr_db"])
+                log.scalars(step + 1, metrics)
+                log.picture(step + 1, "held-out", sheet)
+                training.save()
+    if not training.finished:
+        return training.pause()
+    training.take_result()
+    return finish(vae.eval(), held_out, output, device)
+
+
+def _reconstructed(vae: torch.nn.Module, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Any]:
+    """Images [B, 1, P, P] through a draw from their posterior, and the posterior. Draws on the images' device."""
+    if images.device.type != "cpu":  # of its own there, so that nothing has to be copied
+        generator = torch.Generator(images.device).manual_seed(generator.initial_seed())
+    entering = to_autoencoder_channels(images, vae.config.in_channels).to(memory_format=torch.channels_last)
+    posterior = vae.encode(entering).latent_dist
+    return to_grey(vae.decode(posterior.sample(generator)).sample), posterior
+
+
+def finish(vae: torch.nn.Module, held_out: Tensor, output: Path, device: torch.device) -> dict[str, Any]:
+    """Measure reconstruction and latent spread on held-out volumes, store the scale, write the network."""
+    metrics, _, latents = measured(vae, held_out, device)
+    channels = latents.transpose(0, 1).flatten(1)
+    mean, deviation = ([round(float(v), 6) for v in values] for values in (channels.mean(1), channels.std(1)))
+    vae.register_to_config(scaling_factor=1.0, latents_mean=mean, latents_std=deviation)
+    vae.save_pretrained(output / "autoencoder", safe_serialization=True)
+    (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1))
+    print(json.dumps(metrics), flush=True)
+    return metrics
 
 
 @torch.no_grad()
-def finish(vae: torch.nn.Module, config: dict[str, Any], output: Path, device: torch.device) -> dict[str, Any]:
-    """Measure reconstruction and latent spread on held-out knees, store the scale, write the network."""
+def measured(
+    vae: torch.nn.Module, volumes: Tensor, device: torch.device
+) -> tuple[dict[str, float], np.ndarray, Tensor]:
+    """How every ninth slice of volumes, uint8 [N, 50, 256, 256], is reconstructed.
+
+    Returns the medians {"psnr_db", "ssim"}, a grey sheet [H, W] in [0, 1] of the first knee's slices above their
+    reconstructions, and the latents [M, C, 32, 32].
+    """
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-    volumes = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10))
-    values, latents = [], []
+    values, latents, sheet = [], [], None
     for volume in volumes:
         images = volume[4::9, None].float() / 127.5 - 1
         entering = to_autoencoder_channels(images, vae.config.in_channels).to(device)
         posterior = vae.encode(entering).latent_dist
         latents.append(posterior.mean.cpu())
         decoded = to_grey(vae.decode(posterior.mode()).sample).cpu().clamp(-1, 1)
-        for truth, found in zip(images[:, 0].numpy(), decoded[:, 0].numpy(), strict=True):
-            truth, found = (truth + 1) / 2, (found + 1) / 2
-            values.append(
-                (
-                    peak_signal_noise_ratio(truth, found, data_range=1.0),
-                    structural_similarity(
-                        truth, found, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-                    ),
-                )
+        slices, found = (((x[:, 0] + 1) / 2).numpy() for x in (images, decoded))
+        if sheet is None:
+            sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in (slices, found)])
+        for one, other in zip(slices, found, strict=True):
+            ssim = structural_similarity(
+                one, other, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
             )
-    channels = torch.cat(latents).transpose(0, 1).flatten(1)
-    mean, deviation = ([round(float(v), 6) for v in values] for values in (channels.mean(1), channels.std(1)))
-    vae.register_to_config(scaling_factor=1.0, latents_mean=mean, latents_std=deviation)
-    temporary = output / "autoencoder"
-    vae.save_pretrained(temporary, safe_serialization=True)
+            values.append((peak_signal_noise_ratio(one, other, data_range=1.0), ssim))
     psnr, ssim = (float(torch.tensor(column).median()) for column in zip(*values, strict=True))
-    metrics = {"psnr_db": psnr, "ssim": ssim}
-    (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1))
-    print(json.dumps(metrics), flush=True)
-    return metrics
+    return {"psnr_db": psnr, "ssim": ssim}, sheet, torch.cat(latents)
 
 
-def _laid_in_films(folder: Path, encoder: torch.nn.Module, knees: int | None, seed: int) -> Tensor:
+def _laid_in_films(folder: Path, encoder: torch.nn.Module, knees: int | None, seed: int, workers: int) -> Tensor:
     """One exposure a knee, as E2 shows it to the autoencoder, uint8 [N, 1, 256, 256]."""
     from ..simulation.pair_store import list_pairs
 
     views = []
-    for path in list_pairs(folder)[:knees]:
-        crop = torch.from_numpy(exposed_crops(path, 1, seed))[:, None]
+    for crops in prepared(partial(exposed_crops, exposures=1, seed=seed), list_pairs(folder)[:knees], workers):
+        crop = torch.from_numpy(crops)[:, None]
         views.append(((encoder.autoencoder_view(crop)[0] + 1) * 127.5).round().to(torch.uint8))
     return torch.stack(views)
 

@@ -44,7 +44,8 @@ def load_checkpoint(
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}
         progress = json.loads(metadata["progress"])
         network.load_state_dict(_with_prefix(tensors, "network."))
-        average.shadow_params = list(_with_prefix(tensors, "average.").values())
+        shadows = _with_prefix(tensors, "average.").values()
+        average.shadow_params = [s.to(p.device) for s, p in zip(shadows, network.parameters(), strict=True)]
         average.optimization_step = int(metadata["average_steps"])
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in _with_prefix(tensors, "optimiser.").items():

@@ -23,6 +23,7 @@ from torch.nn import functional
 from ..conditions.koa_classifier import KneeGradeNetwork, grade_probabilities
 from ..conditions.koa_probabilities import GRADES
 from ..shipped_weights import read_weights, write_json, write_weights
+from .averaged_training import learning_rate_factor
 from .checkpoint import load_checkpoint, save_checkpoint
 from .film_variation import FilmVariation, vary_appearance, vary_pose
 from .grade_agreement import grade_agreement
@@ -168,13 +169,6 @@ def learning_rate(cycles: list[dict[str, Any]], epoch: int, step: int, steps_per
             return cycle["learning_rate"] * learning_rate_factor(epoch * steps_per_epoch + step, warm_up, total)
         epoch -= cycle["epochs"]
     raise ValueError("the epoch lies beyond the last cycle")
-
-
-def learning_rate_factor(step: int, warm_up: int, total: int) -> float:
-    """Linear warm-up over ``warm_up`` steps, then a half cosine to zero at ``total``."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, total - warm_up))))
 
 
 def predict(network: nn.Module, films: GradedRadiographs, temperature: float = 1.0, batch: int = 64) -> np.ndarray:

@@ -7,6 +7,7 @@ tokens, dropped at random as in Zero-123 (A19). Every slice of a knee shares its
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from diffusers.training_utils import EMAModel, compute_snr
+from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
 from ..diffusion.radiograph_conditions import RadiographConditions
@@ -24,8 +25,7 @@ from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
-from .checkpoint import load_checkpoint, save_checkpoint
-from .classifier import learning_rate_factor
+from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import take_over
 from .model_assembly import assemble_model
 from .pair_data import KneeLatents, encode_pairs, soft_grades
@@ -54,12 +54,14 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         method may share; null for ``output``), preset,
         changes (of the preset's components), initial (a model folder or the output of an earlier training, whose
         tensors are taken over where they fit, see initial_weights; null for none), variants (how many bent versions of
-        each knee), bend_mm (see film_frame), steps, knees_per_batch, depths_per_knee, exposures, noise_emphasis (1
-        draws all steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), learning_rate,
-        warm_up_steps, weight_decay, ema_decay, min_snr_gamma (0 = off), precision, device, threads, seed, log_every,
-        save_every, knees (limit, null for all).
+        each knee), bend_mm (see film_frame), knees (limit, null for all), exposures, workers (processes that make the
+        knees ready for encoding, 0 for none), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay,
+        ema_decay, save_every (see AveragedTraining), knees_per_batch, depths_per_knee, noise_emphasis (1 draws all
+        steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), min_snr_gamma (0 = off),
+        precision, compile, device, threads, seed, log_every.
 
-    Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights.
+    Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights, and
+    the "step" that these are of. A run that ``minutes`` ended returns {"step", "steps"}.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
@@ -74,6 +76,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         earlier = Path(config["initial"])
         taken = take_over(network.unet, earlier / "unet") + take_over(encoder, earlier / "radiograph_encoder")
         print(f"{taken} of {len(network.state_dict())} tensors taken over from {earlier.name}", flush=True)
+    training = AveragedTraining(network, config, output, resume=resume)
     probe = torch.zeros(8, parts["unet"].config.in_channels, 32, 32, device=device)
     probe = probe.to(memory_format=torch.channels_last)
     uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
@@ -83,75 +86,79 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     encode = partial(encode_once, vae=vae, encoder=encoder, config=config, cast=cast, device=device)
     latents = Path(config.get("latents") or output)
     latents.mkdir(parents=True, exist_ok=True)
-    held_out = encode(Path(config["held_out"]), latents / "latents-held_out.safetensors", variant=None)
+    held_out = encode(Path(config["held_out"]), latents / "latents-held_out.safetensors", variant=None).to(device)
     variants = [
         encode(Path(config["data"]), latents / f"latents-{v}.safetensors", variant=v)
         for v in range(config.get("variants", 1))
     ]
-    knees = KneeLatents.joined(variants)
+    knees = KneeLatents.joined(variants).to(device)
     del variants
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
-    average = EMAModel(network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
-    state = {"step": 0}
-    checkpoint = output / "checkpoint.safetensors"
-    if resume and checkpoint.exists():
-        state = load_checkpoint(checkpoint, network, average, optimiser)
+    if config.get("compile"):
+        network.unet.compile()
+    loss_of = partial(
+        denoising_loss, network, scheduler=scheduler, scaled=latent_scaling(vae.config, device), config=config
+    )
 
     with TrainingLog(output, config["log_every"]) as log:
-        for step in range(state["step"], config["steps"]):
-            generator = torch.Generator().manual_seed(config["seed"] * 1_000_003 + step)
-            rate = config["learning_rate"] * learning_rate_factor(step, config["warm_up_steps"], config["steps"])
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+        for step in training.steps():
             with cast():
-                loss = denoising_loss(network, knees, scheduler, vae.config, config, generator, device)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            average.step(network.parameters())
-            log.loss(step + 1, loss.item())
-            if (step + 1) % config["save_every"] == 0 or step + 1 == config["steps"]:
-                save_checkpoint(checkpoint, network, average, optimiser, {"step": step + 1})
-                average.store(network.parameters())
-                average.copy_to(network.parameters())
-                metrics = _held_out_loss(network, held_out, scheduler, vae.config, config, cast, device)
-                log.scalars(step + 1, metrics)
-                log.picture(step + 1, "held-out", sampled_sheet(network, vae, scheduler, held_out, cast, device))
-                _write(network, scheduler, output, {"step": step + 1, **metrics})
-                average.restore(network.parameters())
+                loss = loss_of(knees, generator=step_generator(config["seed"], step, device))
+            training.descend(loss)
+            log.loss(step + 1, loss)
+            if training.due:
+                with training.averaged():
+                    metrics = _held_out_losses(network, loss_of, held_out, cast)
+                    log.scalars(step + 1, metrics)
+                    log.picture(step + 1, "held-out", sampled_sheet(network, vae, scheduler, held_out, cast, device))
+                    if training.note(metrics["held_out_loss"]):
+                        _write(network, scheduler, output, {"step": step + 1, **metrics})
+                training.save()
                 print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
+    if not training.finished:
+        return training.pause()
+    # Measured and written once more, since a run may have been killed between its last checkpoint and this line.
+    metrics = {"step": training.take_result(), **_held_out_losses(network, loss_of, held_out, cast)}
+    _write(network, scheduler, output, metrics)
     assemble_model(Path(config["autoencoder"]), output, output / "model", config)
-    return json.loads((output / "diffusion_metrics.json").read_text())
+    return metrics
+
+
+def latent_scaling(config: Mapping[str, Any], device: torch.device) -> Callable[[Tensor], Tensor]:
+    """``scaled_latents`` with means and deviations laid out on ``device`` once, so that a step copies nothing there."""
+    if not config.get("latents_mean"):
+        return partial(scaled_latents, config)
+    mean, deviation = (torch.tensor(config[n], device=device)[:, None, None] for n in ("latents_mean", "latents_std"))
+    return lambda latents: (latents - mean) / deviation * config["scaling_factor"]
 
 
 def denoising_loss(
-    network: Denoiser, knees: KneeLatents, scheduler: Any, scaling: Any, config: dict[str, Any],
-    generator: torch.Generator, device: torch.device, *, dropout: bool = True, film_shift: int = 0,
+    network: Denoiser, knees: KneeLatents, *, scheduler: Any, scaled: Callable[[Tensor], Tensor],
+    config: dict[str, Any], generator: torch.Generator | None, dropout: bool = True, film_shift: int = 0,
 ) -> Tensor:  # fmt: skip
     """Mean weighted squared error of the prediction over a random batch of knees and depths (eq. 15).
 
+    Everything is drawn by ``generator`` and computed on the device that the knees lie on, without waiting for it.
     ``film_shift`` gives every knee the film and conditions of the knee that many places on (a control).
     """
-    k, d = config["knees_per_batch"], config["depths_per_knee"]
-    knee = torch.randint(len(knees), (k,), generator=generator)
-    exposure = torch.randint(knees.crops.shape[1], (k,), generator=generator)
-    depth = torch.randint(knees.mean.shape[1], (k, d), generator=generator)
+    k, d, device = config["knees_per_batch"], config["depths_per_knee"], knees.mean.device
+    drawn = {"generator": generator, "device": device}
+    knee = torch.randint(len(knees), (k,), **drawn)
+    exposure = torch.randint(knees.crops.shape[1], (k,), **drawn)
+    depth = torch.randint(knees.mean.shape[1], (k, d), **drawn)
     rows, slices = knee.repeat_interleave(d), depth.reshape(-1)
-    posterior = knees.mean[rows, slices].float(), knees.deviation[rows, slices].float()
-    z = posterior[0] + posterior[1][..., None, None] * torch.randn(posterior[0].shape, generator=generator)
-    z = scaled_latents(scaling, z)
-    noise = torch.randn(z.shape, generator=generator)
-    share = torch.rand(k * d, generator=generator) ** (1 / config.get("noise_emphasis", 1.0))
+    mean, deviation = knees.mean[rows, slices].float(), knees.deviation[rows, slices].float()
+    z = scaled(mean + deviation[..., None, None] * torch.randn(mean.shape, **drawn))
+    noise = torch.randn(z.shape, **drawn)
+    share = torch.rand(k * d, **drawn) ** (1 / config.get("noise_emphasis", 1.0))
     t = (share * scheduler.config.num_train_timesteps).long()
     noisy = scheduler.add_noise(z, noise, t)
     target = training_target(scheduler, z, noise, t)
 
     knee = (knee + film_shift) % len(knees)
     crops = knees.crops[knee, exposure][:, None].float() / 127.5 - 1
-    latent = knees.radiograph_latents[knee, exposure].float().to(device)
-    latent, token = network.encoder.trained_conditions(latent, crops.to(device, memory_format=torch.channels_last))
+    latent = knees.radiograph_latents[knee, exposure].float()
+    latent, token = network.encoder.trained_conditions(latent, crops.to(memory_format=torch.channels_last))
     latent = latent.repeat_interleave(d, 0)
     conditions = {
         "p": soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0),
@@ -161,17 +168,16 @@ def denoising_loss(
     if dropout:
         latent, token, conditions = drop_conditions(latent, token, conditions, generator)
     u = slices.float() / (knees.mean.shape[1] - 1) * 2 - 1
-    entering = torch.cat((noisy.to(device), latent), dim=1).to(memory_format=torch.channels_last)
-    conditions = {name: value.to(device) for name, value in conditions.items()}
-    output = network.unet(entering, t.to(device), u.to(device), conditions, token)
-    error = (output.float() - target.to(device)).square().mean(dim=(1, 2, 3))
-    return (error * _snr_weight(scheduler, t, config["min_snr_gamma"]).to(device)).mean()
+    entering = torch.cat((noisy, latent), dim=1).to(memory_format=torch.channels_last)
+    output = network.unet(entering, t, u, conditions, token)
+    error = (output.float() - target).square().mean(dim=(1, 2, 3))
+    return (error * _snr_weight(scheduler, t, config["min_snr_gamma"])).mean()
 
 
 def _snr_weight(scheduler: Any, t: Tensor, gamma: float) -> Tensor:
     """min-SNR weight of each step (Hang et al. 2023) for the scheduler's prediction type; ones when gamma is 0."""
     if not gamma:
-        return torch.ones(len(t))
+        return torch.ones(len(t), device=t.device)
     snr = compute_snr(scheduler, t)
     divisor = snr + 1 if scheduler.config.prediction_type == "v_prediction" else snr
     return snr.clamp(max=gamma) / divisor
@@ -195,6 +201,7 @@ def encode_once(
             count=config.get("knees"),
             cast=cast,
             device=device,
+            workers=config.get("workers", 0),
         )
         temporary = kept.with_name(kept.name + ".tmp")
         save_file({name: getattr(latents, name).contiguous() for name in KneeLatents.__dataclass_fields__}, temporary)
@@ -203,8 +210,8 @@ def encode_once(
 
 
 @torch.no_grad()
-def _held_out_loss(
-    network: Denoiser, knees: KneeLatents, scheduler: Any, scaling: Any, config: dict, cast: Any, device: torch.device
+def _held_out_losses(
+    network: Denoiser, loss_of: Callable[..., Tensor], knees: KneeLatents, cast: Callable[[], Any]
 ) -> dict[str, float]:
     """Loss over eight fixed batches of held-out knees, with their own films and with those of others.
 
@@ -215,12 +222,9 @@ def _held_out_loss(
     for name, shift in (("held_out_loss", 0), ("other_film_loss", 5)):
         values = []
         for index in range(8):
-            generator = torch.Generator().manual_seed(977 + index)
+            generator = torch.Generator(knees.mean.device).manual_seed(977 + index)
             with cast():
-                loss = denoising_loss(
-                    network, knees, scheduler, scaling, config, generator, device, dropout=False, film_shift=shift
-                )
-            values.append(float(loss))
+                values.append(float(loss_of(knees, generator=generator, dropout=False, film_shift=shift)))
         losses[name] = sum(values) / len(values)
     network.train()
     return losses
@@ -238,7 +242,7 @@ def sampled_sheet(
     for knee in chosen:
         crop = knees.crops[knee, :1, None].reshape(1, 1, 256, 256).float().to(device) / 127.5 - 1
         count = len(depths)
-        vectors = {"p": torch.eye(5)[knees.grades[knee]][None], "i": knees.histograms[knee, :1]}
+        vectors = {"p": torch.eye(5)[int(knees.grades[knee])][None], "i": knees.histograms[knee, :1]}
         with cast():
             latent = knees.radiograph_latents[knee, :1].float().to(device)
             latent, token = network.encoder.trained_conditions(latent, crop)

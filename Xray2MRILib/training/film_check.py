@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from ..conditions.film_check import FilmCheckNetwork, check_probabilities
 from ..shipped_weights import write_json, write_weights
+from .averaged_training import learning_rate_factor
 from .checkpoint import load_checkpoint, save_checkpoint
-from .classifier import learning_rate_factor
 from .film_bank import FilmBank, measuring_bank, training_bank
 from .film_variation import FilmVariation, vary_appearance, vary_pose
 from .graded_radiographs import from_bytes, to_bytes

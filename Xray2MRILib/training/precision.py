@@ -1,4 +1,4 @@
-"""Which arithmetic a training run uses, and how its learning rate moves."""
+"""On which device, and in which arithmetic, a training run computes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from collections.abc import Callable
 
 import torch
 
+from ..errors import InputError
+
 
 def choose_device(wish: str = "auto") -> torch.device:
-    """``wish`` or, with "auto", CUDA, then MPS, then CPU."""
+    """``wish`` or, with "auto", CUDA, then MPS, then CPU. Raises InputError for a device that this machine lacks."""
     if wish != "auto":
+        try:
+            torch.empty(0, device=wish)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"This machine has no device {wish!r} that PyTorch can use.",
+                code="bad-device",
+                hint="Give --set device=auto, or cpu.",
+            ) from error
         return torch.device(wish)
     if torch.cuda.is_available():
         return torch.device("cuda")

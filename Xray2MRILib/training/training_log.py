@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from torch import Tensor
 
 
 class TrainingLog:
@@ -39,12 +40,16 @@ class TrainingLog:
         if self._writer is not None:
             self._writer.close()
 
-    def loss(self, step: int, value: float) -> None:
-        """Count the loss of a step (from 1); every so many their mean is shown with the pace."""
-        self._losses.append(value)
+    def loss(self, step: int, value: Tensor) -> None:
+        """Count the loss of a step (from 1); every so many their mean is shown with the pace.
+
+        Only then is the device waited for.
+        """
+        self._losses.append(value.detach())
         if step % self._every:
             return
-        mean, pace = sum(self._losses) / len(self._losses), (time.monotonic() - self._since) / len(self._losses)
+        losses = [float(loss) for loss in self._losses]
+        mean, pace = sum(losses) / len(losses), (time.monotonic() - self._since) / len(losses)
         print(f"step {step} loss {mean:.4f} {pace:.2f} s/step", flush=True)
         self.scalars(step, {"loss": mean, "seconds_per_step": pace})
         self._losses, self._since = [], time.monotonic()
