@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..errors import InputError
 from ..models.autoencoder import to_autoencoder_channels, to_grey
 from ..models.presets import build_components
 from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import take_over
 from .pair_data import exposed_crops, load_volumes, prepared
-from .precision import autocast, choose_device, measured_precision
+from .precision import autocast, choose_device
 from .training_log import TrainingLog
 
 
@@ -63,7 +64,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     config
         data, held_out (folders of simulated pairs), knees (how many to hold in memory), preset, changes (of the
         preset's components), initial (folder of an earlier autoencoder whose tensors of equal shape are taken over, or
-        null), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay, ema_decay, save_every (see
+        null), trained ("all", or "decoder": E1 stays as in ``initial``, and a diffusion model of its latents goes on
+        fitting), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay, ema_decay, save_every (see
         AveragedTraining), batch_size, patch (pixels), radiograph_share (0..1 of a batch), edge_weight, kl_weight,
         grey_exponent, held_out_knees (how many are measured), precision, device, threads, workers (processes that read
         the pairs, 0 for none), compile, seed, log_every.
@@ -80,6 +82,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     vae = parts["autoencoder"].to(device, memory_format=torch.channels_last)
     if config.get("initial"):
         print(f"{take_over(vae, Path(config['initial']))} tensors taken over", flush=True)
+    kept = _frozen_encoder(vae, config) if config.get("trained", "all") != "all" else None
     training = AveragedTraining(vae, {"weight_decay": 1e-4} | config, output, resume=resume)
     workers = config.get("workers", 0)
     volumes = load_volumes(Path(config["data"]), config["knees"], workers).to(device)
@@ -88,7 +91,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     ).to(device)
     held_out = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10), workers)
     probe = torch.zeros(4, vae.config.in_channels, 64, 64, device=device).to(memory_format=torch.channels_last)
-    precision = measured_precision(config["precision"], device, lambda: vae(probe).sample)
+    precision = training.precision(lambda: vae(probe).sample)
     print(f"{len(volumes)} knees, {precision} on {device}", flush=True)
     if config.get("compile"):
         vae.encoder.compile()
@@ -120,7 +123,21 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     if not training.finished:
         return training.pause()
     training.take_result()
-    return finish(vae.eval(), held_out, output, device)
+    return finish(vae.eval(), held_out, output, device, kept)
+
+
+def _frozen_encoder(vae: torch.nn.Module, config: dict[str, Any]) -> dict[str, Any]:
+    """Leave nothing but the decoder to train; returns mean and spread of the latents that E1 was measured with."""
+    if config["trained"] != "decoder" or not config.get("initial"):
+        raise InputError(
+            f"The entry trained cannot be {config['trained']!r} here.",
+            code="bad-recipe",
+            hint="Choose all, or decoder together with an initial autoencoder.",
+        )
+    for part in (vae.encoder, vae.quant_conv):
+        part.requires_grad_(False)
+    stored = json.loads((Path(config["initial"]) / "config.json").read_text(encoding="utf-8"))
+    return {name: stored[name] for name in ("latents_mean", "latents_std")}
 
 
 def _reconstructed(vae: torch.nn.Module, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Any]:
@@ -132,12 +149,15 @@ def _reconstructed(vae: torch.nn.Module, images: Tensor, generator: torch.Genera
     return to_grey(vae.decode(posterior.sample(generator)).sample), posterior
 
 
-def finish(vae: torch.nn.Module, held_out: Tensor, output: Path, device: torch.device) -> dict[str, Any]:
-    """Measure reconstruction and latent spread on held-out volumes, store the scale, write the network."""
+def finish(
+    vae: torch.nn.Module, held_out: Tensor, output: Path, device: torch.device, kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Measure reconstruction and spread of the latents on held-out volumes, store it (or ``kept``), write the network."""
     metrics, _, latents = measured(vae, held_out, device)
     channels = latents.transpose(0, 1).flatten(1)
     mean, deviation = ([round(float(v), 6) for v in values] for values in (channels.mean(1), channels.std(1)))
-    vae.register_to_config(scaling_factor=1.0, latents_mean=mean, latents_std=deviation)
+    statistics = kept or {"latents_mean": mean, "latents_std": deviation}
+    vae.register_to_config(scaling_factor=1.0, **statistics)
     vae.save_pretrained(output / "autoencoder", safe_serialization=True)
     (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1))
     print(json.dumps(metrics), flush=True)
