@@ -24,7 +24,9 @@ def test_nothing_but_the_decoder_changes(pairs: Path, untrained_autoencoder: Pat
     before, after = load_file(untrained_autoencoder / name), load_file(tmp_path / "autoencoder" / name)
     changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
     assert changed == {"decoder", "post_quant_conv"}
-    configs = [json.loads((folder / "config.json").read_text()) for folder in (untrained_autoencoder, tmp_path / "autoencoder")]
+    configs = [
+        json.loads((folder / "config.json").read_text()) for folder in (untrained_autoencoder, tmp_path / "autoencoder")
+    ]
     for entry in ("latents_mean", "latents_std"):
         assert configs[0][entry] == configs[1][entry]
 

@@ -152,7 +152,7 @@ def _reconstructed(vae: torch.nn.Module, images: Tensor, generator: torch.Genera
 def finish(
     vae: torch.nn.Module, held_out: Tensor, output: Path, device: torch.device, kept: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Measure reconstruction and spread of the latents on held-out volumes, store it (or ``kept``), write the network."""
+    """Measure reconstruction and latents on held-out volumes, store their spread (or ``kept``), write the network."""
     metrics, _, latents = measured(vae, held_out, device)
     channels = latents.transpose(0, 1).flatten(1)
     mean, deviation = ([round(float(v), 6) for v in values] for values in (channels.mean(1), channels.std(1)))
