@@ -128,3 +128,17 @@ def test_absent_devices_are_refused() -> None:
 
     with pytest.raises(InputError, match="no device 'toaster'"):
         choose_device("toaster")
+
+
+def test_precision_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from Xray2MRILib.training import averaged_training
+
+    found = iter(["bfloat16", "float32"])
+    monkeypatch.setattr(averaged_training, "measured_precision", lambda *_: next(found))
+    pieces = []
+    for resume in (False, True):
+        pieces.append(averaged_training.AveragedTraining(line(), recipe(precision="auto"), tmp_path, resume=resume))
+        assert pieces[-1].precision(lambda: torch.zeros(1)) == "bfloat16"
+        pieces[-1].save()
+    asked = averaged_training.AveragedTraining(line(), recipe(precision="float32"), tmp_path, resume=True)
+    assert asked.precision(lambda: torch.zeros(1)) == "float32"

@@ -22,8 +22,9 @@ from torch.nn import functional
 from Xray2MRILib.conditions.koa_classifier import load_classifier
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.resources import resource_path
+from Xray2MRILib.training.averaged_training import learning_rate_factor
 from Xray2MRILib.training.checkpoint import load_checkpoint, save_checkpoint
-from Xray2MRILib.training.classifier import learning_rate, learning_rate_factor, ordinal_loss, train
+from Xray2MRILib.training.classifier import learning_rate, ordinal_loss, train
 from Xray2MRILib.training.film_variation import FilmVariation, vary_appearance, vary_pose
 from Xray2MRILib.training.grade_agreement import expected_calibration_error, grade_agreement, quadratic_kappa
 from Xray2MRILib.training.graded_radiographs import load_graded_radiographs

@@ -17,7 +17,7 @@ from ..simulation.pair_store import list_pairs, read_pair
 from ..training.averaged_training import AveragedTraining, step_generator
 from ..training.graded_radiographs import to_bytes
 from ..training.pair_data import pair_in_film_frame
-from ..training.precision import autocast, choose_device, measured_precision
+from ..training.precision import autocast, choose_device
 from ..training.training_log import TrainingLog
 from .cae_generator import WIDTHS, CaeGenerator, hybrid_loss
 from .cae_pipeline import CaePipeline
@@ -46,7 +46,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     training = AveragedTraining(network, config, output, resume=resume)
     films, volumes = _pairs_once(Path(config["data"]), output / "training", config, bent=True)
     probe = torch.zeros(2, 1, 256, 256, device=device)
-    precision = measured_precision(config["precision"], device, lambda: network.volume(probe))
+    precision = training.precision(lambda: network.volume(probe))
     cast = partial(autocast, device, precision)
     print(f"{len(films)} knees, {precision} on {device}", flush=True)
     network.train()

@@ -17,7 +17,7 @@ from ..shipped_weights import read_weights, write_json, write_weights
 from ..training.averaged_training import AveragedTraining
 from ..training.film_variation import FilmVariation, vary_appearance, vary_pose
 from ..training.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
-from ..training.precision import autocast, choose_device, measured_precision
+from ..training.precision import autocast, choose_device
 from .siamese_gap import GRADES, POOLINGS, SiameseGap
 
 
@@ -65,14 +65,14 @@ def _train_one(
     device, films = choose_device(config["device"]), splits["train"]
     network = SiameseGap(pooling, config["channels"], config["dropout"])
     network.to(device, memory_format=torch.channels_last)
-    probe = torch.zeros(8, 1, 256, 256, device=device)
-    precision = measured_precision(config["precision"], device, lambda: copy.deepcopy(network)(probe))
     batch = config["batch_size"]
     per_epoch = len(films) // batch
     if not per_epoch:
         raise ValueError(f"batch_size {batch} exceeds the {len(films)} training crops")
     steps = {"steps": config["epochs"] * per_epoch}
     training = AveragedTraining(network, config | steps, output, resume=resume, clip=5.0)
+    probe = torch.zeros(8, 1, 256, 256, device=device)
+    precision = training.precision(lambda: copy.deepcopy(network)(probe))
     progress = training.progress = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0} | training.progress
     for epoch in range(progress["epoch"], config["epochs"]):
         progress["step"] = epoch * per_epoch  # on which the rate depends

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .checkpoint import load_checkpoint, save_checkpoint
+from .precision import measured_precision
 
 KEEP = ("last", "best")
 
@@ -76,7 +77,10 @@ class AveragedTraining:
         self._ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self.network, self._config, self._clip = network, config, clip
         self._checkpoint, self._best = output / "checkpoint.safetensors", output / "best.safetensors"
-        cuda = next(network.parameters()).device.type == "cuda"  # there, few large operations instead of many small
+        self._device = next(network.parameters()).device
+        cuda = self._device.type == "cuda"  # there, few large operations instead of many small ones
+        if cuda:
+            torch.backends.cudnn.benchmark = True  # shapes are the same at every step
         self.average = EMAModel(
             network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75, foreach=cuda
         )
@@ -89,6 +93,18 @@ class AveragedTraining:
         self.progress: dict[str, Any] = {"step": 0}
         if resume and self._checkpoint.exists():
             self.progress |= load_checkpoint(self._checkpoint, network, self.average, self._optimiser)
+
+    def precision(self, trial: Callable[[], Tensor]) -> str:
+        """What the recipe says or, with "auto", what was faster in a ``trial`` forward pass: "float32", "bfloat16".
+
+        That is found once: pieces of one run must not differ because the machine was busy when one of them began.
+        """
+        wish = self._config["precision"]
+        if wish != "auto":
+            return wish
+        if "precision" not in self.progress:
+            self.progress["precision"] = measured_precision(wish, self._device, trial)
+        return self.progress["precision"]
 
     @property
     def finished(self) -> bool:

@@ -29,7 +29,7 @@ from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import take_over
 from .model_assembly import assemble_model
 from .pair_data import KneeLatents, encode_pairs, soft_grades
-from .precision import autocast, choose_device, measured_precision
+from .precision import autocast, choose_device
 from .training_log import TrainingLog
 
 
@@ -81,7 +81,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     probe = probe.to(memory_format=torch.channels_last)
     uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
     trial = partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
-    precision = measured_precision(config["precision"], device, trial)
+    precision = training.precision(trial)
     cast = partial(autocast, device, precision)
     encode = partial(encode_once, vae=vae, encoder=encoder, config=config, cast=cast, device=device)
     latents = Path(config.get("latents") or output)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -31,11 +34,16 @@ def prepared(work: Callable[[Path], Any], paths: list[Path], workers: int) -> It
         yield from map(work, paths)
         return
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
         for start in range(0, len(paths), 4 * workers):  # a few at a time, because a volume takes 13 MB
             yield from pool.map(work, paths[start : start + 4 * workers])
+
+
+def _begin_worker() -> None:
+    """One thread, and an end when the training is killed: a pool's processes would wait for work for ever."""
+    torch.set_num_threads(1)
+    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
 
 def load_volumes(folder: Path, count: int | None = None, workers: int = 0) -> Tensor:

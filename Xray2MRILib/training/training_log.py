@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -48,7 +49,7 @@ class TrainingLog:
         self._losses.append(value.detach())
         if step % self._every:
             return
-        losses = [float(loss) for loss in self._losses]
+        losses = torch.stack(self._losses).tolist()
         mean, pace = sum(losses) / len(losses), (time.monotonic() - self._since) / len(losses)
         print(f"step {step} loss {mean:.4f} {pace:.2f} s/step", flush=True)
         self.scalars(step, {"loss": mean, "seconds_per_step": pace})
