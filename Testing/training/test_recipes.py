@@ -76,3 +76,12 @@ def test_a_machine_without_the_device_is_told_so(tmp_path: Path, capsys: pytest.
         pytest.skip("this machine has the device")
     assert main(["train", "autoencoder", "--config", "compact-gpu", "-o", str(tmp_path / "run")]) == 2
     assert "has no device 'cuda'" in capsys.readouterr().err
+
+
+def test_diffusion_needs_an_autoencoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "empty").mkdir()
+    for folder in ("nowhere", "empty"):
+        words = ["--set", f"autoencoder={tmp_path / folder}", "--set", "preset=tiny", "--set", "device=cpu"]
+        assert main(["train", "diffusion", "-o", str(tmp_path / "run"), *words]) == 2
+        assert f"The folder {folder} holds no autoencoder." in capsys.readouterr().err

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.schedule import training_target
 from ..diffusion.slice_loop import denoise
+from ..errors import InputError
 from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
@@ -61,7 +62,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         precision, compile, device, threads, seed, log_every.
 
     Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights, and
-    the "step" that these are of. A run that ``minutes`` ended returns {"step", "steps"}.
+    the "step" that these are of. A run that ``minutes`` ended returns {"step", "steps"}. Raises InputError for unusable
+    pairs, autoencoder, checkpoints or entries.
     """
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
@@ -69,7 +71,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         torch.set_num_threads(config["threads"])
     device = choose_device(config["device"])
     parts = build_components(config["preset"], method=config.get("method", OURS), **config.get("changes", {}))
-    vae = AutoencoderKL.from_pretrained(config["autoencoder"]).to(device, memory_format=torch.channels_last).eval()
+    vae = _trained_autoencoder(Path(config["autoencoder"])).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
     network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
     if config.get("initial"):
@@ -122,6 +124,18 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     _write(network, scheduler, output, metrics)
     assemble_model(Path(config["autoencoder"]), output, output / "model", config)
     return metrics
+
+
+def _trained_autoencoder(folder: Path) -> AutoencoderKL:
+    """What ``train autoencoder`` wrote. Raises InputError when the folder does not hold it."""
+    try:
+        return AutoencoderKL.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The folder {folder.name} holds no autoencoder.",
+            code="bad-recipe",
+            hint="Run xray2mri train autoencoder first, and give its folder with --set autoencoder=FOLDER.",
+        ) from error
 
 
 def latent_scaling(config: Mapping[str, Any], device: torch.device) -> Callable[[Tensor], Tensor]:
