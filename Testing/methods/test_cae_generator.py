@@ -124,3 +124,16 @@ def test_a_folder_that_was_altered_is_refused(tmp_path: Path) -> None:
     weights.write_bytes(content)
     with pytest.raises(ProcessingError, match="checksum"):
         CaePipeline.from_pretrained(tmp_path / "model", device="cpu")
+
+
+def test_half_precision_on_a_processor() -> None:
+    """Resizing with antialiasing has no bfloat16 form there, which once stopped a training at its start."""
+    torch.manual_seed(0)
+    network = CaeGenerator(width=1, slices=3, size=64).eval()
+    film = torch.rand(2, 1, 256, 256) * 2 - 1
+    with torch.no_grad():
+        exact = network.volume(film)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = network.volume(film)
+    assert rounded.shape == (2, 3, 64, 64)
+    assert torch.allclose(rounded.float(), exact, atol=0.05)

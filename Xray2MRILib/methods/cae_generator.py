@@ -86,9 +86,8 @@ class CaeGenerator(ModelMixin, ConfigMixin):
 
     def _volume(self, code: Tensor) -> Tensor:
         size = self.config.size
-        return functional.interpolate(
-            self.volume_generator(code), (size, size), mode="bilinear", align_corners=False, antialias=True
-        )
+        pictures = self.volume_generator(code).float()  # on a CPU nothing is antialiased in bfloat16
+        return functional.interpolate(pictures, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
     @staticmethod
     def film_as_seen(film: Tensor) -> Tensor:
