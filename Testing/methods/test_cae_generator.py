@@ -128,6 +128,8 @@ def test_a_folder_that_was_altered_is_refused(tmp_path: Path) -> None:
 
 def test_half_precision_on_a_processor() -> None:
     """Resizing with antialiasing has no bfloat16 form there, which once stopped a training at its start."""
+    from Xray2MRILib.methods.cae_generator import CaeGenerator
+
     torch.manual_seed(0)
     network = CaeGenerator(width=1, slices=3, size=64).eval()
     film = torch.rand(2, 1, 256, 256) * 2 - 1
