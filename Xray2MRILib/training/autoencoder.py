@@ -20,9 +20,10 @@ from torch.nn import functional
 from ..errors import InputError
 from ..models.autoencoder import to_autoencoder_channels, to_grey
 from ..models.presets import build_components
+from ..simulation.pair_store import list_pairs
 from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import take_over
-from .pair_data import exposed_crops, load_volumes, prepared
+from .pair_data import exposed_crops, load_volumes, prepared, stored_volume
 from .precision import autocast, choose_device
 from .training_log import TrainingLog
 
@@ -84,12 +85,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         print(f"{take_over(vae, Path(config['initial']))} tensors taken over", flush=True)
     kept = _frozen_encoder(vae, config) if config.get("trained", "all") != "all" else None
     training = AveragedTraining(vae, {"weight_decay": 1e-4} | config, output, resume=resume)
-    workers = config.get("workers", 0)
-    volumes = load_volumes(Path(config["data"]), config["knees"], workers).to(device)
-    films = _laid_in_films(
-        Path(config["data"]), parts["radiograph_encoder"], config["knees"], config["seed"], workers
-    ).to(device)
-    held_out = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10), workers)
+    volumes, films = (pictures.to(device) for pictures in _slices_and_films(config, parts["radiograph_encoder"]))
+    held_out = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10))
     probe = torch.zeros(4, vae.config.in_channels, 64, 64, device=device).to(memory_format=torch.channels_last)
     precision = training.precision(lambda: vae(probe).sample)
     print(f"{len(volumes)} knees, {precision} on {device}", flush=True)
@@ -194,15 +191,19 @@ def measured(
     return {"psnr_db": psnr, "ssim": ssim}, sheet, torch.cat(latents)
 
 
-def _laid_in_films(folder: Path, encoder: torch.nn.Module, knees: int | None, seed: int, workers: int) -> Tensor:
-    """One exposure a knee, as E2 shows it to the autoencoder, uint8 [N, 1, 256, 256]."""
-    from ..simulation.pair_store import list_pairs
+def _slices_and_films(config: dict[str, Any], encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
+    """Slices, uint8 [N, 50, 256, 256], and a film of each knee as E2 shows it to the autoencoder, [N, 1, 256, 256]."""
+    paths = list_pairs(Path(config["data"]))[: config["knees"]]
+    volumes, views = [], []
+    for volume, crops in prepared(partial(_volume_and_crop, seed=config["seed"]), paths, config.get("workers", 0)):
+        volumes.append(torch.from_numpy(volume))
+        view = encoder.autoencoder_view(torch.from_numpy(crops)[:, None])[0]
+        views.append(((view + 1) * 127.5).round().to(torch.uint8))
+    return torch.stack(volumes), torch.stack(views)
 
-    views = []
-    for crops in prepared(partial(exposed_crops, exposures=1, seed=seed), list_pairs(folder)[:knees], workers):
-        crop = torch.from_numpy(crops)[:, None]
-        views.append(((encoder.autoencoder_view(crop)[0] + 1) * 127.5).round().to(torch.uint8))
-    return torch.stack(views)
+
+def _volume_and_crop(path: Path, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    return stored_volume(path), exposed_crops(path, 1, seed)
 
 
 def _batch(volumes: Tensor, films: Tensor, config: dict[str, Any], generator: torch.Generator) -> Tensor:

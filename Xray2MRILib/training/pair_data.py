@@ -46,13 +46,13 @@ def _begin_worker() -> None:
     Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
 
-def load_volumes(folder: Path, count: int | None = None, workers: int = 0) -> Tensor:
+def load_volumes(folder: Path, count: int | None = None) -> Tensor:
     """MR volumes of the first ``count`` pairs, uint8 [N, 50, 256, 256], posterior slice first."""
-    volumes = prepared(_stored_volume, list_pairs(folder)[:count], workers)
-    return torch.stack([torch.from_numpy(volume) for volume in volumes])
+    return torch.stack([torch.from_numpy(stored_volume(path)) for path in list_pairs(folder)[:count]])
 
 
-def _stored_volume(path: Path) -> np.ndarray:
+def stored_volume(path: Path) -> np.ndarray:
+    """MR volume of one pair, uint8 [50, 256, 256]."""
     return np.round(read_pair(path, film=False).volume * 255).astype(np.uint8)
 
 
