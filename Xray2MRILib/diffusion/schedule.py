@@ -4,7 +4,7 @@ T = 1000, betas from 0.00085 to 0.0120 evenly spaced in their square root. Retai
 last of them goes to alpha-bar at step 0, not to 1, as the base weights were sampled.
 
 In that schedule 0.5 % of the signal's power is left at the last step. Spread over a whole slice it tells a network in
-training where muscle and bone lie before it has looked at the radiograph; in use there is only noise to be read instead.
+training where muscle and bone lie before it has looked at the radiograph; in use only noise is there to be read.
 A model may therefore be trained with ``zero_terminal_snr`` (Lin et al., "Common Diffusion Noise Schedules and Sample
 Steps are Flawed", arXiv 2305.08891): the same schedule rescaled so that nothing is left, velocity prediction, and
 retained steps that begin at the last one.
