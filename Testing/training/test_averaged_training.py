@@ -142,3 +142,14 @@ def test_precision_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pieces[-1].save()
     asked = averaged_training.AveragedTraining(line(), recipe(precision="float32"), tmp_path, resume=True)
     assert asked.precision(lambda: torch.zeros(1)) == "float32"
+
+
+def test_auto_precision_avoids_what_the_device_cannot_do() -> None:
+    from Xray2MRILib.training.precision import measured_precision
+
+    def step() -> torch.Tensor:
+        if torch.is_autocast_enabled("cpu"):
+            raise NotImplementedError("not implemented for 'BFloat16'")
+        return torch.zeros(1)
+
+    assert measured_precision("auto", torch.device("cpu"), step) == "float32"
