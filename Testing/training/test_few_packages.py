@@ -87,7 +87,6 @@ def test_training_from_pairs_to_model(pairs: Path, tmp_path: Path, environment: 
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the manifest of the pairs asks for the version of SimpleITK", strict=False)
 def test_simulating_from_templates_made_elsewhere(tmp_path: Path, environment: dict[str, str]) -> None:
     """Label maps are read and registered by SimpleITK; templates made of them beforehand need it no more."""
     from Xray2MRILib.simulation.population import load_templates, shipped_label_maps

@@ -93,7 +93,7 @@ def write_manifest(folder: Path, seed: int, label_maps: dict[str, str]) -> dict[
         "made_by": {
             "xray2mri": __version__,
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+            **{name: _version(name) for name in _PACKAGES},
         },
         "count": len(entries),
         "pairs": entries,
@@ -135,3 +135,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _version(package: str) -> str | None:
+    """Version of an installed package; None for SimpleITK where templates were brought along instead of label maps."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
