@@ -51,7 +51,9 @@ class SlicerPython:
     def executePythonModule(self, module, args, blocking=True, logCallback=None, completedCallback=None):
         assert not blocking
         self.calls.append((module, args))
-        environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.packages), "PYTHONPATH": ""}
+        # without the machine's own pip settings, which may cap the releases of a package that the tests make up
+        environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull, "PIP_CONSTRAINT": "", "PIP_NO_INDEX": "1",
+                       "PIP_FIND_LINKS": str(self.packages), "PYTHONPATH": ""}  # fmt: skip
         command = [str(self.python), "-m", module, *args]
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.packages
