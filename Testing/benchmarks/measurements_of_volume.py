@@ -33,7 +33,7 @@ def volume_time(bench: Bench) -> Iterator[Measurement]:
             pipeline.scheduler,
             lambda: pipeline._encoded(picture, classify_koa(picture.numpy())),
             depths,
-            starting_noise(depths, seed=0, noise="shared"),
+            starting_noise(depths, seed=0, noise="shared", channels=pipeline.unet.config.out_channels),
             num_inference_steps=bench.steps,
         )
         return sum(1 for _ in slices)
