@@ -84,6 +84,30 @@ def walk(desk: Any, shot: Any) -> None:
     text = desk.panel.environment._text().replace(sys.executable, "PythonSlicer").replace(sys.prefix, "...")
     ui.reportEdit.setPlainText(text)
     shot("11_environment")
+    troubles(desk, shot)
+
+
+def troubles(desk: Any, shot: Any) -> None:
+    """A picture that is no knee, and a worker that dies."""
+    import numpy as np
+    from PIL import Image
+    from Xray2MRIModule.process_runner import kill_process
+
+    ui = desk.ui
+    with tempfile.TemporaryDirectory() as folder:
+        noise = np.random.default_rng(0).integers(0, 256, (300, 300), dtype=np.uint8)
+        Image.fromarray(noise).save(Path(folder) / "no_knee.png")
+        desk.load(Path(folder) / "no_knee.png")
+    only(ui, shown=("radiograph",))
+    shot("12_caution")
+    desk.load(FILMS / "0075.webp")
+    desk.quick(50, 8)
+    ui.generateButton.click()
+    desk.until(lambda: ui.progressBar.value > 300, 400)
+    kill_process(desk.logic.workerPid)
+    desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI", 60)
+    only(ui, shown=("generate",))
+    shot("13_worker_died")
 
 
 def compare(desk: Any) -> None:
