@@ -47,6 +47,7 @@ class Xray2MRI(ScriptedLoadableModule):
             "the paper. Sources of films and anatomy are named in the documentation."
         )
         slicer.app.connect("startupCompleted()", registerSamples)
+        slicer.app.connect("startupCompleted()", watchForReadScenes)
 
 
 def registerSamples():
@@ -54,6 +55,19 @@ def registerSamples():
     from Xray2MRIModule.sample_data import registerSampleData
 
     registerSampleData()
+
+
+def watchForReadScenes():
+    """Follow the reading of scenes, so that their synthetic volumes are marked though nobody opened the module."""
+    slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, onSceneRead)
+
+
+def onSceneRead(caller=None, event=None):
+    """Put "SYNTHETIC" on the views if the scene that was read holds a volume of ours; else load nothing."""
+    from Xray2MRIModule.provenance_attributes import is_synthetic
+
+    if any(is_synthetic(node) for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")):
+        slicer.util.getModuleLogic("Xray2MRI").startAnnotations()
 
 
 class Xray2MRIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
