@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -14,6 +15,10 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 MODULE = Path(__file__).resolve().parents[3] / "Xray2MRI"
 if str(MODULE) not in sys.path:
     sys.path.append(str(MODULE))
+# Triton, which torch loads, and Mesa, which draws here, both carry LLVM: in the other order the process crashes.
+# In Slicer torch never enters the process.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 pytest.importorskip("vtk", reason="vtk is not installed")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
