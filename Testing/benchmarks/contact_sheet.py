@@ -1,6 +1,6 @@
 """One row per sample radiograph: the joint crop and eight slices, in right-knee space, to be looked at.
 
-    python Testing/benchmarks/contact_sheet.py -o docs/contact_sheet.png
+    python Testing/benchmarks/contact_sheet.py -o docs/contact_sheet.webp
 """
 
 from __future__ import annotations
