@@ -68,6 +68,18 @@ def copied(saved, tmp_path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "copy"))
 
 
+def test_a_model_of_half_the_resolution_makes_whole_volumes(picture, tmp_path):
+    half = built(radiograph_encoder={"slice_size": 128})
+    half.save_pretrained(tmp_path / "half")
+    volume = Xray2MRIPipeline.from_pretrained(tmp_path / "half", device="cpu")(picture, **FAST)
+    assert volume.array.shape == (5, 256, 256)
+    spectrum = np.abs(np.fft.rfft2(volume.array[2])) ** 2  # nothing finer than what 128 pixels can hold
+    assert spectrum[:, 96:].sum() < 0.01 * spectrum[:, 1:].sum()
+    seen = []
+    half(picture, **FAST, callback=lambda event: seen.append(event.get("image")))
+    assert {image.shape for image in seen if image is not None} == {(256, 256)}
+
+
 def test_the_volume_has_geometry_and_provenance(reference):
     assert reference.array.shape == (5, 256, 256)
     assert reference.spacing == pytest.approx((0.625, 0.625, 73.5 / 4))

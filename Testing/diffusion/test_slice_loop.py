@@ -9,7 +9,13 @@ import torch
 
 from Xray2MRILib.diffusion.memory_budget import batch_size_for, bytes_per_slice, is_out_of_memory
 from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
-from Xray2MRILib.diffusion.slice_loop import predict, slice_loop, slice_loop_as_printed, starting_noise
+from Xray2MRILib.diffusion.slice_loop import (
+    in_whole_field,
+    predict,
+    slice_loop,
+    slice_loop_as_printed,
+    starting_noise,
+)
 from Xray2MRILib.errors import Cancelled, ProcessingError
 from Xray2MRILib.models.presets import build_components
 
@@ -166,3 +172,14 @@ def test_batches_fit_the_budget_and_are_even(parts):
     assert batch_size_for(unet, 50, one * 1000) == 10
     assert batch_size_for(unet, 11, one * 1000) == 6
     assert batch_size_for(unet, 50, 0) == 1
+
+
+def test_slices_of_half_the_resolution_are_enlarged_in_place():
+    """A plane keeps its values where its pixels' centres lie; slices of the whole size are left as they are."""
+    whole = torch.rand(2, 1, 256, 256)
+    assert in_whole_field(whole) is whole
+    centres = (torch.arange(128) + 0.5) * 2  # in pixels of the whole field
+    plane = (centres[:, None] + 3 * centres)[None, None] / 1000
+    fine = torch.arange(256) + 0.5
+    expected = (fine[:, None] + 3 * fine) / 1000
+    torch.testing.assert_close(in_whole_field(plane)[0, 0, 8:-8, 8:-8], expected[8:-8, 8:-8])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from Xray2MRILib.models.autoencoder import encode_images
 from Xray2MRILib.models.presets import build_components
 from Xray2MRILib.models.radiograph_encoder import (
     RadiographEncoder,
@@ -115,6 +116,26 @@ def test_features_stand_where_the_crop_is_laid_into_the_field():
     ones = network.in_field(torch.ones(1, 1, 16, 16))[0, 0]
     assert torch.equal(ones[:9], torch.zeros(9, 32))  # rows above 72 px; the crop begins at 76
     assert torch.equal(ones[10:25, 8:22], torch.ones(15, 14))
+
+
+@torch.no_grad()
+def test_at_half_the_resolution_the_same_places_are_twice_as_wide():
+    """A quarter of the latent's places, each with the features of the four that it covers; the view is averaged."""
+    changes = {"slice_size": 128}
+    torch.manual_seed(0)
+    parts = build_components("tiny", radiograph_encoder=changes)
+    encoder, vae = parts["radiograph_encoder"].eval(), parts["autoencoder"]
+    image = torch.rand(2, 1, 256, 256) * 2 - 1
+    latent = encoder.latent(vae, image)
+    assert latent.shape == (2, 4 + 8, 16, 16)
+    averaged = encoder.autoencoder_view(image).unfold(2, 2, 2).unfold(3, 2, 2).mean(dim=(4, 5))
+    torch.testing.assert_close(latent[:, :4], encode_images(vae, averaged, sample=False, scaled=False))
+    slope = torch.linspace(0, 1, 16).expand(1, 1, 16, 16)  # of a plane, the middle of two by two is their mean
+    fine, coarse = (encoder.features.in_field(slope, places)[0, 0] for places in (32, 16))
+    torch.testing.assert_close(coarse[10:12, 6:10], fine[20:24, 12:20].unfold(0, 2, 2).unfold(1, 2, 2).mean(dim=(2, 3)))
+    assert torch.equal(encoder.token(image), encoder.trained_conditions(latent[:, :4], encoder.normalised(image))[1])
+    with pytest.raises(ValueError, match="slice_size must be"):
+        build_components("tiny", radiograph_encoder={"slice_size": 100})
 
 
 @torch.no_grad()

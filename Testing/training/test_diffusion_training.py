@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from small_runs import autoencoder_recipe, diffusion_recipe, drawn_pair
 
+from Xray2MRILib.cli.train import chosen_recipe
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
@@ -54,6 +55,27 @@ def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder
     assert (tmp_path / "late" / "scheduler" / "scheduler_config.json").exists()
     sheet = Image.open(tmp_path / "late" / "samples" / "held-out-000150.png")
     assert sheet.size == (7 * 256, 3 * 256)  # a film, then three true and three generated slices, for three knees
+
+
+def test_a_model_of_half_the_resolution_learns_from_averaged_slices(
+    pairs: Path, autoencoder: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    from Xray2MRILib.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.training.diffusion import train
+
+    changes = chosen_recipe("diffusion", "compact-half")["changes"]
+    recipe = diffusion_recipe(pairs, autoencoder, changes=changes, latents=str(tmp_path / "latents"))
+    train(recipe, tmp_path / "run")
+    kept = load_file(tmp_path / "latents" / "latents-0.safetensors")
+    assert kept["mean"].shape[-2:] == kept["radiograph_latents"].shape[-2:] == (16, 16)
+    sheet = Image.open(tmp_path / "run" / "samples" / "held-out-000006.png")
+    assert sheet.size == (7 * 256, 3 * 256)
+    pipeline = Xray2MRIPipeline.from_pretrained(tmp_path / "run" / "model", device="cpu")
+    assert pipeline.radiograph_encoder.config.slice_size == 128
+    film = np.zeros((1, 256, 256), np.float32)
+    assert pipeline(film, num_slices=2, num_inference_steps=1).array.shape == (2, 256, 256)
 
 
 def test_bent_variants_of_a_knee_differ_and_keep_their_grade(pairs: Path, autoencoder: Path) -> None:

@@ -32,6 +32,13 @@ def test_a_shipped_set_by_name_and_by_path(name: str, network: str) -> None:
     assert recipe["device"] == {"compact-cpu": "cpu", "compact-gpu": "cuda"}[name]
 
 
+@pytest.mark.parametrize("network", ["diffusion", "cae"])
+def test_the_reduced_comparison_has_its_recipes(network: str) -> None:
+    recipe = chosen_recipe(network, "compact-half")
+    assert recipe.keys() == chosen_recipe(network).keys()
+    assert (recipe["preset"], recipe["variants"]) == ("compact", 1)
+
+
 def test_compact_cpu_ends_within_two_hours() -> None:
     assert sum(chosen_recipe(network, "compact-cpu")["minutes"] for network in ("autoencoder", "diffusion")) <= 120
 
@@ -46,7 +53,7 @@ def test_a_file_changes_the_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "config", "sentence"),
     [
-        ("diffusion", "paper-gpu", "There is no recipe named 'paper-gpu' for diffusion.*compact-cpu and compact-gpu"),
+        ("diffusion", "paper-gpu", "There is no recipe named 'paper-gpu' for diffusion.*compact-cpu, compact-gpu"),
         ("classifier", "compact-gpu", "There is no recipe named 'compact-gpu' for classifier"),
         ("diffusion", "missing.json", "The recipe missing.json does not exist"),
         ("diffusion", "compact-gpu/missing", "The recipe missing does not exist"),

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         metavar="FILE.json|NAME",
-        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu); what it leaves out is taken from the "
-        "default, which the shipped weights are made by",
+        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half); what it leaves out is "
+        "taken from the default, which the shipped weights are made by",
     )
     add(
         "--set",
@@ -97,7 +97,7 @@ def chosen_recipe(network: str, config: str | None = None) -> dict[str, Any]:
         raise InputError(
             f"There is no recipe named {config[:60]!r} for {network}.",
             code="bad-recipe",
-            hint=f"There is {' and '.join(sets)}, or give a file." if sets else "Give a file, or no --config.",
+            hint=f"Choose one of {', '.join(sets)}, or give a file." if sets else "Give a file, or no --config.",
         )
     changes = _read_recipe(named if is_name else path)
     unknown = sorted(set(changes) - set(recipe))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+from torch.nn import functional
 
 from ..errors import Cancelled, ProcessingError
 from ..models.autoencoder import decode_latents
@@ -22,6 +23,7 @@ from .radiograph_conditions import RadiographConditions
 from .schedule import sampler_for
 
 NOISES = ("shared", "independent")
+FIELD_PIXELS = 256  # rows and columns of a slice of any volume
 
 
 def starting_noise(depths: Sequence[float], seed: int, noise: str, channels: int = 4, size: int = 32) -> Tensor:
@@ -194,6 +196,14 @@ def slice_loop_as_printed(
 
 @torch.inference_mode()
 def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Slices [B, H, W] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
-    images = decode_latents(autoencoder, latents.to(autoencoder.dtype))
-    return ((images[:, 0].float() + 1) / 2).clamp(0, 1).cpu()
+    """Slices [B, 256, 256] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
+    images = in_whole_field(decode_latents(autoencoder, latents.to(autoencoder.dtype)).float())
+    return ((images[:, 0] + 1) / 2).clamp(0, 1).cpu()
+
+
+def in_whole_field(images: Tensor) -> Tensor:
+    """Slices [B, 1, 256, 256]: those of a model at half the resolution, [B, 1, 128, 128], enlarged bicubically."""
+    if images.shape[-1] == FIELD_PIXELS:
+        return images
+    # antialias has nothing to filter here, but brings Keys' kernel with a = -0.5, which keeps slopes as they are
+    return functional.interpolate(images, (FIELD_PIXELS, FIELD_PIXELS), mode="bicubic", antialias=True)

@@ -55,13 +55,13 @@ class RadiographFeatures(nn.Module):
         self.project = nn.Linear(8 * width, token_width)
         self.norm = nn.LayerNorm(token_width)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [B, channels, 32, 32] and tokens [B, token_grid * token_grid, token_width]."""
+    def forward(self, image: Tensor, places: int = 32) -> tuple[Tensor, Tensor]:
+        """Features [B, channels, places, places] and tokens [B, token_grid * token_grid, token_width]."""
         fine = self.fine(image)
         coarse = self.coarse(fine)
         regions = functional.adaptive_avg_pool2d(coarse, self.token_grid).flatten(2).transpose(1, 2)
         spread = functional.interpolate(self.from_coarse(coarse), scale_factor=2.0, mode="nearest")
-        return self.in_field(self.merge(self.from_fine(fine) + spread)), self.norm(self.project(regions))
+        return self.in_field(self.merge(self.from_fine(fine) + spread), places), self.norm(self.project(regions))
 
     def in_field(self, features: Tensor, places: int = 32) -> Tensor:
         """Crop features [B, C, h, w] bilinearly at the places of the field [B, C, places, places]."""

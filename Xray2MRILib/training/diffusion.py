@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.schedule import training_target
-from ..diffusion.slice_loop import denoise
+from ..diffusion.slice_loop import denoise, in_whole_field
 from ..errors import InputError
 from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
@@ -268,6 +268,7 @@ def sampled_sheet(
             )
             truth = scaled_latents(vae.config, knees.mean[knee, list(depths)].float().to(device))
             both = decode_latents(vae, torch.stack((truth, made), dim=1).flatten(0, 1).to(vae.dtype))
+            both = in_whole_field(both)
         lines.append(torch.cat((crop[0, 0].cpu(), *both[:, 0].float().cpu()), dim=1))
     network.train()
     return ((torch.cat(lines) + 1) / 2).clamp(0, 1).numpy()

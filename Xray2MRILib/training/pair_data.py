@@ -97,13 +97,13 @@ class KneeLatents:
     Attributes
     ----------
     mean
-        Posterior mean of every slice, float16 [N, 50, C, 32, 32], unscaled.
+        Posterior mean of every slice, float16 [N, 50, C, 32, 32], unscaled; 16 x 16 places at half the resolution.
     deviation
         Posterior standard deviation, averaged over each slice, float16 [N, 50, C].
     crops
         Exposures of the radiograph as the encoder normalises them, uint8 [N, E, 256, 256] (0..255 for [-1, 1]).
     radiograph_latents
-        Their latents, float16 [N, E, C, 32, 32].
+        Their latents, float16 [N, E, C, 32, 32], or with 16 x 16 places.
     histograms
         float32 [N, E, 64].
     grades
@@ -148,7 +148,7 @@ def encode_pairs(
         slices = torch.from_numpy(volume)[:, None].to(device) * 2 - 1
         crops = torch.from_numpy(crops)[:, None].to(device)
         with cast():
-            entering = to_autoencoder_channels(slices.contiguous(), vae.config.in_channels)
+            entering = to_autoencoder_channels(encoder.at_slice_size(slices).contiguous(), vae.config.in_channels)
             posterior = vae.encode(entering.to(memory_format=torch.channels_last)).latent_dist
             latent = encoder.autoencoder_latent(vae, crops)
         seen = ((encoder.normalised(crops)[:, 0] + 1) * 127.5).round().to(torch.uint8).cpu()
