@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import drawn_pair
+from drawn_pairs import drawn_pair
 
 
 @pytest.fixture(scope="session")

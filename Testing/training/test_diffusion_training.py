@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_pairs import drawn_pair
 from PIL import Image
-from small_runs import autoencoder_recipe, diffusion_recipe, drawn_pair
+from small_runs import autoencoder_recipe, diffusion_recipe
 
 from Xray2MRILib.cli.train import chosen_recipe
 from Xray2MRILib.errors import InputError
