@@ -86,7 +86,7 @@ def test_the_volume_has_geometry_and_provenance(reference):
     assert reference.array.std() > 0.01
     sampling = reference.provenance["sampling"]
     assert sampling == {
-        "num_slices": 5, "steps": 2, "seed": 0, "sampler": "ddim", "noise": "shared", "guidance_scale": 1.0
+        "num_slices": 5, "steps": 2, "seed": 0, "sampler": "ddim", "noise": "drifting", "guidance_scale": 1.0
     }  # fmt: skip
     assert reference.provenance["koa"] == {"values": [0, 0, 1, 0, 0], "source": "reader"}
     assert reference.provenance["run"]["device"] == "cpu"
@@ -130,7 +130,7 @@ def test_a_left_knee_is_the_mirror_image(pipeline, picture, reference):
     assert all(np.array_equal(shown[index], left.array[index]) for index in range(5))
 
 
-@pytest.mark.parametrize("noise", ["shared", "independent"])
+@pytest.mark.parametrize("noise", ["drifting", "shared", "independent"])
 def test_densify_computes_only_the_new_depths_and_equals_direct_generation(pipeline, picture, noise):
     coarse = pipeline(picture, noise=noise, **FAST)
     events = []

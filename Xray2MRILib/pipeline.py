@@ -26,7 +26,8 @@ from .diffusion.radiograph_conditions import (
 )
 from .diffusion.sampling_choices import SamplingChoices, check_integer, chosen_seed
 from .diffusion.schedule import check_schedule
-from .diffusion.slice_loop import slice_loop, starting_noise
+from .diffusion.slice_loop import slice_loop
+from .diffusion.starting_noise import starting_noise
 from .errors import InputError, ProcessingError
 from .models.conditional_unet import Xray2MRIUNet
 from .models.model_folder import load_components, locate_model, read_card, verify_model, write_model
@@ -132,7 +133,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         generator: torch.Generator | None = None,
         guidance_scale: float = 1.0,
         sampler: str = "ddim",
-        noise: str = "shared",
+        noise: str = "drifting",
         batch_size: int | None = None,
         callback: Callback | None = None,
         should_cancel: Callable[[], bool] | None = None,
@@ -157,7 +158,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         sampler
             ``ddim`` (eq. 16) or ``dpm`` (DPM-Solver++, good with few steps).
         noise
-            ``shared`` by all depths (A17) or ``independent``.
+            ``drifting`` along the depth, ``shared`` by all depths as printed (A17), or ``independent``.
         batch_size
             Slices denoised together; None chooses by free memory. Halved when memory runs out.
         callback

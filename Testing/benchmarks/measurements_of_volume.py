@@ -10,7 +10,8 @@ from measurement import Bench, Measurement
 
 from Xray2MRILib.conditions.koa_classifier import classify_koa
 from Xray2MRILib.diffusion.radiograph_conditions import prepared_picture
-from Xray2MRILib.diffusion.slice_loop import slice_loop_as_printed, starting_noise
+from Xray2MRILib.diffusion.slice_loop import slice_loop_as_printed
+from Xray2MRILib.diffusion.starting_noise import starting_noise
 from Xray2MRILib.volume.geometry import depth_positions
 
 

@@ -14,8 +14,8 @@ from Xray2MRILib.diffusion.slice_loop import (
     predict,
     slice_loop,
     slice_loop_as_printed,
-    starting_noise,
 )
+from Xray2MRILib.diffusion.starting_noise import NOISES, starting_noise
 from Xray2MRILib.errors import Cancelled, ProcessingError
 from Xray2MRILib.models.presets import build_components
 
@@ -51,7 +51,7 @@ def volume(parts, conditions, noise="shared", depths=DEPTHS, **options):
     return slices
 
 
-@pytest.mark.parametrize("noise", ["shared", "independent"])
+@pytest.mark.parametrize("noise", NOISES)
 def test_the_batch_size_changes_nothing_but_rounding(parts, conditions, noise):
     reference = volume(parts, conditions, noise, batch_size=1)
     assert reference.std() > 0.01
@@ -69,20 +69,6 @@ def test_equals_the_loop_as_printed(parts, conditions):
         starting_noise(DEPTHS, 7, "shared"), num_inference_steps=3,
     )  # fmt: skip
     assert torch.allclose(volume(parts, conditions), torch.stack(list(printed)), atol=1e-5)
-
-
-def test_shared_noise_is_one_and_independent_noise_belongs_to_the_depth():
-    shared = starting_noise(DEPTHS, 3, "shared")
-    assert torch.equal(shared[0], shared[4])
-    independent = starting_noise(DEPTHS, 3, "independent")
-    assert not torch.equal(independent[0], independent[1])
-    assert torch.equal(starting_noise([0.25], 3, "independent")[0], independent[3])
-    assert torch.equal(starting_noise([0.25 + 1e-12], 3, "independent")[0], independent[3])
-    assert not torch.equal(starting_noise([0.25], 4, "independent")[0], independent[3])
-    assert abs(float(independent.mean())) < 0.05
-    assert float(independent.std()) == pytest.approx(1, abs=0.05)
-    with pytest.raises(ValueError, match="shared, independent"):
-        starting_noise(DEPTHS, 3, "white")
 
 
 @torch.no_grad()

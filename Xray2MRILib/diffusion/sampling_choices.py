@@ -11,7 +11,7 @@ import torch
 
 from ..errors import InputError
 from .schedule import SAMPLERS, TRAIN_TIMESTEPS
-from .slice_loop import NOISES
+from .starting_noise import NOISES
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -22,30 +21,7 @@ from .memory_budget import is_out_of_memory, release_cached_memory
 from .radiograph_conditions import RadiographConditions
 from .schedule import sampler_for
 
-NOISES = ("shared", "independent")
 FIELD_PIXELS = 256  # rows and columns of a slice of any volume
-
-
-def starting_noise(depths: Sequence[float], seed: int, noise: str, channels: int = 4, size: int = 32) -> Tensor:
-    """z_T [S, channels, size, size], float32 on the CPU so that every device starts alike.
-
-    ``shared`` is one noise for all depths, which ties neighbouring slices together (A17); ``independent`` seeds each
-    depth by itself, so that a depth keeps its noise whichever others are asked for. Raises ValueError for another word.
-    """
-    if noise == "shared":
-        one = torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(seed))
-        return one.expand(len(depths), -1, -1, -1)
-    if noise == "independent":
-        return torch.stack(
-            [torch.randn(channels, size, size, generator=_depth_generator(seed, depth)) for depth in depths]
-        )
-    raise ValueError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
-
-
-def _depth_generator(seed: int, depth: float) -> torch.Generator:
-    micro_depth = round((depth + 1) * 1e6)
-    mixed = np.random.SeedSequence([seed, micro_depth]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
 
 
 def predict(
