@@ -169,3 +169,4 @@ def test_slices_of_half_the_resolution_are_enlarged_in_place():
     fine = torch.arange(256) + 0.5
     expected = (fine[:, None] + 3 * fine) / 1000
     torch.testing.assert_close(in_whole_field(plane)[0, 0, 8:-8, 8:-8], expected[8:-8, 8:-8])
+    assert in_whole_field(plane.bfloat16()).shape == (1, 1, 256, 256)  # what a decoder under autocast gives

@@ -173,13 +173,14 @@ def slice_loop_as_printed(
 @torch.inference_mode()
 def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
     """Slices [B, 256, 256] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
-    images = in_whole_field(decode_latents(autoencoder, latents.to(autoencoder.dtype)).float())
-    return ((images[:, 0] + 1) / 2).clamp(0, 1).cpu()
+    images = in_whole_field(decode_latents(autoencoder, latents.to(autoencoder.dtype)))
+    return ((images[:, 0].float() + 1) / 2).clamp(0, 1).cpu()
 
 
 def in_whole_field(images: Tensor) -> Tensor:
     """Slices [B, 1, 256, 256]: those of a model at half the resolution, [B, 1, 128, 128], enlarged bicubically."""
     if images.shape[-1] == FIELD_PIXELS:
         return images
-    # antialias has nothing to filter here, but brings Keys' kernel with a = -0.5, which keeps slopes as they are
-    return functional.interpolate(images, (FIELD_PIXELS, FIELD_PIXELS), mode="bicubic", antialias=True)
+    # antialias has nothing to filter here, but brings Keys' kernel with a = -0.5, which keeps slopes as they are; it
+    # exists for float32 alone on a CPU
+    return functional.interpolate(images.float(), (FIELD_PIXELS, FIELD_PIXELS), mode="bicubic", antialias=True)
