@@ -86,7 +86,7 @@ def test_the_volume_has_geometry_and_provenance(reference):
     assert reference.array.std() > 0.01
     sampling = reference.provenance["sampling"]
     assert sampling == {
-        "num_slices": 5, "steps": 2, "seed": 0, "sampler": "ddim", "noise": "drifting", "guidance_scale": 1.0
+        "num_slices": 5, "steps": 2, "seed": 0, "sampler": "ddim", "noise": "shared", "guidance_scale": 1.0
     }  # fmt: skip
     assert reference.provenance["koa"] == {"values": [0, 0, 1, 0, 0], "source": "reader"}
     assert reference.provenance["run"]["device"] == "cpu"

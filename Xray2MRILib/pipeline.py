@@ -133,7 +133,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         generator: torch.Generator | None = None,
         guidance_scale: float = 1.0,
         sampler: str = "ddim",
-        noise: str = "drifting",
+        noise: str = "shared",
         batch_size: int | None = None,
         callback: Callback | None = None,
         should_cancel: Callable[[], bool] | None = None,
@@ -158,7 +158,8 @@ class Xray2MRIPipeline(DiffusionPipeline):
         sampler
             ``ddim`` (eq. 16) or ``dpm`` (DPM-Solver++, good with few steps).
         noise
-            ``drifting`` along the depth, ``shared`` by all depths as printed (A17), or ``independent``.
+            ``shared`` by all depths (A17), ``drifting`` along the depth or ``independent``
+            (diffusion.starting_noise).
         batch_size
             Slices denoised together; None chooses by free memory. Halved when memory runs out.
         callback

@@ -1,8 +1,9 @@
 """z_T of every depth: one noise for all as the paper has it, one that drifts along the depth, or one for each.
 
-Algorithm 2 draws one noise before its loop. The knees that come of it are too alike from slice to slice: what the noise
-decides is drawn into all fifty slices at the same place. Under a noise that becomes another one every 5 mm the shipped
-model's slices are as alike as those of the knees it learnt from, at every distance from one to ten slices.
+Algorithm 2 draws one noise before its loop. What the noise decides is then drawn into all slices at the same place, and
+neighbouring slices are more alike than those of a knee. Under a noise that drifts they are less so, and the outline of
+the leg moves as much from slice to slice as in a knee, but less steadily (docs/readings-and-departures.md): neither is
+the better one in all respects.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from torch import Tensor
 
 from ..volume.geometry import EXTENT_MM
 
-NOISES = ("drifting", "shared", "independent")
-DRIFT_MM = 5.0
+NOISES = ("shared", "drifting", "independent")
+DRIFT_MM = 10.0
 
 
 def starting_noise(depths: Sequence[float], seed: int, noise: str, channels: int = 4, size: int = 32) -> Tensor:
@@ -28,10 +29,10 @@ def starting_noise(depths: Sequence[float], seed: int, noise: str, channels: int
     depths
         u in [-1, 1].
     noise
-        ``drifting``: independent noises stand every DRIFT_MM along the depth, and between two of them lies a quarter
-        turn from one to the other, which keeps the variance at 1. Two depths d mm apart between the same two noises
-        correlate by cos(pi / 2 * d / DRIFT_MM); from 2 * DRIFT_MM on they do not. ``shared``: one noise for all
-        depths, as printed (A17).
+        ``shared``: one noise for all depths, as printed (A17). ``drifting``: independent noises stand every DRIFT_MM
+        along the depth, and between two of them lies a quarter turn from one to the other, which keeps the variance at
+        1. Two depths d mm apart between the same two noises correlate by cos(pi / 2 * d / DRIFT_MM); from 2 * DRIFT_MM
+        on they do not.
         ``independent``: each depth has its own.
 
     A depth keeps its noise whichever others are asked for. Raises ValueError for another word.
