@@ -82,6 +82,20 @@ def test_severity_runs_from_the_film_itself_to_the_whole_code() -> None:
     assert severities(2, 3) == [0, 0.25, 0.5]
 
 
+def test_towards_another_film_its_own_code_is_followed() -> None:
+    from Xray2MRILib.methods.morphing import MorphingModel, warp
+
+    torch.manual_seed(0)
+    model = MorphingModel().eval()
+    torch.nn.init.normal_(model.registration.flow.weight, std=0.5)
+    film, other, third = (torch.rand(1, 1, 128, 128) * 2 - 1 for _ in range(3))
+    with torch.no_grad():
+        expected = warp(film, model.registration(film, model.diffusion(torch.cat((film, other, other), 1), 0).sample))
+    assert torch.allclose(model.progressed(film, 1.0, other), expected, atol=1e-4)
+    assert torch.allclose(model.progressed(film, 0.0, other), film, atol=1e-5)
+    assert not torch.allclose(model.progressed(film, 1.0, third), expected, atol=1e-2)
+
+
 def test_displacements_keep_their_size_at_another_resolution() -> None:
     from Xray2MRILib.methods.morphing import MorphingModel
 
@@ -146,6 +160,15 @@ def test_from_training_to_a_series_of_films_and_volumes(
     assert "not for diagnosis" in Image.open(series / "film-02.png").text["Description"]
     side_car = json.loads((series / "volume-01.json").read_text())
     assert side_car["radiograph"]["morphing"]["severity"] == 0.5
+    later = ["progress", str(knee_film), "--morphing-model", str(tmp_path / "run" / "model"), "--towards"]
+    assert main([*later, str(knee_film), "-o", str(tmp_path / "visits"), "--json", "--frames", "2"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["correlation_with_target"]["film"] > 0.95  # it is the same film
+    assert record["warnings"] == []
+    assert "to_grade" not in record
+    assert main([*later, str(tmp_path / "none.png"), "-o", str(tmp_path / "missing")]) == 2
+    assert "none.png" in capsys.readouterr().err
+    assert not (tmp_path / "missing").exists()
     assert main([*command, "-o", str(series)]) == 2  # never over an earlier series
     assert "not empty" in capsys.readouterr().err
     assert main([*command, "-o", str(tmp_path / "other"), "--to", "7"]) == 2

@@ -1,4 +1,4 @@
-"""``xray2mri progress``: a series of films from a healthy knee to a diseased one, each with a volume if wanted."""
+"""``xray2mri progress``: a series of films from a healthy knee to a diseased one, or from one film to another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation_settings import DEVICES
+from ..generation_settings import DEVICES, GenerationSettings
 from .film_arguments import DEFAULTS, add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
 from .terminal import Terminal
 
@@ -23,7 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="weights that xray2mri train morphing wrote (its folder model); none are shipped",
     )
-    add("--to", type=int, default=4, metavar="G", help="grade of the last frame, 1 to 4 (default: %(default)s)")
+    aim = parser.add_mutually_exclusive_group()
+    aim.add_argument(
+        "--to", type=int, default=4, metavar="G", help="grade of the last frame, 1 to 4 (default: %(default)s)"
+    )
+    aim.add_argument(
+        "--towards", metavar="FILM", type=Path,
+        help="film that the series leads to, e.g. the same knee's at a later visit",
+    )  # fmt: skip
     add("--frames", type=int, default=8, metavar="N", help="number of films, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every film")
     add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
@@ -47,9 +54,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     knee = prepare_knee(read_radiograph(options.radiograph), settings)
     terminal.warn(knee.warnings)
+    towards = None
+    if options.towards is not None:  # rectangle and number of the knee speak of the first film
+        aimed = prepare_knee(read_radiograph(options.towards), GenerationSettings(side=knee.prepared.side))
+        terminal.warn(aimed.warnings)
+        towards = aimed.prepared
     record = write_film_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,
-        settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
+        towards=towards, settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
             {"stage": "volume" if options.volumes else "film", "step": done, "of": of, "fraction": done / of,
              "eta_s": None}
         ),

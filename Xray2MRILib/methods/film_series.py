@@ -18,7 +18,7 @@ from ..radiograph.preparation import PreparedRadiograph
 from ..shipped_weights import WEIGHTS_FILE, verify_weights, write_json
 from ..volume.provenance import notice, plain
 from ..volume.writing import write_volume
-from .morphing import load_morphing_model
+from .morphing import load_morphing_model, local_correlation
 
 RECORD_FILE = "series.json"
 STRIP_FILE = "series.png"
@@ -34,9 +34,14 @@ def severities(to_grade: int, frames: int) -> list[float]:
 
 def write_film_series(
     prepared: PreparedRadiograph, morphing_model: Path, folder: Path, *, to_grade: int = 4, frames: int = 8,
-    settings: GenerationSettings | None = None, on_frame: Callable[[int, int], None] = lambda done, of: None,
+    towards: PreparedRadiograph | None = None, settings: GenerationSettings | None = None,
+    on_frame: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write film-00.png ..., series.png and series.json to a new folder; with ``settings`` volume-00.nrrd ... too.
+
+    With ``towards``, another film such as the same knee's at a later visit, the series leads there and ``to_grade`` is
+    not heeded; the record then says how alike both films are before and after (``correlation_with_target``, the mean
+    squared local correlation that training raises).
 
     Returns the record of series.json: ``frames`` (film, severity, kl_probabilities, volume), ``warnings``, ``notice``.
     The classifier's grades are there to be checked: nothing in the training demands that they rise. Raises InputError
@@ -46,12 +51,15 @@ def write_film_series(
     digest = verify_weights(morphing_model)[WEIGHTS_FILE]
     pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device)
     film = torch.as_tensor(prepared.image)[None]
+    target = None if towards is None else torch.as_tensor(towards.image)[None]
+    if towards is not None:
+        to_grade = SEVERE_GRADE
     shown, rows = [], []
     per_frame = 100_000 + (0 if settings is None else settings.slices * 256 * 256 * 2)
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
-            image = model.progressed(film, severity)[0].clamp(-1, 1).numpy()
+            image = model.progressed(film, severity, target)[0].clamp(-1, 1).numpy()
             koa = classify_koa(image)
             row = {
                 "film": f"film-{index:02d}.png", "severity": round(severity, 4), "kl_probabilities": list(koa.values),
@@ -71,21 +79,30 @@ def write_film_series(
                 write_volume(volume, draft / row["volume"])
             rows.append(row)
         on_frame(frames, frames)
+        aim = {"to_grade": to_grade}
+        if target is not None:
+            aim = _likeness(film, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]
         record = plain(
             {
                 "notice": FILM_NOTICE if settings is None else f"{FILM_NOTICE} {notice()}",
-                "to_grade": to_grade,
+                **aim,
                 "morphing_weights_sha256": digest,
                 "side": prepared.side,
                 "frames": rows,
                 "expected_grade": [round(value, 3) for value in expected],
-                "warnings": _warnings(expected),
+                "warnings": _warnings(expected) if target is None else [],
             }
         )
         write_json(draft / RECORD_FILE, record)
         _write_strip(shown, rows, draft / STRIP_FILE)
     return record
+
+
+def _likeness(film: torch.Tensor, bent: torch.Tensor, target: torch.Tensor) -> dict[str, dict[str, float]]:
+    """How alike the film and the last frame are to the film that the series leads to."""
+    alike = [float(local_correlation((picture + 1) / 2, (target + 1) / 2)) for picture in (film, bent)]
+    return {"correlation_with_target": {"film": round(alike[0], 4), "last_frame": round(alike[1], 4)}}
 
 
 def _warnings(expected: list[float]) -> list[str]:

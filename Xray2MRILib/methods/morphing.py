@@ -99,13 +99,26 @@ class MorphingModel(nn.Module):
         return bent - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
 
     @torch.no_grad()
-    def progressed(self, film: Tensor, severity: float) -> Tensor:
-        """A film [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 to 1, at its own resolution."""
-        small = functional.interpolate(film, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
-        moved = self.displacement(small, CODE_SHARE * self.mean_code.expand(len(film), -1, -1, -1), severity)
+    def progressed(self, film: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
+        """A film [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 to 1, at its own resolution.
+
+        Severity 1 is the film bent towards the film ``towards`` [B, 1, h, w], whose code it follows; without one, the
+        mean code of the training pairs stands in.
+        """
+        small = _at_model_size(film)
+        if towards is None:
+            code = CODE_SHARE * self.mean_code.expand(len(film), -1, -1, -1)
+        else:
+            severe = _at_model_size(towards)
+            code = self.code(small, severe, severe, 0)
+        moved = self.displacement(small, code, severity)
         scale = moved.new_tensor((film.shape[-1] / SIZE, film.shape[-2] / SIZE))[:, None, None]
         moved = functional.interpolate(moved, film.shape[-2:], mode="bilinear", align_corners=False) * scale
         return warp(film, moved)
+
+
+def _at_model_size(film: Tensor) -> Tensor:
+    return functional.interpolate(film, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
 
 
 def warp(film: Tensor, displacement: Tensor) -> Tensor:
