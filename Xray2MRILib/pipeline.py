@@ -24,14 +24,16 @@ from .diffusion.radiograph_conditions import (
     picture_digest,
     prepared_picture,
 )
+from .diffusion.recorded_choices import recorded_choices
 from .diffusion.sampling_choices import SamplingChoices, check_integer, chosen_seed
 from .diffusion.schedule import check_schedule
 from .diffusion.slice_loop import slice_loop
 from .diffusion.starting_noise import starting_noise
-from .errors import InputError, ProcessingError
+from .errors import ProcessingError
 from .models.conditional_unet import Xray2MRIUNet
 from .models.model_folder import load_components, locate_model, read_card, verify_model, write_model
 from .models.radiograph_encoder import RadiographEncoder
+from .volume.deviation import RunningDeviation
 from .volume.geometry import depth_positions
 from .volume.provenance import build_provenance
 from .volume.pseudo_mri import PseudoMRI
@@ -216,19 +218,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         check_integer("num_slices", num_slices, 2, 500)
         check_integer("batch_size", batch_size or 1, 1, 500)
         picture, _, _ = prepared_picture(radiograph)
-        try:
-            recorded = volume.provenance["sampling"]
-            sampling = SamplingChoices(**{name: recorded[name] for name in SamplingChoices.__dataclass_fields__})
-            koa = KoaProbabilities(tuple(volume.provenance["koa"]["values"]), volume.provenance["koa"]["source"])
-            same_crop = volume.provenance["radiograph"]["crop_sha256"] == picture_digest(picture)
-            same_model = volume.provenance["model"]["weights_sha256"] == self.weights_sha256
-        except (KeyError, TypeError) as error:
-            raise _other_origin("does not say how it was made") from error
-        if not same_crop:
-            raise _other_origin("was made from another radiograph")
-        if not same_model:
-            raise _other_origin("was made by another model")
-
+        sampling, koa = recorded_choices(volume, picture_digest(picture), self.weights_sha256)
         notes: list[str] = []
         progress = SliceProgress(callback, num_slices, volume.mirrored)
         progress.at("encode", 0, 1, 0.0)
@@ -244,7 +234,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self._fill(slices, new, sampling, conditions, batch_size, progress, should_cancel, notes)
         provenance = {
             **volume.provenance,
-            "sampling": {**recorded, "num_slices": num_slices},
+            "sampling": {**volume.provenance["sampling"], "num_slices": num_slices},
             "run": {**self._run_record(started, notes), "slices_taken_over": len(kept)},
         }
         return PseudoMRI.from_depth_slices(slices, volume.mirrored, provenance)
@@ -282,12 +272,10 @@ class Xray2MRIPipeline(DiffusionPipeline):
                 radiograph, seed=seed + done, koa=koa, callback=lambda event, done=done: share(event, done), **choices
             )
             if first is None:
-                first, mean, squares = volume, volume.array.copy(), np.zeros_like(volume.array)
-                continue
-            difference = volume.array - mean  # Welford's running mean: three volumes in memory, not one per seed
-            mean += difference / (done + 1)
-            squares += difference * (volume.array - mean)
-        first.deviation = np.sqrt(squares / (samples - 1))
+                first, deviation = volume, RunningDeviation(volume.array)
+            else:
+                deviation.add(volume.array)
+        first.deviation = deviation.value()
         first.provenance["sampling"]["seeds"] = list(range(seed, seed + samples))
         first.provenance["run"]["notes"] += notes
         return first
@@ -377,10 +365,3 @@ class Xray2MRIPipeline(DiffusionPipeline):
             "notes": notes,
         }
 
-
-def _other_origin(fault: str) -> InputError:
-    return InputError(
-        f"The volume {fault}, so that further slices would not fit it.",
-        code="other-origin",
-        hint="Generate a new volume with the wanted number of slices.",
-    )

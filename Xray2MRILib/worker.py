@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, Xray2MRIError
-from .protocol import PROTOCOL_VERSION, REQUESTS, LineSplitter, decode, encode, fault
+from .protocol import PROTOCOL_VERSION
+from .slice_files import SliceFiles
+from .worker_channel import ReportChannel, RequestReader
 
 if TYPE_CHECKING:
     from .generation import Generation
@@ -28,102 +30,6 @@ KEPT_VOLUMES_BYTES = 512_000_000
 # fields that may name a person; kept out of failure reports
 _PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder",
           "comparison")  # fmt: skip
-
-
-class ReportChannel:
-    """The original stdout, for our lines only. From here on, file descriptor 1 leads to stderr for everybody else."""
-
-    def __init__(self) -> None:
-        sys.stdout.flush()
-        self._descriptor = os.dup(1)
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.setmode(self._descriptor, os.O_BINARY)
-        self._lock = threading.Lock()
-
-    def send(self, kind: str, **fields: Any) -> None:
-        """Write one report. Ends the process when nobody reads any more."""
-        data = encode({"type": kind, **fields})
-        with self._lock:
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-            except OSError:
-                os._exit(0)
-
-    def send_error(self, error: Xray2MRIError, job: str | None = None) -> None:
-        """Write one error report, for a job or for none."""
-        of_job = {} if job is None else {"job": job}
-        self.send("error", **of_job, code=error.code, message=error.message, hint=error.hint)
-
-
-class RequestReader(threading.Thread):
-    """Reads stdin for ever: answers what needs no work, sets the cancel flag, hands jobs to the main thread."""
-
-    def __init__(self, channel: ReportChannel) -> None:
-        super().__init__(daemon=True, name="requests")
-        self._channel = channel
-        self._lock = threading.Lock()
-        self._running: str | None = None
-        self.jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self.cancel = threading.Event()
-
-    def run(self) -> None:
-        splitter = LineSplitter()
-        while True:
-            try:
-                data = os.read(0, 65536)
-            except OSError:
-                data = b""
-            if not data:
-                os._exit(0)
-            for line in splitter.feed(data):
-                self._take(line)
-
-    def job_over(self) -> None:
-        """Let the next job in. Called before the last report of a job, so that its reader may send the next at once."""
-        with self._lock:
-            self._running = None
-            self.cancel.clear()
-
-    def _take(self, line: bytes) -> None:
-        message = decode(line)
-        sentence = "A line was not a JSON object with a type." if message is None else fault(message, REQUESTS)
-        if message is None or sentence is not None:
-            job = None if message is None else message.get("job")
-            error = InputError(sentence or "", code="bad-request", hint="Xray2MRILib/protocol.py lists the messages.")
-            self._channel.send_error(error, job if isinstance(job, str) else None)
-        elif message["type"] == "shutdown":
-            self.cancel.set()
-            self.jobs.put(None)
-        elif message["type"] == "cancel":
-            self._cancel(message.get("job"))
-        else:
-            self._accept(message)
-
-    def _accept(self, message: dict[str, Any]) -> None:
-        with self._lock:
-            running = self._running
-            if running is None:
-                self._running = message["job"]
-                self.jobs.put(message)
-        if running is not None:
-            hint = "Wait for its result or cancel it."
-            self._channel.send_error(
-                InputError(f"Job {running} is still running.", code="busy", hint=hint), message["job"]
-            )
-
-    def _cancel(self, job: str | None) -> None:
-        with self._lock:
-            known = self._running is not None and job in (None, self._running)
-            if known:
-                self.cancel.set()
-        if not known:
-            name = "No job" if job is None else f"No job {job}"
-            self._channel.send_error(InputError(f"{name} is running.", code="no-such-job"), job)
 
 
 class Worker:
@@ -292,46 +198,6 @@ class Worker:
         ):
             self._done.popitem(last=False)
         return generation.result
-
-
-class SliceFiles:
-    """Writes each final slice of a job into the caller's folder under a name that appears only when it is complete."""
-
-    def __init__(self, channel: ReportChannel, message: dict[str, Any]) -> None:
-        self._channel = channel
-        self._job = message["job"]
-        self.wanted = bool(message.get("slice_folder"))
-        self._folder = Path(message.get("slice_folder") or ".")
-        self._written: list[Path] = []
-
-    def write(self, event: dict[str, Any]) -> None:
-        """Write the ``image`` of a slice event of generation.generate and report the file."""
-        import numpy as np
-
-        from .volume.writing import volume_grid
-
-        path = self._folder / f"depth_{event['depth_index']:03d}_of_{event['of']:03d}.npy"
-        temporary = path.with_suffix(".part")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                np.save(file, np.ascontiguousarray(event["image"], dtype=np.float32), allow_pickle=False)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise InputError(
-                f"The slice folder cannot be written: {error.strerror}.",
-                code="bad-output",
-                hint="Choose another folder.",
-            ) from error
-        self._written.append(path)
-        report = {name: event[name] for name in ("depth_index", "file_index", "of", "u")}
-        grid = volume_grid(event["of"], *event["image"].shape)
-        self._channel.send("slice", job=self._job, file=str(path), grey_range=[0.0, 1.0], grid=grid, **report)
-
-    def remove(self) -> None:
-        """Take back what was written, after a failure or a cancellation."""
-        for path in self._written:
-            path.unlink(missing_ok=True)
 
 
 def _say_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
