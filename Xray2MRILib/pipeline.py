@@ -305,7 +305,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
             depths,
             starting_noise(depths, sampling.seed, sampling.noise, self.unet.config.out_channels, of_latent),
             num_inference_steps=sampling.steps,
-            batch_size=batch_size or batch_size_for(self.unet, len(indices)),
+            batch_size=batch_size or batch_size_for(self.unet, len(indices), latent_size=of_latent),
             sampler=sampling.sampler,
             guidance_scale=sampling.guidance_scale,
             on_step=loop.step,

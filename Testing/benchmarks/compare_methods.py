@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from Xray2MRILib.methods.registry import method_named
@@ -39,12 +39,19 @@ def xray2mri(*arguments: object, log: Path | None = None) -> None:
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream:
-        subprocess.run(command, cwd=ROOT, check=True, stdout=stream, stderr=subprocess.STDOUT)
+        if subprocess.run(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT).returncode:
+            raise SystemExit(f"The command failed; its last words are in {log}.")
 
 
 def settings(**entries: object) -> list[str]:
     """``--set`` for every entry."""
     return [word for name, value in entries.items() for word in ("--set", f"{name}={value}")]
+
+
+def config(recipe: str, network: str) -> list[str]:
+    """``--config`` for a network; nothing where the set of recipes holds none for it."""
+    file = resource_path("recipes") / recipe / f"{network}.json"
+    return ["--config", recipe] if file.exists() else []
 
 
 def parsed() -> argparse.Namespace:
@@ -85,22 +92,22 @@ def main() -> None:
     shared = {
         "data": arguments.pairs, "held_out": arguments.held_out, "preset": arguments.preset,
         "knees": arguments.knees_trained or "null", "precision": arguments.precision,
-        "threads": 1 if arguments.jobs > 1 else 0,
+        "threads": 1 if arguments.jobs > 1 else 0, "minutes": "null",
     }  # fmt: skip
-    recipe = [] if arguments.recipe == "default" else ["--config", arguments.recipe]
+    recipes = {network: config(arguments.recipe, network) for network in ("diffusion", "cae")}
 
     def train(method: str, folder: Path, steps: int, initial: Path | str) -> None:
         if not (folder / "model" / "checksums.json").exists():
             own = settings(
                 **shared, autoencoder=arguments.autoencoder, latents=arguments.latents, steps=steps, initial=initial
             )
-            log = folder.with_suffix(".log")
-            xray2mri("train", "diffusion", *recipe, "--method", method, "-o", folder, "--resume", *own, log=log)
+            words = ("train", "diffusion", *recipes["diffusion"], "--method", method, "-o", folder, "--resume", *own)
+            xray2mri(*words, log=folder.with_suffix(".log"))
 
     def train_cae(folder: Path) -> None:
         if not (folder / "model" / "model_index.json").exists():
             own = settings(**shared, steps=arguments.cae_steps)
-            xray2mri("train", "cae", *recipe, "-o", folder, "--resume", *own, log=folder.with_suffix(".log"))
+            xray2mri("train", "cae", *recipes["cae"], "-o", folder, "--resume", *own, log=folder.with_suffix(".log"))
 
     initial: Path | str = "null"
     if arguments.base_steps:
@@ -112,8 +119,12 @@ def main() -> None:
         if arguments.cae_steps:
             rows[CAE] = output / "cae"
             work.append(pool.submit(train_cae, rows[CAE]))
-        for one in work:
-            one.result()
+        try:
+            for one in as_completed(work):
+                one.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # those that run come to their ends, no other begins
+            raise
     xray2mri(
         "benchmark", "-o", output / "benchmark", "--pairs", arguments.held_out, "--training", arguments.pairs,
         *(word for title, folder in rows.items() for word in ("--method", f"{title}={folder / 'model'}")),

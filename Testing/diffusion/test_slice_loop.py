@@ -158,6 +158,7 @@ def test_batches_fit_the_budget_and_are_even(parts):
     assert batch_size_for(unet, 50, one * 1000) == 10
     assert batch_size_for(unet, 11, one * 1000) == 6
     assert batch_size_for(unet, 50, 0) == 1
+    assert batch_size_for(unet, 50, one, latent_size=16) == 4  # a quarter of the places each
 
 
 def test_slices_of_half_the_resolution_are_enlarged_in_place():

@@ -160,15 +160,56 @@ def test_from_training_to_a_series_of_films_and_volumes(
     assert "not for diagnosis" in Image.open(series / "film-02.png").text["Description"]
     side_car = json.loads((series / "volume-01.json").read_text())
     assert side_car["radiograph"]["morphing"]["severity"] == 0.5
-    later = ["progress", str(knee_film), "--morphing-model", str(tmp_path / "run" / "model"), "--towards"]
-    assert main([*later, str(knee_film), "-o", str(tmp_path / "visits"), "--json", "--frames", "2"]) == 0
-    record = json.loads(capsys.readouterr().out)
-    assert record["correlation_with_target"]["film"] > 0.95  # it is the same film
-    assert record["warnings"] == []
-    assert "to_grade" not in record
-    assert main([*later, str(tmp_path / "none.png"), "-o", str(tmp_path / "missing")]) == 2
-    assert "none.png" in capsys.readouterr().err
-    assert not (tmp_path / "missing").exists()
     assert main([*command, "-o", str(series)]) == 2  # never over an earlier series
     assert "not empty" in capsys.readouterr().err
     assert main([*command, "-o", str(tmp_path / "other"), "--to", "7"]) == 2
+
+
+@pytest.fixture
+def bending_model(tmp_path: Path) -> Path:
+    """A morphing model whose displacement depends on the code that it is given."""
+    from Xray2MRILib.methods.morphing import MorphingModel
+    from Xray2MRILib.shipped_weights import write_weights
+
+    torch.manual_seed(0)
+    model = MorphingModel()
+    torch.nn.init.normal_(model.registration.flow.weight, std=3.0)
+    model.mean_code.normal_()
+    write_weights(tmp_path / "bending", {"size": 128}, model.state_dict())
+    return tmp_path / "bending"
+
+
+def sample(name: str) -> str:
+    return str(Path(__file__).resolve().parents[2] / "Resources" / "samples" / f"{name}.webp")
+
+
+def test_a_series_towards_another_film_is_of_the_same_side(
+    bending_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(first: str, *more: str, folder: str) -> int:
+        output = ["-o", str(tmp_path / folder), "--frames", "2", "--json"]
+        return main(["progress", first, "--morphing-model", str(bending_model), *output, *more])
+
+    assert run(sample("kl0_left"), folder="to") == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert run(sample("kl0_left"), "--towards", sample("kl3_left"), folder="towards") == 0
+    led = json.loads(capsys.readouterr().out)
+    assert led["side"] == "left"
+    assert "to_grade" not in led
+    assert len(led["towards_crop_sha256"]) == 64
+    assert "towards another" in led["notice"]
+    assert set(led["correlation_with_target"]) == {"film", "last_frame"}
+    films = [np.asarray(Image.open(tmp_path / folder / "film-01.png"), float) for folder in ("to", "towards")]
+    assert np.abs(films[0] - films[1]).mean() > 1  # its own code was followed, not the mean one
+    beginnings = [np.asarray(Image.open(tmp_path / folder / "film-00.png")) for folder in ("to", "towards")]
+    assert np.array_equal(*beginnings)
+    assert alone["to_grade"] == 4
+
+    assert run(sample("kl0_left"), "--towards", sample("knee_both"), folder="both") == 0  # its left knee is taken
+    assert json.loads(capsys.readouterr().out)["side"] == "left"
+    assert run(sample("kl0_left"), "--towards", sample("kl3_right"), folder="other") == 2
+    said = capsys.readouterr().err
+    assert "kl3_right.webp shows a right knee (file name), the series begins with a left one." in said
+    assert run(sample("kl0_left"), "--towards", str(tmp_path / "none.png"), folder="none") == 2
+    assert "none.png" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from Xray2MRILib.errors import InputError
 from Xray2MRILib.models.autoencoder import encode_images
 from Xray2MRILib.models.presets import build_components
 from Xray2MRILib.models.radiograph_encoder import (
@@ -134,8 +135,9 @@ def test_at_half_the_resolution_the_same_places_are_twice_as_wide():
     fine, coarse = (encoder.features.in_field(slope, places)[0, 0] for places in (32, 16))
     torch.testing.assert_close(coarse[10:12, 6:10], fine[20:24, 12:20].unfold(0, 2, 2).unfold(1, 2, 2).mean(dim=(2, 3)))
     assert torch.equal(encoder.token(image), encoder.trained_conditions(latent[:, :4], encoder.normalised(image))[1])
-    with pytest.raises(ValueError, match="slice_size must be"):
-        build_components("tiny", radiograph_encoder={"slice_size": 100})
+    for wrong in (100, 128.0, "half"):
+        with pytest.raises(InputError, match="slice_size cannot be"):
+            build_components("tiny", radiograph_encoder={"slice_size": wrong})
 
 
 @torch.no_grad()

@@ -79,6 +79,24 @@ def test_a_model_of_half_the_resolution_learns_from_averaged_slices(
     assert pipeline(film, num_slices=2, num_inference_steps=1).array.shape == (2, 256, 256)
 
 
+def test_kept_latents_of_something_else_are_refused(pairs: Path, autoencoder: Path, tmp_path: Path) -> None:
+    from Xray2MRILib.training.diffusion import train
+
+    latents = {"latents": str(tmp_path / "latents"), "variants": 1, "steps": 1, "save_every": 1}
+    train(diffusion_recipe(pairs, autoencoder, **latents), tmp_path / "first")
+    train(diffusion_recipe(pairs, autoencoder, **latents), tmp_path / "second")  # of the same they are taken
+    for changed, name in (
+        ({"bend_mm": 1.0}, "bend_mm"), ({"knees": 2}, "pairs, knees"), ({"autoencoder": "compact"}, "autoencoder"),
+        ({"changes": {"radiograph_encoder": {"slice_size": 128}}}, "slice_size"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=rf"latents-\w+.safetensors in latents do not fit this training: {name}"):
+            train(diffusion_recipe(pairs, autoencoder) | latents | changed, tmp_path / "other")
+    damaged = tmp_path / "latents" / "latents-held_out.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"latents-held_out\.safetensors in latents cannot be read"):
+        train(diffusion_recipe(pairs, autoencoder, **latents), tmp_path / "other")
+
+
 def test_bent_variants_of_a_knee_differ_and_keep_their_grade(pairs: Path, autoencoder: Path) -> None:
     from diffusers import AutoencoderKL
 

@@ -52,7 +52,7 @@ def summary(result: BenchmarkResult) -> dict[str, Any]:
 
 
 def budget(card: dict[str, Any]) -> dict[str, Any]:
-    """Training budget as the model card tells it: steps, slices or volumes per step, knees of all variants."""
+    """Training budget as the model card tells it: steps, slices or volumes per step, variants of a knee, resolution."""
     recipe = card.get("recipe", {})
     per_step = recipe.get("batch_size") or recipe.get("knees_per_batch", 0) * recipe.get("depths_per_knee", 0)
     return {
@@ -62,7 +62,15 @@ def budget(card: dict[str, Any]) -> dict[str, Any]:
         "per_step": per_step or None,
         "learning_rate": recipe.get("learning_rate"),
         "variants": recipe.get("variants"),
+        "slice_size": _slice_size(recipe),
     }
+
+
+def _slice_size(recipe: dict[str, Any]) -> int | None:
+    """Rows of the slices that a network learnt from; None where the card holds no recipe."""
+    if not recipe:
+        return None
+    return recipe.get("changes", {}).get("radiograph_encoder", {}).get("slice_size", 256)
 
 
 def write_tables(result: BenchmarkResult, found: dict[str, Any], folder: Path) -> list[Path]:

@@ -24,7 +24,7 @@ COMMANDS = {
     "convert": "write a volume as another file, a DICOM series, a report or a table",
     "localize": "show which knees are found on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
-    "progress": "make a series of films, and volumes, from a healthy knee to a diseased one",
+    "progress": "make a series of films, and volumes, from a healthy knee to a diseased one or another film",
     "info": "describe a model: size, training data, licence, speed on this machine",
     "simulate": "make simulated pairs of MR volume and radiograph to train on",
     "benchmark": "measure many models on the same held-out knees",

@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation_settings import DEVICES, GenerationSettings
-from .film_arguments import DEFAULTS, add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
+from ..generation_settings import DEVICES
+from .film_arguments import (
+    DEFAULTS,
+    add_json_argument,
+    add_knee_arguments,
+    add_radiograph_argument,
+    numbers,
+    settings_from,
+)
 from .terminal import Terminal
 
 
@@ -29,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     aim.add_argument(
         "--towards", metavar="FILM", type=Path,
-        help="film that the series leads to, e.g. the same knee's at a later visit",
+        help="film that the series leads to instead, e.g. the same knee's at a later visit",
     )  # fmt: skip
+    add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that film")
     add("--frames", type=int, default=8, metavar="N", help="number of films, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every film")
     add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
@@ -49,16 +57,18 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         if not low <= value <= high:
             raise InputError(f"{name} cannot be {value}: choose a number from {low} to {high}.", code="bad-option")
     from ..methods.film_series import write_film_series
+    from ..methods.later_film import prepare_later_film
     from ..prepared_knee import prepare_knee
     from ..radiograph.reading import read_radiograph
 
     knee = prepare_knee(read_radiograph(options.radiograph), settings)
     terminal.warn(knee.warnings)
     towards = None
-    if options.towards is not None:  # rectangle and number of the knee speak of the first film
-        aimed = prepare_knee(read_radiograph(options.towards), GenerationSettings(side=knee.prepared.side))
-        terminal.warn(aimed.warnings)
-        towards = aimed.prepared
+    if options.towards is not None:
+        towards, warnings = prepare_later_film(
+            options.towards, knee.prepared, side=settings.side, roi=options.towards_roi
+        )
+        terminal.warn(warnings)
     record = write_film_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,
         towards=towards, settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
@@ -73,4 +83,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     for frame in record["frames"]:
         bars = " ".join(f"{probability:4.0%}" for probability in frame["kl_probabilities"])
         terminal.print(f"{frame['film']}  severity {frame['severity']:.2f}  KL-0 to KL-4 by the classifier: {bars}")
+    if towards is not None:
+        alike = record["correlation_with_target"]
+        terminal.print(f"local correlation with {options.towards.name}: {alike['film']:.3f} of the film, "
+                       f"{alike['last_frame']:.3f} of the last frame")  # fmt: skip
     terminal.say(record["notice"])

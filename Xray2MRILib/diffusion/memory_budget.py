@@ -21,13 +21,15 @@ def bytes_per_slice(unet: Xray2MRIUNet, latent_size: int = 32) -> int:
     return _FEATURE_MAPS * unet.config.block_out_channels[0] * latent_size**2 * unet.dtype.itemsize
 
 
-def batch_size_for(unet: Xray2MRIUNet, num_slices: int, budget_bytes: int | None = None) -> int:
+def batch_size_for(
+    unet: Xray2MRIUNet, num_slices: int, budget_bytes: int | None = None, *, latent_size: int = 32
+) -> int:
     """Slices per batch within the budget (by default half of the device's free memory), in batches of even size."""
     kind = unet.device.type
     if budget_bytes is None:
         free = free_memory_bytes(str(unet.device))
         budget_bytes = int(free * _SHARE_OF_FREE_MEMORY) if free is not None else 1 << 30
-    largest = max(1, min(LARGEST_BATCH.get(kind, 10), budget_bytes // bytes_per_slice(unet)))
+    largest = max(1, min(LARGEST_BATCH.get(kind, 10), budget_bytes // bytes_per_slice(unet, latent_size)))
     return math.ceil(num_slices / math.ceil(num_slices / largest))
 
 

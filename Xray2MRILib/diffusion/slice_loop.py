@@ -173,8 +173,8 @@ def slice_loop_as_printed(
 @torch.inference_mode()
 def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
     """Slices [B, 256, 256] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
-    images = in_whole_field(decode_latents(autoencoder, latents.to(autoencoder.dtype)))
-    return ((images[:, 0].float() + 1) / 2).clamp(0, 1).cpu()
+    images = decode_latents(autoencoder, latents.to(autoencoder.dtype)).float().cpu()
+    return ((in_whole_field(images)[:, 0] + 1) / 2).clamp(0, 1)
 
 
 def in_whole_field(images: Tensor) -> Tensor:

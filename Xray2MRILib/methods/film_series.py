@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..conditions.koa_classifier import classify_koa
+from ..diffusion.radiograph_conditions import picture_digest
 from ..export.new_folder import NewFolder
 from ..generation import PipelineCache
 from ..generation_settings import GenerationSettings
@@ -25,6 +26,10 @@ STRIP_FILE = "series.png"
 SEVERE_GRADE = 4  # what severity 1 was trained to be
 _THUMBNAIL = 192
 FILM_NOTICE = "Synthetic films bent from one radiograph, not a forecast, for research use, not for diagnosis."
+TOWARDS_NOTICE = (
+    "Synthetic films bent from one radiograph towards another, not what lay between them, for research use, not for "
+    "diagnosis."
+)
 
 
 def severities(to_grade: int, frames: int) -> list[float]:
@@ -52,8 +57,10 @@ def write_film_series(
     pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device)
     film = torch.as_tensor(prepared.image)[None]
     target = None if towards is None else torch.as_tensor(towards.image)[None]
-    if towards is not None:
-        to_grade = SEVERE_GRADE
+    leads_to: dict[str, Any] = {}
+    if target is not None:
+        to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": picture_digest(target[0])}
+    about_film = FILM_NOTICE if target is None else TOWARDS_NOTICE
     shown, rows = [], []
     per_frame = 100_000 + (0 if settings is None else settings.slices * 256 * 256 * 2)
     with NewFolder(folder, per_frame * frames) as draft:
@@ -66,9 +73,9 @@ def write_film_series(
                 "volume": None,
             }  # fmt: skip
             shown.append(image[0, :, ::-1] if prepared.mirrored else image[0])
-            _write_film(shown[-1], draft / row["film"], severity)
+            _write_film(shown[-1], draft / row["film"], severity, about_film)
             if pipeline is not None:
-                about = {**prepared.record, "morphing": {"severity": severity, "weights_sha256": digest}}
+                about = {**prepared.record, "morphing": {"severity": severity, "weights_sha256": digest, **leads_to}}
                 given = settings.koa()
                 volume = pipeline(
                     replace(prepared, image=image, record=about), num_slices=settings.slices, seed=settings.seed,
@@ -81,21 +88,21 @@ def write_film_series(
         on_frame(frames, frames)
         aim = {"to_grade": to_grade}
         if target is not None:
-            aim = _likeness(film, torch.from_numpy(image)[None], target)
+            aim = leads_to | _likeness(film, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]
         record = plain(
             {
-                "notice": FILM_NOTICE if settings is None else f"{FILM_NOTICE} {notice()}",
+                "notice": about_film if settings is None else f"{about_film} {notice()}",
                 **aim,
                 "morphing_weights_sha256": digest,
                 "side": prepared.side,
                 "frames": rows,
                 "expected_grade": [round(value, 3) for value in expected],
-                "warnings": _warnings(expected) if target is None else [],
+                "warnings": _warnings(expected) if target is None else _target_warnings(aim["correlation_with_target"]),
             }
         )
         write_json(draft / RECORD_FILE, record)
-        _write_strip(shown, rows, draft / STRIP_FILE)
+        _write_strip(shown, rows, draft / STRIP_FILE, about_film)
     return record
 
 
@@ -114,18 +121,24 @@ def _warnings(expected: list[float]) -> list[str]:
     return found
 
 
-def _write_film(film: np.ndarray, path: Path, severity: float) -> None:
+def _target_warnings(alike: dict[str, float]) -> list[str]:
+    if alike["last_frame"] > alike["film"]:
+        return []
+    return ["The last frame is no more like the film that the series leads to than the first film is."]
+
+
+def _write_film(film: np.ndarray, path: Path, severity: float, about_film: str) -> None:
     """A film [H, W] in [-1, 1] as PNG whose text chunks say what it is."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     about = PngInfo()
-    about.add_text("Description", FILM_NOTICE if severity else "Prepared radiograph; beginning of a synthetic series.")
+    about.add_text("Description", about_film if severity else "Prepared radiograph; beginning of a synthetic series.")
     about.add_text("Severity", f"{severity:.4f}")
     Image.fromarray(_grey(film)).save(path, pnginfo=about)
 
 
-def _write_strip(films: list[np.ndarray], rows: list[dict[str, Any]], path: Path) -> None:
+def _write_strip(films: list[np.ndarray], rows: list[dict[str, Any]], path: Path, about_film: str) -> None:
     """All films side by side, eight in a row, with severity, expected grade and the notice."""
     from PIL import Image, ImageDraw
 
@@ -144,7 +157,7 @@ def _write_strip(films: list[np.ndarray], rows: list[dict[str, Any]], path: Path
         grade = sum(g * p for g, p in enumerate(row["kl_probabilities"]))
         text = f"severity {row['severity']:.2f}, reads KL {grade:.1f}"
         write(draw, (left + 4, top + _THUMBNAIL + 17), text, 14, QUIET, width=_THUMBNAIL - 8)
-    write(draw, (6, height - 9), FILM_NOTICE, 14, NOTICE, width=picture.width - 12)
+    write(draw, (6, height - 9), about_film, 14, NOTICE, width=picture.width - 12)
     picture.save(path)
 
 

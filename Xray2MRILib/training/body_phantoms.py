@@ -1,7 +1,7 @@
 """Phantoms of other body parts as a film would show them: cylinders, hollow bones and ellipses in projection.
 
-Real films of other body parts are not at hand. Each function takes a random generator and returns one picture [h, w] of
-arbitrary range, bright where a film would be.
+Real films of other body parts are not at hand. Each body part is a function that takes a random generator and returns
+one picture [h, w] of arbitrary range, bright where a film would be; ``rod`` and ``ellipse`` are what they are made of.
 """
 
 from __future__ import annotations

@@ -26,10 +26,12 @@ from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
+from ..resources import resource_path
 from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import take_over
+from .kept_latents import kept_latents
 from .model_assembly import assemble_model
-from .pair_data import KneeLatents, encode_pairs, soft_grades
+from .pair_data import KneeLatents, soft_grades
 from .precision import autocast, choose_device
 from .training_log import TrainingLog
 
@@ -50,9 +52,9 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote), method (a
-        name of methods.registry), latents (folder for the encoded knees, which runs that differ in nothing but the
-        method may share; null for ``output``), preset,
+        data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote, or
+        ``compact`` for the shipped one), method (a name of methods.registry), latents (folder for the encoded knees,
+        which runs that differ in nothing but the method may share; null for ``output``), preset,
         changes (of the preset's components), initial (a model folder or the output of an earlier training, whose
         tensors are taken over where they fit, see initial_weights; null for none), variants (how many bent versions of
         each knee), bend_mm (see film_frame), knees (limit, null for all), exposures, workers (processes that make the
@@ -71,7 +73,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         torch.set_num_threads(config["threads"])
     device = choose_device(config["device"])
     parts = build_components(config["preset"], method=config.get("method", OURS), **config.get("changes", {}))
-    vae = _trained_autoencoder(Path(config["autoencoder"])).to(device, memory_format=torch.channels_last).eval()
+    autoencoder = autoencoder_folder(config["autoencoder"])
+    vae = _trained_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
     network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
     if config.get("initial"):
@@ -79,13 +82,16 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         taken = take_over(network.unet, earlier / "unet") + take_over(encoder, earlier / "radiograph_encoder")
         print(f"{taken} of {len(network.state_dict())} tensors taken over from {earlier.name}", flush=True)
     training = AveragedTraining(network, config, output, resume=resume)
-    probe = torch.zeros(8, parts["unet"].config.in_channels, 32, 32, device=device)
+    places = encoder.config.slice_size // 8
+    probe = torch.zeros(8, parts["unet"].config.in_channels, places, places, device=device)
     probe = probe.to(memory_format=torch.channels_last)
     uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
     trial = partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
     precision = training.precision(trial)
     cast = partial(autocast, device, precision)
-    encode = partial(encode_once, vae=vae, encoder=encoder, config=config, cast=cast, device=device)
+    encode = partial(
+        kept_latents, autoencoder=autoencoder, vae=vae, encoder=encoder, config=config, cast=cast, device=device
+    )
     latents = Path(config.get("latents") or output)
     latents.mkdir(parents=True, exist_ok=True)
     held_out = encode(Path(config["held_out"]), latents / "latents-held_out.safetensors", variant=None).to(device)
@@ -122,19 +128,25 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     # Measured and written once more, since a run may have been killed between its last checkpoint and this line.
     metrics = {"step": training.take_result(), **_held_out_losses(network, loss_of, held_out, cast)}
     _write(network, scheduler, output, metrics)
-    assemble_model(Path(config["autoencoder"]), output, output / "model", config)
+    assemble_model(autoencoder, output, output / "model", config)
     return metrics
+
+
+def autoencoder_folder(named: str | Path) -> Path:
+    """The folder that a recipe names; ``compact`` is the shipped autoencoder."""
+    return resource_path("models/compact/autoencoder") if str(named) == "compact" else Path(named)
 
 
 def _trained_autoencoder(folder: Path) -> AutoencoderKL:
     """What ``train autoencoder`` wrote. Raises InputError when the folder does not hold it."""
     try:
-        return AutoencoderKL.from_pretrained(folder, local_files_only=True)
+        return AutoencoderKL.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise InputError(
             f"The folder {folder.name} holds no autoencoder.",
             code="bad-recipe",
-            hint="Run xray2mri train autoencoder first, and give its folder with --set autoencoder=FOLDER.",
+            hint="Run xray2mri train autoencoder first and give its folder with --set autoencoder=FOLDER; "
+            "--set autoencoder=compact takes the shipped one.",
         ) from error
 
 
@@ -195,32 +207,6 @@ def _snr_weight(scheduler: Any, t: Tensor, gamma: float) -> Tensor:
     snr = compute_snr(scheduler, t)
     divisor = snr + 1 if scheduler.config.prediction_type == "v_prediction" else snr
     return snr.clamp(max=gamma) / divisor
-
-
-def encode_once(
-    folder: Path, kept: Path, *, variant: int | None, vae: nn.Module, encoder: nn.Module, config: dict, cast: Any,
-    device: torch.device,
-) -> KneeLatents:  # fmt: skip
-    """Latents of a folder of pairs, computed once and kept beside the checkpoint; variant None is unbent."""
-    from safetensors.torch import load_file, save_file
-
-    if not kept.exists():
-        latents = encode_pairs(
-            folder,
-            vae,
-            encoder,
-            config["exposures"],
-            config["seed"] if variant is None else config["seed"] + 7919 * variant,
-            bend_mm=None if variant is None else config.get("bend_mm", 0.0),
-            count=config.get("knees"),
-            cast=cast,
-            device=device,
-            workers=config.get("workers", 0),
-        )
-        temporary = kept.with_name(kept.name + ".tmp")
-        save_file({name: getattr(latents, name).contiguous() for name in KneeLatents.__dataclass_fields__}, temporary)
-        temporary.replace(kept)
-    return KneeLatents(**load_file(kept))
 
 
 @torch.no_grad()

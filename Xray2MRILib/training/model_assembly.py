@@ -26,7 +26,9 @@ def assemble_model(
 
     try:
         parts = {
-            "autoencoder": AutoencoderKL.from_pretrained(autoencoder, local_files_only=True),
+            "autoencoder": AutoencoderKL.from_pretrained(
+                autoencoder, local_files_only=True, use_safetensors=True
+            ),
             "unet": unet_class_in(diffusion / "unet").from_pretrained(diffusion / "unet", local_files_only=True),
             "radiograph_encoder": RadiographEncoder.from_pretrained(
                 diffusion / "radiograph_encoder", local_files_only=True
