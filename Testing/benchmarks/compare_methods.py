@@ -23,8 +23,10 @@ from Xray2MRILib.resources import resource_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ("xray2mri", "x-diffusion", "cola-diff", "ldm")
-ABLATIONS = ("without-p", "without-i", "without-adaptive-weight", "without-depth", "without-token")
-MORE_ABLATIONS = ("without-p-and-i", "broadcast-weight", "without-features")
+ABLATIONS = (
+    "without-p", "without-i", "without-adaptive-weight", "without-depth", "without-token", "without-features",
+)  # fmt: skip
+MORE_ABLATIONS = ("without-p-and-i", "broadcast-weight")
 BASE = "ldm"
 CAE = "CAE generator"
 
