@@ -73,6 +73,7 @@ def test_a_model_of_half_the_resolution_makes_whole_volumes(picture, tmp_path):
     half.save_pretrained(tmp_path / "half")
     volume = Xray2MRIPipeline.from_pretrained(tmp_path / "half", device="cpu")(picture, **FAST)
     assert volume.array.shape == (5, 256, 256)
+    assert any("128 x 128 pixels" in note for note in volume.provenance["run"]["notes"])
     spectrum = np.abs(np.fft.rfft2(volume.array[2])) ** 2  # nothing finer than what 128 pixels can hold
     assert spectrum[:, 96:].sum() < 0.01 * spectrum[:, 1:].sum()
     seen = []

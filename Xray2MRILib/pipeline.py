@@ -296,6 +296,9 @@ class Xray2MRIPipeline(DiffusionPipeline):
             return
         depths = depth_positions(len(slices))[list(indices)]
         of_latent = conditions.latent.shape[-1]
+        size = self.radiograph_encoder.config.slice_size
+        if size < slices.shape[-1]:
+            notes.append(f"The model draws slices of {size} x {size} pixels; the volume holds them enlarged.")
         loop = LoopProgress(progress, len(indices), sampling.steps)
         for batch, images in slice_loop(
             self.unet,
