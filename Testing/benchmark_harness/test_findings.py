@@ -35,6 +35,8 @@ def test_order_significance_and_controls() -> None:
     assert "The best control, Xray2MRI with another film, reaches 3.00 mm; LDM is no better." in text
     assert "an empty volume has 0.700, more than any method" in text
     assert text.endswith("is found again among Xray2MRI, LDM.")
+    equal = " ".join(verdict(_result("Xray2MRI", "LDM"), _found(edges, rssim | {"LDM": 0.5}, 0.001)))
+    assert equal.endswith("is not found among Xray2MRI, LDM.")
 
 
 def test_what_is_not_settled_and_another_order_than_the_papers() -> None:

@@ -80,10 +80,12 @@ def parsed() -> argparse.Namespace:
     add("--jobs", type=int, default=1, help="trainings at a time, one thread each when there are several")
     add("--precision", default="auto", help="give one when several trainings run: a trial under load misleads")
     arguments = parser.parse_args()
-    shipped = resource_path("models/compact/autoencoder")
-    arguments.autoencoder = shipped if arguments.autoencoder == "compact" else Path(arguments.autoencoder)
+    if arguments.recipe != "default" and not config(arguments.recipe, "diffusion"):
+        parser.error(f"there is no shipped set of recipes named {arguments.recipe!r}")
+    if arguments.autoencoder != "compact":
+        arguments.autoencoder = Path(arguments.autoencoder).resolve()
     arguments.latents = arguments.latents or arguments.output / "latents"
-    for name in ("pairs", "held_out", "autoencoder", "output", "latents"):
+    for name in ("pairs", "held_out", "output", "latents"):
         setattr(arguments, name, getattr(arguments, name).resolve())
     return arguments
 

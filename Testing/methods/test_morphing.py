@@ -210,6 +210,8 @@ def test_a_series_towards_another_film_is_of_the_same_side(
     assert run(sample("kl0_left"), "--towards", sample("kl3_right"), folder="other") == 2
     said = capsys.readouterr().err
     assert "kl3_right.webp shows a right knee (file name), the series begins with a left one." in said
+    assert run(sample("kl0_left"), "--towards-roi", "1,1,99,99", folder="none") == 2
+    assert "--towards-roi names a part of no film." in capsys.readouterr().err
     assert run(sample("kl0_left"), "--towards", str(tmp_path / "none.png"), folder="none") == 2
     assert "none.png" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from .course import BenchmarkResult
@@ -59,11 +60,11 @@ def _region(values: dict[str, Any], methods: list[str]) -> list[str]:
         more = " more than any method" if blank > max(values[n]["median"] for n in known) else ""
         text += f"; an empty volume has {blank:.3f},{more or ' for comparison'}"
     named = [next((name for name in known if _is(name, word)), None) for word in _PUBLISHED]
-    published = {name: place for place, name in enumerate(named) if name is not None}
+    published = [name for name in named if name is not None]
     if len(published) < 2:
         return [f"{text}."]
-    measured = sorted(published, key=lambda name: -values[name]["median"])
-    same = measured == sorted(published, key=published.__getitem__)
+    medians = [values[name]["median"] for name in published]
+    same = all(one > other for one, other in pairwise(medians))  # equal medians are no order
     return [f"{text}. The paper's order, ours above X-Diffusion above CoLa-Diff above LDM, is "
             f"{'found again' if same else 'not found'} among {', '.join(published)}."]  # fmt: skip
 

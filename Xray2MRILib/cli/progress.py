@@ -56,6 +56,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     for name, value, low, high in (("--to", options.to, 1, 4), ("--frames", options.frames, 2, 100)):
         if not low <= value <= high:
             raise InputError(f"{name} cannot be {value}: choose a number from {low} to {high}.", code="bad-option")
+    if options.towards_roi is not None and options.towards is None:
+        raise InputError("--towards-roi names a part of no film.", code="bad-option", hint="It goes with --towards.")
     from ..methods.film_series import write_film_series
     from ..methods.later_film import prepare_later_film
     from ..prepared_knee import prepare_knee
