@@ -3,7 +3,7 @@
     model_index.json            which network is in which folder
     model_card.json             what the model was trained on, its licence (ours; may be absent)
     checksums.json              SHA256 of every other file (ours; may be absent for models from elsewhere)
-    autoencoder/ unet/ radiograph_encoder/    config.json and *.safetensors
+    autoencoder/ unet/ radiograph_encoder/    config.json and *.safetensors (eight_bit_weights: *.int8.safetensors)
     scheduler/                  scheduler_config.json
 """
 
@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ..errors import InputError, ProcessingError
 from ..methods.registry import unet_class, unet_class_in
 from ..resources import resource_path
 from ..shipped_weights import CHECKSUMS_FILE, sha256_of, write_json
+from . import eight_bit_weights
 from .conditional_unet import Xray2MRIUNet
 from .radiograph_encoder import RadiographEncoder
 
@@ -148,6 +150,9 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
     try:
         for name, network in NETWORKS.items():
             network = unet_class_in(folder / name) if name == "unet" else network
+            if (folder / name / eight_bit_weights.FILE).exists():
+                components[name] = _from_eight_bits(network, folder / name, dtype)
+                continue
             components[name], report = network.from_pretrained(
                 folder / name,
                 use_safetensors=True,
@@ -172,6 +177,12 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
     return components
 
 
+def _from_eight_bits(network: Any, folder: Path, dtype: torch.dtype) -> torch.nn.Module:
+    component = network.from_config(network.load_config(folder, local_files_only=True))
+    component.load_state_dict(eight_bit_weights.load_eight_bits(folder))
+    return component.to(dtype).eval()
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """What the model says about itself: preset, training data, licence; empty when it has no card."""
     return _read_json(folder / CARD_FILE) if (folder / CARD_FILE).exists() else {}
@@ -184,18 +195,25 @@ def write_model(
     card: dict[str, Any],
     *,
     half_precision: bool = False,
+    eight_bit: Collection[str] = (),
 ) -> None:
     """Write a model folder; every file appears complete under its name, the checksums last.
 
-    ``half_precision`` stores float16, half the size. A write that breaks off is noticed on loading by its checksums.
+    ``half_precision`` stores float16, half the size; the networks named in ``eight_bit`` are stored in int8. A write
+    that breaks off is noticed on loading by its checksums.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         draft = Path(temporary)
         for name, component in components.items():
-            if half_precision and isinstance(component, torch.nn.Module):
+            if half_precision and name not in eight_bit and isinstance(component, torch.nn.Module):
                 component = copy.deepcopy(component).half()
-            component.save_pretrained(draft / name)
+            if name in eight_bit:
+                (draft / name).mkdir()
+                component.save_config(draft / name)
+                eight_bit_weights.save_eight_bits(component.state_dict(), draft / name)
+            else:
+                component.save_pretrained(draft / name)
         _forget_origin(draft)
         write_json(draft / INDEX_FILE, index)
         write_json(draft / CARD_FILE, card)

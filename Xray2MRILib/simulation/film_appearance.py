@@ -22,7 +22,7 @@ def expose(bone: np.ndarray, soft: np.ndarray, rng: np.random.Generator) -> np.n
     size = bone.shape[0]
     grain = ndimage.gaussian_filter(rng.standard_normal(bone.shape), (rng.uniform(0.8, 2.0), rng.uniform(0.4, 0.8)))
     grain /= grain.std()
-    mineral = bone * rng.uniform(0.8, 1.7) * (1 + rng.uniform(0.0, 0.06) * grain)
+    mineral = bone * rng.uniform(0.8, 1.7) * (1 + rng.uniform(0.0, 0.09) * grain)
     total = mineral + soft * rng.uniform(0.35, 1.05)
     primary = np.exp(-np.clip(total, 0, 12))
     scatter = ndimage.gaussian_filter(primary, size * rng.uniform(0.05, 0.14)) * rng.uniform(0.0, 0.7)

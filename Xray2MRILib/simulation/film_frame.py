@@ -56,9 +56,9 @@ def varied_frame(pair: KneePair, rng: np.random.Generator) -> CropFrame:
     frame = nominal_frame(pair)
     z, x = frame.centre_mm
     return CropFrame(
-        frame.span_mm * float(np.clip(rng.normal(1, 0.03), 0.92, 1.08)),
+        frame.span_mm * float(np.clip(rng.normal(1, 0.04), 0.90, 1.10)),
         (z + float(rng.normal(0, 1.2)), x + float(rng.normal(0, 1.0))),
-        float(np.radians(rng.normal(0, 1.2))),
+        float(np.radians(rng.normal(0, 2.0))),
     )
 
 

@@ -21,7 +21,7 @@ from ..file_transaction import writing_error
 from .knee_pair import KneePair
 from .knee_parameters import KneeParameters
 
-FORMAT_VERSION = 2  # 1 lacks the parameters that have defaults, and is read as well
+FORMAT_VERSION = 3  # all are read: 1 lacks the parameters that have defaults, 2 was drawn from another population
 _COLUMNS = 10
 WEBP_QUALITY = 92
 

@@ -27,6 +27,7 @@ from .tissue_properties import RELAXATION, attenuation_per_mm, tissue_signal
 from .tissue_volume import TissueVolume
 
 _FAT_TEXTURE = 0.2
+_SPONGY = {"femur": 0.30, "tibia": 0.20}  # mineral of cancellous bone at the joint, as a share of the cortex's
 _CORTEX_SIGNAL = 0.07  # of the marrow's; a T2* of half a millisecond leaves nothing but partial volume
 _CORTEX_SOFTNESS_MM = 0.25
 
@@ -114,7 +115,7 @@ class TissueMaps:
         if not inside.all():
             chosen[np.flatnonzero(chosen)[~inside]] = False
             where = [w[inside] for w in where]
-        trabecular = ((0.05 + 0.15 * np.exp(-((np.abs(z) / 26) ** 2))) * p.bone_density).astype(np.float32)
+        trabecular = (_SPONGY[part] * (0.4 + 0.6 * np.exp(-((z / 26) ** 2))) * p.bone_density).astype(np.float32)
         cortex = self.cortex[chosen]
         spongy = trabecular[self._z[chosen]] * (1 + np.float32(p.marrow_texture / 2) * self.grain[chosen])
         density = attenuation_per_mm("cortical bone", p.energy_kev) - attenuation_per_mm("adipose", p.energy_kev)

@@ -22,7 +22,7 @@ from ..models.autoencoder import to_autoencoder_channels, to_grey
 from ..models.presets import build_components
 from ..simulation.pair_store import list_pairs
 from .averaged_training import AveragedTraining, step_generator
-from .initial_weights import take_over
+from .initial_weights import autoencoder_folder, take_over
 from .pair_data import exposed_crops, load_volumes, prepared, stored_volume
 from .precision import autocast, choose_device
 from .training_log import TrainingLog
@@ -64,12 +64,12 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     ----------
     config
         data, held_out (folders of simulated pairs), knees (how many to hold in memory), preset, changes (of the
-        preset's components), initial (folder of an earlier autoencoder whose tensors of equal shape are taken over, or
-        null), trained ("all", or "decoder": E1 stays as in ``initial``, and a diffusion model of its latents goes on
-        fitting), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay, ema_decay, save_every (see
-        AveragedTraining), batch_size, patch (pixels), radiograph_share (0..1 of a batch), edge_weight, kl_weight,
-        grey_exponent, held_out_knees (how many are measured), precision, device, threads, workers (processes that read
-        the pairs, 0 for none), compile, seed, log_every.
+        preset's components), initial (folder of an earlier autoencoder, or ``compact``, whose tensors of equal shape
+        are taken over, or null), trained ("all", or "decoder": E1 stays as in ``initial``, and a diffusion model of its
+        latents goes on fitting), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay, ema_decay,
+        save_every (see AveragedTraining), batch_size, patch (pixels), radiograph_share (0..1 of a batch), edge_weight,
+        kl_weight, grey_exponent, held_out_knees (how many are measured), precision, device, threads, workers (processes
+        that read the pairs, 0 for none), compile, seed, log_every.
 
     Returns {"psnr_db", "ssim"} on held-out slices, medians; mean and spread of the latents go into the configuration.
     A run that ``minutes`` ended returns {"step", "steps"} instead.
@@ -82,7 +82,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     parts = build_components(config["preset"], **config.get("changes", {}))
     vae = parts["autoencoder"].to(device, memory_format=torch.channels_last)
     if config.get("initial"):
-        print(f"{take_over(vae, Path(config['initial']))} tensors taken over", flush=True)
+        print(f"{take_over(vae, autoencoder_folder(config['initial']))} tensors taken over", flush=True)
     kept = _frozen_encoder(vae, config) if config.get("trained", "all") != "all" else None
     training = AveragedTraining(vae, {"weight_decay": 1e-4} | config, output, resume=resume)
     volumes, films = (pictures.to(device) for pictures in _slices_and_films(config, parts["radiograph_encoder"]))
@@ -133,7 +133,7 @@ def _frozen_encoder(vae: torch.nn.Module, config: dict[str, Any]) -> dict[str, A
         )
     for part in (vae.encoder, vae.quant_conv):
         part.requires_grad_(False)
-    stored = json.loads((Path(config["initial"]) / "config.json").read_text(encoding="utf-8"))
+    stored = json.loads((autoencoder_folder(config["initial"]) / "config.json").read_text(encoding="utf-8"))
     return {name: stored[name] for name in ("latents_mean", "latents_std")}
 
 

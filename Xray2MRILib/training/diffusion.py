@@ -26,9 +26,8 @@ from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
 from ..models.presets import build_components
-from ..resources import resource_path
 from .averaged_training import AveragedTraining, step_generator
-from .initial_weights import take_over
+from .initial_weights import autoencoder_folder, model_part, take_over
 from .kept_latents import kept_latents
 from .model_assembly import assemble_model
 from .pair_data import KneeLatents, soft_grades
@@ -55,8 +54,9 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote, or
         ``compact`` for the shipped one), method (a name of methods.registry), latents (folder for the encoded knees,
         which runs that differ in nothing but the method may share; null for ``output``), preset,
-        changes (of the preset's components), initial (a model folder or the output of an earlier training, whose
-        tensors are taken over where they fit, see initial_weights; null for none), variants (how many bent versions of
+        changes (of the preset's components), initial (a model folder, the output of an earlier training, or
+        ``compact`` for the shipped model, whose tensors are taken over where they fit, see initial_weights; null for
+        none), variants (how many bent versions of
         each knee), bend_mm (see film_frame), knees (limit, null for all), exposures, workers (processes that make the
         knees ready for encoding, 0 for none), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay,
         ema_decay, save_every (see AveragedTraining), knees_per_batch, depths_per_knee, noise_emphasis (1 draws all
@@ -78,9 +78,9 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
     network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
     if config.get("initial"):
-        earlier = Path(config["initial"])
-        taken = take_over(network.unet, earlier / "unet") + take_over(encoder, earlier / "radiograph_encoder")
-        print(f"{taken} of {len(network.state_dict())} tensors taken over from {earlier.name}", flush=True)
+        taken = take_over(network.unet, model_part(config["initial"], "unet"))
+        taken += take_over(encoder, model_part(config["initial"], "radiograph_encoder"))
+        print(f"{taken} of {len(network.state_dict())} tensors taken over", flush=True)
     training = AveragedTraining(network, config, output, resume=resume)
     places = encoder.config.slice_size // 8
     probe = torch.zeros(8, parts["unet"].config.in_channels, places, places, device=device)
@@ -130,11 +130,6 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     _write(network, scheduler, output, metrics)
     assemble_model(autoencoder, output, output / "model", config)
     return metrics
-
-
-def autoencoder_folder(named: str | Path) -> Path:
-    """The folder that a recipe names; ``compact`` is the shipped autoencoder."""
-    return resource_path("models/compact/autoencoder") if str(named) == "compact" else Path(named)
 
 
 def _trained_autoencoder(folder: Path) -> AutoencoderKL:

@@ -7,9 +7,21 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..models import eight_bit_weights
+from ..resources import resource_path
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 FIRST_LAYER = "conv_in.weight"
+
+
+def model_part(named: str | Path, part: str) -> Path:
+    """The folder of one network of the model that a recipe names; ``compact`` is the shipped model."""
+    return (resource_path("models/compact") if str(named) == "compact" else Path(named)) / part
+
+
+def autoencoder_folder(named: str | Path) -> Path:
+    """The folder of the autoencoder that a recipe names; ``compact`` is that of the shipped model."""
+    return model_part("compact", "autoencoder") if str(named) == "compact" else Path(named)
 
 
 def take_over(network: nn.Module, folder: Path) -> int:
@@ -24,12 +36,13 @@ def take_over(network: nn.Module, folder: Path) -> int:
 
     own = network.state_dict()
     try:
-        earlier = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
+        small = (folder / eight_bit_weights.FILE).exists()
+        earlier = eight_bit_weights.load_eight_bits(folder) if small else load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError, KeyError) as error:
         raise InputError(
             f"The folder {folder.parent.name}/{folder.name} holds no weights to begin from.",
             code="bad-recipe",
-            hint="Let 'initial' name a model folder or the output of an earlier training, or null.",
+            hint="Let 'initial' name a model folder or the output of an earlier training, compact, or null.",
         ) from error
     fitting = {}
     for name, tensor in earlier.items():

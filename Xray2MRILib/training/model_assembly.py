@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..shipped_weights import sha256_of
+from .initial_weights import model_part
 
 
 def assemble_model(
@@ -70,4 +71,4 @@ def _weights_hash(folder: Path) -> str:
 
 def _initial_hash(initial: str | None) -> dict[str, str]:
     """What the U-Net began from, when it did not begin from chance."""
-    return {"initial_unet_sha256": _weights_hash(Path(initial) / "unet")} if initial else {}
+    return {"initial_unet_sha256": _weights_hash(model_part(initial, "unet"))} if initial else {}

@@ -1,0 +1,64 @@
+"""Weights of a network in eight bits: half the size of half precision, for models that are kept in git and downloaded.
+
+A matrix or a convolution is stored as int8 with one scale per output channel (symmetric, ``weight = int8 * scale``);
+what has fewer dimensions stays float16. Networks compute in floating point as ever: only the file is small. Rounding
+moves a weight by at most 1/254 of the largest of its channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+FILE = "diffusion_pytorch_model.int8.safetensors"  # diffusers' pattern for a variant
+SCALE = ".int8_scale"  # behind the name of the tensor that it belongs to
+_LEVELS = 127
+
+
+def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict as it is stored: int8 tensors [out, ...] with float32 scales [out] beside them, the rest float16."""
+    stored: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu()
+        if not tensor.is_floating_point():
+            stored[name] = tensor.contiguous().clone()
+        elif tensor.ndim < 2:
+            stored[name] = tensor.half().contiguous().clone()
+        else:
+            rows = tensor.float().flatten(1)
+            scale = rows.abs().amax(dim=1) / _LEVELS
+            scale[scale == 0] = 1.0  # a channel of zeros, such as a layer that begins at zero
+            stored[name] = (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape).contiguous()
+            stored[name + SCALE] = scale
+    return stored
+
+
+def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 state dict of what ``to_eight_bits`` made. Raises KeyError for int8 weights without a scale."""
+    state = {}
+    for name, tensor in stored.items():
+        if name.endswith(SCALE):
+            continue
+        if tensor.dtype == torch.int8:
+            scale = stored[name + SCALE]
+            tensor = tensor.float() * scale.view(-1, *[1] * (tensor.ndim - 1))
+        state[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return state
+
+
+def save_eight_bits(state: Mapping[str, Tensor], folder: Path) -> Path:
+    """Write ``folder``/FILE; returns its path."""
+    from safetensors.torch import save_file
+
+    save_file(to_eight_bits(state), folder / FILE, {"format": "pt", "weights": "int8, one scale per output channel"})
+    return folder / FILE
+
+
+def load_eight_bits(folder: Path) -> dict[str, Tensor]:
+    """The float32 state dict in ``folder``/FILE. Raises OSError, SafetensorError or KeyError when it is unusable."""
+    from safetensors.torch import load_file
+
+    return from_eight_bits(load_file(folder / FILE))
