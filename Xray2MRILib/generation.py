@@ -1,9 +1,9 @@
 """From one radiograph to files: the one procedure behind the command line and the background worker.
 
 The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
-be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, seeds``, ``side, side_source, box, box_source``,
-``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of the volume's bones
-with the film, see reprojection.record), ``model, device, warnings, timings_s, notice``.
+be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, noise_scale, seeds``, ``side, side_source, box,
+box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of the
+volume's bones with the film, see reprojection.record), ``model, device, warnings, timings_s, notice``.
 """
 
 from __future__ import annotations
@@ -187,7 +187,8 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
             slices=pseudo_mri.num_slices, steps=sampling["steps"], seed=sampling["seed"], sampler=sampling["sampler"],
-            guidance_scale=sampling["guidance_scale"], side=about["side"], model=model, device=device,
+            guidance_scale=sampling["guidance_scale"], noise_scale=sampling.get("noise_scale", 1.0), side=about["side"],
+            model=model, device=device,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
@@ -232,6 +233,7 @@ def _sampled(
         "koa": settings.koa(),
         "seed": settings.seed,
         "guidance_scale": settings.guidance_scale,
+        "noise_scale": settings.noise_scale,
         "sampler": settings.sampler,
         "callback": listener,
         "should_cancel": should_cancel,
@@ -291,7 +293,8 @@ def _generation(
         "spacing_mm": list(volume.spacing),
         "steps": settings.steps,
         "sampler": settings.sampler,
-        "guidance_scale": settings.guidance_scale,
+        "guidance_scale": record["sampling"]["guidance_scale"],
+        "noise_scale": record["sampling"]["noise_scale"],
         "seeds": record["sampling"].get("seeds", [settings.seed]),
         **described(knee),
         "koa": record["koa"],

@@ -26,6 +26,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "samples": (1, 100),
     "knee": (1, 20),
     "guidance_scale": (0.0, 20.0),
+    "noise_scale": (0.01, 1.0),
 }
 _WORDS = {"device": DEVICES, "side": SIDES, "sampler": SAMPLERS}
 
@@ -54,7 +55,8 @@ class GenerationSettings:
     roi: tuple[float, float, float, float] | None = None
     kl: tuple[float, ...] | None = None
     kl_grade: int | None = None
-    guidance_scale: float = 1.0
+    guidance_scale: float | None = None  # None: what the model's card asks for
+    noise_scale: float | None = None
     sampler: str = "ddim"
     knee: int | None = None
     keep_identifiers: bool = False

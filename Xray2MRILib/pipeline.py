@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline
 from .conditions.koa_probabilities import KoaProbabilities
 from .device import choose_device
 from .diffusion.depths import shared_depths
+from .diffusion.deviation_sampling import sample_deviation
 from .diffusion.memory_budget import batch_size_for
 from .diffusion.progress import Callback, LoopProgress, SliceProgress
 from .diffusion.radiograph_conditions import (
@@ -25,7 +26,7 @@ from .diffusion.radiograph_conditions import (
     prepared_picture,
 )
 from .diffusion.recorded_choices import recorded_choices
-from .diffusion.sampling_choices import SamplingChoices, check_integer, chosen_seed
+from .diffusion.sampling_choices import SamplingChoices, check_integer, chosen_seed, sampling_of_model
 from .diffusion.schedule import check_schedule
 from .diffusion.slice_loop import slice_loop
 from .diffusion.starting_noise import starting_noise
@@ -33,7 +34,6 @@ from .errors import ProcessingError
 from .models.conditional_unet import Xray2MRIUNet
 from .models.model_folder import load_components, locate_model, read_card, verify_model, write_model
 from .models.radiograph_encoder import RadiographEncoder
-from .volume.deviation import RunningDeviation
 from .volume.geometry import depth_positions
 from .volume.provenance import build_provenance
 from .volume.pseudo_mri import PseudoMRI
@@ -140,7 +140,9 @@ class Xray2MRIPipeline(DiffusionPipeline):
         koa: KoaProbabilities | None = None,
         seed: int | None = 0,
         generator: torch.Generator | None = None,
-        guidance_scale: float = 1.0,
+        guidance_scale: float | None = None,
+        guidance_share: float | None = None,
+        noise_scale: float | None = None,
         sampler: str = "ddim",
         noise: str = "shared",
         batch_size: int | None = None,
@@ -162,8 +164,10 @@ class Xray2MRIPipeline(DiffusionPipeline):
         seed, generator
             The same seed gives the same volume, whatever the batch size, to float32 rounding. None draws one. A
             generator, when given, supplies the seed.
-        guidance_scale
-            Classifier-free guidance, 0 to 20; 1 is off and twice as fast (A19).
+        guidance_scale, guidance_share, noise_scale
+            Classifier-free guidance, 0 to 20, 1 is off and faster (A19); the share of the steps that it concerns;
+            spread of the noise that sampling begins with (diffusion.sampling_choices). None: what the model's card
+            asks for, or else as printed, 1.
         sampler
             ``ddim`` (eq. 16) or ``dpm`` (DPM-Solver++, good with few steps).
         noise
@@ -180,9 +184,10 @@ class Xray2MRIPipeline(DiffusionPipeline):
         Raises InputError for choices or pictures out of range, ProcessingError when memory runs out.
         """
         started = time.monotonic()
-        sampling = SamplingChoices(
-            num_inference_steps, chosen_seed(seed, generator), sampler, noise, guidance_scale
+        own = sampling_of_model(
+            self.model_card, guidance_scale=guidance_scale, guidance_share=guidance_share, noise_scale=noise_scale
         )
+        sampling = SamplingChoices(num_inference_steps, chosen_seed(seed, generator), sampler, noise, **own)
         check_integer("num_slices", num_slices, 2, 500)
         check_integer("batch_size", batch_size or 1, 1, 500)
         picture, mirrored, record = prepared_picture(radiograph)
@@ -258,34 +263,13 @@ class Xray2MRIPipeline(DiffusionPipeline):
     ) -> PseudoMRI:
         """The volume of ``seed`` with the voxel-wise standard deviation over ``samples`` seeds from it on (section 8).
 
-        ``samples`` is 2 to 100; ``choices`` are those of a call. The deviation says where the model is free to guess,
-        not how far the picture is from the knee.
+        ``samples`` is 2 to 100; ``choices`` are those of a call; see diffusion.deviation_sampling.
         """
-        check_integer("samples", samples, 2, 100)
-        check_integer("seed", seed, 0, 2**63 - samples)
         notes: list[str] = []
         koa = koa or self._grade(prepared_picture(radiograph)[0], notes)
-
-        def share(event: dict[str, Any], done: int) -> None:
-            if callback is None or (event["stage"] == "slice" and done):
-                return
-            if "fraction" in event:
-                event = {**event, "fraction": (done + event["fraction"]) / samples}
-            callback(event)
-
-        first: PseudoMRI | None = None
-        for done in range(samples):
-            volume = self(
-                radiograph, seed=seed + done, koa=koa, callback=lambda event, done=done: share(event, done), **choices
-            )
-            if first is None:
-                first, deviation = volume, RunningDeviation(volume.array)
-            else:
-                deviation.add(volume.array)
-        first.deviation = deviation.value()
-        first.provenance["sampling"]["seeds"] = list(range(seed, seed + samples))
-        first.provenance["run"]["notes"] += notes
-        return first
+        volume = sample_deviation(self, radiograph, samples, seed=seed, koa=koa, callback=callback, **choices)
+        volume.provenance["run"]["notes"] += notes
+        return volume
 
     def _fill(
         self,
@@ -313,11 +297,13 @@ class Xray2MRIPipeline(DiffusionPipeline):
             self.scheduler,
             conditions,
             depths,
-            starting_noise(depths, sampling.seed, sampling.noise, self.unet.config.out_channels, of_latent),
+            sampling.noise_scale
+            * starting_noise(depths, sampling.seed, sampling.noise, self.unet.config.out_channels, of_latent),
             num_inference_steps=sampling.steps,
             batch_size=batch_size or batch_size_for(self.unet, len(indices), latent_size=of_latent),
             sampler=sampling.sampler,
             guidance_scale=sampling.guidance_scale,
+            guidance_share=sampling.guidance_share,
             on_step=loop.step,
             on_smaller_batch=lambda size: notes.append(
                 f"Memory ran out; the work went on with {size} slice{'s' if size > 1 else ''} at a time."

@@ -49,6 +49,7 @@ def generated(
 ) -> tuple[list[KneeOutline], list[KneeOutline], list[str]]:
     """Outlines of real films and of the volumes that the model makes of them, and whose films they are."""
     from Xray2MRILib import Xray2MRIPipeline
+    from Xray2MRILib.diffusion.sampling_choices import sampling_of_model
     from Xray2MRILib.generation_settings import GenerationSettings
     from Xray2MRILib.prepared_knee import prepare_knee
     from Xray2MRILib.radiograph.reading import read_radiograph
@@ -61,7 +62,8 @@ def generated(
     films, volumes, people = [], [], []
     for film in measured_films(folder, per_grade):
         knee = prepare_knee(read_radiograph(film.path), GenerationSettings())
-        asked = [pipeline.weights_sha256, slices, steps, knee.prepared.image.tobytes().hex()]
+        own = sampling_of_model(pipeline.model_card)
+        asked = [pipeline.weights_sha256, own, slices, steps, knee.prepared.image.tobytes().hex()]
         kept = cache / f"{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]}.npy"
         if not kept.exists():
             made = pipeline(knee.prepared, num_slices=slices, num_inference_steps=steps, seed=0).depth_slices()

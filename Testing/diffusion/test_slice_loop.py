@@ -9,7 +9,9 @@ import torch
 
 from Xray2MRILib.diffusion.memory_budget import batch_size_for, bytes_per_slice, is_out_of_memory
 from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
+from Xray2MRILib.diffusion.schedule import sampler_for
 from Xray2MRILib.diffusion.slice_loop import (
+    denoise,
     in_whole_field,
     predict,
     slice_loop,
@@ -89,6 +91,22 @@ def test_guidance_extrapolates_from_the_unconditional_prediction(parts, conditio
     assert torch.allclose(unconditional, expected, atol=1e-5)
     assert torch.allclose(guided, unconditional + 3 * (conditional - unconditional), atol=1e-5)
     assert (guided - conditional).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_a_share_of_the_steps_is_guided_noisiest_first(parts, conditions):
+    """Written out for three steps, of which the first two are guided: 2 / 3 of them, and 1 / 2, rounded up."""
+    noise, depths = starting_noise(DEPTHS, 7, "shared"), torch.tensor(DEPTHS, dtype=torch.float32)
+    process = sampler_for(parts["scheduler"], "ddim", 3)
+    z = noise
+    for timestep, scale in zip(process.timesteps, (3.0, 3.0, 1.0), strict=True):
+        z = process.step(predict(parts["unet"], z, timestep, depths, conditions, scale), timestep, z).prev_sample
+    for share in (0.5, 2 / 3):
+        found = denoise(
+            parts["unet"], parts["scheduler"], noise, depths, conditions, num_inference_steps=3, guidance_scale=3.0,
+            guidance_share=share,
+        )  # fmt: skip
+        assert torch.equal(found, z)
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm"])

@@ -67,7 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=DEFAULTS.guidance_scale,
         metavar="W",
-        help="classifier-free guidance; 1 is off (default: %(default)s)",
+        help="classifier-free guidance; 1 is off (default: what the model asks for)",
+    )
+    add(
+        "--noise-scale",
+        type=float,
+        default=DEFAULTS.noise_scale,
+        metavar="S",
+        help="spread of the noise that sampling begins with, 0.01 to 1: less keeps nearer to what is likely and makes "
+        "seeds differ less (default: what the model asks for)",
     )
     add(
         "--sampler",

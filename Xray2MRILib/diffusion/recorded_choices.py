@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..errors import InputError
-from .sampling_choices import SamplingChoices
+from .sampling_choices import AS_PRINTED, SamplingChoices
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
@@ -22,7 +22,9 @@ def recorded_choices(
     """
     try:
         recorded = volume.provenance["sampling"]
-        sampling = SamplingChoices(**{name: recorded[name] for name in SamplingChoices.__dataclass_fields__})
+        # volumes made before a choice existed were made as printed
+        known = AS_PRINTED | {n: v for n, v in recorded.items() if n in SamplingChoices.__dataclass_fields__}
+        sampling = SamplingChoices(**known)
         koa = KoaProbabilities(tuple(volume.provenance["koa"]["values"]), volume.provenance["koa"]["source"])
         same_crop = volume.provenance["radiograph"]["crop_sha256"] == crop_sha256
         same_model = volume.provenance["model"]["weights_sha256"] == weights_sha256

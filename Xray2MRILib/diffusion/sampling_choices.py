@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,28 +14,56 @@ from ..errors import InputError
 from .schedule import SAMPLERS, TRAIN_TIMESTEPS
 from .starting_noise import NOISES
 
+# What Algorithm 2 does; a model's card may ask for something else under "sampling" (see sampling_of_model).
+AS_PRINTED = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
+
 
 @dataclass(frozen=True)
 class SamplingChoices:
-    """Denoising steps (1 to 1000), seed, sampler, kind of noise and guidance scale (0 to 20).
+    """The choices of one volume. Raises InputError (code ``bad-option``) for a value out of its range.
 
-    Raises InputError (code ``bad-option``) for a value out of its range.
+    Attributes
+    ----------
+    steps, seed
+        Denoising steps, 1 to 1000; seed of the noise.
+    sampler, noise
+        Words of schedule.SAMPLERS and starting_noise.NOISES.
+    guidance_scale, guidance_share
+        Classifier-free guidance (A19), 0 to 20, 1 is off; the share of the steps, noisiest first, that are guided, 0 to
+        1. The noisy steps place the anatomy; guiding the later ones as well costs likeness (Kynkäänniemi et al.,
+        arXiv 2404.07724).
+    noise_scale
+        Standard deviation of z_T, above 0, at most 1. Below 1 the model keeps nearer to what the radiograph makes
+        likely, and different seeds differ less.
     """
 
     steps: int
     seed: int
     sampler: str
     noise: str
-    guidance_scale: float
+    guidance_scale: float = AS_PRINTED["guidance_scale"]
+    guidance_share: float = AS_PRINTED["guidance_share"]
+    noise_scale: float = AS_PRINTED["noise_scale"]
 
     def __post_init__(self) -> None:
         check_integer("num_inference_steps", self.steps, 1, TRAIN_TIMESTEPS)
         check_integer("seed", self.seed, 0, 2**63 - 1)
-        if not isinstance(self.guidance_scale, numbers.Real) or not 0 <= self.guidance_scale <= 20:
-            raise bad_choice("guidance_scale", self.guidance_scale, "choose a number from 0 to 20")
+        for name, low, high in (("guidance_scale", 0, 20), ("guidance_share", 0, 1), ("noise_scale", 0.01, 1)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or not low <= value <= high:
+                raise bad_choice(name, value, f"choose a number from {low} to {high}")
         for name, words in (("sampler", SAMPLERS), ("noise", NOISES)):
             if getattr(self, name) not in words:
                 raise bad_choice(name, getattr(self, name), f"choose one of {', '.join(words)}")
+
+
+def sampling_of_model(card: Mapping[str, Any], **given: float | None) -> dict[str, float]:
+    """The values of AS_PRINTED's names: those given, else those of a model card's ``sampling``, else as printed."""
+    own = card.get("sampling")
+    own = own if isinstance(own, Mapping) else {}
+    return {
+        name: own.get(name, printed) if given.get(name) is None else given[name] for name, printed in AS_PRINTED.items()
+    }
 
 
 def chosen_seed(seed: int | None, generator: torch.Generator | None = None) -> int:

@@ -57,17 +57,20 @@ def denoise(
     num_inference_steps: int,
     sampler: str = "ddim",
     guidance_scale: float = 1.0,
+    guidance_share: float = 1.0,
     before_step: Callable[[int], None] = lambda step: None,
 ) -> Tensor:
     """z_0 [B, 4, h, w] from z_T [B, 4, h, w] at depths u [B]: the inner loop of Algorithm 2.
 
-    ``before_step`` is called with the number of steps done and may raise to stop.
+    The first ``guidance_share`` of the steps is guided. ``before_step`` is called with the number of steps done and may
+    raise to stop.
     """
     process = sampler_for(scheduler, sampler, num_inference_steps)
     latents = noise * process.init_noise_sigma
     for step, timestep in enumerate(process.timesteps):
         before_step(step)
-        prediction = predict(unet, latents, timestep, depths, conditions, guidance_scale)
+        scale = guidance_scale if step < guidance_share * len(process.timesteps) else 1.0
+        prediction = predict(unet, latents, timestep, depths, conditions, scale)
         latents = process.step(prediction, timestep, latents).prev_sample
     return latents
 
@@ -84,6 +87,7 @@ def slice_loop(
     batch_size: int,
     sampler: str = "ddim",
     guidance_scale: float = 1.0,
+    guidance_share: float = 1.0,
     on_step: Callable[[int, int], None] = lambda slices, step: None,
     on_smaller_batch: Callable[[int], None] = lambda batch_size: None,
     should_cancel: Callable[[], bool] = lambda: False,
@@ -123,6 +127,7 @@ def slice_loop(
                 num_inference_steps=num_inference_steps,
                 sampler=sampler,
                 guidance_scale=guidance_scale,
+                guidance_share=guidance_share,
                 before_step=before_step,
             )
             before_step(num_inference_steps)

@@ -80,7 +80,7 @@ def write_film_series(
                 volume = pipeline(
                     replace(prepared, image=image, record=about), num_slices=settings.slices, seed=settings.seed,
                     num_inference_steps=settings.steps, koa=given or koa, sampler=settings.sampler,
-                    guidance_scale=settings.guidance_scale,
+                    guidance_scale=settings.guidance_scale, noise_scale=settings.noise_scale,
                 )  # fmt: skip
                 row["volume"] = f"volume-{index:02d}.nrrd"
                 write_volume(volume, draft / row["volume"])

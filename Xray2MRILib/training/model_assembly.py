@@ -53,10 +53,11 @@ def assemble_model(
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
         "autoencoder_metrics": json.loads(beside.read_text()) if beside.exists() else {},
         "diffusion_metrics": metrics,
+        "sampling": recipe.get("sampling") or {},
         "recipe": {
             key: value
             for key, value in recipe.items()
-            if key not in ("data", "held_out", "autoencoder", "latents", "initial")
+            if key not in ("data", "held_out", "autoencoder", "latents", "initial", "sampling")
         },
         "trained_from": {"autoencoder_sha256": _weights_hash(autoencoder)} | _initial_hash(recipe.get("initial")),
     }

@@ -67,7 +67,8 @@ def build_provenance(
         ``name``, ``version``, ``weights_sha256`` (one text, or one per network) and what else the model card says.
         A name that is a path is cut to its last part.
     sampling
-        ``seed`` (or ``seeds``), ``steps``, ``sampler``, ``num_slices``, ``guidance_scale``, ``noise``.
+        ``seed`` (or ``seeds``), ``steps``, ``sampler``, ``num_slices``, ``guidance_scale``, ``guidance_share``,
+        ``noise``, ``noise_scale``.
     radiograph
         Record of the preparation: ``box`` in film pixels and its source, ``side`` and ``side_source``, normalisation.
     koa
