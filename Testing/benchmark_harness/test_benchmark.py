@@ -11,6 +11,7 @@ import pytest
 
 from Xray2MRILib.benchmark.course import another_knee
 from Xray2MRILib.benchmark.density_curves import interpolated
+from Xray2MRILib.benchmark.tables import budget
 from Xray2MRILib.cli import main
 from Xray2MRILib.simulation.knee_pair import KneePair
 from Xray2MRILib.simulation.knee_parameters import draw
@@ -98,6 +99,15 @@ def test_from_pairs_to_page_and_on_from_there(
     card.write_text(json.dumps({**about, "weights_sha256": {"unet": "0"}}))
     assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
     assert "another model under the title Twin" in capsys.readouterr().err
+
+    # and so is the same model sampled in another way
+    card.write_text(json.dumps({**about, "sampling": {"noise_scale": 0.5}}))
+    assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
+    assert "another model under the title Twin" in capsys.readouterr().err
+    assert "<td>as printed</td>" in page
+    assert budget({"sampling": {"guidance_scale": 2, "guidance_share": 0.5, "noise_scale": 0.8}})["sampling"] == (
+        "guidance 2 in 50% of the steps, noise times 0.8"
+    )
 
     assert main(command(pairs, tiny_model, output, "--seed", "3")) == 2
     assert "other knees or settings" in capsys.readouterr().err

@@ -183,10 +183,13 @@ def _check_folder(plan: BenchmarkPlan) -> None:
 
 
 def _claimed(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[str, Any]:
-    """The model's card, kept beside its volumes. Raises InputError when those there are another model's."""
+    """The model's card, kept beside its volumes. Raises InputError when those are of other weights or sampling."""
+    from ..diffusion.sampling_choices import sampling_of_model
+
     card = _folder(plan, title) / "model.json"
     about = {**pipeline.model_card, "weights_sha256": pipeline.weights_sha256}
-    if card.exists() and json.loads(card.read_text(encoding="utf-8"))["weights_sha256"] != about["weights_sha256"]:
+    known = json.loads(card.read_text(encoding="utf-8")) if card.exists() else about
+    if known["weights_sha256"] != about["weights_sha256"] or sampling_of_model(known) != sampling_of_model(about):
         raise InputError(
             f"The folder {plan.output.name} holds results of another model under the title {title}.",
             code="bad-output",

@@ -146,14 +146,17 @@ def _specificity(found: dict[str, Any]) -> str:
 def _budgets(found: dict[str, Any]) -> str:
     heading = {"preset": "preset", "steps": "training steps", "per_step": "slices per step",
                "learning_rate": "learning rate", "variants": "variants of a knee",
-               "slice_size": "rows of a slice"}  # fmt: skip
+               "slice_size": "rows of a slice", "sampling": "sampling"}  # fmt: skip
     heads = "".join(f"<th>{words}</th>" for words in (*heading.values(), "seconds per volume"))
     lines = [f"<div class='wide'><table class='numbers'><tr><th></th>{heads}</tr>"]
     budgets = found["training"]
     for title, entries in budgets.items():
         cells = "".join(f"<td>{'unknown' if entries[h] is None else entries[h]}</td>" for h in heading)
         lines.append(f"<tr><td>{escape(title)}</td>{cells}<td>{found['seconds_per_volume'][title]:.1f}</td></tr>")
-    kinds = {(entries["steps"], entries["per_step"], entries["slice_size"]) for entries in budgets.values()}
-    equal = "All methods had the same number of steps, slices per step and resolution." if len(kinds) == 1 else (
-        "The training budgets differ, so that the table compares models and not methods alone.")  # fmt: skip
+    kinds = {tuple(entries[h] for h in ("steps", "per_step", "slice_size", "sampling")) for entries in budgets.values()}
+    equal = (
+        "All methods had the same number of steps, slices per step, resolution and sampling."
+        if len(kinds) == 1
+        else "Training budgets or sampling differ, so that the table compares models and not methods alone."
+    )
     return "".join(lines) + f"</table></div><p>{equal}</p>"

@@ -52,7 +52,7 @@ def summary(result: BenchmarkResult) -> dict[str, Any]:
 
 
 def budget(card: dict[str, Any]) -> dict[str, Any]:
-    """Training budget as the model card tells it: steps, slices or volumes per step, variants of a knee, resolution."""
+    """From the model card: training steps, slices or volumes per step, variants of a knee, resolution, sampling."""
     recipe = card.get("recipe", {})
     per_step = recipe.get("batch_size") or recipe.get("knees_per_batch", 0) * recipe.get("depths_per_knee", 0)
     return {
@@ -63,7 +63,19 @@ def budget(card: dict[str, Any]) -> dict[str, Any]:
         "learning_rate": recipe.get("learning_rate"),
         "variants": recipe.get("variants"),
         "slice_size": _slice_size(recipe),
+        "sampling": _sampling(card),
     }
+
+
+def _sampling(card: dict[str, Any]) -> str:
+    """How the model asks to be sampled, in words."""
+    from ..diffusion.sampling_choices import AS_PRINTED, sampling_of_model
+
+    own = sampling_of_model(card)
+    if own == AS_PRINTED:
+        return "as printed"
+    guided = f"guidance {own['guidance_scale']:g} in {own['guidance_share']:.0%} of the steps"
+    return f"{guided}, noise times {own['noise_scale']:g}"
 
 
 def _slice_size(recipe: dict[str, Any]) -> int | None:
