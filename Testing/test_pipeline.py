@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
+from Xray2MRILib.diffusion.sampling_choices import sampling_of_model
 from Xray2MRILib.diffusion.slice_loop import slice_loop
 from Xray2MRILib.errors import Cancelled, InputError, ProcessingError
 from Xray2MRILib.models.model_folder import locate_model
@@ -242,6 +243,21 @@ def test_a_model_asks_for_its_own_sampling_and_a_caller_has_the_last_word(pipeli
     assert np.abs(volume.array - reference.array).max() > 1e-3
     printed = loaded(picture, **FAST, guidance_scale=1.0, guidance_share=1.0, noise_scale=1.0)
     assert np.array_equal(printed.array, reference.array)
+
+
+def test_a_card_that_asks_for_the_impossible_is_refused_when_it_is_loaded(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path / "model", card={**pipeline.model_card, "sampling": {"noise_scale": 7}})
+    with pytest.raises(ProcessingError, match="card of the model folder model asks for an impossible sampling"):
+        Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
+
+
+def test_no_guidance_is_no_guidance_in_whatever_words():
+    printed = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
+    card = {"sampling": {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.5}}
+    assert sampling_of_model(card, guidance_scale=1, noise_scale=1) == printed
+    assert sampling_of_model(card, guidance_share=0, noise_scale=1) == printed
+    assert sampling_of_model({}) == printed
+    assert sampling_of_model(card) == card["sampling"]
 
 
 def test_the_noise_begins_with_the_spread_that_was_asked_for(pipeline, picture, monkeypatch):

@@ -1,9 +1,10 @@
 """From one radiograph to files: the one procedure behind the command line and the background worker.
 
 The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
-be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, noise_scale, seeds``, ``side, side_source, box,
-box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of the
-volume's bones with the film, see reprojection.record), ``model, device, warnings, timings_s, notice``.
+be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side,
+side_source, box, box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection``
+(agreement of the volume's bones with the film, see reprojection.record), ``model, device, warnings, timings_s,
+notice``.
 """
 
 from __future__ import annotations
@@ -215,7 +216,8 @@ def _expected_seconds(settings: GenerationSettings, pipelines: PipelineCache, wi
         "localise": 0.5,
         "prepare": 0.3,
         "load model": 0.1 if pipelines.holds(settings.model, settings.device) else 2.0,
-        "volume": settings.samples * settings.slices * (0.02 * settings.steps + 0.06),
+        # half of the steps guided, that is computed twice; several samples come beside the volume itself
+        "volume": (settings.samples + (settings.samples > 1)) * settings.slices * (0.03 * settings.steps + 0.06),
         "write": 0.5 + 0.02 * settings.slices + (4.0 if with_montage else 0.0),
     }
 
@@ -293,8 +295,7 @@ def _generation(
         "spacing_mm": list(volume.spacing),
         "steps": settings.steps,
         "sampler": settings.sampler,
-        "guidance_scale": record["sampling"]["guidance_scale"],
-        "noise_scale": record["sampling"]["noise_scale"],
+        **{name: record["sampling"][name] for name in ("guidance_scale", "guidance_share", "noise_scale")},
         "seeds": record["sampling"].get("seeds", [settings.seed]),
         **described(knee),
         "koa": record["koa"],

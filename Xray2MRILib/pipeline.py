@@ -32,7 +32,7 @@ from .diffusion.slice_loop import slice_loop
 from .diffusion.starting_noise import starting_noise
 from .errors import ProcessingError
 from .models.conditional_unet import Xray2MRIUNet
-from .models.model_folder import load_components, locate_model, read_card, verify_model, write_model
+from .models.model_folder import checked_card, load_components, locate_model, verify_model, write_model
 from .models.radiograph_encoder import RadiographEncoder
 from .volume.geometry import depth_positions
 from .volume.provenance import build_provenance
@@ -95,7 +95,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         folder = locate_model(model)
         checksums = verify_model(folder)
         pipeline = cls(**load_components(folder, torch_dtype))
-        pipeline.model_card = read_card(folder)
+        pipeline.model_card = checked_card(folder)
         pipeline.weights_sha256 = checksums
         pipeline.model_name = folder.name if Path(model).is_dir() else os.fspath(model)
         return pipeline.on_device(device)
@@ -246,7 +246,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self._fill(slices, new, sampling, conditions, batch_size, progress, should_cancel, notes)
         provenance = {
             **volume.provenance,
-            "sampling": {**volume.provenance["sampling"], "num_slices": num_slices},
+            "sampling": {"num_slices": num_slices, **asdict(sampling)},
             "run": {**self._run_record(started, notes), "slices_taken_over": len(kept)},
         }
         return PseudoMRI.from_depth_slices(slices, volume.mirrored, provenance)

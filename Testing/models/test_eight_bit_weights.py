@@ -89,6 +89,19 @@ def test_training_begins_from_a_model_in_eight_bits(model) -> None:
         assert (fresh.state_dict()[name] - weight).abs().max() <= max(float(weight.abs().max()) / 200, 1e-3)
 
 
+def test_one_channel_alone_is_not_given_one_scale() -> None:
+    weight = torch.linspace(-1, 1, 12).view(1, 12, 1, 1)
+    assert to_eight_bits({"w": weight})["w"].dtype == torch.float16
+
+
+def test_a_network_that_is_there_twice_is_refused(model, tmp_path: Path) -> None:
+    pipeline, folder = model
+    (folder / "checksums.json").unlink()
+    pipeline.unet.save_pretrained(folder / "unet")
+    with pytest.raises(ProcessingError, match="unet of the model folder model cannot be loaded"):
+        Xray2MRIPipeline.from_pretrained(folder, device="cpu")
+
+
 def test_weights_whose_scales_are_missing_are_refused_in_one_sentence(model) -> None:
     _, folder = model
     file = folder / "unet" / FILE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from Xray2MRILib.errors import InputError
 from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
 
 torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +64,6 @@ def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder
 def test_a_model_of_half_the_resolution_learns_from_averaged_slices(
     pairs: Path, autoencoder: Path, tmp_path: Path
 ) -> None:
-    from safetensors.torch import load_file
-
     from Xray2MRILib.pipeline import Xray2MRIPipeline
     from Xray2MRILib.training.diffusion import train
 
@@ -91,10 +92,72 @@ def test_kept_latents_of_something_else_are_refused(pairs: Path, autoencoder: Pa
     ):  # fmt: skip
         with pytest.raises(InputError, match=rf"latents-\w+.safetensors in latents do not fit this training: {name}"):
             train(diffusion_recipe(pairs, autoencoder) | latents | changed, tmp_path / "other")
+    # a decoder that was trained on leaves the latents what they are
+    later = shutil.copytree(autoencoder, tmp_path / "later")
+    weights = later / "diffusion_pytorch_model.safetensors"
+    state = load_file(weights)
+    state["decoder.conv_out.bias"] += 0.1
+    save_file(state, weights, {"format": "pt"})
+    train(diffusion_recipe(pairs, later, **latents), tmp_path / "third")
     damaged = tmp_path / "latents" / "latents-held_out.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"latents-held_out\.safetensors in latents cannot be read"):
         train(diffusion_recipe(pairs, autoencoder, **latents), tmp_path / "other")
+
+
+def test_the_model_says_how_it_asks_to_be_sampled_and_what_it_came_from(
+    pairs: Path, autoencoder: Path, tmp_path: Path
+) -> None:
+    from Xray2MRILib.models.eight_bit_weights import FILE
+    from Xray2MRILib.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.training.diffusion import train
+
+    one = {"variants": 1, "steps": 1, "save_every": 1, "latents": str(tmp_path / "latents")}
+    train(diffusion_recipe(pairs, autoencoder, **one), tmp_path / "first")
+    asked = {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.5}
+    earlier = tmp_path / "first" / "model"
+    train(
+        diffusion_recipe(pairs, autoencoder, **one, initial=str(earlier), sampling=asked, eight_bit=True),
+        tmp_path / "second",
+    )
+    model = tmp_path / "second" / "model"
+    assert (model / "unet" / FILE).exists()
+    pipeline = Xray2MRIPipeline.from_pretrained(model, device="cpu")
+    card = pipeline.model_card
+    assert card["sampling"] == asked
+    first = Xray2MRIPipeline.from_pretrained(earlier, device="cpu")
+    assert first.model_card["sampling"] == {}
+    origin = card["trained_from"]
+    assert origin["initial_unet_sha256"] == first.weights_sha256["unet"]
+    assert origin["initial_radiograph_encoder_sha256"] == first.weights_sha256["radiograph_encoder"]
+    sampling = pipeline(np.zeros((1, 256, 256), np.float32), 2, 1).provenance["sampling"]
+    assert {name: sampling[name] for name in asked} == asked
+
+
+@pytest.mark.parametrize("asked", [{"noise": 0.5}, {"noise_scale": 5}, {"guidance_scale": None}, [1, 2]])
+def test_an_impossible_sampling_is_refused_before_the_training(
+    asked: object, pairs: Path, autoencoder: Path, tmp_path: Path
+) -> None:
+    from Xray2MRILib.training.diffusion import train
+
+    with pytest.raises(InputError, match="entry sampling of the recipe cannot be used") as refused:
+        train(diffusion_recipe(pairs, autoencoder, sampling=asked), tmp_path / "run")
+    assert refused.value.code == "bad-recipe"
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_autoencoder_that_was_exchanged_meanwhile_is_refused(
+    pairs: Path, autoencoder: Path, tmp_path: Path
+) -> None:
+    from Xray2MRILib.training.diffusion import train
+
+    own = shutil.copytree(autoencoder, tmp_path / "own")
+    one = {"variants": 1, "steps": 2, "save_every": 1}
+    train(diffusion_recipe(pairs, own, **one, minutes=1e-6), tmp_path / "run")  # ends after a step
+    weights = own / "diffusion_pytorch_model.safetensors"
+    save_file({n: t + 0.01 * (n == "decoder.conv_out.bias") for n, t in load_file(weights).items()}, weights)
+    with pytest.raises(InputError, match="autoencoder in own is another one than when the training began"):
+        train(diffusion_recipe(pairs, own, **one), tmp_path / "run", resume=True)
 
 
 def test_bent_variants_of_a_knee_differ_and_keep_their_grade(pairs: Path, autoencoder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -204,6 +205,20 @@ def test_more_depths_of_a_job_and_of_a_file(worker, request_for, tmp_path):
     )  # fmt: skip
     again = PseudoMRI.load(worker.wait_for("result", "error")["result"]["volume"])
     assert np.abs(again.array - dense.array).max() <= 1 / 4095 + 1e-6
+
+    # a side-car from before volumes said how far their noise spread
+    card = Path(request["output"]).with_suffix(".json")
+    record = json.loads(card.read_text())
+    for name in ("guidance_share", "noise_scale"):
+        del record["sampling"][name]
+    card.write_text(json.dumps(record))
+    worker.send(
+        "densify", job="from earlier", slices=9, output=str(tmp_path / "earlier.nrrd"), volume=request["output"],
+        radiograph=request["radiograph"], model=request["model"], device="cpu",
+    )  # fmt: skip
+    earlier = PseudoMRI.load(worker.wait_for("result", "error")["result"]["volume"])
+    assert earlier.provenance["sampling"]["noise_scale"] == 1
+    np.testing.assert_array_equal(earlier.array, dense.array)
 
     worker.send("densify", job="lost", of_job="never", slices=9, output=str(tmp_path / "lost.nrrd"))
     assert worker.wait_for("error")["code"] == "no-such-job"

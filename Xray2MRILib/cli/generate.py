@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULTS.samples,
         metavar="K",
-        help="volumes from K seeds; the first is written, and the voxel-wise standard deviation of all",
+        help="also write the voxel-wise standard deviation over K seeds, sampled without guidance and with all noise",
     )
     add_knee_arguments(parser)
     grade = parser.add_mutually_exclusive_group()
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=DEFAULTS.guidance_scale,
         metavar="W",
-        help="classifier-free guidance; 1 is off (default: what the model asks for)",
+        help="classifier-free guidance, in the share of steps that the model asks for; 1 is off (default: the model's)",
     )
     add(
         "--noise-scale",
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULTS.noise_scale,
         metavar="S",
         help="spread of the noise that sampling begins with, 0.01 to 1: less keeps nearer to what is likely and makes "
-        "seeds differ less (default: what the model asks for)",
+        "seeds differ less (default: the model's)",
     )
     add(
         "--sampler",

@@ -48,7 +48,7 @@ def report_html(comparison: Comparison) -> str:
         _per_slice_charts(comparison),
         "<h2>How alike neighbouring slices are</h2>",
         _lag_chart(evaluation),
-        _calibration(evaluation),
+        _calibration(comparison),
         "<h2>How it was made</h2>",
         _details(comparison),
         HOW_TO_READ,
@@ -211,8 +211,8 @@ def _lag_chart(evaluation: Evaluation) -> str:
     return f"{text}<div class='charts'>{''.join(f'<div>{chart}</div>' for chart in charts if chart)}</div>"
 
 
-def _calibration(evaluation: Evaluation) -> str:
-    found = evaluation.calibration
+def _calibration(comparison: Comparison) -> str:
+    found = comparison.evaluation.calibration
     if found is None:
         return ""
     if not np.isfinite((found.spearman, found.ratio)).all():
@@ -227,13 +227,15 @@ def _calibration(evaluation: Evaluation) -> str:
     )
     chart = line_chart("Error (root mean square) by standard deviation", "standard deviation over seeds", [curve],
                        diagonal=True)  # fmt: skip
-    sense = "about as sure as it should be"
+    sense = "the model is about as sure as it should be"
     if not 1 / _HONEST < found.ratio < _HONEST:
-        sense = "surer than it should be" if found.ratio > 1 else "less sure than it could be"
+        sense = f"the model is {'surer than it should be' if found.ratio > 1 else 'less sure than it could be'}"
+    if "deviation_sampling" in (comparison.volume.provenance.get("sampling") or {}):
+        sense += " (the samples were drawn without guidance and with all noise, unlike the volume)"
     return (
         "<h2>Does the standard deviation over seeds predict the error?</h2>"
         f"<p>Rank correlation over voxels of the leg (Spearman): <strong>{found.spearman:.2f}</strong>. The error is "
-        f"{found.ratio:.1f} times the standard deviation: the volume is {sense}. On the dotted diagonal both agree; "
+        f"{found.ratio:.1f} times the standard deviation: {sense}. On the dotted diagonal both agree; "
         "above it the error is larger than the spread over seeds admits. Grey values from 0 to 1.</p>"
         f"<div class='charts'><div>{chart}</div></div>"
     )

@@ -58,12 +58,26 @@ class SamplingChoices:
 
 
 def sampling_of_model(card: Mapping[str, Any], **given: float | None) -> dict[str, float]:
-    """The values of AS_PRINTED's names: those given, else those of a model card's ``sampling``, else as printed."""
-    own = card.get("sampling")
-    own = own if isinstance(own, Mapping) else {}
-    return {
+    """The values of AS_PRINTED's names: those given, else those of a model card's ``sampling``, else as printed.
+
+    No guidance is written in one way only, as scale 1 of all steps.
+    """
+    own = card.get("sampling") or {}
+    chosen = {
         name: own.get(name, printed) if given.get(name) is None else given[name] for name, printed in AS_PRINTED.items()
     }
+    if chosen["guidance_scale"] == 1 or chosen["guidance_share"] == 0:
+        chosen |= {"guidance_scale": 1.0, "guidance_share": 1.0}
+    return chosen
+
+
+def check_sampling(asked: Any) -> None:
+    """Raise InputError (code ``bad-option``) unless ``asked`` may stand as ``sampling`` in a model's card."""
+    if asked is None:
+        return
+    if not isinstance(asked, Mapping) or not set(asked) <= set(AS_PRINTED):
+        raise bad_choice("sampling", asked, f"name {', '.join(AS_PRINTED)}")
+    SamplingChoices(1, 0, SAMPLERS[0], NOISES[0], **asked)
 
 
 def chosen_seed(seed: int | None, generator: torch.Generator | None = None) -> int:

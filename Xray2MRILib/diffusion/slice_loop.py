@@ -6,6 +6,7 @@ not depend on one another, so ``slice_loop`` encodes once and denoises many dept
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -62,14 +63,15 @@ def denoise(
 ) -> Tensor:
     """z_0 [B, 4, h, w] from z_T [B, 4, h, w] at depths u [B]: the inner loop of Algorithm 2.
 
-    The first ``guidance_share`` of the steps is guided. ``before_step`` is called with the number of steps done and may
-    raise to stop.
+    The first ``guidance_share`` of the steps, rounded up, is guided. ``before_step`` is called with the number of steps
+    done and may raise to stop.
     """
     process = sampler_for(scheduler, sampler, num_inference_steps)
     latents = noise * process.init_noise_sigma
+    guided = math.ceil(guidance_share * len(process.timesteps) - 1e-6)
     for step, timestep in enumerate(process.timesteps):
         before_step(step)
-        scale = guidance_scale if step < guidance_share * len(process.timesteps) else 1.0
+        scale = guidance_scale if step < guided else 1.0
         prediction = predict(unet, latents, timestep, depths, conditions, scale)
         latents = process.step(prediction, timestep, latents).prev_sample
     return latents

@@ -92,7 +92,8 @@ def _pictures(volume: PseudoMRI, film: str | Path | None) -> str:
     shown.append(_figure(data_uri(slices_picture(volume)), "SYNTHETIC coronal slices from posterior to anterior"))
     spread = spread_picture(volume)
     if spread is not None:
-        words = "Standard deviation over the volumes of several seeds, same slices; white is a standard deviation of"
+        words = "Standard deviation over volumes of several seeds (sampled without guidance and with all noise), same "
+        words += "slices; white is a standard deviation of"
         shown.append(_figure(data_uri(spread[0]), f"{words} {spread[1]:.3g} of the grey range"))
     return f"<h2>Pictures</h2>{''.join(shown)}"
 
@@ -173,6 +174,8 @@ def _made_by(volume: PseudoMRI, record: dict[str, Any]) -> str:
         "weights (SHA-256, first 16)": ", ".join(f"{name} {str(digest)[:16]}" for name, digest in digests if digest),
         "sampling": f"{sampling.get('steps', '?')} {sampling.get('sampler', '')} steps",
         "guidance scale": sampling.get("guidance_scale"),
+        "share of the steps that is guided": sampling.get("guidance_share"),
+        "spread of the noise": sampling.get("noise_scale"),
         "seeds": sampling.get("seeds") or sampling.get("seed"),
         "side": f"{volume.side} (from: {film.get('side_source', 'unknown')})",
         "knee found by": film.get("box_source"),

@@ -66,8 +66,9 @@ class CaePipeline(Xray2MRIPipeline):
         return pipeline.on_device(choose_device(device))
 
     def save_pretrained(
-        self, folder: str | os.PathLike[str], *, half_precision: bool = True, card: dict[str, Any] | None = None
-    ) -> None:
+        self, folder: str | os.PathLike[str], *, half_precision: bool = True, eight_bit: bool = False,
+        card: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         """Write the model; always in half precision."""
         folder = Path(folder)
         config = {name: self.generator.config[name] for name in ("width", "slices", "size")}

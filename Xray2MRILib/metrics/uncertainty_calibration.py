@@ -1,7 +1,8 @@
 """Does the voxel-wise standard deviation over seeds predict the error?
 
-Spread over seeds is what one radiograph leaves open by the model's own account. It is useful when larger spread goes
-with larger error (Spearman) and honest when it is as large as the error (reliability curve on the diagonal).
+Spread over seeds, sampled as printed, is what one radiograph leaves open by the model's own account. It is useful when
+larger spread goes with larger error (Spearman) and honest when it is as large as the error (reliability curve on the
+diagonal).
 """
 
 from __future__ import annotations

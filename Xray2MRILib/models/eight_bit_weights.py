@@ -1,8 +1,8 @@
 """Weights of a network in eight bits: half the size of half precision, for models that are kept in git and downloaded.
 
 A matrix or a convolution is stored as int8 with one scale per output channel (symmetric, ``weight = int8 * scale``);
-what has fewer dimensions stays float16. Networks compute in floating point as ever: only the file is small. Rounding
-moves a weight by at most 1/254 of the largest of its channel.
+what has one dimension, or one channel alone, stays float16. Networks compute in floating point as ever: only the file
+is small. Rounding moves a weight by at most 1/254 of the largest of its channel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tensor = tensor.detach().cpu()
         if not tensor.is_floating_point():
             stored[name] = tensor.contiguous().clone()
-        elif tensor.ndim < 2:
+        elif tensor.ndim < 2 or len(tensor) == 1:  # one scale for all of it would be coarse, and it is small
             stored[name] = tensor.half().contiguous().clone()
         else:
             rows = tensor.float().flatten(1)

@@ -25,6 +25,7 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from diffusers.utils import is_accelerate_available
 from safetensors import SafetensorError
 
+from ..diffusion.sampling_choices import check_sampling
 from ..diffusion.schedule import check_schedule
 from ..errors import InputError, ProcessingError
 from ..methods.registry import unet_class, unet_class_in
@@ -151,6 +152,8 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
         for name, network in NETWORKS.items():
             network = unet_class_in(folder / name) if name == "unet" else network
             if (folder / name / eight_bit_weights.FILE).exists():
+                if len(_weights_in(folder / name)) > 1:
+                    raise ValueError(f"the {name} is there twice")
                 components[name] = _from_eight_bits(network, folder / name, dtype)
                 continue
             components[name], report = network.from_pretrained(
@@ -186,6 +189,20 @@ def _from_eight_bits(network: Any, folder: Path, dtype: torch.dtype) -> torch.nn
 def read_card(folder: Path) -> dict[str, Any]:
     """What the model says about itself: preset, training data, licence; empty when it has no card."""
     return _read_json(folder / CARD_FILE) if (folder / CARD_FILE).exists() else {}
+
+
+def checked_card(folder: Path) -> dict[str, Any]:
+    """``read_card`` of a model that can be sampled. Raises ProcessingError for a card that asks for the impossible."""
+    card = read_card(folder)
+    try:
+        check_sampling(card.get("sampling"))
+    except InputError as error:
+        raise ProcessingError(
+            f"The card of the model folder {folder.name} asks for an impossible sampling: {error}",
+            code="damaged-model",
+            hint=_RESTORE,
+        ) from error
+    return card
 
 
 def write_model(

@@ -21,7 +21,7 @@ from .film_projection import FILM_MM
 from .knee_pair import KneePair
 from .mr_scan import FIRST_DEPTH_MM, JOINT_ROW, PITCH_MM, PIXEL_MM, SIZE, SLICES
 
-NOMINAL_SPAN_MM = 91.0  # joint crops of real films: the tibial plateau, about 76 mm with magnification, fills 0.84
+NOMINAL_SPAN_MM = 91.0  # a tibial plateau of about 76 mm, with magnification, then fills 0.84 of a real joint crop
 CENTRE_ROW = 141.0  # of 256; the joint line, 7 mm below the centre of the crop, then comes to row 152
 
 

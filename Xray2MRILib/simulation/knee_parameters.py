@@ -29,8 +29,8 @@ EFFUSION_MM = {0: 0.7, 1: 1.0, 2: 1.6, 3: 2.4, 4: 3.2}
 # Edge of a joint crop that lies in the nominal frame at its true size.
 MEAN_CROP_MM = 91.0
 FORMER_MEAN_CROP_MM = 86.0  # of pairs of format 1, which were drawn about it
-# Crops that are drawn, relative to it: OAI's show a tibia of 0.78 of their width, the CC BY set's 0.89; by the same
-# measure (Testing/benchmarks/simulated_against_real.py) crops of 1.0 gave 0.75.
+# Crops that are drawn, relative to it: with these the tibia fills 0.79 of the width, on real crops 0.81 and 0.83
+# (medians, docs/simulator-realism.md).
 CROP_SHARE = (0.94, 0.065)
 
 

@@ -19,6 +19,7 @@ from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
 from ..diffusion.radiograph_conditions import RadiographConditions
+from ..diffusion.sampling_choices import check_sampling
 from ..diffusion.schedule import training_target
 from ..diffusion.slice_loop import denoise, in_whole_field
 from ..errors import InputError
@@ -29,7 +30,7 @@ from ..models.presets import build_components
 from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import autoencoder_folder, model_part, take_over
 from .kept_latents import kept_latents
-from .model_assembly import assemble_model
+from .model_assembly import assemble_model, origins
 from .pair_data import KneeLatents, soft_grades
 from .precision import autocast, choose_device
 from .training_log import TrainingLog
@@ -61,12 +62,14 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         knees ready for encoding, 0 for none), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay,
         ema_decay, save_every (see AveragedTraining), knees_per_batch, depths_per_knee, noise_emphasis (1 draws all
         steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), min_snr_gamma (0 = off),
-        precision, compile, device, threads, seed, log_every.
+        sampling (what the model's card asks for, see diffusion.sampling_choices; null: as printed), eight_bit (whether
+        the model is stored in int8), precision, compile, device, threads, seed, log_every.
 
     Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights, and
     the "step" that these are of. A run that ``minutes`` ended returns {"step", "steps"}. Raises InputError for unusable
     pairs, autoencoder, checkpoints or entries.
     """
+    _check_sampling(config)
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config["seed"])
     if config.get("threads"):
@@ -82,6 +85,8 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         taken += take_over(encoder, model_part(config["initial"], "radiograph_encoder"))
         print(f"{taken} of {len(network.state_dict())} tensors taken over", flush=True)
     training = AveragedTraining(network, config, output, resume=resume)
+    # noted now: the files may be others when the training ends
+    trained_from = training.progress.setdefault("trained_from", origins(autoencoder, config.get("initial")))
     places = encoder.config.slice_size // 8
     probe = torch.zeros(8, parts["unet"].config.in_channels, places, places, device=device)
     probe = probe.to(memory_format=torch.channels_last)
@@ -90,7 +95,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     precision = training.precision(trial)
     cast = partial(autocast, device, precision)
     encode = partial(
-        kept_latents, autoencoder=autoencoder, vae=vae, encoder=encoder, config=config, cast=cast, device=device
+        kept_latents, vae=vae, encoder=encoder, config=config, cast=cast, device=device
     )
     latents = Path(config.get("latents") or output)
     latents.mkdir(parents=True, exist_ok=True)
@@ -128,8 +133,17 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     # Measured and written once more, since a run may have been killed between its last checkpoint and this line.
     metrics = {"step": training.take_result(), **_held_out_losses(network, loss_of, held_out, cast)}
     _write(network, scheduler, output, metrics)
-    assemble_model(autoencoder, output, output / "model", config)
+    assemble_model(autoencoder, output, output / "model", config, trained_from)
     return metrics
+
+
+def _check_sampling(config: dict[str, Any]) -> None:
+    try:
+        check_sampling(config.get("sampling"))
+    except InputError as error:
+        raise InputError(
+            f"The entry sampling of the recipe cannot be used: {error}", code="bad-recipe", hint="Give null or others."
+        ) from error
 
 
 def _trained_autoencoder(folder: Path) -> AutoencoderKL:

@@ -14,17 +14,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ..errors import InputError
-from ..shipped_weights import sha256_of
 from ..simulation.pair_store import list_pairs
 from .pair_data import KneeLatents, encode_pairs
 
+VARIATION = 2  # raised when film_frame.varied_frame or film_appearance.expose draw in another way
 # entries of the radiograph encoder on which its latent depends
 _VIEW = ("slice_size", "field_placement", "span_mm", "field_mm", "centre_row", "centre_column", "local_normalisation",
          "local_sigma_px", "radiograph_latent_scale")  # fmt: skip
 
 
 def kept_latents(
-    folder: Path, file: Path, *, variant: int | None, autoencoder: Path, vae: nn.Module, encoder: nn.Module,
+    folder: Path, file: Path, *, variant: int | None, vae: nn.Module, encoder: nn.Module,
     config: dict[str, Any], cast: Any, device: torch.device,
 ) -> KneeLatents:  # fmt: skip
     """The latents of a folder of pairs, read from ``file``, or encoded and written there; variant None is unbent.
@@ -32,12 +32,12 @@ def kept_latents(
     Raises InputError (code ``other-latents``) for a file that is damaged or holds knees of other pairs, another
     autoencoder, resolution or bend than this training's.
     """
-    names = [path.name for path in list_pairs(folder)[: config.get("knees")]]
+    pairs = [f"{path.name} {path.stat().st_size}" for path in list_pairs(folder)[: config.get("knees")]]
     seed = config["seed"] if variant is None else config["seed"] + 7919 * variant
     bend_mm = None if variant is None else config.get("bend_mm", 0.0)
     origin = {
-        "pairs": hashlib.sha256("\n".join(names).encode()).hexdigest(), "knees": len(names),
-        "autoencoder": sha256_of(next(iter(sorted(autoencoder.glob("*.safetensors"))))),
+        "pairs": hashlib.sha256("\n".join(pairs).encode()).hexdigest(), "knees": len(pairs),
+        "autoencoder": _encoder_digest(vae), "variation": VARIATION,
         "exposures": config["exposures"], "seed": seed, "bend_mm": bend_mm,
     } | {name: encoder.config[name] for name in _VIEW}  # fmt: skip
     if not file.exists():
@@ -50,6 +50,15 @@ def kept_latents(
         save_file(tensors, temporary, {"made_of": json.dumps(origin)})
         temporary.replace(file)
     return _read(file, origin)
+
+
+def _encoder_digest(vae: nn.Module) -> str:
+    """SHA256 of what encodes; a decoder that was trained on changes nothing about the latents."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(vae.state_dict().items()):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:

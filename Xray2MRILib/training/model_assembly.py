@@ -11,13 +11,22 @@ from ..shipped_weights import sha256_of
 from .initial_weights import model_part
 
 
+def origins(autoencoder: Path, initial: str | None) -> dict[str, str]:
+    """SHA256 of the weights that a training of U-Net and radiograph encoder begins from."""
+    found = {"autoencoder_sha256": _weights_hash(autoencoder)}
+    for name in ("unet", "radiograph_encoder") if initial else ():
+        found[f"initial_{name}_sha256"] = _weights_hash(model_part(initial, name))
+    return found
+
+
 def assemble_model(
-    autoencoder: Path, diffusion: Path, output: Path, recipe: dict[str, Any], *, half_precision: bool = True
+    autoencoder: Path, diffusion: Path, output: Path, recipe: dict[str, Any], trained_from: dict[str, str] | None = None
 ) -> Path:
     """Write ``output`` as a model folder from what ``train autoencoder`` and ``train diffusion`` left.
 
-    Weights are stored as float16 unless told otherwise. The card records recipe, seed and the training metrics. Raises
-    InputError when a part is missing.
+    Weights are stored as float16, those of U-Net and radiograph encoder as int8 where the recipe's ``eight_bit`` says
+    so. The card records recipe, seed, training metrics, and ``trained_from`` (see ``origins``; None: as they are now).
+    Raises InputError when a part is missing, or when the autoencoder is another one than the training began with.
     """
     from diffusers import AutoencoderKL, DDIMScheduler
 
@@ -43,7 +52,13 @@ def assemble_model(
             code="incomplete-training",
             hint="Run xray2mri train autoencoder and xray2mri train diffusion to their ends first.",
         ) from error
-    beside = autoencoder.parent / "autoencoder_metrics.json"
+    now = origins(autoencoder, recipe.get("initial"))
+    if trained_from and trained_from["autoencoder_sha256"] != now["autoencoder_sha256"]:
+        raise InputError(
+            f"The autoencoder in {autoencoder.name} is another one than when the training began.",
+            code="other-autoencoder",
+            hint="Put the former one back and give the command with --resume, or train again.",
+        )
     method = recipe.get("method", OURS)
     card = {
         "preset": recipe["preset"],
@@ -51,18 +66,18 @@ def assemble_model(
         "training_data": "simulated knees made by this project; no patient's MRI",
         "licence": "Apache-2.0",
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
-        "autoencoder_metrics": json.loads(beside.read_text()) if beside.exists() else {},
+        "autoencoder_metrics": _autoencoder_metrics(autoencoder),
         "diffusion_metrics": metrics,
         "sampling": recipe.get("sampling") or {},
         "recipe": {
             key: value
             for key, value in recipe.items()
-            if key not in ("data", "held_out", "autoencoder", "latents", "initial", "sampling")
+            if key not in ("data", "held_out", "autoencoder", "latents", "initial", "sampling", "eight_bit")
         },
-        "trained_from": {"autoencoder_sha256": _weights_hash(autoencoder)} | _initial_hash(recipe.get("initial")),
+        "trained_from": trained_from or now,
     }
     pipeline = Xray2MRIPipeline(**parts)
-    pipeline.save_pretrained(output, half_precision=half_precision, card=card)
+    pipeline.save_pretrained(output, half_precision=True, eight_bit=recipe.get("eight_bit", False), card=card)
     return output
 
 
@@ -70,6 +85,9 @@ def _weights_hash(folder: Path) -> str:
     return sha256_of(next(iter(sorted(folder.glob("*.safetensors")))))
 
 
-def _initial_hash(initial: str | None) -> dict[str, str]:
-    """What the U-Net began from, when it did not begin from chance."""
-    return {"initial_unet_sha256": _weights_hash(model_part(initial, "unet"))} if initial else {}
+def _autoencoder_metrics(autoencoder: Path) -> dict[str, Any]:
+    """What ``train autoencoder`` measured, from beside the folder or from the card of the model that it belongs to."""
+    measured, card = autoencoder.parent / "autoencoder_metrics.json", autoencoder.parent / "model_card.json"
+    if measured.exists():
+        return json.loads(measured.read_text())
+    return json.loads(card.read_text()).get("autoencoder_metrics", {}) if card.exists() else {}
