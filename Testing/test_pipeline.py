@@ -292,7 +292,8 @@ def test_a_volume_from_before_these_choices_is_densified_as_printed(pipeline, pi
         {"num_slices": 1}, {"num_slices": 501}, {"num_slices": 5.5}, {"num_slices": True},
         {"num_inference_steps": 0}, {"num_inference_steps": 1001}, {"num_inference_steps": "20"},
         {"guidance_scale": -1}, {"guidance_scale": float("nan")}, {"guidance_scale": 21}, {"guidance_scale": "high"},
-        {"guidance_share": 1.1}, {"guidance_share": -0.1}, {"noise_scale": 0}, {"noise_scale": 1.5},
+        {"guidance_share": 1.1, "guidance_scale": 2}, {"guidance_share": -0.1, "guidance_scale": 2},
+        {"noise_scale": 0}, {"noise_scale": 1.5},
         {"sampler": "euler"}, {"noise": "white"}, {"seed": -1}, {"seed": 2**63}, {"seed": "x"}, {"batch_size": -1},
     ],
 )  # fmt: skip

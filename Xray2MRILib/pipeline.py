@@ -119,17 +119,15 @@ class Xray2MRIPipeline(DiffusionPipeline):
     ) -> None:
         """Write the model in diffusers' folder layout, with checksums. ``card`` replaces the model's own card.
 
-        Weights are stored in float32, or float16 with ``half_precision``. ``eight_bit`` stores those of U-Net and
-        radiograph encoder as int8 (models.eight_bit_weights), not those of the autoencoder, whose error every pixel
-        would show.
+        Weights are stored in float32, in float16 with ``half_precision``, or in int8 with ``eight_bit``
+        (models.eight_bit_weights).
         """
         index = {key: value for key, value in self.config.items() if not key.startswith("_")}
         index |= {"_class_name": type(self).__name__, "_diffusers_version": self.config.get("_diffusers_version")}
         names = ("autoencoder", "unet", "radiograph_encoder", "scheduler")
         components = {name: getattr(self, name) for name in names}
         card = self.model_card if card is None else card
-        small = ("unet", "radiograph_encoder") if eight_bit else ()
-        write_model(Path(folder), components, index, card, half_precision=half_precision, eight_bit=small)
+        write_model(Path(folder), components, index, card, half_precision=half_precision, eight_bit=eight_bit)
 
     def __call__(
         self,

@@ -68,7 +68,7 @@ def test_a_model_in_eight_bits_is_smaller_and_makes_nearly_the_same_volume(model
     of_half = load_file(tmp_path / "half" / "unet" / "diffusion_pytorch_model.safetensors")
     of_eight = load_file(folder / "unet" / FILE)
     assert sum(t.nbytes for t in of_eight.values()) < 0.65 * sum(t.nbytes for t in of_half.values())
-    assert not (folder / "autoencoder" / FILE).exists()
+    assert all((folder / name / FILE).exists() for name in NETWORKS)
     loaded = Xray2MRIPipeline.from_pretrained(folder, device="cpu")
     assert loaded.unet.dtype == torch.float32
     assert not loaded.unet.training
@@ -76,7 +76,9 @@ def test_a_model_in_eight_bits_is_smaller_and_makes_nearly_the_same_volume(model
     picture = np.linspace(-1, 1, 256 * 256, dtype=np.float32).reshape(1, 256, 256)
     choices = {"num_slices": 2, "num_inference_steps": 2, "koa": KoaProbabilities.reader(2)}
     exact, rounded = (p(picture, **choices).array for p in (pipeline, loaded))
-    assert 0 < np.abs(exact - rounded).max() < 0.05
+    difference = np.abs(exact - rounded)  # of a network of chance, whose grey levels spread over the whole range
+    assert 0 < difference.mean() < 0.003
+    assert difference.max() < 0.1
 
 
 def test_training_begins_from_a_model_in_eight_bits(model) -> None:

@@ -132,6 +132,9 @@ def test_the_model_says_how_it_asks_to_be_sampled_and_what_it_came_from(
     assert origin["initial_radiograph_encoder_sha256"] == first.weights_sha256["radiograph_encoder"]
     sampling = pipeline(np.zeros((1, 256, 256), np.float32), 2, 1).provenance["sampling"]
     assert {name: sampling[name] for name in asked} == asked
+    # the autoencoder of such a model serves a training as well
+    own = diffusion_recipe(pairs, model / "autoencoder", **one | {"latents": None})
+    assert train(own, tmp_path / "third")["step"] == 1
 
 
 @pytest.mark.parametrize("asked", [{"noise": 0.5}, {"noise_scale": 5}, {"guidance_scale": None}, [1, 2]])

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="FILE.json|NAME",
         help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half); what it leaves out is "
-        "taken from the default, which the shipped weights are made by",
+        "taken from the default recipe",
     )
     add(
         "--set",

@@ -16,13 +16,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
-from diffusers.utils import is_accelerate_available
 from safetensors import SafetensorError
 
 from ..diffusion.sampling_choices import check_sampling
@@ -31,8 +29,8 @@ from ..errors import InputError, ProcessingError
 from ..methods.registry import unet_class, unet_class_in
 from ..resources import resource_path
 from ..shipped_weights import CHECKSUMS_FILE, sha256_of, write_json
-from . import eight_bit_weights
 from .conditional_unet import Xray2MRIUNet
+from .network_folder import load_network, save_network, weight_files
 from .radiograph_encoder import RadiographEncoder
 
 NETWORKS = {"autoencoder": AutoencoderKL, "unet": Xray2MRIUNet, "radiograph_encoder": RadiographEncoder}
@@ -98,7 +96,7 @@ def verify_model(folder: Path) -> dict[str, str]:
                 code="other-model",
                 hint="Give a model that Xray2MRI saved.",
             )
-        if not _weights_in(folder / name):
+        if not weight_files(folder / name):
             pickled = [path for path in (folder / name).glob("*") if path.suffix.lower() in _PICKLED]
             if pickled:
                 raise _pickled(f"{name}/{pickled[0].name}")
@@ -107,7 +105,7 @@ def verify_model(folder: Path) -> dict[str, str]:
                 code="missing-weights",
                 hint=_RESTORE,
             )
-    weights = {name: _weights_in(folder / name) for name in NETWORKS}
+    weights = {name: weight_files(folder / name) for name in NETWORKS}
     found = {path.relative_to(folder).as_posix(): sha256_of(path) for paths in weights.values() for path in paths}
     if (folder / CHECKSUMS_FILE).exists():
         _compare(folder, found)
@@ -117,10 +115,6 @@ def verify_model(folder: Path) -> dict[str, str]:
         name: parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
         for name, parts in digests.items()
     }
-
-
-def _weights_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.safetensors") if path.is_file())
 
 
 def _compare(folder: Path, weights: dict[str, str]) -> None:
@@ -151,23 +145,7 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
     try:
         for name, network in NETWORKS.items():
             network = unet_class_in(folder / name) if name == "unet" else network
-            if (folder / name / eight_bit_weights.FILE).exists():
-                if len(_weights_in(folder / name)) > 1:
-                    raise ValueError(f"the {name} is there twice")
-                components[name] = _from_eight_bits(network, folder / name, dtype)
-                continue
-            components[name], report = network.from_pretrained(
-                folder / name,
-                use_safetensors=True,
-                local_files_only=True,
-                torch_dtype=dtype,
-                low_cpu_mem_usage=is_accelerate_available(),
-                output_loading_info=True,
-            )
-            # diffusers would go on with random numbers in place of tensors that the file lacks
-            wrong = [key for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in report[kind]]
-            if wrong or report["error_msgs"]:
-                raise ValueError(f"{len(wrong)} tensors of the {name} do not fit its configuration")
+            components[name] = load_network(network, folder / name, dtype)
         components["scheduler"] = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         check_schedule(components["scheduler"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
@@ -178,12 +156,6 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
             hint=_RESTORE,
         ) from error
     return components
-
-
-def _from_eight_bits(network: Any, folder: Path, dtype: torch.dtype) -> torch.nn.Module:
-    component = network.from_config(network.load_config(folder, local_files_only=True))
-    component.load_state_dict(eight_bit_weights.load_eight_bits(folder))
-    return component.to(dtype).eval()
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -212,25 +184,21 @@ def write_model(
     card: dict[str, Any],
     *,
     half_precision: bool = False,
-    eight_bit: Collection[str] = (),
+    eight_bit: bool = False,
 ) -> None:
     """Write a model folder; every file appears complete under its name, the checksums last.
 
-    ``half_precision`` stores float16, half the size; the networks named in ``eight_bit`` are stored in int8. A write
-    that breaks off is noticed on loading by its checksums.
+    ``half_precision`` stores float16, half the size; ``eight_bit`` int8, half of that. A write that breaks off is
+    noticed on loading by its checksums.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         draft = Path(temporary)
         for name, component in components.items():
-            if half_precision and name not in eight_bit and isinstance(component, torch.nn.Module):
+            network = isinstance(component, torch.nn.Module)
+            if network and half_precision and not eight_bit:
                 component = copy.deepcopy(component).half()
-            if name in eight_bit:
-                (draft / name).mkdir()
-                component.save_config(draft / name)
-                eight_bit_weights.save_eight_bits(component.state_dict(), draft / name)
-            else:
-                component.save_pretrained(draft / name)
+            save_network(component, draft / name, eight_bit=network and eight_bit)
         _forget_origin(draft)
         write_json(draft / INDEX_FILE, index)
         write_json(draft / CARD_FILE, card)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from diffusers.training_utils import compute_snr
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..diffusion.radiograph_conditions import RadiographConditions
@@ -26,6 +27,7 @@ from ..errors import InputError
 from ..methods.registry import OURS
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
+from ..models.network_folder import load_network
 from ..models.presets import build_components
 from .averaged_training import AveragedTraining, step_generator
 from .initial_weights import autoencoder_folder, model_part, take_over
@@ -149,8 +151,8 @@ def _check_sampling(config: dict[str, Any]) -> None:
 def _trained_autoencoder(folder: Path) -> AutoencoderKL:
     """What ``train autoencoder`` wrote. Raises InputError when the folder does not hold it."""
     try:
-        return AutoencoderKL.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError) as error:
+        return load_network(AutoencoderKL, folder)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The folder {folder.name} holds no autoencoder.",
             code="bad-recipe",

@@ -24,29 +24,26 @@ def assemble_model(
 ) -> Path:
     """Write ``output`` as a model folder from what ``train autoencoder`` and ``train diffusion`` left.
 
-    Weights are stored as float16, those of U-Net and radiograph encoder as int8 where the recipe's ``eight_bit`` says
-    so. The card records recipe, seed, training metrics, and ``trained_from`` (see ``origins``; None: as they are now).
-    Raises InputError when a part is missing, or when the autoencoder is another one than the training began with.
+    Weights are stored as float16, or as int8 where the recipe's ``eight_bit`` says so. The card records recipe, seed,
+    training metrics, and ``trained_from`` (see ``origins``; None: as they are now). Raises InputError when a part is
+    missing, or when the autoencoder is another one than the training began with.
     """
     from diffusers import AutoencoderKL, DDIMScheduler
 
     from ..methods.registry import OURS, method_named, unet_class_in
+    from ..models.network_folder import load_network
     from ..models.radiograph_encoder import RadiographEncoder
     from ..pipeline import Xray2MRIPipeline
 
     try:
         parts = {
-            "autoencoder": AutoencoderKL.from_pretrained(
-                autoencoder, local_files_only=True, use_safetensors=True
-            ),
-            "unet": unet_class_in(diffusion / "unet").from_pretrained(diffusion / "unet", local_files_only=True),
-            "radiograph_encoder": RadiographEncoder.from_pretrained(
-                diffusion / "radiograph_encoder", local_files_only=True
-            ),
+            "autoencoder": load_network(AutoencoderKL, autoencoder),
+            "unet": load_network(unet_class_in(diffusion / "unet"), diffusion / "unet"),
+            "radiograph_encoder": load_network(RadiographEncoder, diffusion / "radiograph_encoder"),
             "scheduler": DDIMScheduler.from_pretrained(diffusion / "scheduler", local_files_only=True),
         }
         metrics = json.loads((diffusion / "diffusion_metrics.json").read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(
             f"The folders {autoencoder.name} and {diffusion.name} do not hold a finished training run.",
             code="incomplete-training",
