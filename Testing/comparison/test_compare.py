@@ -172,6 +172,17 @@ def test_undefined_measures_beat_nobody(pseudo, truth):
     assert "of 2 other knees" in _remarks(found).lower()
 
 
+def test_the_report_says_when_samples_were_drawn_otherwise_than_the_volume(pseudo, truth):
+    from Xray2MRILib.comparison.evaluation import evaluate
+    from Xray2MRILib.comparison.html_report import _calibration
+
+    deviation = np.random.default_rng(0).uniform(0.01, 0.1, truth.shape)
+    found = evaluate(truth, pseudo.array, [], deviation=deviation, pixel_mm=1.25)
+    words = "drawn without guidance and with all noise, unlike the volume"
+    assert words not in _calibration(found)
+    assert words in _calibration(found, sampled_otherwise=True)
+
+
 def test_it_can_be_cancelled(pseudo_file, reference_file, tmp_path):
     with pytest.raises(Cancelled):
         compare(pseudo_file, reference_file, report=tmp_path / "r.html", should_cancel=lambda: True)

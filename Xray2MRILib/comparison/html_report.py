@@ -48,7 +48,7 @@ def report_html(comparison: Comparison) -> str:
         _per_slice_charts(comparison),
         "<h2>How alike neighbouring slices are</h2>",
         _lag_chart(evaluation),
-        _calibration(comparison),
+        _calibration(evaluation, "deviation_sampling" in (comparison.volume.provenance.get("sampling") or {})),
         "<h2>How it was made</h2>",
         _details(comparison),
         HOW_TO_READ,
@@ -211,8 +211,9 @@ def _lag_chart(evaluation: Evaluation) -> str:
     return f"{text}<div class='charts'>{''.join(f'<div>{chart}</div>' for chart in charts if chart)}</div>"
 
 
-def _calibration(comparison: Comparison) -> str:
-    found = comparison.evaluation.calibration
+def _calibration(evaluation: Evaluation, sampled_otherwise: bool = False) -> str:
+    """Chart and words; ``sampled_otherwise`` when the samples were not made as the volume was."""
+    found = evaluation.calibration
     if found is None:
         return ""
     if not np.isfinite((found.spearman, found.ratio)).all():
@@ -230,7 +231,7 @@ def _calibration(comparison: Comparison) -> str:
     sense = "the model is about as sure as it should be"
     if not 1 / _HONEST < found.ratio < _HONEST:
         sense = f"the model is {'surer than it should be' if found.ratio > 1 else 'less sure than it could be'}"
-    if "deviation_sampling" in (comparison.volume.provenance.get("sampling") or {}):
+    if sampled_otherwise:
         sense += " (the samples were drawn without guidance and with all noise, unlike the volume)"
     return (
         "<h2>Does the standard deviation over seeds predict the error?</h2>"

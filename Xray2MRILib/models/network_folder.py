@@ -27,7 +27,8 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype = torch.float32)
             raise ValueError(f"{folder.name} holds weights twice")
         component = network.from_config(network.load_config(folder, local_files_only=True))
         component.load_state_dict(eight_bit_weights.load_eight_bits(folder))
-        return component.to(dtype).eval()
+        # not ModelMixin.to, which warns of modules that should stay float32 where there are none
+        return torch.nn.Module.to(component, dtype).eval()
     component, report = network.from_pretrained(
         folder,
         use_safetensors=True,
