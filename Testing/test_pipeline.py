@@ -13,8 +13,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
-from Xray2MRILib.diffusion.sampling_choices import sampling_of_model
-from Xray2MRILib.diffusion.slice_loop import slice_loop
 from Xray2MRILib.errors import Cancelled, InputError, ProcessingError
 from Xray2MRILib.models.model_folder import locate_model
 from Xray2MRILib.models.presets import build_components
@@ -183,22 +181,6 @@ def test_deviation_over_seeds_equals_numpy(pipeline, picture):
     assert fractions.count(-1) == 5
 
 
-def test_deviation_is_that_of_volumes_as_printed_beside_the_volume_that_was_asked_for(pipeline, picture):
-    """A narrower noise would make seeds alike and understate how freely the model guesses."""
-    told = []
-    volume = pipeline.sample_deviation(
-        picture, 2, seed=4, noise_scale=0.5, callback=lambda event: told.append(event.get("fraction", 0)), **FAST
-    )
-    printed = np.stack([pipeline(picture, seed=seed, **FAST).array for seed in (4, 5)])
-    assert np.array_equal(volume.array, pipeline(picture, seed=4, noise_scale=0.5, **FAST).array)
-    assert np.allclose(volume.deviation, printed.std(axis=0, ddof=1), atol=1e-5)
-    sampling = volume.provenance["sampling"]
-    assert sampling["noise_scale"] == 0.5
-    assert sampling["seeds"] == [4, 5]
-    assert sampling["deviation_sampling"] == {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
-    assert max(told) == pytest.approx(1)
-
-
 def test_events_never_go_back_and_end_complete(pipeline, picture):
     events = []
     volume = pipeline(picture, callback=events.append, batch_size=2, **FAST)
@@ -229,61 +211,6 @@ def test_without_a_classifier_the_grades_are_uniform_and_it_says_so(pipeline, pi
     assert volume.provenance["koa"] == {"values": [0.2] * 5, "source": "uniform"}
     assert "classifier" in volume.provenance["run"]["notes"][0]
     classifier.load_classifier.cache_clear()
-
-
-def test_a_model_asks_for_its_own_sampling_and_a_caller_has_the_last_word(pipeline, tmp_path, picture, reference):
-    asked = {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.8}
-    card = {**pipeline.model_card, "sampling": asked}
-    pipeline.save_pretrained(tmp_path / "model", card=card)
-    loaded = Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
-    volume = loaded(picture, **FAST)
-    recorded = volume.provenance["sampling"]
-    assert {name: recorded[name] for name in asked} == asked
-    assert np.array_equal(volume.array, pipeline(picture, **FAST, **asked).array)
-    assert np.abs(volume.array - reference.array).max() > 1e-3
-    printed = loaded(picture, **FAST, guidance_scale=1.0, guidance_share=1.0, noise_scale=1.0)
-    assert np.array_equal(printed.array, reference.array)
-
-
-def test_a_card_that_asks_for_the_impossible_is_refused_when_it_is_loaded(pipeline, tmp_path):
-    pipeline.save_pretrained(tmp_path / "model", card={**pipeline.model_card, "sampling": {"noise_scale": 7}})
-    with pytest.raises(ProcessingError, match="card of the model folder model asks for an impossible sampling"):
-        Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
-
-
-def test_no_guidance_is_no_guidance_in_whatever_words():
-    printed = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
-    card = {"sampling": {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.5}}
-    assert sampling_of_model(card, guidance_scale=1, noise_scale=1) == printed
-    assert sampling_of_model(card, guidance_share=0, noise_scale=1) == printed
-    assert sampling_of_model({}) == printed
-    assert sampling_of_model(card) == card["sampling"]
-
-
-def test_the_noise_begins_with_the_spread_that_was_asked_for(pipeline, picture, monkeypatch):
-    import Xray2MRILib.pipeline as module
-
-    begun = []
-
-    def watched(*arguments, **choices):
-        begun.append(arguments[5])
-        return slice_loop(*arguments, **choices)
-
-    monkeypatch.setattr(module, "slice_loop", watched)
-    for scale in (1.0, 0.5):
-        pipeline(picture, **FAST, noise_scale=scale)
-    assert torch.equal(begun[1], 0.5 * begun[0])
-    assert float(begun[0].std()) == pytest.approx(1.0, abs=0.03)
-
-
-def test_a_volume_from_before_these_choices_is_densified_as_printed(pipeline, picture, reference):
-    from copy import deepcopy
-
-    earlier = deepcopy(reference)
-    for name in ("guidance_share", "noise_scale"):
-        del earlier.provenance["sampling"][name]
-    dense = pipeline.densify(earlier, 9, radiograph=picture)
-    assert np.array_equal(dense.array, pipeline.densify(reference, 9, radiograph=picture).array)
 
 
 @pytest.mark.parametrize(

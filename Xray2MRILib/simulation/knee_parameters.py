@@ -126,8 +126,8 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         sclerosis_mm=sclerosis,
         bone_density=float(np.clip(rng.normal(1.0, 0.18), 0.6, 1.5)),
         field_offset_mm=(float(rng.normal(0, 2.5)), float(rng.normal(0, 3.0)), float(rng.normal(0, 4.0))),
-        # 20 to 30 degrees on the film, less the ten or so of a knee in the coil; with more, notches are those of tunnel
-        # views, which real fixed-flexion films do not show.
+        # 20 to 30 degrees on the film, less the ten or so that a knee in the coil is taken to have; with more, notches
+        # are those of tunnel views, which real fixed-flexion films do not show.
         flexion_deg=float(np.clip(rng.normal(14, 7), 0, 35)),
         beam_deg=float(rng.normal(0, 3.5)),
         film_axial_deg=float(rng.normal(0, 4)),

@@ -29,6 +29,7 @@ def assemble_model(
     missing, or when the autoencoder is another one than the training began with.
     """
     from diffusers import AutoencoderKL, DDIMScheduler
+    from safetensors import SafetensorError
 
     from ..methods.registry import OURS, method_named, unet_class_in
     from ..models.network_folder import load_network
@@ -43,7 +44,7 @@ def assemble_model(
             "scheduler": DDIMScheduler.from_pretrained(diffusion / "scheduler", local_files_only=True),
         }
         metrics = json.loads((diffusion / "diffusion_metrics.json").read_text())
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The folders {autoencoder.name} and {diffusion.name} do not hold a finished training run.",
             code="incomplete-training",
