@@ -6,17 +6,20 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn.functional import interpolate
 
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
 from Xray2MRILib.errors import Cancelled, InputError, ProcessingError
 from Xray2MRILib.models.model_folder import locate_model
 from Xray2MRILib.models.presets import build_components
 from Xray2MRILib.pipeline import Xray2MRIPipeline
+from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
 FAST = {"num_slices": 5, "num_inference_steps": 2, "koa": KoaProbabilities.reader(2)}
 NETWORKS = ("autoencoder", "unet", "radiograph_encoder")
@@ -132,6 +135,53 @@ def test_a_left_knee_is_the_mirror_image(pipeline, picture, reference):
     assert all(np.array_equal(shown[index], left.array[index]) for index in range(5))
 
 
+def painting_depth() -> Xray2MRIPipeline:
+    """A pipeline that paints each slice in the grey (u + 1) / 2 of the depth u that its U-Net received."""
+    pipeline = built()
+    cumulative = pipeline.scheduler.alphas_cumprod
+
+    def noise_beside_the_depth(
+        unet: torch.nn.Module, arguments: tuple[Any, ...], predicted: torch.Tensor
+    ) -> torch.Tensor:
+        """What a perfect network would predict of a slice that is u everywhere."""
+        sample, timestep, depth = arguments[:3]
+        kept = cumulative[int(timestep)]
+        return (sample[:, : predicted.shape[1]] - kept.sqrt() * depth[:, None, None, None]) / (1 - kept).sqrt()
+
+    pipeline.unet.register_forward_hook(noise_beside_the_depth)
+    # the decoder enlarges its latent and draws nothing of its own
+    pipeline.autoencoder.post_quant_conv.register_forward_hook(lambda _, arguments, output: arguments[0])
+    pipeline.autoencoder.decoder.register_forward_hook(lambda _, arguments, output: interpolate(arguments[0], 128))
+    return pipeline
+
+
+def depths_by_place(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Of each slice of a file, in file order: the depth u of its place and the depth u that is painted in it."""
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(str(path))
+    grey = sitk.GetArrayFromImage(image).mean(axis=(1, 2)) / 4095
+    centres = [image.TransformIndexToPhysicalPoint((128, 128, index)) for index in range(image.GetDepth())]
+    return np.array([-y / 36.75 for _, y, _ in centres]), 2 * grey - 1  # y grows to the posterior in LPS
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+@pytest.mark.parametrize("mirrored", [False, True], ids=["right", "left"])
+def test_each_slice_of_the_file_is_made_at_the_depth_of_its_place(
+    picture: np.ndarray, tmp_path: Path, mirrored: bool, batch_size: int
+) -> None:
+    """The most anterior slice is made at u = +1, the most posterior one at u = -1; a denser volume keeps to that."""
+    painter, knee = painting_depth(), Prepared(picture, mirrored)
+    painter(knee, batch_size=batch_size, **FAST).save(tmp_path / "knee.nrrd")
+    coarse = PseudoMRI.load(tmp_path / "knee.nrrd")
+    painter.densify(coarse, 9, radiograph=knee, batch_size=batch_size).save(tmp_path / "dense.nrrd")
+    for name in ("knee", "dense"):
+        place, painted = depths_by_place(tmp_path / f"{name}.nrrd")
+        assert place.max() == pytest.approx(1)
+        assert place.min() == pytest.approx(-1)
+        assert painted == pytest.approx(place, abs=0.05)  # neighbours of 9 slices lie 0.25 apart
+
+
 @pytest.mark.parametrize("noise", ["drifting", "shared", "independent"])
 def test_densify_computes_only_the_new_depths_and_equals_direct_generation(pipeline, picture, noise):
     coarse = pipeline(picture, noise=noise, **FAST)
@@ -148,8 +198,6 @@ def test_densify_computes_only_the_new_depths_and_equals_direct_generation(pipel
 
 
 def test_densify_of_a_left_knee_read_back_from_disk(pipeline, picture, tmp_path):
-    from Xray2MRILib.volume.pseudo_mri import PseudoMRI
-
     left = Prepared(picture, mirrored=True)
     pipeline(left, **FAST).save(tmp_path / "knee.nrrd")
     dense = pipeline.densify(PseudoMRI.load(tmp_path / "knee.nrrd"), 9, radiograph=left)
