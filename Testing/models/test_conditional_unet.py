@@ -102,6 +102,29 @@ def test_every_condition_reaches_the_output(changed):
 
 
 @torch.no_grad()
+def test_depth_enters_the_down_path_alone() -> None:
+    """Every residual block of the middle and of the up path receives the time and nothing else (A3)."""
+    network = awakened()
+    received: dict[str, list[torch.Tensor]] = {"down": [], "middle": [], "up": []}
+    paths = {"down": network.down_blocks, "middle": [network.mid_block], "up": network.up_blocks}
+    for path, blocks in paths.items():
+        for block in blocks:
+            for residual in block.resnets:
+                residual.register_forward_pre_hook(lambda _, arguments, path=path: received[path].append(arguments[1]))
+    given = inputs()
+    network(**given)
+    time = network.time_embedding(network.time_proj(given["timestep"]))
+    assert len(received["middle"]) == 2
+    assert len(received["up"]) == 6  # two in each of three blocks
+    for embedding in (*received["middle"], *received["up"]):
+        assert torch.equal(embedding, time)
+    assert len(received["down"]) == 3
+    for embedding, depth in zip(received["down"], network.depth_embedding(given["depth"]), strict=True):
+        assert torch.equal(embedding, time + depth)
+        assert (embedding - time).abs().amax(dim=1).min() > 1e-2  # the depth of each picture of the batch is there
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(
     ("options", "changed"),
     [
