@@ -93,6 +93,20 @@ def test_averaged_weights_come_and_go(tmp_path: Path) -> None:
     assert torch.equal(training.network.weight, last)
 
 
+def test_averages_follow_the_recursion_by_hand(tmp_path: Path) -> None:
+    """At step k the average keeps the share 1 - k^(-3/4) of itself, at most ema_decay. The rest is the new weights."""
+    from Xray2MRILib.training.averaged_training import AveragedTraining
+
+    training = AveragedTraining(line(), recipe(ema_decay=0.5), tmp_path, resume=False)
+    average = training.network.weight.detach().clone()
+    for kept in (0.0, 1 - 2**-0.75, 0.5):  # the third share would be 0.56
+        training.descend(training.network(torch.ones(1, 3)).square().sum())
+        average = kept * average + (1 - kept) * training.network.weight.detach()
+        with training.averaged():
+            assert torch.allclose(training.network.weight, average, atol=1e-6)
+    assert not torch.allclose(training.network.weight, average, atol=1e-3)
+
+
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_the_kept_weights_outlive_a_stop(keep: str, tmp_path: Path) -> None:
     """Held-out losses fall and rise again; the run is stopped after the best of them and resumed."""
