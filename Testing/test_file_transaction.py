@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,38 @@ def test_an_interruption_leaves_what_was_there(tmp_path: Path, stop: type[BaseEx
     assert (tmp_path / "a.txt").read_text() == "old"
 
 
-def test_a_renaming_that_fails_takes_the_earlier_ones_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("failing", [2, 3])
+def test_a_renaming_that_fails_takes_the_earlier_ones_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The file b.txt is new. Where it appeared before the failure, it goes again."""
+    for name in ("a.txt", "c.txt", "outdated.txt"):
+        (tmp_path / name).write_text(f"old {name}")
+    renamings, replace = 0, os.replace
+
+    def rename(source: Path, target: Path) -> None:
+        nonlocal renamings
+        renamings += 1
+        if renamings == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(source), None, str(target))
+        replace(source, target)
+
+    def write() -> None:
+        with FileTransaction() as transaction:
+            for name in ("a.txt", "b.txt", "c.txt"):
+                transaction.stage(tmp_path / name).write_text("new")
+            transaction.remove(tmp_path / "outdated.txt")
+
+    monkeypatch.setattr(os, "replace", rename)
+    with pytest.raises(ProcessingError, match="abc"[failing - 1] + r"\.txt") as caught:
+        write()
+    assert caught.value.code == "write-failed"
+    assert names(tmp_path) == ["a.txt", "c.txt", "outdated.txt"]
+    for name in names(tmp_path):
+        assert (tmp_path / name).read_text() == f"old {name}"
+
+
+def test_a_folder_that_takes_a_name_meanwhile_is_noticed_before_any_renaming(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     (tmp_path / "outdated.txt").write_text("old too")
 
