@@ -25,6 +25,26 @@ def test_nothing_shows_before_the_end_and_all_after_it(tmp_path: Path) -> None:
     assert (tmp_path / "b.txt").read_text() == "b.txt"
 
 
+def test_files_are_on_the_disk_before_they_get_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut must not leave a name without its content. The folder holds the names, so it is flushed last."""
+    flushed: list[tuple[int, list[str]]] = []
+    flush = os.fsync
+
+    def watched(descriptor: int) -> None:
+        visible = [name for name in ("a.txt", "b.txt") if (tmp_path / name).exists()]
+        flushed.append((os.fstat(descriptor).st_ino, visible))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with FileTransaction() as transaction:
+        for name in ("a.txt", "b.txt"):
+            transaction.stage(tmp_path / name).write_text(name)
+    files = [((tmp_path / name).stat().st_ino, []) for name in ("a.txt", "b.txt")]
+    # Windows opens no folder
+    folder = [] if os.name == "nt" else [(tmp_path.stat().st_ino, ["a.txt", "b.txt"])]
+    assert flushed == files + folder
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, MemoryError])
 def test_an_interruption_leaves_what_was_there(tmp_path: Path, stop: type[BaseException]) -> None:
     (tmp_path / "a.txt").write_text("old")
