@@ -1,4 +1,4 @@
-"""What tests of several parts share: real films and a model small enough for seconds."""
+"""What tests of several parts share: real radiographs and a model small enough for seconds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
-FILMS = Path(__file__).parent / "localization" / "films"
+RADIOGRAPHS = Path(__file__).parent / "localization" / "radiographs"
 
 
 @pytest.fixture(scope="session")
-def knee_film() -> Path:
+def knee_radiograph() -> Path:
     """A real radiograph of one knee (CC BY 4.0, see Testing/localization)."""
-    return FILMS / "0075.webp"
+    return RADIOGRAPHS / "0075.webp"
 
 
 @pytest.fixture(scope="session")
-def film_of_two_knees() -> Path:
+def two_knee_radiograph() -> Path:
     """A real radiograph of both knees of a patient."""
-    return FILMS / "0052.webp"
+    return RADIOGRAPHS / "0052.webp"
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +37,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an untrained model with a few ten thousand parameters, in the layout of the real ones."""
     import torch
 
-    from Xray2MRILib.models.presets import build_components
-    from Xray2MRILib.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.model_store.assembly import build_components
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "tiny"

@@ -24,7 +24,7 @@ from slicer.util import VTKObservationMixin
 if importlib.util.find_spec("Xray2MRILib") is None:
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from Xray2MRIModule.generation_logic import ModuleLogic
+from Xray2MRIModule.logic import ModuleLogic
 
 
 class Xray2MRI(ScriptedLoadableModule):
@@ -44,7 +44,7 @@ class Xray2MRI(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "The method is that of Z. Wang, Y. H. Chen, M. Jarraya et al., A Diffusion-based Xray2MRI Model, "
             "arXiv 2410.06997, in an independent implementation with weights trained on simulated knees. Please cite "
-            "the paper. Sources of films and anatomy are named in the documentation."
+            "the paper. Sources of radiographs and anatomy are named in the documentation."
         )
         slicer.app.connect("startupCompleted()", registerSamples)
         slicer.app.connect("startupCompleted()", watchForReadScenes)
@@ -52,7 +52,7 @@ class Xray2MRI(ScriptedLoadableModule):
 
 def registerSamples():
     """Offer the sample radiographs in the module Sample Data."""
-    from Xray2MRIModule.sample_data import registerSampleData
+    from Xray2MRIModule.scene.sample_data import registerSampleData
 
     registerSampleData()
 
@@ -64,7 +64,7 @@ def watchForReadScenes():
 
 def onSceneRead(caller=None, event=None):
     """Put "SYNTHETIC" on the views if the scene that was read holds a volume of ours; else load nothing."""
-    from Xray2MRIModule.provenance_attributes import is_synthetic
+    from Xray2MRIModule.scene.provenance_attributes import is_synthetic
 
     if any(is_synthetic(node) for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")):
         slicer.util.getModuleLogic("Xray2MRI").startAnnotations()
@@ -132,7 +132,7 @@ class Xray2MRIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class Xray2MRILogic(ScriptedLoadableModuleLogic, ModuleLogic):
-    """Radiographs in, pseudo-MRI volumes out; see Xray2MRIModule.generation_logic for use from the Python console."""
+    """Radiographs in, pseudo-MRI volumes out; see Xray2MRIModule.logic for use from the Python console."""
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
@@ -165,30 +165,30 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
 
     def checkAll(self, logic):
         """One flow after the other; each works on what the one before left in the scene."""
-        film = self.checkFilm(logic)
-        volume = self.checkGeneration(logic, film)
+        radiograph = self.checkRadiograph(logic)
+        volume = self.checkGeneration(logic, radiograph)
         self.checkDensities(logic, volume)
-        self.checkViews(logic, film, volume)
+        self.checkViews(logic, radiograph, volume)
         self.checkComparison(logic, volume)
         self.checkExport(logic, volume)
-        self.checkCancelling(logic, film)
-        self.checkKilledWorker(logic, film)
-        self.checkSceneClose(logic, film)
+        self.checkCancelling(logic, radiograph)
+        self.checkKilledWorker(logic, radiograph)
+        self.checkSceneClose(logic, radiograph)
 
-    def checkFilm(self, logic):
+    def checkRadiograph(self, logic):
         """A sample radiograph is loaded and understood."""
-        from Xray2MRIModule.sample_data import loadSample
+        from Xray2MRIModule.scene.sample_data import loadSample
 
-        film = loadSample("single")
-        seen = logic.prepare(film).wait(300).result
+        radiograph = loadSample("single")
+        seen = logic.prepare(radiograph).wait(300).result
         assert len(seen["probabilities"]) == 5
         assert seen["plausible"]
-        return film
+        return radiograph
 
-    def checkGeneration(self, logic, film):
+    def checkGeneration(self, logic, radiograph):
         """A small volume is made; its geometry is that of the file."""
         arrived = []
-        run = logic.generate(film, {"slices": 4, "steps": 2}, onSlice=arrived.append).wait(600)
+        run = logic.generate(radiograph, {"slices": 4, "steps": 2}, onSlice=arrived.append).wait(600)
         volume = run.volumeNode
         assert len(arrived) == 4
         assert volume.GetImageData().GetDimensions() == (256, 256, 4)
@@ -206,9 +206,9 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
         assert np.array_equal(slicer.util.arrayFromVolume(volume)[::2], coarse)
         assert logic.selectDensity(volume, 4)
 
-    def checkViews(self, logic, film, volume):
+    def checkViews(self, logic, radiograph, volume):
         """Our layout, the words on the picture, volume rendering."""
-        logic.showLayout(film, volume)
+        logic.showLayout(radiograph, volume)
         assert logic.isLayoutShown
         assert "vtkMRMLSliceNodeXray2MRISynthetic" in logic.annotatedViews()
         assert logic.setVolumeRendering(volume, True)
@@ -240,13 +240,15 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
             assert len(files) == 2
             assert all(Path(name).stat().st_size > 0 for name in files)
 
-    def checkKilledWorker(self, logic, film):
+    def checkKilledWorker(self, logic, radiograph):
         """A worker that dies costs its run and nothing else."""
-        from Xray2MRIModule.failure import JobFailed
-        from Xray2MRIModule.process_runner import kill_process
+        from Xray2MRIModule.jobs.failure import JobFailed
+        from Xray2MRIModule.worker.process_runner import kill_process
 
         before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-        run = logic.generate(film, {"slices": 300, "steps": 50}, onSlice=lambda _report: kill_process(logic.workerPid))
+        run = logic.generate(
+            radiograph, {"slices": 300, "steps": 50}, onSlice=lambda _report: kill_process(logic.workerPid)
+        )
         try:
             run.wait(600)
         except JobFailed:
@@ -254,25 +256,25 @@ class Xray2MRITest(ScriptedLoadableModuleTest):
         assert run.state == "failed"
         assert run.failure.code == "worker-died"
         assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
-        assert logic.generate(film, {"slices": 2, "steps": 1}).wait(600).state == "done"
+        assert logic.generate(radiograph, {"slices": 2, "steps": 1}).wait(600).state == "done"
 
-    def checkCancelling(self, logic, film):
+    def checkCancelling(self, logic, radiograph):
         """A cancelled run leaves nothing in the scene."""
         before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-        run = logic.generate(film, {"slices": 300, "steps": 50}, onSlice=lambda _report: logic.cancel())
+        run = logic.generate(radiograph, {"slices": 300, "steps": 50}, onSlice=lambda _report: logic.cancel())
         self.expectCancellation(run)
         assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
 
-    def checkSceneClose(self, logic, film):
+    def checkSceneClose(self, logic, radiograph):
         """Closing the scene in mid-run ends the run."""
-        run = logic.generate(film, {"slices": 300, "steps": 50}, onSlice=lambda _report: slicer.mrmlScene.Clear())
+        run = logic.generate(radiograph, {"slices": 300, "steps": 50}, onSlice=lambda _report: slicer.mrmlScene.Clear())
         self.expectCancellation(run)
         assert not logic.isBusy
         logging.info("Xray2MRI: the scene was closed in mid-run")
 
     def expectCancellation(self, run):
         """Wait for the end of a run that was cancelled."""
-        from Xray2MRIModule.failure import JobFailed
+        from Xray2MRIModule.jobs.failure import JobFailed
 
         try:
             run.wait(600)

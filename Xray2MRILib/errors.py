@@ -13,16 +13,20 @@ class Xray2MRIError(Exception):
     code
         Stable machine-readable word, e.g. ``"unreadable-radiograph"``.
     hint
-        What the user can do about it, one sentence; may be empty.
+        What the user can do about it, one sentence; may be empty. It names no command-line option and no button.
+    field
+        Name of the setting at fault, e.g. ``"roi"``; empty when it is none. Each front end words its own remedy for it:
+        the option in the shell, the label in the panel.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, code: str = "failure", hint: str = "") -> None:
+    def __init__(self, message: str, *, code: str = "failure", hint: str = "", field: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.hint = hint
+        self.field = field
 
     def sentence(self) -> str:
         """Message and hint on one line, as printed to stderr."""

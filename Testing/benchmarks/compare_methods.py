@@ -18,8 +18,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from Xray2MRILib.methods.registry import method_named
-from Xray2MRILib.resources import resource_path
+from Xray2MRILib.baselines.registry import method_named
+from Xray2MRILib.files.resources import resource_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ("xray2mri", "x-diffusion", "cola-diff", "ldm")

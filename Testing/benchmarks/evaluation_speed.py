@@ -27,6 +27,7 @@ def main() -> None:
 
     from Xray2MRILib.comparison.compare import compare
     from Xray2MRILib.comparison.controls import shipped_knee
+    from Xray2MRILib.reports.comparison_files import write_comparison
     from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
     with tempfile.TemporaryDirectory() as name:
@@ -44,7 +45,8 @@ def main() -> None:
         def note(event: dict) -> None:
             starts.setdefault(event["stage"], (time.process_time(), time.monotonic()))
 
-        compare(pseudo, reference, method=options.align, report=folder / "r.html", on_progress=note)
+        compare(pseudo, reference, method=options.align, report=folder / "r.html", write=write_comparison,
+                on_progress=note)  # fmt: skip
         names = list(starts)
         print("| part | CPU seconds | wall-clock seconds |\n|---|---|---|")
         for name, following in itertools.pairwise(names):

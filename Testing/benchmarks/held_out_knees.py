@@ -2,11 +2,12 @@
 
     python Testing/benchmarks/held_out_knees.py --pairs runs/held-out --training runs/pairs -o held_out.json
 
-For every held-out knee one film is exposed and a volume generated; true volumes are taken in the frame of the film
-(Xray2MRILib.simulation.film_frame), because no film tells where a knee lay in the scanner. Within the joint box (rows
-95-205, columns 45-211 of 256, i.e. about 69 x 104 mm) each control stands where the own generated volume stands:
-another knee's real volume, the mean of training volumes, a blank volume, and the volume generated from another knee's
-film. Two rows say what could be reached at best: the true volume through the autoencoder, and its neighbouring slices.
+For every held-out knee one radiograph is exposed and a volume generated; true volumes are taken in the frame of the
+radiograph (simulation/pairs/crop_frame.py), because no radiograph tells where a knee lay in the scanner. Within
+the joint box (rows 95-205, columns 45-211 of 256, i.e. about 69 x 104 mm) each control stands where the own generated
+volume stands: another knee's real volume, the mean of training volumes, a blank volume, and the volume generated from
+another knee's radiograph. Two rows say what could be reached at best: the true volume through the autoencoder, and its
+neighbouring slices.
 
 Measures are those of Xray2MRILib.metrics, and the height of the bright band of cartilage and fluid between the bones in
 either compartment, correlated with the true volume's and with the simulated joint space. The first ``--whole`` knees
@@ -36,7 +37,7 @@ from Xray2MRILib.metrics.ssim import ssim
 from Xray2MRILib.metrics.summary import summarise
 
 if TYPE_CHECKING:
-    from Xray2MRILib.simulation.knee_pair import KneePair
+    from Xray2MRILib.simulation.pairs.knee_pair import KneePair
 
 BOX = (95, 205, 45, 211)  # first row, end row, first column, end column
 PIXEL_MM = 0.625
@@ -96,15 +97,15 @@ def correlation(first: list[float], second: list[float]) -> float:
     return round(float(np.corrcoef(first, second)[0, 1]), 3)
 
 
-def film_and_truth(pair: KneePair) -> tuple[np.ndarray, np.ndarray]:
+def radiograph_and_truth(pair: KneePair) -> tuple[np.ndarray, np.ndarray]:
     """One exposure of a knee's crop [1, 256, 256] in [-1, 1], and its volume [50, 256, 256] in the crop's frame."""
-    from Xray2MRILib.radiograph.preparation import normalise_crop
-    from Xray2MRILib.simulation.film_appearance import expose
-    from Xray2MRILib.simulation.film_frame import crop_in_frame, nominal_frame, volume_in_frame
+    from Xray2MRILib.preparation.joint_crop import normalise_crop
+    from Xray2MRILib.simulation.pairs.crop_frame import crop_in_frame, nominal_frame, volume_in_frame
+    from Xray2MRILib.simulation.radiograph.appearance import expose
 
     frame = nominal_frame(pair)
-    film = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
-    return normalise_crop(crop_in_frame(film, frame)).reshape(1, 256, 256), volume_in_frame(pair, frame)
+    radiograph = expose(pair.bone, pair.soft, np.random.default_rng(pair.parameters.seed))
+    return normalise_crop(crop_in_frame(radiograph, frame)).reshape(1, 256, 256), volume_in_frame(pair, frame)
 
 
 def through_autoencoder(vae: Any, volume: np.ndarray) -> np.ndarray:
@@ -126,7 +127,7 @@ def distances(knees: dict[str, list], mean: np.ndarray) -> dict[str, dict]:
     for k, truth in enumerate(knees["truth"]):
         other = (k + 5) % count  # the next knee of the same grade
         candidates = {
-            "own": knees["made"][k], "other film": knees["made"][other], "other knee": knees["truth"][other],
+            "own": knees["made"][k], "other radiograph": knees["made"][other], "other knee": knees["truth"][other],
             "mean": mean, "blank": np.zeros_like(truth), "autoencoder alone": knees["coded"][k],
             "neighbouring slice": knees["next"][k],
         }  # fmt: skip
@@ -157,10 +158,10 @@ def band_correlations(knees: dict[str, list], depths: np.ndarray) -> dict[str, d
     for side in COMPARTMENTS:
         of_true, of_own, space = ([row[side] for row in rows] for rows in (true, own, knees["space"]))
         found[side] = {
-            "own film with true volume": correlation(of_own, of_true),
-            "other film with true volume": correlation([of_own[(k + 5) % count] for k in range(count)], of_true),
+            "own radiograph with true volume": correlation(of_own, of_true),
+            "other radiograph with true volume": correlation([of_own[(k + 5) % count] for k in range(count)], of_true),
             "true volume with simulated joint space": correlation(of_true, space),
-            "own film with simulated joint space": correlation(of_own, space),
+            "own radiograph with simulated joint space": correlation(of_own, space),
         }
     return found
 
@@ -180,12 +181,12 @@ def main() -> None:
 
     from Xray2MRILib import Xray2MRIPipeline
     from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
-    from Xray2MRILib.diffusion.sampling_choices import AS_PRINTED, sampling_of_model
-    from Xray2MRILib.simulation.film_frame import nominal_frame, volume_in_frame
-    from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
+    from Xray2MRILib.diffusion.sampling_settings import PAPER_DEFAULTS, sampling_of_model
+    from Xray2MRILib.simulation.pairs.crop_frame import nominal_frame, volume_in_frame
+    from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair
 
     pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
-    sampling = AS_PRINTED if arguments.as_printed else sampling_of_model(pipeline.model_card)
+    sampling = PAPER_DEFAULTS if arguments.as_printed else sampling_of_model(pipeline.model_card)
     depths = np.arange(0, 50, 49 // (arguments.slices - 1))
     knees: dict[str, list] = {name: [] for name in ("truth", "made", "next", "coded", "rows", "space")}
     curves: dict[str, list] = {"generated": [], "true": [], "generated in leg": [], "true in leg": []}
@@ -193,7 +194,7 @@ def main() -> None:
     seeds: list[dict[str, float]] = []
     for path in list_pairs(arguments.pairs)[: arguments.knees]:
         pair = read_pair(path)
-        crop, whole = film_and_truth(pair)
+        crop, whole = radiograph_and_truth(pair)
 
         def made(koa: KoaProbabilities, slices: int, seed: int = 0, crop: np.ndarray = crop) -> np.ndarray:
             return pipeline(
@@ -223,7 +224,7 @@ def main() -> None:
     training = list_pairs(arguments.training)[:200]
     mean = np.zeros_like(knees["truth"][0])
     for path in training:
-        pair = read_pair(path, film=False)
+        pair = read_pair(path, radiograph=False)
         mean += volume_in_frame(pair, nominal_frame(pair))[depths] / len(training)
 
     report = {"knees": len(knees["made"]), "slices": arguments.slices, "steps": arguments.steps, "sampling": sampling}
@@ -231,7 +232,7 @@ def main() -> None:
     kept = [s for t, c in zip(knees["truth"], knees["coded"], strict=True) for s in contrast_kept(t, c, depths)]
     quartiles = np.round(np.percentile(kept, (50, 25, 75)), 3).tolist()
     report["cartilage contrast kept by the autoencoder"] = quartiles
-    report["two seeds of one film"] = {
+    report["two seeds of one radiograph"] = {
         metric: round(float(np.median([row[metric] for row in seeds])), 3) for metric in HIGHER_IS_CLOSER if seeds
     }
     report["correlation_by_lag"] = {

@@ -3,7 +3,7 @@
     xray2mri simulate -o runs/pairs --count 500
     python Testing/benchmarks/make_control_volumes.py --training runs/pairs
 
-Both in the frame of their films, in which volumes are generated. They are written to Resources/controls/ as 8-bit
+Both in the frame of their radiographs, in which volumes are generated. They are written to Resources/controls/ as 8-bit
 WebP mosaics of 10 x 5 slices, posterior first, right knee.
 """
 
@@ -38,17 +38,17 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "Resources/controls")
     options = parser.parse_args()
 
-    from Xray2MRILib.simulation.film_frame import nominal_frame, volume_in_frame
-    from Xray2MRILib.simulation.pair_store import list_pairs, pair_path, read_pair
+    from Xray2MRILib.simulation.pairs.crop_frame import nominal_frame, volume_in_frame
+    from Xray2MRILib.simulation.pairs.pair_store import list_pairs, pair_path, read_pair
 
     paths = list_pairs(options.training)[: options.count]
     total = np.zeros((50, 256, 256))
     for path in paths:
-        pair = read_pair(path, film=False)
+        pair = read_pair(path, radiograph=False)
         total += volume_in_frame(pair, nominal_frame(pair))
     options.output.mkdir(parents=True, exist_ok=True)
     save_mosaic(total / len(paths), options.output / "training_mean.webp", 85)
-    knee = read_pair(pair_path(options.training, options.knee), film=False)
+    knee = read_pair(pair_path(options.training, options.knee), radiograph=False)
     save_mosaic(volume_in_frame(knee, nominal_frame(knee)), options.output / "training_knee.webp", 85)
     print(f"mean of {len(paths)} knees; knee {options.knee}: KL {knee.parameters.kl_grade}")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from Xray2MRILib.pipeline import Xray2MRIPipeline
-    from Xray2MRILib.radiograph.preparation import PreparedRadiograph
+    from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.preparation.joint_crop import PreparedRadiograph
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ class Bench:
     @cached_property
     def pipeline(self) -> Xray2MRIPipeline:
         """The model, loaded once and warmed up."""
-        from Xray2MRILib.pipeline import Xray2MRIPipeline
+        from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
 
         pipeline = Xray2MRIPipeline.from_pretrained(self.model, device=self.device)
         pipeline(self.picture, num_slices=2, num_inference_steps=1)
@@ -48,8 +48,8 @@ class Bench:
     @cached_property
     def picture(self) -> PreparedRadiograph:
         """The prepared radiograph."""
-        from Xray2MRILib.generation_settings import GenerationSettings
-        from Xray2MRILib.prepared_knee import prepare_knee
+        from Xray2MRILib.generation.prepared_knee import prepare_knee
+        from Xray2MRILib.generation.settings import GenerationSettings
         from Xray2MRILib.radiograph.reading import read_radiograph
 
         return prepare_knee(read_radiograph(self.radiograph), GenerationSettings()).prepared

@@ -9,10 +9,10 @@ from typing import Any
 from measurement import Bench, Measurement
 
 from Xray2MRILib.conditions.koa_classifier import classify_koa
+from Xray2MRILib.diffusion.initial_noise import initial_noise
 from Xray2MRILib.diffusion.radiograph_conditions import prepared_picture
-from Xray2MRILib.diffusion.sampling_choices import AS_PRINTED
+from Xray2MRILib.diffusion.sampling_settings import PAPER_DEFAULTS
 from Xray2MRILib.diffusion.slice_loop import slice_loop_as_printed
-from Xray2MRILib.diffusion.starting_noise import starting_noise
 from Xray2MRILib.volume.geometry import depth_positions
 
 
@@ -35,13 +35,13 @@ def volume_time(bench: Bench) -> Iterator[Measurement]:
             pipeline.scheduler,
             lambda: pipeline._encoded(picture, classify_koa(picture.numpy())),
             depths,
-            starting_noise(depths, seed=0, noise="shared", channels=pipeline.unet.config.out_channels),
+            initial_noise(depths, seed=0, noise="shared", channels=pipeline.unet.config.out_channels),
             num_inference_steps=bench.steps,
         )
         return sum(1 for _ in slices)
 
     batched, _ = _timed(lambda: pipeline(bench.picture, bench.slices, bench.steps))
-    unguided, _ = _timed(lambda: pipeline(bench.picture, bench.slices, bench.steps, **AS_PRINTED))
+    unguided, _ = _timed(lambda: pipeline(bench.picture, bench.slices, bench.steps, **PAPER_DEFAULTS))
     printed, count = _timed(as_printed)
     assert count == bench.slices
     size = f"{bench.slices} slices, {bench.steps} steps"

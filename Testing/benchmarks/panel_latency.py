@@ -27,7 +27,7 @@ PERIOD_S = 0.010
 def main() -> None:
     """Measure at rest and while generating; print both as lines of a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--radiograph", type=Path, default=ROOT / "Testing/localization/films/0075.webp")
+    parser.add_argument("--radiograph", type=Path, default=ROOT / "Testing/localization/radiographs/0075.webp")
     parser.add_argument("--slices", type=int, default=50)
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()

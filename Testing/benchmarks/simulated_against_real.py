@@ -1,10 +1,11 @@
-"""How close simulated films come to real ones: grey levels, spectra, a classifier that tells them apart, KL grades.
+"""How close simulated radiographs come to real ones: grey levels, spectra, a classifier that tells them apart, KL
+grades.
 
     python Testing/benchmarks/simulated_against_real.py --simulated PAIRS --oai FOLDER --cc-by FOLDER \\
         -o docs/simulator-realism.json --picture docs/simulator-realism.png
 
 Only held-out parts of the real sets are read: the split "test" of the first, every other block of the second. All
-films go through the preparation that every film meets in use (256 x 256, right-knee space, [-1, 1]).
+radiographs go through the preparation that every radiograph meets in use (256 x 256, right-knee space, [-1, 1]).
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulated", type=Path, required=True, help="folder of pairs (xray2mri simulate --held-out)")
     parser.add_argument("--oai", type=Path, required=True, help="graded joint crops with index.csv")
-    parser.add_argument("--cc-by", type=Path, help="whole films with index.csv, second real set")
-    parser.add_argument("--limit", type=int, default=300, help="real films of each set (default: %(default)s)")
-    parser.add_argument("--exposures", type=int, default=3, help="films of each knee (default: %(default)s)")
+    parser.add_argument("--cc-by", type=Path, help="whole radiographs with index.csv, second real set")
+    parser.add_argument("--limit", type=int, default=300, help="real radiographs of each set (default: %(default)s)")
+    parser.add_argument("--exposures", type=int, default=3, help="radiographs of each knee (default: %(default)s)")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
 
-    sets = real_films(options)
-    simulated, grades, knees = simulated_films(options.simulated, options.exposures)
+    sets = real_radiographs(options)
+    simulated, grades, knees = simulated_radiographs(options.simulated, options.exposures)
     report = {
-        "films": {name: len(films) for name, (films, _) in sets.items()} | {"simulated": len(simulated)},
+        "films": {name: len(radiographs) for name, (radiographs, _) in sets.items()} | {"simulated": len(simulated)},
         "grey_levels": grey_levels({n: f for n, (f, _) in sets.items()}, simulated),
         "spectrum": {n: spectrum(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
         "placement": {n: placement(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
@@ -50,57 +51,58 @@ def main() -> None:
         contact_sheet({n: f for n, (f, _) in sets.items()}, simulated, options.picture)
 
 
-def real_films(options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{set: (films [N, 256, 256] in [-1, 1], grades [N], -1 for unknown)}."""
-    from Xray2MRILib.training.graded_radiographs import load_graded_radiographs, load_localised_radiographs
+def real_radiographs(options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{set: (radiographs [N, 256, 256] in [-1, 1], grades [N], -1 for unknown)}."""
+    from Xray2MRILib.training.data.graded_radiographs import load_graded_radiographs, load_localised_radiographs
 
     oai = load_graded_radiographs(options.oai, "test", right_knee_space=True, limit=options.limit)
     sets = {"oai": (oai.images.numpy() / np.float32(127.5) - 1, oai.grades.numpy())}
     if options.cc_by:
-        films, _ = load_localised_radiographs(options.cc_by, options.limit, part="second")
+        radiographs, _ = load_localised_radiographs(options.cc_by, options.limit, part="second")
         # single knees of unknown side: their fibula decides nothing here, so they are left as they are
-        sets["cc_by"] = (films.images.numpy() / np.float32(127.5) - 1, np.full(len(films.images), -1))
+        sets["cc_by"] = (radiographs.images.numpy() / np.float32(127.5) - 1, np.full(len(radiographs.images), -1))
     return sets
 
 
-def simulated_films(folder: Path, exposures: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Films [N, 256, 256], their true grades [N], and which knee each shows [N]."""
-    from Xray2MRILib.radiograph.preparation import normalise_crop
-    from Xray2MRILib.simulation.film_appearance import expose, joint_crop
-    from Xray2MRILib.simulation.knee_parameters import MEAN_CROP_MM
-    from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
+def simulated_radiographs(folder: Path, exposures: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radiographs [N, 256, 256], their true grades [N], and which knee each shows [N]."""
+    from Xray2MRILib.preparation.joint_crop import normalise_crop
+    from Xray2MRILib.simulation.anatomy.knee_parameters import MEAN_CROP_MM
+    from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair
+    from Xray2MRILib.simulation.radiograph.appearance import expose, joint_crop
 
-    films, grades, knees = [], [], []
+    radiographs, grades, knees = [], [], []
     for number, path in enumerate(list_pairs(folder)):
         pair = read_pair(path, volume=False)
         rng = np.random.default_rng([pair.parameters.seed, 41])
         # pairs of another population are cut as this one's are
         pair.parameters.crop_mm *= MEAN_CROP_MM / pair.parameters.mean_crop_mm
         for _ in range(exposures):
-            films.append(normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)))
+            radiographs.append(normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)))
             grades.append(pair.parameters.kl_grade)
             knees.append(number)
-    return np.stack(films).reshape(-1, 256, 256), np.array(grades), np.array(knees)
+    return np.stack(radiographs).reshape(-1, 256, 256), np.array(grades), np.array(knees)
 
 
-def histograms(films: np.ndarray) -> np.ndarray:
+def histograms(radiographs: np.ndarray) -> np.ndarray:
     """Normalised grey-level histograms [N, BINS]; collimated margins (-1) are left out."""
     edges = np.linspace(-1, 1, BINS + 1)
-    return np.stack([np.histogram(f[f > -1], edges)[0] / max((f > -1).sum(), 1) for f in films])
+    return np.stack([np.histogram(f[f > -1], edges)[0] / max((f > -1).sum(), 1) for f in radiographs])
 
 
 def grey_levels(real: dict[str, np.ndarray], simulated: np.ndarray) -> dict[str, float]:
-    """Distance of mean histograms (half the sum of differences), and share of real films inside the simulated range.
+    """Distance of mean histograms (half the sum of differences), and share of real radiographs inside the simulated
+    range.
 
-    A film is inside when each of its deciles lies between the 1st and the 99th percentile of the simulated ones.
+    A radiograph is inside when each of its deciles lies between the 1st and the 99th percentile of the simulated ones.
     """
     deciles = np.quantile(simulated.reshape(len(simulated), -1), np.arange(0.1, 1, 0.2), axis=1)
     low, high = np.quantile(deciles, (0.01, 0.99), axis=1)
     mean = histograms(simulated).mean(axis=0)
     found = {}
-    for name, films in real.items():
-        found[f"{name}_distance"] = round(float(np.abs(histograms(films).mean(axis=0) - mean).sum() / 2), 3)
-        own = np.quantile(films.reshape(len(films), -1), np.arange(0.1, 1, 0.2), axis=1)
+    for name, radiographs in real.items():
+        found[f"{name}_distance"] = round(float(np.abs(histograms(radiographs).mean(axis=0) - mean).sum() / 2), 3)
+        own = np.quantile(radiographs.reshape(len(radiographs), -1), np.arange(0.1, 1, 0.2), axis=1)
         inside = ((own >= low[:, None]) & (own <= high[:, None])).all(axis=0)
         found[f"{name}_inside"] = round(float(inside.mean()), 3)
     if len(real) == 2:
@@ -109,36 +111,37 @@ def grey_levels(real: dict[str, np.ndarray], simulated: np.ndarray) -> dict[str,
     return found
 
 
-def band_power(films: np.ndarray) -> np.ndarray:
-    """log10 of the mean power in each of ``BANDS``, [N, bands], of films under a Hann window."""
+def band_power(radiographs: np.ndarray) -> np.ndarray:
+    """log10 of the mean power in each of ``BANDS``, [N, bands], of radiographs under a Hann window."""
     window = np.hanning(256)[:, None] * np.hanning(256)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256) * 256, np.fft.fftfreq(256) * 256))
     rings = [(frequency >= lo) & (frequency < hi) for lo, hi in BANDS]
-    power = [np.abs(np.fft.fft2((f - f.mean()) * window)) ** 2 for f in films]
+    power = [np.abs(np.fft.fft2((f - f.mean()) * window)) ** 2 for f in radiographs]
     return np.log10(np.array([[p[ring].mean() for ring in rings] for p in power]) + 1e-6)
 
 
-def spectrum(films: np.ndarray) -> dict[str, list[float]]:
-    """Mean and spread of ``band_power`` over films."""
-    bands = band_power(films)
+def spectrum(radiographs: np.ndarray) -> dict[str, list[float]]:
+    """Mean and spread of ``band_power`` over radiographs."""
+    bands = band_power(radiographs)
     return {"mean": np.round(bands.mean(axis=0), 2).tolist(), "spread": np.round(bands.std(axis=0), 2).tolist()}
 
 
-def placement(films: np.ndarray) -> dict[str, list[float]]:
-    """10th, 50th and 90th percentile over films of the joint line's row and the tibia's width, shares of the crop.
+def placement(radiographs: np.ndarray) -> dict[str, list[float]]:
+    """10th, 50th and 90th percentile over radiographs of the joint line's row and the tibia's width, shares of the
+    crop.
 
     The joint line is the darkest row against its surroundings, in either compartment; the tibia ends at the steepest
-    falls of brightness just below it. Single films may be misread; percentiles bear that.
+    falls of brightness just below it. Single radiographs may be misread; percentiles bear that.
     """
     from scipy import ndimage
 
     lines, widths = [], []
-    for film in films:
+    for radiograph in radiographs:
         for columns in (slice(64, 100), slice(156, 192)):
-            profile = film[:, columns].mean(axis=1)
+            profile = radiograph[:, columns].mean(axis=1)
             darkness = profile - ndimage.gaussian_filter1d(profile, 14)
             lines.append((102 + int(np.argmin(darkness[102:178])) + 0.5) / 256)
-        below = film[int(0.60 * 256) : int(0.66 * 256)].mean(axis=0)
+        below = radiograph[int(0.60 * 256) : int(0.66 * 256)].mean(axis=0)
         slope = ndimage.gaussian_filter1d(below, 3, order=1)
         widths.append((176 + int(np.argmin(slope[176:])) - int(np.argmax(slope[:80]))) / 256)
     return {
@@ -147,13 +150,13 @@ def placement(films: np.ndarray) -> dict[str, list[float]]:
     }
 
 
-def features(films: np.ndarray) -> dict[str, np.ndarray]:
-    """Cheap features per film: groups of columns."""
-    coarse = films.reshape(-1, 16, 16, 16, 16).mean(axis=(2, 4))
+def features(radiographs: np.ndarray) -> dict[str, np.ndarray]:
+    """Cheap features per radiograph: groups of columns."""
+    coarse = radiographs.reshape(-1, 16, 16, 16, 16).mean(axis=(2, 4))
     return {
-        "grey levels": histograms(films),
-        "spectrum": band_power(films),
-        "layout": coarse.reshape(len(films), -1)[:, ::2],
+        "grey levels": histograms(radiographs),
+        "spectrum": band_power(radiographs),
+        "layout": coarse.reshape(len(radiographs), -1)[:, ::2],
     }
 
 
@@ -198,7 +201,7 @@ def _accuracy(columns: np.ndarray, truth: np.ndarray, fold: np.ndarray) -> float
     return float(np.mean([np.mean(right[0]), np.mean(right[1])]))
 
 
-def graded(films: np.ndarray, grades: np.ndarray) -> dict[str, object]:
+def graded(radiographs: np.ndarray, grades: np.ndarray) -> dict[str, object]:
     """Confusion of the shipped classifier with the true grades, quadratic kappa and mean expected grade per grade."""
     import torch
 
@@ -206,7 +209,7 @@ def graded(films: np.ndarray, grades: np.ndarray) -> dict[str, object]:
     from Xray2MRILib.training.grade_agreement import confusion_matrix, quadratic_kappa
 
     network, temperature = load_classifier()
-    parts = torch.from_numpy(films[:, None].astype(np.float32)).split(32)
+    parts = torch.from_numpy(radiographs[:, None].astype(np.float32)).split(32)
     p = torch.cat([grade_probabilities(network, part, temperature) for part in parts]).numpy()
     table = confusion_matrix(grades, p.argmax(axis=1))
     expected = p @ np.arange(5)
@@ -219,7 +222,7 @@ def graded(films: np.ndarray, grades: np.ndarray) -> dict[str, object]:
 
 def anatomy(folder: Path) -> dict[str, object]:
     """Means over the simulated knees: width of the plateau and, by grade, the narrower joint space in mm."""
-    from Xray2MRILib.simulation.pair_store import list_pairs, read_record
+    from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_record
 
     spaces: dict[int, list] = {g: [] for g in range(5)}
     records = [read_record(path) for path in list_pairs(folder)]
@@ -236,17 +239,17 @@ def anatomy(folder: Path) -> dict[str, object]:
 
 
 def contact_sheet(real: dict[str, np.ndarray], simulated: np.ndarray, path: Path) -> None:
-    """Rows of ten films of every set, evenly spread."""
+    """Rows of ten radiographs of every set, evenly spread."""
     from PIL import Image, ImageDraw
 
     tile, label = 128, 16
     rows = [*real.items(), ("simulated", simulated)]
     sheet = Image.new("L", (10 * tile, len(rows) * (tile + label)), 0)
     draw = ImageDraw.Draw(sheet)
-    for row, (name, films) in enumerate(rows):
+    for row, (name, radiographs) in enumerate(rows):
         draw.text((4, row * (tile + label) + 2), f"{name}, held-out part", 220)
-        for column, film in enumerate(films[:: max(len(films) // 10, 1)][:10]):
-            picture = Image.fromarray(((film + 1) * 127.5).astype(np.uint8)).resize((tile, tile))
+        for column, radiograph in enumerate(radiographs[:: max(len(radiographs) // 10, 1)][:10]):
+            picture = Image.fromarray(((radiograph + 1) * 127.5).astype(np.uint8)).resize((tile, tile))
             sheet.paste(picture, (column * tile, row * (tile + label) + label))
     sheet.save(path, optimize=True)
 

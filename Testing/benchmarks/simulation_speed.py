@@ -29,7 +29,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    from Xray2MRILib.simulation.population import load_templates
+    from Xray2MRILib.simulation.pairs.population import load_templates
 
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()
@@ -47,12 +47,13 @@ def main() -> None:
 
 def one_pair(template, seed: int, folder: Path) -> dict[str, float]:
     """CPU seconds per stage of one pair, as ``simulate_pair`` and ``write_pair`` go through them."""
-    from Xray2MRILib.simulation import film_projection, mr_scan
-    from Xray2MRILib.simulation.deformation import KneeDeformation
-    from Xray2MRILib.simulation.knee_pair import KneePair
-    from Xray2MRILib.simulation.knee_parameters import draw
-    from Xray2MRILib.simulation.pair_store import write_pair
-    from Xray2MRILib.simulation.tissue_maps import TissueMaps
+    from Xray2MRILib.simulation.anatomy.deformation import KneeDeformation
+    from Xray2MRILib.simulation.anatomy.knee_parameters import draw
+    from Xray2MRILib.simulation.mr import flash_mri as flash_mri
+    from Xray2MRILib.simulation.mr.tissue_maps import TissueMaps
+    from Xray2MRILib.simulation.pairs.knee_pair import KneePair
+    from Xray2MRILib.simulation.pairs.pair_store import write_pair
+    from Xray2MRILib.simulation.radiograph import drr as drr
 
     width = template.plateau_mm[1] - template.plateau_mm[0]
     p = draw(seed, seed % 5, ("t",), {"t": width})
@@ -66,18 +67,18 @@ def one_pair(template, seed: int, folder: Path) -> dict[str, float]:
         last = now
 
     deformation = KneeDeformation(template, p)
-    nodes = mr_scan.field_nodes(deformation, p)
+    nodes = flash_mri.field_nodes(deformation, p)
     stop("deformation")
     maps = TissueMaps(template, p)
     stop("disease and bone texture")
     signal = maps.signal(float(nodes[..., 0].min()), float(nodes[..., 0].max()))
     stop("MR signal of the template")
-    volume = mr_scan.to_unit_range(mr_scan.scan(deformation, signal, p, nodes))
+    volume = flash_mri.to_unit_range(flash_mri.scan(deformation, signal, p, nodes))
     stop("MR volume")
     attenuation = maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation()
-    film = film_projection.project(deformation, *attenuation, p).numpy()
+    radiograph = drr.project(deformation, *attenuation, p).numpy()
     stop("film")
-    write_pair(folder, seed, KneePair(p, volume, film[0], film[1], deformation.joint_space_mm()))
+    write_pair(folder, seed, KneePair(p, volume, radiograph[0], radiograph[1], deformation.joint_space_mm()))
     stop("truth and writing")
     return dict(spent)
 

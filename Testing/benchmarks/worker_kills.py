@@ -29,7 +29,7 @@ sys.path[:0] = [
     str(folder)
     for folder in (ROOT, *(ROOT / "Testing/module" / name for name in ("panel", "mrml", "")), ROOT / "Xray2MRI")
 ]
-FILM = ROOT / "Resources/samples/knee_single.webp"
+RADIOGRAPH = ROOT / "Resources/samples/knee_single.webp"
 WANTED_S = 2.0
 PATIENCE_S = 600.0
 START_OF_WORKER = "start of the worker"
@@ -65,7 +65,7 @@ def main() -> int:
     with slicer_stand_ins(), panel_logic(_runner(options.runner)) as logic:
         desk = Desk(logic, options.model)
         try:
-            desk.panel.radiograph.loadFile(FILM)
+            desk.panel.radiograph.loadFile(RADIOGRAPH)
             desk.until(lambda: desk.panel.prepared is not None, PATIENCE_S)
             desk.quick(30, 4)
             _generate(desk)  # views and layout come with the first volume
@@ -118,7 +118,7 @@ def kill_once(desk: Any, before: set[str], share: float | None, chance: random.R
     faults = []
     if run.failure is None:
         # too late: the result was there, and what was killed an idle worker
-        from Xray2MRIModule.generation_job import take_back
+        from Xray2MRIModule.jobs.generation_job import take_back
 
         desk.parameters.volume = logic.runs[0].volumeNode
         take_back(logic.application, run)
@@ -201,7 +201,7 @@ def print_table(kills: list[Kill], state: str, left: int) -> None:
 
 
 def _runner(name: str) -> Any:
-    from Xray2MRIModule.process_runner import QProcessRunner, SubprocessRunner
+    from Xray2MRIModule.worker.process_runner import QProcessRunner, SubprocessRunner
 
     return {"qprocess": QProcessRunner, "subprocess": SubprocessRunner}[name]
 

@@ -1,6 +1,6 @@
 """Bad input at the door: whatever is wrong, one sentence on stderr, exit code 1 or 2, no traceback and no file.
 
-More than 300 cases: mutated real films in all formats, impossible options, broken models, unwritable places.
+More than 300 cases: mutated real radiographs in all formats, impossible options, broken models, unwritable places.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("png", "jpg", "tif", "webp", "dcm", "nrrd", "nii.gz", "mha")
 
 
-def _film_bytes(film: Path, ending: str, folder: Path) -> bytes:
-    """The real film in another format."""
+def _radiograph_bytes(radiograph: Path, ending: str, folder: Path) -> bytes:
+    """The real radiograph in another format."""
     from PIL import Image
 
-    grey = Image.open(film).convert("L")
+    grey = Image.open(radiograph).convert("L")
     if ending in ("png", "jpg", "tif", "webp"):
         buffer = io.BytesIO()
         grey.save(buffer, format={"jpg": "JPEG", "tif": "TIFF"}.get(ending, ending.upper()))
@@ -50,18 +50,18 @@ def _write_dicom(pixels: np.ndarray, path: Path, **changes: object) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
     meta.MediaStorageSOPInstanceUID = generate_uid()
-    film = Dataset()
-    film.file_meta = meta
-    film.SOPClassUID, film.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    film.PatientName, film.PatientID, film.Modality = "Nobody^Nemo", "12345", "CR"
-    film.Rows, film.Columns = pixels.shape
-    film.BitsAllocated = film.BitsStored = 8
-    film.HighBit, film.PixelRepresentation, film.SamplesPerPixel = 7, 0, 1
-    film.PhotometricInterpretation = "MONOCHROME2"
-    film.PixelData = np.ascontiguousarray(pixels, np.uint8).tobytes()
+    radiograph = Dataset()
+    radiograph.file_meta = meta
+    radiograph.SOPClassUID, radiograph.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    radiograph.PatientName, radiograph.PatientID, radiograph.Modality = "Nobody^Nemo", "12345", "CR"
+    radiograph.Rows, radiograph.Columns = pixels.shape
+    radiograph.BitsAllocated = radiograph.BitsStored = 8
+    radiograph.HighBit, radiograph.PixelRepresentation, radiograph.SamplesPerPixel = 7, 0, 1
+    radiograph.PhotometricInterpretation = "MONOCHROME2"
+    radiograph.PixelData = np.ascontiguousarray(pixels, np.uint8).tobytes()
     for name, value in changes.items():
-        setattr(film, name, value)
-    film.save_as(path, enforce_file_format=True)
+        setattr(radiograph, name, value)
+    radiograph.save_as(path, enforce_file_format=True)
 
 
 def _mutations(whole: bytes, ending: str) -> dict[str, bytes]:
@@ -125,15 +125,15 @@ def door(tmp_path, capsys):
 
 
 @pytest.fixture
-def arguments(door, knee_film, tiny_model):
+def arguments(door, knee_radiograph, tiny_model):
     """A generation that would succeed; options given to it come last and win."""
 
-    def built(*options: str, film: Path = knee_film, output: str | None = None) -> list[str]:
+    def built(*options: str, radiograph: Path = knee_radiograph, output: str | None = None) -> list[str]:
         out = output if output is not None else str(door.folder / "out.nrrd")
         quick = ["--model", str(tiny_model), "--slices", "2", "--steps", "1", "--device", "cpu"]
         if not any(option.startswith("--kl") for option in options):
             quick += ["--kl-grade", "2"]
-        return ["generate", str(film), "-o", out, *quick, *options]
+        return ["generate", str(radiograph), "-o", out, *quick, *options]
 
     return built
 
@@ -143,17 +143,17 @@ def test_the_case_without_fault_succeeds(door, arguments):
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_mutated_films(door, arguments, knee_film, tmp_path, ending):
-    whole = _film_bytes(knee_film, ending, tmp_path)
+def test_mutated_radiographs(door, arguments, knee_radiograph, tmp_path, ending):
+    whole = _radiograph_bytes(knee_radiograph, ending, tmp_path)
     for case, data in _mutations(whole, ending).items():
-        film = tmp_path / f"film.{ending}"
-        film.write_bytes(data)
-        door.knock(*arguments(film=film), must_refuse=not data, case=f"{ending} {case}")
+        radiograph = tmp_path / f"film.{ending}"
+        radiograph.write_bytes(data)
+        door.knock(*arguments(radiograph=radiograph), must_refuse=not data, case=f"{ending} {case}")
     # a reader may forgive damage within the pixels, not all of this
     assert door.refused >= 7
 
 
-def test_files_that_are_no_film(door, arguments, tmp_path):
+def test_files_that_are_no_radiograph(door, arguments, tmp_path):
     import SimpleITK as sitk
 
     volume = tmp_path / "volume.nrrd"
@@ -180,7 +180,7 @@ def test_files_that_are_no_film(door, arguments, tmp_path):
     locked = tmp_path / "locked.pdf"
     locked.write_bytes(b"%PDF-1.7\n1 0 obj<</Encrypt 2 0 R>>endobj")
     for path in (*paths, nan, locked):
-        assert door.knock(*arguments(film=path), case=path.name) == 2
+        assert door.knock(*arguments(radiograph=path), case=path.name) == 2
 
 
 BAD_VALUES = {
@@ -211,20 +211,20 @@ BAD_VALUES = {
 @pytest.mark.parametrize("option", BAD_VALUES)
 def test_impossible_options(door, arguments, option):
     for value in BAD_VALUES[option]:
-        # --knee 3 needs a look at the film, a model its folder; all others are refused before that
+        # --knee 3 needs a look at the radiograph, a model its folder; all others are refused before that
         door.knock(*arguments(f"{option}={value}"), case=f"{option}={value}")
 
 
-def test_impossible_command_lines(door, arguments, knee_film):
-    film = str(knee_film)
+def test_impossible_command_lines(door, arguments, knee_radiograph):
+    radiograph = str(knee_radiograph)
     for given in (
         [],
         ["fly"],
         ["--frobnicate"],
         ["generate"],
-        ["generate", film],
+        ["generate", radiograph],
         ["generate", "-o", "x.nrrd"],
-        ["generate", film, film, "-o", "x.nrrd"],
+        ["generate", radiograph, radiograph, "-o", "x.nrrd"],
         arguments("--no-such-option"),
         arguments("--kl-grade", "2", "--kl", "1,0,0,0,0"),
         arguments("--knee", "1", "--roi", "0,0,100,100"),
@@ -232,23 +232,23 @@ def test_impossible_command_lines(door, arguments, knee_film):
         arguments("--seed", "9223372036854775807", "--samples", "2"),
         ["localize"],
         ["localize", "missing.png"],
-        ["localize", film, "--picture", "x.jpg"],
-        ["localize", film, "--picture", "/missing/folder/x.png"],
+        ["localize", radiograph, "--picture", "x.jpg"],
+        ["localize", radiograph, "--picture", "/missing/folder/x.png"],
         ["grade"],
         ["grade", "missing.png"],
-        ["grade", film, "--roi", "1,2"],
+        ["grade", radiograph, "--roi", "1,2"],
         ["info", "/no/such/model"],
         ["info", "compact", "more"],
         ["simulate"],
-        ["simulate", "-o", film],
+        ["simulate", "-o", radiograph],
         ["simulate", "-o", "x", "--count", "0"],
         ["simulate", "-o", "x", "--count", "5", "--first", "5"],
         ["simulate", "-o", "x", "--seed", "-1"],
         ["train"],
         ["train", "unet", "-o", "x"],
         ["train", "diffusion"],
-        ["train", "diffusion", "-o", film],
-        ["train", "diffusion", "-o", "x", "--config", film],
+        ["train", "diffusion", "-o", radiograph],
+        ["train", "diffusion", "-o", "x", "--config", radiograph],
         ["train", "diffusion", "-o", "x", "--config", "missing.json"],
         ["train", "diffusion", "-o", "x", "--set", "nothing=1"],
         ["train", "diffusion", "-o", "x", "--set", "steps"],
@@ -257,7 +257,7 @@ def test_impossible_command_lines(door, arguments, knee_film):
         assert door.knock(*given) == 2
 
 
-def test_places_that_cannot_be_written(door, arguments, knee_film, tmp_path):
+def test_places_that_cannot_be_written(door, arguments, knee_radiograph, tmp_path):
     (tmp_path / "a file").write_text("x")
     (tmp_path / "folder.nrrd").mkdir()
     os.symlink(tmp_path / "loop.nrrd", tmp_path / "loop.nrrd")
@@ -273,18 +273,18 @@ def test_places_that_cannot_be_written(door, arguments, knee_film, tmp_path):
     assert (tmp_path / "notes.json").read_bytes() == before
 
 
-def test_the_radiograph_is_never_overwritten(door, arguments, knee_film, tmp_path):
+def test_the_radiograph_is_never_overwritten(door, arguments, knee_radiograph, tmp_path):
     import SimpleITK as sitk
     from PIL import Image
 
-    film = door.folder / "film.nrrd"
-    sitk.WriteImage(sitk.GetImageFromArray(np.asarray(Image.open(knee_film).convert("L"))), film)
+    radiograph = door.folder / "film.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(np.asarray(Image.open(knee_radiograph).convert("L"))), radiograph)
     picture = door.folder / "film.png"
-    Image.open(knee_film).convert("L").save(picture)
-    before = film.read_bytes(), picture.read_bytes()
-    assert door.knock(*arguments(film=film, output=str(film))) == 2
-    assert door.knock(*arguments("--montage", str(picture), film=picture)) == 2
-    assert (film.read_bytes(), picture.read_bytes()) == before
+    Image.open(knee_radiograph).convert("L").save(picture)
+    before = radiograph.read_bytes(), picture.read_bytes()
+    assert door.knock(*arguments(radiograph=radiograph, output=str(radiograph))) == 2
+    assert door.knock(*arguments("--montage", str(picture), radiograph=picture)) == 2
+    assert (radiograph.read_bytes(), picture.read_bytes()) == before
 
 
 def test_broken_models(door, arguments, tiny_model, tmp_path):
@@ -349,10 +349,10 @@ def _command(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_real_process_says_the_same(arguments, knee_film, tmp_path):
-    film = tmp_path / "film.png"
-    film.write_bytes(_film_bytes(knee_film, "png", tmp_path)[:900])
-    for given, code in ((["generate"], 2), (arguments(film=film), 2), (arguments("--slices", "1"), 2)):
+def test_a_real_process_says_the_same(arguments, knee_radiograph, tmp_path):
+    radiograph = tmp_path / "film.png"
+    radiograph.write_bytes(_radiograph_bytes(knee_radiograph, "png", tmp_path)[:900])
+    for given, code in ((["generate"], 2), (arguments(radiograph=radiograph), 2), (arguments("--slices", "1"), 2)):
         done = _command(*given)
         lines = [line for line in done.stderr.splitlines() if not line.startswith("[")]
         assert done.returncode == code

@@ -64,9 +64,9 @@ def test_each_command_explains_itself(command, capsys):
     assert f"xray2mri {command}" in capsys.readouterr().out
 
 
-def test_generate_writes_everything_and_keeps_the_streams_apart(knee_film, quick, tmp_path):
+def test_generate_writes_everything_and_keeps_the_streams_apart(knee_radiograph, quick, tmp_path):
     done = _run(
-        "generate", knee_film, "-o", tmp_path / "knee.nrrd", "--montage", tmp_path / "knee.png", *quick, "--json"
+        "generate", knee_radiograph, "-o", tmp_path / "knee.nrrd", "--montage", tmp_path / "knee.png", *quick, "--json"
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -86,21 +86,24 @@ def test_generate_writes_everything_and_keeps_the_streams_apart(knee_film, quick
     assert record["koa"] == result["koa"]
     assert record["plausibility"]["plausible"] is result["plausible"]
     text = (tmp_path / "knee.json").read_text() + done.stderr
-    assert knee_film.name not in text
-    assert str(knee_film.parent) not in text
+    assert knee_radiograph.name not in text
+    assert str(knee_radiograph.parent) not in text
 
 
-def test_the_same_call_gives_the_same_volume_and_another_seed_another(knee_film, quick, tmp_path, capsys):
+def test_the_same_call_gives_the_same_volume_and_another_seed_another(knee_radiograph, quick, tmp_path, capsys):
     volumes = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
-        assert main([*map(str, ("generate", knee_film, "-o", tmp_path / f"{name}.mha", *quick, "--seed", seed))]) == 0
+        assert (
+            main([*map(str, ("generate", knee_radiograph, "-o", tmp_path / f"{name}.mha", *quick, "--seed", seed))])
+            == 0
+        )
         volumes.append(PseudoMRI.load(tmp_path / f"{name}.mha").array)
     np.testing.assert_array_equal(volumes[0], volumes[1])
     assert not np.array_equal(volumes[0], volumes[2])
 
 
-def test_several_samples_write_their_deviation(knee_film, quick, tmp_path, capsys):
-    arguments = ("generate", knee_film, "-o", tmp_path / "knee.nii.gz", *quick)
+def test_several_samples_write_their_deviation(knee_radiograph, quick, tmp_path, capsys):
+    arguments = ("generate", knee_radiograph, "-o", tmp_path / "knee.nii.gz", *quick)
     assert main([*map(str, (*arguments, "--samples", 3, "--kl-grade", 2))]) == 0
     printed = capsys.readouterr().out
     assert (tmp_path / "knee_deviation.nii.gz").exists()
@@ -113,10 +116,10 @@ def test_several_samples_write_their_deviation(knee_film, quick, tmp_path, capsy
     assert not (tmp_path / "knee_deviation.nii.gz").exists()
 
 
-def test_the_users_choices_reach_the_record(film_of_two_knees, quick, tmp_path, capsys):
+def test_the_users_choices_reach_the_record(two_knee_radiograph, quick, tmp_path, capsys):
     choices = ("--roi", "20,10,140,140", "--side", "left", "--kl", "0.1,0.2,0.4,0.2,0.1", "--keep-identifiers")
     more = ("--guidance-scale", "2", "--sampler", "dpm", "--seed", "9", "--json")
-    arguments = ("generate", film_of_two_knees, "-o", tmp_path / "knee.nrrd", *quick, *choices, *more)
+    arguments = ("generate", two_knee_radiograph, "-o", tmp_path / "knee.nrrd", *quick, *choices, *more)
     assert main([*map(str, arguments)]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["side"], result["side_source"], result["box_source"]) == ("left", "user", "user")
@@ -126,18 +129,18 @@ def test_the_users_choices_reach_the_record(film_of_two_knees, quick, tmp_path, 
     assert record["sampling"]["guidance_scale"] == 2
     assert record["sampling"]["seed"] == 9
     assert record["volume"]["mirrored"] is True
-    assert record["identifiers"]["radiograph"] == str(film_of_two_knees)
+    assert record["identifiers"]["radiograph"] == str(two_knee_radiograph)
 
 
-def test_a_film_of_two_knees(film_of_two_knees, quick, tmp_path, capsys):
-    assert main(["localize", str(film_of_two_knees), "--json", "--picture", str(tmp_path / "boxes.png")]) == 0
+def test_a_radiograph_of_two_knees(two_knee_radiograph, quick, tmp_path, capsys):
+    assert main(["localize", str(two_knee_radiograph), "--json", "--picture", str(tmp_path / "boxes.png")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [knee["side"] for knee in found["knees"]] == ["right", "left"]
     assert (tmp_path / "boxes.png").read_bytes().startswith(b"\x89PNG")
 
     boxes = {}
     for number, side in ((1, "right"), (2, "left")):
-        arguments = ("generate", film_of_two_knees, "-o", tmp_path / f"{number}.nrrd", *quick, "--json")
+        arguments = ("generate", two_knee_radiograph, "-o", tmp_path / f"{number}.nrrd", *quick, "--json")
         assert main([*map(str, (*arguments, "--knee", number))]) == 0
         result = json.loads(capsys.readouterr().out)
         assert result["side"] == side
@@ -163,10 +166,10 @@ def test_a_picture_of_something_else_is_done_with_a_visible_warning(quick, tmp_p
     assert json.loads((tmp_path / "out.json").read_text())["plausibility"]["plausible"] is False
 
 
-def test_grade_prints_bars_and_json(knee_film, capsys):
-    assert main(["grade", str(knee_film)]) == 0
+def test_grade_prints_bars_and_json(knee_radiograph, capsys):
+    assert main(["grade", str(knee_radiograph)]) == 0
     assert sum(line.startswith("KL-") for line in capsys.readouterr().out.splitlines()) == 5
-    assert main(["grade", str(knee_film), "--json"]) == 0
+    assert main(["grade", str(knee_radiograph), "--json"]) == 0
     graded = json.loads(capsys.readouterr().out)
     assert sum(graded["kl_probabilities"]) == pytest.approx(1)
     assert len(graded["intensity_histogram"]) == 64
@@ -185,8 +188,8 @@ def test_info_describes_a_model(tiny_model, capsys):
     assert "licence" in capsys.readouterr().out
 
 
-def test_progress_without_a_terminal_is_plain_lines(knee_film, quick, tmp_path):
-    process = _start("generate", knee_film, "-o", tmp_path / "knee.nrrd", *quick)
+def test_progress_without_a_terminal_is_plain_lines(knee_radiograph, quick, tmp_path):
+    process = _start("generate", knee_radiograph, "-o", tmp_path / "knee.nrrd", *quick)
     first = process.stderr.readline()
     assert first.startswith("[....")
     _, rest = process.communicate(timeout=300)
@@ -197,11 +200,11 @@ def test_progress_without_a_terminal_is_plain_lines(knee_film, quick, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of POSIX")
-def test_progress_on_a_terminal_is_one_moving_line(knee_film, quick, tmp_path):
+def test_progress_on_a_terminal_is_one_moving_line(knee_radiograph, quick, tmp_path):
     import pty
 
     ours, theirs = pty.openpty()
-    process = _start("generate", knee_film, "-o", tmp_path / "knee.nrrd", *quick, stderr=theirs)
+    process = _start("generate", knee_radiograph, "-o", tmp_path / "knee.nrrd", *quick, stderr=theirs)
     os.close(theirs)
     shown = b""
     while True:
@@ -222,8 +225,10 @@ def test_progress_on_a_terminal_is_one_moving_line(knee_film, quick, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_an_interrupt_leaves_nothing(knee_film, quick, tmp_path):
-    process = _start("generate", knee_film, "-o", tmp_path / "knee.nrrd", *quick, "--slices", "400", "--steps", "500")
+def test_an_interrupt_leaves_nothing(knee_radiograph, quick, tmp_path):
+    process = _start(
+        "generate", knee_radiograph, "-o", tmp_path / "knee.nrrd", *quick, "--slices", "400", "--steps", "500"
+    )
     for line in process.stderr:
         if "sample" in line:
             break

@@ -11,9 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "worker"))
 from volumes import asymmetric_volume
 from worker_process import WorkerProcess
 
@@ -63,8 +60,8 @@ def test_a_folder_becomes_a_series_in_a_real_process(saved, tmp_path):
 def test_reports_and_tables_go_by_the_ending(saved, tmp_path, capsys):
     assert main(["convert", str(saved), str(tmp_path / "r.html")]) == 0
     assert main(["convert", str(saved), str(tmp_path / "t.csv")]) == 0
-    assert (tmp_path / "r.html").read_text().startswith("<!DOCTYPE html>")
-    assert len((tmp_path / "t.csv").read_text().splitlines()) == 7
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert len((tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()) == 7
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from Xray2MRILib.comparison.controls import shipped_knee
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Testing/worker"))
 from worker_process import WorkerProcess  # noqa: E402
 
 
@@ -34,7 +33,7 @@ def volumes(tmp_path) -> tuple[Path, Path]:
 def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "Xray2MRILib", "evaluate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=300)
 
 
 def test_verdict_first_then_the_table_and_the_files(volumes, tmp_path):

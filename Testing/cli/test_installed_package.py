@@ -35,7 +35,7 @@ def test_the_wheel_holds_all_resources(installed):
 
 def test_the_installed_package_finds_them(installed, tmp_path):
     program = (
-        "import sys, Xray2MRILib; from Xray2MRILib.resources import resource_path; "
+        "import sys, Xray2MRILib; from Xray2MRILib.files.resources import resource_path; "
         "print(Xray2MRILib.__file__); print(resource_path('samples/README.md'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(installed)}

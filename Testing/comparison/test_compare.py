@@ -16,8 +16,9 @@ from Xray2MRILib.comparison.compare import compare
 from Xray2MRILib.comparison.controls import shipped_knee, shipped_mean
 from Xray2MRILib.comparison.reference_volume import read_reference
 from Xray2MRILib.errors import Cancelled, InputError
-from Xray2MRILib.export.comparison_record import read_comparison
 from Xray2MRILib.metrics.psnr import psnr_db
+from Xray2MRILib.reports.comparison_files import write_comparison
+from Xray2MRILib.reports.comparison_record import read_comparison
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
 
@@ -37,7 +38,7 @@ def test_everything_of_one_comparison(pseudo_file, reference_file, others, tmp_p
     folder.mkdir()
     events = []
     done = compare(pseudo_file, reference_file, method="none", controls=others, output_folder=folder,
-                   on_progress=events.append)  # fmt: skip
+                   on_progress=events.append, write=write_comparison)  # fmt: skip
     result = done.result
     assert sorted(p.name for p in folder.iterdir()) == sorted(
         ["aligned.nrrd", "difference.nrrd", "difference_paper.nrrd", "report.html", "table.csv", "comparison.json"]
@@ -88,7 +89,7 @@ def test_figures_are_those_of_the_metrics(pseudo_file, reference_file, pseudo):
 
 def test_the_report_stands_alone_and_opens_with_the_verdict(pseudo_file, reference_file, tmp_path):
     target = tmp_path / "report.html"
-    done = compare(pseudo_file, reference_file, method="none", report=target)
+    done = compare(pseudo_file, reference_file, method="none", report=target, write=write_comparison)
     page = target.read_text(encoding="utf-8")
     assert page.index("Verdict") < page.index("<table")
     assert done.result["verdict"].split(".")[0].replace("'", "&#x27;") in page
@@ -130,7 +131,7 @@ def test_what_the_reference_does_not_cover_counts_nowhere(pseudo_file, reference
 def test_refusals(pseudo_file, reference_file, pseudo, tmp_path):
     def refused(path: Path) -> str:
         with pytest.raises(InputError) as caught:
-            compare(pseudo_file, path, report=tmp_path / "report.html")
+            compare(pseudo_file, path, report=tmp_path / "report.html", write=write_comparison)
         assert not (tmp_path / "report.html").exists()
         return caught.value.message
 
@@ -153,14 +154,14 @@ def test_refusals(pseudo_file, reference_file, pseudo, tmp_path):
     with pytest.raises(InputError, match="holds no volume"):
         compare(pseudo_file, reference_file, method="none", controls=empty)
     with pytest.raises(InputError, match="must end in"):
-        compare(pseudo_file, reference_file, report=tmp_path / "report.pdf")
+        compare(pseudo_file, reference_file, report=tmp_path / "report.pdf", write=write_comparison)
 
 
 def test_undefined_measures_beat_nobody(pseudo, truth):
     """Without a joint line RSSIM is undefined, and no rank by it is told; a constant deviation is not called honest."""
     from Xray2MRILib.comparison.controls import OTHER, Control
     from Xray2MRILib.comparison.evaluation import evaluate
-    from Xray2MRILib.comparison.html_report import _calibration, _remarks
+    from Xray2MRILib.reports.comparison_report import _calibration, _remarks
 
     rows = np.linspace(0, 1, truth.shape[1], dtype=np.float32)[None, :, None] * np.ones_like(truth)
     others = [Control(f"{OTHER} {k}", "a knee", truth[::-1], True) for k in (1, 2)]
@@ -174,7 +175,7 @@ def test_undefined_measures_beat_nobody(pseudo, truth):
 
 def test_the_report_says_when_samples_were_drawn_otherwise_than_the_volume(pseudo, truth):
     from Xray2MRILib.comparison.evaluation import evaluate
-    from Xray2MRILib.comparison.html_report import _calibration
+    from Xray2MRILib.reports.comparison_report import _calibration
 
     deviation = np.random.default_rng(0).uniform(0.01, 0.1, truth.shape)
     found = evaluate(truth, pseudo.array, [], deviation=deviation, pixel_mm=1.25)
@@ -185,7 +186,8 @@ def test_the_report_says_when_samples_were_drawn_otherwise_than_the_volume(pseud
 
 def test_it_can_be_cancelled(pseudo_file, reference_file, tmp_path):
     with pytest.raises(Cancelled):
-        compare(pseudo_file, reference_file, report=tmp_path / "r.html", should_cancel=lambda: True)
+        compare(pseudo_file, reference_file, report=tmp_path / "r.html", write=write_comparison,
+                should_cancel=lambda: True)  # fmt: skip
     assert not (tmp_path / "r.html").exists()
 
 
@@ -222,12 +224,12 @@ def test_two_results_of_one_comparison_are_the_same(pseudo_file, reference_file)
 
 
 def test_what_is_no_pseudo_mri_is_refused_in_one_sentence(pseudo_file, reference_file, tmp_path):
-    film = tmp_path / "film.png"
-    film.write_bytes(b"")
+    radiograph = tmp_path / "film.png"
+    radiograph.write_bytes(b"")
     scan = tmp_path / "scan.nrrd"
     sitk.WriteImage(sitk.ReadImage(str(reference_file)), str(scan))
     for first, second, words in (
-        (film, reference_file, "film.png is not a volume"),
+        (radiograph, reference_file, "film.png is not a volume"),
         (scan, pseudo_file, "scan.nrrd, is no pseudo-MRI, but the second is"),
         (scan, reference_file, "no side-car"),
         (tmp_path / "nothing.nrrd", reference_file, "no volume nothing.nrrd"),

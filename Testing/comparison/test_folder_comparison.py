@@ -50,7 +50,7 @@ def test_each_volume_is_closest_to_its_own_knee(folders):
     assert fractions[-1] == 1.0
 
 
-def test_volumes_that_ignore_the_film_are_not_called_specific(folders):
+def test_volumes_that_ignore_the_radiograph_are_not_called_specific(folders):
     made, real = folders
     for name in ("b", "c"):  # one and the same right knee everywhere
         PseudoMRI.load(made / "a.nrrd").save(made / f"{name}.nrrd")

@@ -7,13 +7,13 @@ import pytest
 from skimage.io import imread
 
 from Xray2MRILib.conditions.intensity_histogram import intensity_histogram
-from Xray2MRILib.radiograph import normalise_crop
-from Xray2MRILib.resources import resource_path
+from Xray2MRILib.files.resources import resource_path
+from Xray2MRILib.preparation.joint_crop import normalise_crop
 
 
 def crop(name="kl2_right.webp"):
-    film = imread(resource_path(f"samples/{name}")).astype(np.float32)[..., 0]
-    return normalise_crop(film[10:150, 60:200])
+    radiograph = imread(resource_path(f"samples/{name}")).astype(np.float32)[..., 0]
+    return normalise_crop(radiograph[10:150, 60:200])
 
 
 def test_form_and_sum():

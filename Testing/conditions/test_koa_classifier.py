@@ -12,27 +12,27 @@ import torch
 
 from Xray2MRILib.conditions.koa_classifier import KneeGradeNetwork, classify_koa, load_classifier
 from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.files.resources import resource_path
 from Xray2MRILib.localization.knee_box import KneeBox
-from Xray2MRILib.radiograph.preparation import normalise_crop
-from Xray2MRILib.resources import resource_path
-from Xray2MRILib.training.boxed_films import read_grey
-from Xray2MRILib.training.graded_radiographs import box_crop
+from Xray2MRILib.preparation.joint_crop import normalise_crop
+from Xray2MRILib.training.data.box_annotations import read_grey
+from Xray2MRILib.training.data.graded_radiographs import box_crop
 
 SHIPPED = resource_path("models/koa_classifier")
 
 
-FILMS = Path(__file__).parents[1] / "localization" / "films"
-BOXES = json.loads((FILMS.parent / "knee_boxes.json").read_text(encoding="utf-8"))["films"]
+RADIOGRAPHS = Path(__file__).parents[1] / "localization" / "radiographs"
+BOXES = json.loads((RADIOGRAPHS.parent / "knee_boxes.json").read_text(encoding="utf-8"))["films"]
 
 
 def _prepared(name: str) -> np.ndarray:
-    box = next(film["knees"][0]["box"] for film in BOXES if film["file"] == name)
-    return normalise_crop(box_crop(read_grey(FILMS / name).astype(np.float32), KneeBox(*box, 1.0)))[None]
+    box = next(radiograph["knees"][0]["box"] for radiograph in BOXES if radiograph["file"] == name)
+    return normalise_crop(box_crop(read_grey(RADIOGRAPHS / name).astype(np.float32), KneeBox(*box, 1.0)))[None]
 
 
 @pytest.fixture(scope="module")
-def knee(knee_film: Path) -> np.ndarray:
-    return _prepared(knee_film.name)
+def knee(knee_radiograph: Path) -> np.ndarray:
+    return _prepared(knee_radiograph.name)
 
 
 def test_shared_branch_treats_lateral_and_medial_alike() -> None:
@@ -66,7 +66,8 @@ def test_probabilities_of_a_real_knee(knee: np.ndarray) -> None:
 
 @pytest.mark.parametrize("name", ["0075.webp", "0340.webp", "1235.webp", "1375.webp"])
 def test_grade_rises_when_the_joint_space_closes(name: str) -> None:
-    """16 rows (a good centimetre) of the joint space are taken out of a real film: the expected grade must rise."""
+    """16 rows (a good centimetre) of the joint space are taken out of a real radiograph: the expected grade must
+    rise."""
     whole = _prepared(name)
     rows = np.concatenate([np.arange(0, 128), np.arange(144, 256)])
     narrowed = normalise_crop(np.pad(whole[0][rows], ((8, 8), (0, 0)), mode="edge"))[None]

@@ -7,19 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from Xray2MRILib.diffusion.memory_budget import batch_size_for, bytes_per_slice, is_out_of_memory
+from Xray2MRILib.diffusion.batch_size import batch_size_for, bytes_per_slice, is_out_of_memory
+from Xray2MRILib.diffusion.initial_noise import NOISES, initial_noise
 from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
 from Xray2MRILib.diffusion.schedule import sampler_for
-from Xray2MRILib.diffusion.slice_loop import (
-    denoise,
-    in_whole_field,
-    predict,
-    slice_loop,
-    slice_loop_as_printed,
-)
-from Xray2MRILib.diffusion.starting_noise import NOISES, starting_noise
+from Xray2MRILib.diffusion.slice_loop import denoise, in_whole_field, predict, slice_loop, slice_loop_as_printed
 from Xray2MRILib.errors import Cancelled, ProcessingError
-from Xray2MRILib.models.presets import build_components
+from Xray2MRILib.model_store.assembly import build_components
 
 DEPTHS = [-1.0, -0.5, 0.0, 0.25, 1.0]
 
@@ -47,7 +41,7 @@ def volume(parts, conditions, noise="shared", depths=DEPTHS, **options):
     slices = torch.zeros(len(depths), 256, 256)
     for batch, images in slice_loop(
         parts["unet"], parts["autoencoder"], parts["scheduler"], conditions, depths,
-        starting_noise(depths, 7, noise), **options,
+        initial_noise(depths, 7, noise), **options,
     ):  # fmt: skip
         slices[batch] = images
     return slices
@@ -68,7 +62,7 @@ def test_two_runs_are_identical(parts, conditions):
 def test_equals_the_loop_as_printed(parts, conditions):
     printed = slice_loop_as_printed(
         parts["unet"], parts["autoencoder"], parts["scheduler"], lambda: conditions, DEPTHS,
-        starting_noise(DEPTHS, 7, "shared"), num_inference_steps=3,
+        initial_noise(DEPTHS, 7, "shared"), num_inference_steps=3,
     )  # fmt: skip
     assert torch.allclose(volume(parts, conditions), torch.stack(list(printed)), atol=1e-5)
 
@@ -96,7 +90,7 @@ def test_guidance_extrapolates_from_the_unconditional_prediction(parts, conditio
 @torch.no_grad()
 def test_a_share_of_the_steps_is_guided_noisiest_first(parts, conditions):
     """Written out for three steps, of which the first two are guided: 2 / 3 of them, and 1 / 2, rounded up."""
-    noise, depths = starting_noise(DEPTHS, 7, "shared"), torch.tensor(DEPTHS, dtype=torch.float32)
+    noise, depths = initial_noise(DEPTHS, 7, "shared"), torch.tensor(DEPTHS, dtype=torch.float32)
     process = sampler_for(parts["scheduler"], "ddim", 3)
     z = noise
     for timestep, scale in zip(process.timesteps, (3.0, 3.0, 1.0), strict=True):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "radiograph"))
-from film_files import sample_pixels, write_dicom
+from radiograph_files import sample_pixels, write_dicom
 from volumes import asymmetric_volume
 
 from Xray2MRILib.errors import Cancelled, InputError, ProcessingError
@@ -29,16 +26,16 @@ PATIENT = {
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory) -> Path:
-    """A DICOM film of a named patient, once compressed with loss."""
+def radiograph(tmp_path_factory) -> Path:
+    """A DICOM radiograph of a named patient, once compressed with loss."""
     path = tmp_path_factory.mktemp("film") / "doe.dcm"
     return write_dicom(path, sample_pixels(), LossyImageCompression="01", LossyImageCompressionRatio="12", **PATIENT)
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory, film):
+def written(tmp_path_factory, radiograph):
     volume = asymmetric_volume(7)
-    files = write_dicom_series(volume, tmp_path_factory.mktemp("out") / "series", film=film)
+    files = write_dicom_series(volume, tmp_path_factory.mktemp("out") / "series", radiograph=radiograph)
     return volume, files, [pydicom.dcmread(path) for path in files]
 
 
@@ -137,8 +134,8 @@ def test_two_exports_share_no_number(tmp_path):
     assert not numbers[0] & numbers[1]
 
 
-def test_the_source_film_is_named_but_not_its_patient(written, film):
-    source = pydicom.dcmread(film)
+def test_the_source_radiograph_is_named_but_not_its_patient(written, radiograph):
+    source = pydicom.dcmread(radiograph)
     for image in written[2]:
         [reference] = image.SourceImageSequence
         assert reference.ReferencedSOPInstanceUID == source.SOPInstanceUID
@@ -152,9 +149,9 @@ def test_the_source_film_is_named_but_not_its_patient(written, film):
             assert word not in text
 
 
-def test_identifiers_only_when_asked_for(tmp_path, film):
+def test_identifiers_only_when_asked_for(tmp_path, radiograph):
     image = pydicom.dcmread(
-        write_dicom_series(asymmetric_volume(2), tmp_path / "s", film=film, keep_identifiers=True)[0]
+        write_dicom_series(asymmetric_volume(2), tmp_path / "s", radiograph=radiograph, keep_identifiers=True)[0]
     )
     assert image.PatientName == "Doe^Jané"
     assert (image.PatientID, image.PatientBirthDate, image.AccessionNumber) == ("PID-4711", "19500102", "ACC-17")
@@ -164,20 +161,23 @@ def test_identifiers_only_when_asked_for(tmp_path, film):
     assert "SYNTHETIC" in image.SeriesDescription
 
 
-def test_times_of_the_film_keep_their_own_clock(tmp_path):
-    """An offset from UTC holds for every time of an image, so that none may stand beside the film's study time."""
-    film = write_dicom(tmp_path / "f.dcm", sample_pixels(), StudyDate="20200101", StudyTime="083000", **PATIENT)
+def test_times_of_the_radiograph_keep_their_own_clock(tmp_path):
+    """An offset from UTC holds for every time of an image, so that none may stand beside the radiograph's study
+    time."""
+    radiograph = write_dicom(tmp_path / "f.dcm", sample_pixels(), StudyDate="20200101", StudyTime="083000", **PATIENT)
     volume = asymmetric_volume(2)
-    joined = pydicom.dcmread(write_dicom_series(volume, tmp_path / "a", film=film, keep_identifiers=True)[0])
+    joined = pydicom.dcmread(
+        write_dicom_series(volume, tmp_path / "a", radiograph=radiograph, keep_identifiers=True)[0]
+    )
     assert (joined.StudyDate, joined.StudyTime) == ("20200101", "083000")
     assert "TimezoneOffsetFromUTC" not in joined
     assert joined.SeriesDate != joined.StudyDate
-    alone = pydicom.dcmread(write_dicom_series(volume, tmp_path / "b", film=film)[0])
+    alone = pydicom.dcmread(write_dicom_series(volume, tmp_path / "b", radiograph=radiograph)[0])
     assert alone.TimezoneOffsetFromUTC == "+0000"
 
 
-def test_a_film_that_is_no_dicom_leaves_no_reference(tmp_path, knee_film):
-    image = pydicom.dcmread(write_dicom_series(asymmetric_volume(2), tmp_path / "s", film=knee_film)[0])
+def test_a_radiograph_that_is_no_dicom_leaves_no_reference(tmp_path, knee_radiograph):
+    image = pydicom.dcmread(write_dicom_series(asymmetric_volume(2), tmp_path / "s", radiograph=knee_radiograph)[0])
     assert "SourceImageSequence" not in image
 
 
@@ -223,7 +223,7 @@ def test_a_model_name_stays_one_value(tmp_path):
     assert len(image.ManufacturerModelName) == 64
 
 
-def test_a_missing_film_is_named(tmp_path):
+def test_a_missing_radiograph_is_named(tmp_path):
     with pytest.raises(InputError, match=r"radiograph none\.dcm cannot be read"):
-        write_dicom_series(asymmetric_volume(2), tmp_path / "s", film=tmp_path / "none.dcm")
+        write_dicom_series(asymmetric_volume(2), tmp_path / "s", radiograph=tmp_path / "none.dcm")
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from Xray2MRILib.localization.detector import KneeDetector, decode, encode_targets, letterbox, normalise_film
+from Xray2MRILib.localization.detector import KneeDetector, decode, encode_targets, letterbox, normalise_radiograph
 
 
 def test_decode_hand_made_peaks() -> None:
@@ -54,11 +54,11 @@ def test_neighbouring_cell_decodes_to_the_same_box() -> None:
 
 @pytest.mark.parametrize("shape", [(161, 640), (3000, 1200), (224, 224), (40, 33)])
 def test_letterbox_maps_points_there_and_back(shape: tuple[int, int]) -> None:
-    film = np.zeros(shape, np.float32)
+    radiograph = np.zeros(shape, np.float32)
     y, x = shape[0] * 2 // 3, shape[1] // 4
     size = max(2, min(shape) // 8)
-    film[y - size : y + size, x - size : x + size] = 1
-    canvas, mapping = letterbox(film, 256)
+    radiograph[y - size : y + size, x - size : x + size] = 1
+    canvas, mapping = letterbox(radiograph, 256)
     assert canvas.shape == (256, 256)
     assert 0 <= canvas.min() <= canvas.max() <= 1
     rows, columns = np.nonzero(canvas > 0.5)
@@ -66,11 +66,11 @@ def test_letterbox_maps_points_there_and_back(shape: tuple[int, int]) -> None:
     assert columns.mean() + 0.5 == pytest.approx(centre_x, abs=1)
     assert rows.mean() + 0.5 == pytest.approx(centre_y, abs=1)
     assert np.ptp(columns) + 1 == pytest.approx(side, abs=2)
-    np.testing.assert_allclose(mapping.to_film(centre_x, centre_y, side), [x, y, 2 * size], rtol=1e-6)
+    np.testing.assert_allclose(mapping.to_radiograph(centre_x, centre_y, side), [x, y, 2 * size], rtol=1e-6)
 
 
-def test_constant_film_becomes_zeros() -> None:
-    assert not normalise_film(np.full((20, 20), 7.0)).any()
+def test_constant_radiograph_becomes_zeros() -> None:
+    assert not normalise_radiograph(np.full((20, 20), 7.0)).any()
 
 
 def test_network_shape_and_size() -> None:

@@ -21,8 +21,8 @@ def test_clip():
     assert (clipped.x, clipped.y, clipped.width, clipped.height) == (0, 90, 60, 60)
     nothing = KneeBox(500, 0, 10, 10, 1.0).clip(rows=100, columns=100)
     assert nothing.width == 0
-    assert KneeBox(-20, 90, 100, 100, 1.0).share_on_film(150, 60) == pytest.approx(0.36)
-    assert KneeBox(500, 0, 10, 10, 1.0).share_on_film(100, 100) == 0
+    assert KneeBox(-20, 90, 100, 100, 1.0).share_on_radiograph(150, 60) == pytest.approx(0.36)
+    assert KneeBox(500, 0, 10, 10, 1.0).share_on_radiograph(100, 100) == 0
 
 
 def test_intersection_over_union():

@@ -1,4 +1,4 @@
-"""The shipped detector on real films (CC BY, see films/README.md) and on pictures that are no films."""
+"""The shipped detector on real radiographs (CC BY, see films/README.md) and on pictures that are no radiographs."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import numpy as np
 import pytest
 
 from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.files.resources import resource_path
 from Xray2MRILib.localization.knee_box import KneeBox
 from Xray2MRILib.localization.localize import localize_knees, name_sides, suppress_overlaps
-from Xray2MRILib.resources import resource_path
-from Xray2MRILib.training.boxed_films import read_grey, score_boxes
+from Xray2MRILib.training.data.box_annotations import read_grey, score_boxes
 
 HERE = Path(__file__).parent
-FILMS = {
-    film["file"]: (
-        read_grey(HERE / "films" / film["file"]).astype(np.float32),
-        [KneeBox(*knee["box"], 1.0, knee.get("side")) for knee in film["knees"]],
+RADIOGRAPHS = {
+    radiograph["file"]: (
+        read_grey(HERE / "radiographs" / radiograph["file"]).astype(np.float32),
+        [KneeBox(*knee["box"], 1.0, knee.get("side")) for knee in radiograph["knees"]],
     )
-    for film in json.loads((HERE / "knee_boxes.json").read_text(encoding="utf-8"))["films"]
-    if (HERE / "films" / film["file"]).exists()
+    for radiograph in json.loads((HERE / "knee_boxes.json").read_text(encoding="utf-8"))["films"]
+    if (HERE / "radiographs" / radiograph["file"]).exists()
 }
-BILATERAL = [name for name, (_, knees) in FILMS.items() if len(knees) == 2]
-SINGLE = [name for name, (_, knees) in FILMS.items() if len(knees) == 1]
+BILATERAL = [name for name, (_, knees) in RADIOGRAPHS.items() if len(knees) == 2]
+SINGLE = [name for name, (_, knees) in RADIOGRAPHS.items() if len(knees) == 1]
 
 
-def test_precision_recall_and_placement_on_real_films() -> None:
+def test_precision_recall_and_placement_on_real_radiographs() -> None:
     assert len(BILATERAL) == len(SINGLE) == 4
-    found = [localize_knees(pixels) for pixels, _ in FILMS.values()]
-    score = score_boxes(found, [knees for _, knees in FILMS.values()])
+    found = [localize_knees(pixels) for pixels, _ in RADIOGRAPHS.values()]
+    score = score_boxes(found, [knees for _, knees in RADIOGRAPHS.values()])
     assert score["knees"] == 12
     assert score["precision"] == score["recall"] == 1
     assert score["mean_iou"] > 0.8
@@ -45,25 +45,25 @@ def test_precision_recall_and_placement_on_real_films() -> None:
 
 @pytest.mark.parametrize("name", BILATERAL)
 def test_sides_follow_radiological_convention(name: str) -> None:
-    right, left = sorted(localize_knees(FILMS[name][0]), key=lambda box: box.x)
+    right, left = sorted(localize_knees(RADIOGRAPHS[name][0]), key=lambda box: box.x)
     assert (right.side, left.side) == ("right", "left")
 
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_single_knee_has_no_side(name: str) -> None:
-    assert [box.side for box in localize_knees(FILMS[name][0])] == [None]
+    assert [box.side for box in localize_knees(RADIOGRAPHS[name][0])] == [None]
 
 
 @pytest.mark.parametrize("name", [*BILATERAL[:2], SINGLE[0]])
-def test_mirroring_the_film_mirrors_the_boxes(name: str) -> None:
-    pixels, knees = FILMS[name]
+def test_mirroring_the_radiograph_mirrors_the_boxes(name: str) -> None:
+    pixels, knees = RADIOGRAPHS[name]
     mirrored = [KneeBox(pixels.shape[1] - k.x - k.width, k.y, k.width, k.height, 1.0) for k in knees]
     assert score_boxes([localize_knees(pixels[:, ::-1])], [mirrored])["recall"] == 1
 
 
 @pytest.mark.parametrize("name", BILATERAL[:2])
 def test_units_and_resolution_do_not_matter(name: str) -> None:
-    pixels, _ = FILMS[name]
+    pixels, _ = RADIOGRAPHS[name]
     once = localize_knees(pixels)
     for box, same in zip(once, localize_knees(pixels * 16.0 + 1000), strict=True):
         assert box.iou(same) > 0.99
@@ -73,9 +73,9 @@ def test_units_and_resolution_do_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", BILATERAL)
 def test_ready_crop_gives_about_the_whole_picture(name: str) -> None:
-    pixels, knees = FILMS[name]
+    pixels, knees = RADIOGRAPHS[name]
     for knee in knees:
-        # crops as preparation cuts them: edge rows repeat where the box leaves the film
+        # crops as preparation cuts them: edge rows repeat where the box leaves the radiograph
         rows = np.clip(np.arange(round(knee.y), round(knee.y + knee.height)), 0, pixels.shape[0] - 1)
         columns = np.clip(np.arange(round(knee.x), round(knee.x + knee.width)), 0, pixels.shape[1] - 1)
         boxes = localize_knees(pixels[np.ix_(rows, columns)])
@@ -84,8 +84,8 @@ def test_ready_crop_gives_about_the_whole_picture(name: str) -> None:
         assert boxes[0].side is None
 
 
-def test_huge_film_is_searched_at_once() -> None:
-    pixels, knees = FILMS[BILATERAL[0]]
+def test_huge_radiograph_is_searched_at_once() -> None:
+    pixels, knees = RADIOGRAPHS[BILATERAL[0]]
     factor = 20
     view = np.broadcast_to(pixels[:, None, :, None], (pixels.shape[0], factor, pixels.shape[1], factor))
     huge = view.reshape(pixels.shape[0] * factor, pixels.shape[1] * factor)  # 3,220 x 12,800
@@ -109,25 +109,25 @@ def test_blank_noise_and_ramps_hold_no_knee() -> None:
     assert localize_knees(np.kron(rng.random((15, 20)), np.ones((20, 20)))) == []
 
 
-def test_integer_films_are_accepted() -> None:
-    pixels, knees = FILMS[SINGLE[0]]
+def test_integer_radiographs_are_accepted() -> None:
+    pixels, knees = RADIOGRAPHS[SINGLE[0]]
     assert score_boxes([localize_knees(pixels.astype(np.uint16))], [knees])["recall"] == 1
 
 
-NO_FILMS = [np.zeros((3, 40, 40)), np.zeros(50), np.zeros((40, 40), complex), [["a"] * 20] * 20]
+NO_RADIOGRAPHS = [np.zeros((3, 40, 40)), np.zeros(50), np.zeros((40, 40), complex), [["a"] * 20] * 20]
 
 
-@pytest.mark.parametrize("pixels", NO_FILMS)
-def test_what_is_no_film_is_refused(pixels) -> None:
-    with pytest.raises(InputError, match="two-dimensional"):
+@pytest.mark.parametrize("pixels", NO_RADIOGRAPHS)
+def test_what_is_no_radiograph_is_refused(pixels) -> None:
+    with pytest.raises(InputError, match="array"):
         localize_knees(pixels)
 
 
 def test_values_that_are_not_finite_are_refused() -> None:
-    film = np.ones((100, 100))
-    film[50, 50] = math.nan
+    radiograph = np.ones((100, 100))
+    radiograph[50, 50] = math.nan
     with pytest.raises(InputError, match="finite"):
-        localize_knees(film)
+        localize_knees(radiograph)
 
 
 def test_overlap_suppression_keeps_the_better_box() -> None:
@@ -153,7 +153,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, file: str, damage: str) -> 
         content[len(content) // 2] ^= 1
         (folder / file).write_bytes(content)
     with pytest.raises(ProcessingError) as refusal:
-        localize_knees(FILMS[SINGLE[0]][0], folder)
+        localize_knees(RADIOGRAPHS[SINGLE[0]][0], folder)
     assert refusal.value.message.count(".") <= 3
     assert refusal.value.hint
 

@@ -74,7 +74,7 @@ def test_specificity_by_hand():
     assert specificity(-scores, higher_is_closer=True) == found
 
 
-def test_specificity_of_volumes_that_ignore_the_film():
+def test_specificity_of_volumes_that_ignore_the_radiograph():
     rng = np.random.default_rng(0)
     same_for_all = np.tile(rng.random(20), (20, 1))
     found = specificity(same_for_all, higher_is_closer=True)

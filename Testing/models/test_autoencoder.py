@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from Xray2MRILib.model_store.assembly import build_components
 from Xray2MRILib.models.autoencoder import (
     decode_latents,
     decoding_chunk,
@@ -14,7 +15,6 @@ from Xray2MRILib.models.autoencoder import (
     to_grey,
     unscaled_latents,
 )
-from Xray2MRILib.models.presets import build_components
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 16), (4, 8)])

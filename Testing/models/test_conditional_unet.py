@@ -6,8 +6,9 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from Xray2MRILib.model_store.assembly import build_components
 from Xray2MRILib.models.conditional_unet import Xray2MRIUNet
-from Xray2MRILib.models.presets import UNET, build_components
+from Xray2MRILib.models.presets import UNET
 
 
 def stock_network(options: dict) -> UNet2DConditionModel:

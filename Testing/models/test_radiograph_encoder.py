@@ -10,8 +10,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from Xray2MRILib.errors import InputError
+from Xray2MRILib.model_store.assembly import build_components
 from Xray2MRILib.models.autoencoder import encode_images
-from Xray2MRILib.models.presets import build_components
 from Xray2MRILib.models.radiograph_encoder import (
     RadiographEncoder,
     clip_preprocess,

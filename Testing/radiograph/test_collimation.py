@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from film_files import sample_pixels
+from radiograph_files import sample_pixels
 
 from Xray2MRILib.radiograph.collimation import border_regions, collimated_margins
 
 
-def film():
+def radiograph():
     """The joint alone, without air beside the knee."""
     return sample_pixels("kl2_right.webp")[10:150, 60:220].astype(np.float32) + 20
 
 
 def test_black_bands_and_tilted_collimation():
-    picture = film()
+    picture = radiograph()
     assert collimated_margins(picture).mean() < 0.02
     rows, columns = np.indices(picture.shape)
     shadow = (columns < 12) | (rows - 0.1 * columns > 128)
@@ -25,13 +25,13 @@ def test_black_bands_and_tilted_collimation():
 
 
 def test_compressed_black_is_still_black():
-    picture = film()
+    picture = radiograph()
     picture[:15] = np.random.default_rng(0).uniform(0, 2, (15, picture.shape[1]))
     assert collimated_margins(picture)[:15].mean() > 0.99
 
 
 def test_white_frame_but_not_white_bone():
-    picture = film()
+    picture = radiograph()
     framed = np.pad(picture, 10, constant_values=255)
     margins = collimated_margins(framed)
     assert margins[:10].all()
@@ -40,8 +40,8 @@ def test_white_frame_but_not_white_bone():
     assert collimated_margins(picture)[:40, 50:110].mean() < 0.02
 
 
-def test_hot_pixel_does_not_blacken_the_film():
-    picture = film()
+def test_hot_pixel_does_not_blacken_the_radiograph():
+    picture = radiograph()
     picture[70, 80] = 1e6
     assert collimated_margins(picture).mean() < 0.02
 

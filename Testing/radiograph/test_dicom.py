@@ -1,4 +1,5 @@
-"""DICOM films: the display chain by hand, another reader (GDCM in SimpleITK) as reference, what the header tells."""
+"""DICOM radiographs: the display chain by hand, another reader (GDCM in SimpleITK) as reference, what the header
+tells."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ import struct
 import numpy as np
 import pytest
 import SimpleITK
-from film_files import dicom_dataset, picture_bytes, sample_pixels, write_dicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -21,13 +21,14 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from radiograph_files import dicom_dataset, picture_bytes, sample_pixels, write_dicom
 
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.radiograph import read_radiograph
+from Xray2MRILib.radiograph.reading import read_radiograph
 
 
 def unit(values):
-    """Scaled to [0, 1]: films have arbitrary units."""
+    """Scaled to [0, 1]: radiographs have arbitrary units."""
     values = values.astype(np.float64)
     return (values - values.min()) / (values.max() - values.min())
 
@@ -37,9 +38,7 @@ def test_both_monochromes_give_one_picture(tmp_path, bits):
     pixels = sample_pixels(bits=bits)
     white = (1 << bits) - 1
     second = read_radiograph(write_dicom(tmp_path / "a", pixels, bits))
-    first = read_radiograph(
-        write_dicom(tmp_path / "b", white - pixels, bits, PhotometricInterpretation="MONOCHROME1")
-    )
+    first = read_radiograph(write_dicom(tmp_path / "b", white - pixels, bits, PhotometricInterpretation="MONOCHROME1"))
     np.testing.assert_allclose(unit(first.pixels), unit(second.pixels), atol=1e-6)
     np.testing.assert_allclose(unit(second.pixels), unit(pixels), atol=1e-6)
     assert (first.record["inverted"], second.record["inverted"]) == (True, False)
@@ -48,7 +47,7 @@ def test_both_monochromes_give_one_picture(tmp_path, bits):
 
 
 @pytest.mark.parametrize("rescale", [None, (2.5, -300)])
-@pytest.mark.parametrize(  # GDCM does not invert signed films
+@pytest.mark.parametrize(  # GDCM does not invert signed radiographs
     ("photometric", "signed"), [("MONOCHROME1", False), ("MONOCHROME2", False), ("MONOCHROME2", True)]
 )
 def test_agrees_with_gdcm(tmp_path, photometric, rescale, signed):
@@ -60,11 +59,11 @@ def test_agrees_with_gdcm(tmp_path, photometric, rescale, signed):
     elements |= {"PhotometricInterpretation": photometric, "ImagerPixelSpacing": [0.2, 0.3]}
     path = write_dicom(tmp_path / "film.dcm", stored, 12, **elements)
     reference = SimpleITK.ReadImage(str(path))
-    film = read_radiograph(path)
+    radiograph = read_radiograph(path)
     expected = SimpleITK.GetArrayFromImage(reference)[0]
-    np.testing.assert_allclose(unit(film.pixels), unit(expected), atol=1e-6)
-    assert film.pixel_spacing_mm == pytest.approx(reference.GetSpacing()[1::-1])
-    assert film.pixel_spacing_mm == (0.2, 0.3)
+    np.testing.assert_allclose(unit(radiograph.pixels), unit(expected), atol=1e-6)
+    assert radiograph.pixel_spacing_mm == pytest.approx(reference.GetSpacing()[1::-1])
+    assert radiograph.pixel_spacing_mm == (0.2, 0.3)
 
 
 def write_compressed(path, pixels, syntax, bits=12):
@@ -82,15 +81,15 @@ def write_compressed(path, pixels, syntax, bits=12):
 @pytest.mark.parametrize(("syntax", "words"), [(RLELossless, "RLE"), (JPEG2000Lossless, "JPEG 2000")])
 def test_lossless_compression(tmp_path, syntax, words):
     pixels = sample_pixels(bits=12)
-    film = read_radiograph(write_compressed(tmp_path / "film.dcm", pixels, syntax))
-    np.testing.assert_array_equal(film.pixels, pixels)
-    assert film.record["compression"] == words
+    radiograph = read_radiograph(write_compressed(tmp_path / "film.dcm", pixels, syntax))
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.record["compression"] == words
 
 
 def test_jpeg_ls(tmp_path):
     pytest.importorskip("jpeg_ls", reason="encoder")
-    film = read_radiograph(write_compressed(tmp_path / "film.dcm", sample_pixels(bits=12), JPEGLSLossless))
-    np.testing.assert_array_equal(film.pixels, sample_pixels(bits=12))
+    radiograph = read_radiograph(write_compressed(tmp_path / "film.dcm", sample_pixels(bits=12), JPEGLSLossless))
+    np.testing.assert_array_equal(radiograph.pixels, sample_pixels(bits=12))
 
 
 @pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
@@ -104,9 +103,9 @@ def test_files_that_gdcm_compressed(tmp_path, compressor):
     writer.UseCompressionOn()
     writer.SetCompressor(compressor)
     writer.Execute(image)
-    film = read_radiograph(tmp_path / "film.dcm")
-    np.testing.assert_array_equal(film.pixels, pixels)
-    assert film.record["compression"].startswith("JPEG")
+    radiograph = read_radiograph(tmp_path / "film.dcm")
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.record["compression"].startswith("JPEG")
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, JPEGBaseline8Bit])
@@ -129,8 +128,8 @@ def test_stream_of_another_size_is_not_decoded(tmp_path, syntax, edge):
 
 
 def test_baseline_jpeg(tmp_path):
-    film = read_radiograph(write_compressed(tmp_path / "film.dcm", sample_pixels(), JPEGBaseline8Bit, bits=8))
-    assert np.abs(film.pixels - sample_pixels()).mean() < 1
+    radiograph = read_radiograph(write_compressed(tmp_path / "film.dcm", sample_pixels(), JPEGBaseline8Bit, bits=8))
+    assert np.abs(radiograph.pixels - sample_pixels()).mean() < 1
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian])
@@ -163,31 +162,31 @@ def test_spare_bits_are_ignored(tmp_path):
 def test_linear_window_by_hand(tmp_path):
     """PS3.3 C.11.2.1.2.1: centre 2000, width 1601 shows 1200 to 2800."""
     pixels = sample_pixels(bits=12)
-    film = read_radiograph(write_dicom(tmp_path / "film", pixels, 12, WindowCenter=2000, WindowWidth=1601))
+    radiograph = read_radiograph(write_dicom(tmp_path / "film", pixels, 12, WindowCenter=2000, WindowWidth=1601))
     expected = (pixels - (2000 - 0.5)) / 1600 + 0.5
     expected[pixels <= 2000 - 0.5 - 800] = 0
     expected[pixels > 2000 - 0.5 + 800] = 1
-    np.testing.assert_allclose(film.pixels, expected, atol=1e-5)
-    assert film.record["display"] == {"kind": "linear", "window": [2000.0, 1601.0]}
+    np.testing.assert_allclose(radiograph.pixels, expected, atol=1e-5)
+    assert radiograph.record["display"] == {"kind": "linear", "window": [2000.0, 1601.0]}
 
 
 def test_window_applies_after_rescaling(tmp_path):
     pixels = sample_pixels(bits=12)
-    film = read_radiograph(
+    radiograph = read_radiograph(
         write_dicom(
             tmp_path / "film", pixels, 12, RescaleSlope=0.5, RescaleIntercept=-100,
             WindowCenter=[400, 10], WindowWidth=[800, 20], VOILUTFunction="LINEAR_EXACT",
         )
     )  # fmt: skip
-    np.testing.assert_allclose(film.pixels, np.clip((0.5 * pixels - 100.0) / 800, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(radiograph.pixels, np.clip((0.5 * pixels - 100.0) / 800, 0, 1), atol=1e-5)
 
 
 def test_sigmoid_window_by_hand(tmp_path):
     pixels = sample_pixels(bits=12)
-    film = read_radiograph(
+    radiograph = read_radiograph(
         write_dicom(tmp_path / "film", pixels, 12, WindowCenter=1500, WindowWidth=1000, VOILUTFunction="SIGMOID")
     )
-    np.testing.assert_allclose(film.pixels, 1 / (1 + np.exp(-4 * (pixels - 1500.0) / 1000)), atol=1e-5)
+    np.testing.assert_allclose(radiograph.pixels, 1 / (1 + np.exp(-4 * (pixels - 1500.0) / 1000)), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
@@ -212,7 +211,7 @@ def test_lookup_tables_by_hand(tmp_path):
     voi = 255 - np.arange(512) // 2
     item = lookup_table(modality, 1000, 16)
     item.ModalityLUTType = "US"
-    film = read_radiograph(
+    radiograph = read_radiograph(
         write_dicom(
             tmp_path / "film", pixels, 12, PhotometricInterpretation="MONOCHROME1",
             ModalityLUTSequence=[item], VOILUTSequence=[lookup_table(voi, 0, 16)],
@@ -220,53 +219,55 @@ def test_lookup_tables_by_hand(tmp_path):
     )  # fmt: skip
     after_modality = modality[np.clip(pixels.astype(int) - 1000, 0, 2047)]
     expected = voi[np.clip(after_modality, 0, 511)]
-    np.testing.assert_array_equal(film.pixels, expected.max() + expected.min() - expected)
-    assert film.record["display"] == {"kind": "table"}
+    np.testing.assert_array_equal(radiograph.pixels, expected.max() + expected.min() - expected)
+    assert radiograph.record["display"] == {"kind": "table"}
 
 
 def test_padding_becomes_the_darkest_level(tmp_path):
     pixels = sample_pixels(bits=12)
     padded = pixels.copy()
     padded[:, :20], padded[-10:] = 4095, 4095  # would be the brightest
-    film = read_radiograph(write_dicom(tmp_path / "film", padded, 12, PixelPaddingValue=4095))
+    radiograph = read_radiograph(write_dicom(tmp_path / "film", padded, 12, PixelPaddingValue=4095))
     inside = pixels[:-10, 20:]
-    np.testing.assert_array_equal(film.pixels[:-10, 20:], inside)
-    assert (film.pixels[:, :20] == inside.min()).all()
+    np.testing.assert_array_equal(radiograph.pixels[:-10, 20:], inside)
+    assert (radiograph.pixels[:, :20] == inside.min()).all()
 
 
 def test_colour_and_palette(tmp_path):
     grey = sample_pixels()
-    film = read_radiograph(write_dicom(tmp_path / "a", np.stack([grey] * 3, -1)))
-    np.testing.assert_allclose(film.pixels, grey, atol=1e-3)
+    radiograph = read_radiograph(write_dicom(tmp_path / "a", np.stack([grey] * 3, -1)))
+    np.testing.assert_allclose(radiograph.pixels, grey, atol=1e-3)
     table = (np.arange(256) * 257).astype(np.uint16).tobytes()
     palette = {}
     for colour in ("Red", "Green", "Blue"):
         palette[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
         palette[f"{colour}PaletteColorLookupTableData"] = table
-    film = read_radiograph(write_dicom(tmp_path / "b", grey, PhotometricInterpretation="PALETTE COLOR", **palette))
-    np.testing.assert_allclose(unit(film.pixels), unit(grey), atol=1e-5)
+    radiograph = read_radiograph(
+        write_dicom(tmp_path / "b", grey, PhotometricInterpretation="PALETTE COLOR", **palette)
+    )
+    np.testing.assert_allclose(unit(radiograph.pixels), unit(grey), atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("orientation", "stored"),
     [
-        (["L", "F"], lambda film: film),
-        (["R", "F"], lambda film: film[:, ::-1]),
-        (["L", "H"], lambda film: film[::-1]),
-        (["F", "L"], lambda film: film.T),
-        (["H", "R"], lambda film: film[::-1, ::-1].T),
-        (["LF", "FR"], lambda film: film),
+        (["L", "F"], lambda radiograph: radiograph),
+        (["R", "F"], lambda radiograph: radiograph[:, ::-1]),
+        (["L", "H"], lambda radiograph: radiograph[::-1]),
+        (["F", "L"], lambda radiograph: radiograph.T),
+        (["H", "R"], lambda radiograph: radiograph[::-1, ::-1].T),
+        (["LF", "FR"], lambda radiograph: radiograph),
     ],
 )
-def test_film_is_turned_upright(tmp_path, orientation, stored):
+def test_radiograph_is_turned_upright(tmp_path, orientation, stored):
     pixels = sample_pixels(bits=12)
     lying = np.ascontiguousarray(stored(pixels))
     spacing = [0.1, 0.2] if lying.shape == pixels.shape else [0.2, 0.1]
-    film = read_radiograph(
+    radiograph = read_radiograph(
         write_dicom(tmp_path / "film", lying, 12, PatientOrientation=orientation, ImagerPixelSpacing=spacing)
     )
-    np.testing.assert_array_equal(film.pixels, pixels)
-    assert film.pixel_spacing_mm == (0.1, 0.2)
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.pixel_spacing_mm == (0.1, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -282,9 +283,9 @@ def test_film_is_turned_upright(tmp_path, orientation, stored):
     ],
 )
 def test_side_in_the_header(tmp_path, elements, side):
-    film = read_radiograph(write_dicom(tmp_path / "film", sample_pixels(), **elements))
-    assert film.side == side
-    assert film.side_source == ("header" if side else "none")
+    radiograph = read_radiograph(write_dicom(tmp_path / "film", sample_pixels(), **elements))
+    assert radiograph.side == side
+    assert radiograph.side_source == ("header" if side else "none")
 
 
 def test_file_name_counts_only_without_header(tmp_path):
@@ -306,8 +307,8 @@ def test_file_name_counts_only_without_header(tmp_path):
     ],
 )
 def test_doubts_are_warnings(tmp_path, elements, words):
-    film = read_radiograph(write_dicom(tmp_path / "film", sample_pixels(), **elements))
-    assert any(words in line for line in film.record["warnings"])
+    radiograph = read_radiograph(write_dicom(tmp_path / "film", sample_pixels(), **elements))
+    assert any(words in line for line in radiograph.record["warnings"])
 
 
 def test_record_holds_no_identifiers(tmp_path):

@@ -1,51 +1,54 @@
-"""Photometric sense: shipped films under many exposures, each as it is and inverted; header and user come first."""
+"""Photometric sense: shipped radiographs under many exposures, each as it is and inverted; header and user come
+first."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from film_files import sample_path, sample_pixels
+from radiograph_files import sample_path, sample_pixels
 from skimage import exposure
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.radiograph.photometric import inversion_evidence, looks_inverted, with_bright_bone
 
-FILMS = sorted(path.name for path in sample_path().parent.glob("*.webp"))
+RADIOGRAPHS = sorted(path.name for path in sample_path().parent.glob("*.webp"))
 APPEARANCES = {
-    "as it is": lambda film: film,
-    "dark": lambda film: film**2.2,
-    "light": lambda film: film**0.5,
-    "local contrast": lambda film: exposure.equalize_adapthist(film),
-    "noisy": lambda film: film + np.random.default_rng(0).normal(0, 0.05, film.shape),
-    "large": lambda film: np.kron(film, np.ones((5, 5))),
-    "joint only": lambda film: film[:, film.shape[1] // 6 : -film.shape[1] // 6],
-    "in a black frame": lambda film: np.pad(film, 20),
-    "in a white frame": lambda film: np.pad(film, 20, constant_values=1.0),
-    "with a marker": lambda film: np.where((np.indices(film.shape) // 15 == 1).all(axis=0), 1.0, film),
+    "as it is": lambda radiograph: radiograph,
+    "dark": lambda radiograph: radiograph**2.2,
+    "light": lambda radiograph: radiograph**0.5,
+    "local contrast": lambda radiograph: exposure.equalize_adapthist(radiograph),
+    "noisy": lambda radiograph: radiograph + np.random.default_rng(0).normal(0, 0.05, radiograph.shape),
+    "large": lambda radiograph: np.kron(radiograph, np.ones((5, 5))),
+    "joint only": lambda radiograph: radiograph[:, radiograph.shape[1] // 6 : -radiograph.shape[1] // 6],
+    "in a black frame": lambda radiograph: np.pad(radiograph, 20),
+    "in a white frame": lambda radiograph: np.pad(radiograph, 20, constant_values=1.0),
+    "with a marker": lambda radiograph: np.where(
+        (np.indices(radiograph.shape) // 15 == 1).all(axis=0), 1.0, radiograph
+    ),
 }
 
 
 @pytest.mark.parametrize("appearance", APPEARANCES)
 def test_sense_is_seen(appearance):
-    """All but one of the films, seen as they are and inverted, in every appearance."""
+    """All but one of the radiographs, seen as they are and inverted, in every appearance."""
     right = 0
-    for name in FILMS:
-        film = APPEARANCES[appearance](sample_pixels(name) / 255.0).astype(np.float32)
-        right += not looks_inverted(film)
-        right += looks_inverted(film.max() - film)
-    assert right >= 2 * len(FILMS) - 1
+    for name in RADIOGRAPHS:
+        radiograph = APPEARANCES[appearance](sample_pixels(name) / 255.0).astype(np.float32)
+        right += not looks_inverted(radiograph)
+        right += looks_inverted(radiograph.max() - radiograph)
+    assert right >= 2 * len(RADIOGRAPHS) - 1
 
 
 def test_evidence_is_antisymmetric():
-    film = sample_pixels().astype(np.float32)
-    assert inversion_evidence(film) == pytest.approx(-inversion_evidence(255 - film), abs=0.05)
+    radiograph = sample_pixels().astype(np.float32)
+    assert inversion_evidence(radiograph) == pytest.approx(-inversion_evidence(255 - radiograph), abs=0.05)
     assert inversion_evidence(np.ones((50, 50), np.float32)) == 0.0
 
 
 def test_inversion_is_its_own_inverse():
-    film = sample_pixels().astype(np.float32)
-    bright, record, warnings = with_bright_bone(film.max() - film)
-    np.testing.assert_allclose(bright - bright.min(), film - film.min(), atol=1e-4)
+    radiograph = sample_pixels().astype(np.float32)
+    bright, record, warnings = with_bright_bone(radiograph.max() - radiograph)
+    np.testing.assert_allclose(bright - bright.min(), radiograph - radiograph.min(), atol=1e-4)
     assert (record["inverted"], record["inversion_source"], warnings) == (True, "picture", [])
 
 
@@ -65,9 +68,9 @@ def test_user_before_header_before_picture(header, choice, inverted, source):
 
 
 def test_header_against_picture_is_a_warning():
-    film = sample_pixels().astype(np.float32)
-    assert with_bright_bone(film, "MONOCHROME1")[2]
-    assert not with_bright_bone(film, "MONOCHROME2")[2]
+    radiograph = sample_pixels().astype(np.float32)
+    assert with_bright_bone(radiograph, "MONOCHROME1")[2]
+    assert not with_bright_bone(radiograph, "MONOCHROME2")[2]
 
 
 def test_unclear_picture_is_a_warning_and_not_inverted():

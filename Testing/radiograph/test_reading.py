@@ -1,4 +1,4 @@
-"""One real film in every file format gives one picture."""
+"""One real radiograph in every file format gives one picture."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK
-from film_files import picture_bytes, sample_path, sample_pixels, write_dicom
 from PIL import Image
+from radiograph_files import picture_bytes, sample_path, sample_pixels, write_dicom
 
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.radiograph import radiograph_from_array, read_radiograph
+from Xray2MRILib.radiograph.reading import radiograph_from_array, read_radiograph
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ def test_lossless_pictures_keep_every_pixel(tmp_path, format_name, ending, optio
     pixels = sample_pixels()
     path = tmp_path / f"film.{ending}"
     path.write_bytes(picture_bytes(np.stack([pixels] * 3, -1) if ending == "webp" else pixels, format_name, **options))
-    film = read_radiograph(path)
-    assert film.pixels.dtype == np.float32
-    np.testing.assert_allclose(film.pixels, pixels, atol=1e-4)
-    assert film.record["bits"] == 8
-    assert film.side is None
-    assert film.side_source == "none"
+    radiograph = read_radiograph(path)
+    assert radiograph.pixels.dtype == np.float32
+    np.testing.assert_allclose(radiograph.pixels, pixels, atol=1e-4)
+    assert radiograph.record["bits"] == 8
+    assert radiograph.side is None
+    assert radiograph.side_source == "none"
 
 
 def test_jpeg(tmp_path):
@@ -49,9 +49,9 @@ def test_sixteen_bits_stay_sixteen(tmp_path, ending):
     pixels = sample_pixels(bits=16)
     path = tmp_path / f"film.{ending}"
     Image.fromarray(pixels).save(path)
-    film = read_radiograph(path)
-    np.testing.assert_array_equal(film.pixels, pixels)
-    assert film.record["bits"] == 16
+    radiograph = read_radiograph(path)
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.record["bits"] == 16
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
@@ -104,10 +104,10 @@ def test_single_slices(tmp_path, ending, singleton):
         image.SetDirection((0, 1, 0, 1, 0, 0, 0, 0, -1))
     path = tmp_path / f"film.{ending}"
     SimpleITK.WriteImage(image, str(path))
-    film = read_radiograph(path)
-    np.testing.assert_array_equal(film.pixels, pixels)
-    assert film.pixel_spacing_mm == pytest.approx((0.148, 0.148))
-    assert film.record["warnings"] == []
+    radiograph = read_radiograph(path)
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.pixel_spacing_mm == pytest.approx((0.148, 0.148))
+    assert radiograph.record["warnings"] == []
 
 
 def test_slice_is_turned_upright_by_its_direction(tmp_path):
@@ -115,9 +115,9 @@ def test_slice_is_turned_upright_by_its_direction(tmp_path):
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(pixels[::-1, ::-1])[:, None, :])
     image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, 1))  # columns towards the right, rows towards the head
     SimpleITK.WriteImage(image, str(tmp_path / "film.nrrd"))
-    film = read_radiograph(tmp_path / "film.nrrd")
-    np.testing.assert_array_equal(film.pixels, pixels)
-    assert film.record["turned_upright"] == ["mirror", "upside down"]
+    radiograph = read_radiograph(tmp_path / "film.nrrd")
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.record["turned_upright"] == ["mirror", "upside down"]
 
 
 def test_sagittal_slice_is_warned_about(tmp_path):
@@ -161,21 +161,21 @@ def test_names_beyond_ascii(tmp_path):
 )
 def test_arrays_of_any_kind(change):
     grey = sample_pixels()
-    film = radiograph_from_array(change(grey), pixel_spacing_mm=(0.2, 0.2), side="left")
-    assert film.pixels.shape == grey.shape
-    assert film.pixels.dtype == np.float32
-    assert np.corrcoef(film.pixels.ravel(), grey.ravel())[0, 1] > 0.9999
-    assert np.abs(film.pixels).max() > 0
-    assert (film.side, film.side_source, film.pixel_spacing_mm) == ("left", "given", (0.2, 0.2))
-    json.dumps(film.record)
+    radiograph = radiograph_from_array(change(grey), pixel_spacing_mm=(0.2, 0.2), side="left")
+    assert radiograph.pixels.shape == grey.shape
+    assert radiograph.pixels.dtype == np.float32
+    assert np.corrcoef(radiograph.pixels.ravel(), grey.ravel())[0, 1] > 0.9999
+    assert np.abs(radiograph.pixels).max() > 0
+    assert (radiograph.side, radiograph.side_source, radiograph.pixel_spacing_mm) == ("left", "given", (0.2, 0.2))
+    json.dumps(radiograph.record)
 
 
 def test_boolean_and_inverted_arrays():
     grey = sample_pixels()
     assert radiograph_from_array(grey > 100).pixels.max() == 1
-    film = radiograph_from_array(255 - grey)
-    assert film.record["inverted"]
-    np.testing.assert_allclose(film.pixels - film.pixels.min(), grey - grey.min(), atol=1e-4)
+    radiograph = radiograph_from_array(255 - grey)
+    assert radiograph.record["inverted"]
+    np.testing.assert_allclose(radiograph.pixels - radiograph.pixels.min(), grey - grey.min(), atol=1e-4)
     np.testing.assert_allclose(radiograph_from_array(255 - grey, photometric="normal").pixels, 255 - grey, atol=1e-4)
     assert radiograph_from_array(grey, photometric="inverted").record["inverted"]
 
@@ -210,19 +210,19 @@ def test_wrong_words(options):
     assert refusal.value.code == "bad-option"
 
 
-def test_every_sample_film_reads():
+def test_every_sample_radiograph_reads():
     for path in sorted(sample_path().parent.glob("*.webp")):
-        film = read_radiograph(path)
-        assert not film.record["inverted"]
-        assert film.record["warnings"] == []
-        assert film.side == (path.stem.split("_")[1] if path.stem.startswith("kl") else None)
+        radiograph = read_radiograph(path)
+        assert not radiograph.record["inverted"]
+        assert radiograph.record["warnings"] == []
+        assert radiograph.side == (path.stem.split("_")[1] if path.stem.startswith("kl") else None)
 
 
 def test_import_is_cheap_and_reading_needs_no_torch():
     script = (
-        "import sys, Xray2MRILib.radiograph\n"
+        "import sys, Xray2MRILib, Xray2MRILib.radiograph\n"
         "assert not {'numpy', 'scipy', 'PIL', 'pydicom', 'SimpleITK'} & set(sys.modules)\n"
-        f"Xray2MRILib.radiograph.read_radiograph({str(sample_path())!r})\n"
+        f"Xray2MRILib.read_radiograph({str(sample_path())!r})\n"
         "assert 'torch' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

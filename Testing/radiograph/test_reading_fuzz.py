@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pytest
 import SimpleITK
-from film_files import dicom_dataset, picture_bytes, sample_pixels
+from radiograph_files import dicom_dataset, picture_bytes, sample_pixels
 
 from Xray2MRILib.errors import InputError, ProcessingError
-from Xray2MRILib.radiograph import read_radiograph
+from Xray2MRILib.radiograph.reading import read_radiograph
 
 CASES_PER_FILE = 30
 KINDS = (
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 
 def whole_file(kind: str, folder) -> bytes:
-    """A small piece of a real film as a file of one kind."""
+    """A small piece of a real radiograph as a file of one kind."""
     deep = np.ascontiguousarray(sample_pixels(bits=12)[60:124, 100:180])
     grey = (deep >> 4).astype(np.uint8)
     ending = kind.split(".")[-1]
@@ -87,23 +87,23 @@ def test_damaged_files(kind, folder, capfd):
     path.write_bytes(whole)
     read_radiograph(path)
     rng = random.Random(f"{kind} 2026")
-    films, refusals = [], []
+    radiographs, refusals = [], []
     for _ in range(CASES_PER_FILE):
         path.write_bytes(damage(whole, rng))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
-                films.append(read_radiograph(path))
+                radiographs.append(read_radiograph(path))
             except (InputError, ProcessingError) as error:
                 refusals.append(error)
     assert refusals
     for error in refusals:
         assert path.name in error.message
         assert "\n" not in error.sentence()
-    for film in films:
-        assert film.pixels.dtype == np.float32
-        assert np.isfinite(film.pixels).all()
-        assert film.pixels.max() > film.pixels.min()
+    for radiograph in radiographs:
+        assert radiograph.pixels.dtype == np.float32
+        assert np.isfinite(radiograph.pixels).all()
+        assert radiograph.pixels.max() > radiograph.pixels.min()
     assert not any(capfd.readouterr())
 
 

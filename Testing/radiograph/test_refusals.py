@@ -10,11 +10,11 @@ import zlib
 import numpy as np
 import pytest
 import SimpleITK
-from film_files import dicom_dataset, picture_bytes, sample_path, sample_pixels, write_dicom
 from PIL import Image
+from radiograph_files import dicom_dataset, picture_bytes, sample_path, sample_pixels, write_dicom
 
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.radiograph import read_radiograph
+from Xray2MRILib.radiograph.reading import read_radiograph
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_other_dicom_objects(refused, tmp_path, elements, words):
 
 
 def test_real_mr_slice(refused, tmp_path):
-    """A slice with the header of a scanner rather than a renamed film."""
+    """A slice with the header of a scanner rather than a renamed radiograph."""
     image = SimpleITK.GetImageFromArray(sample_pixels(bits=12))
     image.SetMetaData("0008|0060", "MR")
     image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.4")
@@ -178,9 +178,7 @@ def test_encrypted_dicom(refused, tmp_path):
     item = Dataset()
     item.EncryptedContentTransferSyntaxUID = "1.2.840.10008.1.2"
     item.EncryptedContent = bytes(64)
-    write_dicom(
-        tmp_path / "film.dcm", sample_pixels(), PixelData=None, Rows=None, EncryptedAttributesSequence=[item]
-    )
+    write_dicom(tmp_path / "film.dcm", sample_pixels(), PixelData=None, Rows=None, EncryptedAttributesSequence=[item])
     assert refused("film.dcm").code == "protected-radiograph"
 
 

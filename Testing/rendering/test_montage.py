@@ -12,8 +12,8 @@ from PIL import Image
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.rendering import grade_bars, slice_grid
-from Xray2MRILib.rendering.lettering import ALARM, NOTICE, font
 from Xray2MRILib.rendering.montage import draw_montage, made_by, write_montage
+from Xray2MRILib.rendering.text import ALARM, NOTICE, font
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
 P = (0.05, 0.1, 0.25, 0.5, 0.1)
@@ -30,10 +30,10 @@ def a_volume(slices: int = 50, *, mirrored: bool = False, plausible: bool = True
     return PseudoMRI.from_depth_slices(np.broadcast_to(grey[:, None, None], (slices, 64, 64)), mirrored, record)
 
 
-def a_film() -> np.ndarray:
-    film = np.zeros((1, 256, 256), np.float32)
-    film[:, :, :128] = -0.5
-    return film
+def a_radiograph() -> np.ndarray:
+    radiograph = np.zeros((1, 256, 256), np.float32)
+    radiograph[:, :, :128] = -0.5
+    return radiograph
 
 
 def koa(values: tuple[float, ...] = P, source: str = "classifier") -> SimpleNamespace:
@@ -50,12 +50,12 @@ def bar_heights(pixels: np.ndarray) -> list[int]:
 
 @pytest.fixture(scope="module")
 def montage() -> np.ndarray:
-    return np.asarray(draw_montage(a_film(), koa(), a_volume()))
+    return np.asarray(draw_montage(a_radiograph(), koa(), a_volume()))
 
 
 def test_size_and_sameness(montage: np.ndarray) -> None:
     assert montage.shape == (1312, 1922, 3)
-    assert np.array_equal(montage, np.asarray(draw_montage(a_film(), koa(), a_volume())))
+    assert np.array_equal(montage, np.asarray(draw_montage(a_radiograph(), koa(), a_volume())))
 
 
 @pytest.mark.parametrize("values", [P, (0.2,) * 5, (0.0, 0.0, 1.0, 0.0, 0.0), (0.9, 0.04, 0.03, 0.02, 0.01)])
@@ -112,11 +112,11 @@ def test_slices_run_from_posterior_to_anterior(montage: np.ndarray) -> None:
     assert np.array(found) == pytest.approx(np.rint(grey * 255), abs=1)
 
 
-def test_film_is_shown_as_it_hangs(montage: np.ndarray) -> None:
+def test_radiograph_is_shown_as_it_hangs(montage: np.ndarray) -> None:
     """Dark half on the left for a right knee; mirrored back for a left one."""
     left, right = montage[250, 132, 0], montage[250, 362, 0]
     assert (left, right) == (64, 128)
-    mirrored = np.asarray(draw_montage(a_film(), koa(), a_volume(mirrored=True)))
+    mirrored = np.asarray(draw_montage(a_radiograph(), koa(), a_volume(mirrored=True)))
     assert (mirrored[250, 132, 0], mirrored[250, 362, 0]) == (128, 64)
 
 
@@ -131,7 +131,7 @@ def test_scale_bar_has_the_scale_of_the_slices() -> None:
 def test_notice_and_warning_stand_out(montage: np.ndarray) -> None:
     assert (montage[:110] == NOTICE).all(axis=-1).sum() > 1000
     assert not (montage == ALARM).all(axis=-1).any()
-    warned = np.asarray(draw_montage(a_film(), koa(), a_volume(plausible=False)))
+    warned = np.asarray(draw_montage(a_radiograph(), koa(), a_volume(plausible=False)))
     assert (warned[:110] == ALARM).all(axis=-1).sum() > 300
 
 
@@ -139,7 +139,7 @@ def test_no_text_is_cut_at_the_edges() -> None:
     volume = a_volume(plausible=False)
     volume.provenance["model"] = {"name": "somebody/" + "very-long-model-name-" * 20, "version": "x" * 200}
     volume.provenance["plausibility"]["reasons"] = ["a very long reason " * 20]
-    pixels = np.asarray(draw_montage(a_film(), koa(source="a source with a long name " * 5), volume))
+    pixels = np.asarray(draw_montage(a_radiograph(), koa(source="a source with a long name " * 5), volume))
     for edge in (pixels[:, :24], pixels[:, -24:], pixels[:8], pixels[-8:]):
         assert (edge == pixels[0, 0]).all()
 
@@ -159,7 +159,7 @@ def test_empty_and_thin_volumes_are_drawn(slices: int) -> None:
 
 
 def test_file_is_a_png_that_carries_the_notice(tmp_path: Path) -> None:
-    path = write_montage(a_film(), koa(), a_volume(), tmp_path / "knee.PNG")
+    path = write_montage(a_radiograph(), koa(), a_volume(), tmp_path / "knee.PNG")
     with Image.open(path) as picture:
         assert (picture.format, picture.size) == ("PNG", (1922, 1312))
         assert "not for diagnosis" in picture.text["Description"]
@@ -171,7 +171,7 @@ def test_bad_places_are_refused_and_change_nothing(tmp_path: Path) -> None:
     (tmp_path / "old.jpg").write_bytes(b"old")
     for path in ("old.jpg", "none/knee.png", "folder.png", "knee"):
         with pytest.raises(InputError) as caught:
-            write_montage(a_film(), koa(), a_volume(), tmp_path / path)
+            write_montage(a_radiograph(), koa(), a_volume(), tmp_path / path)
         assert caught.value.code == "bad-output"
     assert sorted(item.name for item in tmp_path.iterdir()) == ["folder.png", "old.jpg"]
     assert hashlib.sha256((tmp_path / "old.jpg").read_bytes()).hexdigest() == hashlib.sha256(b"old").hexdigest()

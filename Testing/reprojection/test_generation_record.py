@@ -1,4 +1,4 @@
-"""`generate` writes the agreement with the film where the rest of the provenance is."""
+"""`generate` writes the agreement with the radiograph where the rest of the provenance is."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 
 import pytest
 
-from Xray2MRILib.generation import generate
-from Xray2MRILib.generation_settings import GenerationSettings
+from Xray2MRILib.generation.settings import GenerationSettings
+from Xray2MRILib.generation.volume_from_radiograph import generate
 
 
 @pytest.fixture(scope="module")
 def framed_model(tmp_path_factory):
-    """An untrained model that lays its slices into the frame of the film."""
+    """An untrained model that lays its slices into the frame of the radiograph."""
     import torch
 
-    from Xray2MRILib.models.presets import build_components
-    from Xray2MRILib.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.model_store.assembly import build_components
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "framed"
@@ -25,11 +25,11 @@ def framed_model(tmp_path_factory):
     return folder
 
 
-def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_film, framed_model, tmp_path):
+def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_radiograph, framed_model, tmp_path):
     import SimpleITK as sitk
 
     settings = GenerationSettings(slices=9, steps=1, model=str(framed_model))
-    made = generate(knee_film, tmp_path / "knee.nrrd", settings)
+    made = generate(knee_radiograph, tmp_path / "knee.nrrd", settings)
     record = made.result["reprojection"]
     assert record["applies"] is True
     assert record["found"]["joint_line_on_film"] > 0.7
@@ -43,8 +43,8 @@ def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_film, fram
     assert "no proof" in reader.GetMetaData("Xray2MRI.reprojection.summary")
 
 
-def test_another_frame_is_said_to_be_not_applicable(knee_film, tiny_model, tmp_path):
+def test_another_frame_is_said_to_be_not_applicable(knee_radiograph, tiny_model, tmp_path):
     settings = GenerationSettings(slices=9, steps=1, model=str(tiny_model))
-    record = generate(knee_film, tmp_path / "knee.nrrd", settings).result["reprojection"]
+    record = generate(knee_radiograph, tmp_path / "knee.nrrd", settings).result["reprojection"]
     assert record["applies"] is False
     assert "another frame" in record["reason"]

@@ -7,25 +7,25 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from drawn_knee import GAP_MM, JOINT_Z_MM, film, volume
+from drawn_knee import GAP_MM, JOINT_Z_MM, radiograph, volume
 
 from Xray2MRILib.reprojection.bone_projection import volume_outline
 from Xray2MRILib.reprojection.boundary_path import best_path
 from Xray2MRILib.reprojection.consistency import compared_outlines, reprojection_consistency
-from Xray2MRILib.reprojection.film_outline import film_outline
-from Xray2MRILib.reprojection.frame_grid import axis_mm, film_on_grid, volume_on_grid
-from Xray2MRILib.reprojection.joint_gap import trough_depth
+from Xray2MRILib.reprojection.frame_grid import axis_mm, radiograph_on_grid, volume_on_grid
+from Xray2MRILib.reprojection.joint_space import trough_depth
 from Xray2MRILib.reprojection.knee_outline import JOINT_LINE, SIDES, KneeOutline
-from Xray2MRILib.reprojection.other_films import other_film_outlines
 from Xray2MRILib.reprojection.outline_distance import curve_distances
+from Xray2MRILib.reprojection.radiograph_outline import radiograph_outline
 from Xray2MRILib.reprojection.record import CAUTION, in_words, reprojection_record
-from Xray2MRILib.reprojection.shared_frame import why_not_shared
+from Xray2MRILib.reprojection.reference_outlines import reference_outlines
+from Xray2MRILib.reprojection.registration_frame import why_not_shared
 from Xray2MRILib.reprojection.similarity import Similarity, fitted_similarity
 
 
 @pytest.fixture(scope="module")
-def on_film() -> KneeOutline:
-    return film_outline(film())
+def on_radiograph() -> KneeOutline:
+    return radiograph_outline(radiograph())
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,12 @@ def in_volume() -> KneeOutline:
     return volume_outline(volume())
 
 
-def test_film_and_slices_come_to_one_place_of_the_grid():
-    """A column of the crop and the column of the field that film_frame puts there."""
+def test_radiograph_and_slices_come_to_one_place_of_the_grid():
+    """A column of the crop and the column of the field that crop_frame puts there."""
     crop, field = np.zeros((256, 256), np.float32), np.zeros((8, 256, 256), np.float32)
     crop[:, 200:210] = 1  # x = (205 / 256 - 0.5) * 91 = 27.37 mm
     field[:, :, 169:175] = 1  # x = (172 - 128) * 0.625 = 27.5 mm
-    for picture in (film_on_grid(crop), volume_on_grid(field)[3]):
+    for picture in (radiograph_on_grid(crop), volume_on_grid(field)[3]):
         assert (picture.sum(axis=0) * axis_mm()).sum() / picture.sum() == pytest.approx(27.4, abs=0.15)
     field[:] = 0
     field[:, 150:154] = 1  # z = (152 - 141) * 0.625
@@ -62,7 +62,7 @@ def test_depth_of_a_trough_by_hand():
     assert depth[5] == 0
 
 
-@pytest.mark.parametrize("outline", ["on_film", "in_volume"])
+@pytest.mark.parametrize("outline", ["on_radiograph", "in_volume"])
 def test_outlines_lie_where_they_were_drawn(outline, request):
     found = request.getfixturevalue(outline)
     assert found.share(SIDES) > 0.9
@@ -75,8 +75,8 @@ def test_outlines_lie_where_they_were_drawn(outline, request):
     assert np.abs(np.median(x - 36.0 - 1.5 * np.sin((z - JOINT_Z_MM) / 7.0))) < 1.0
 
 
-def test_the_film_of_a_drawn_volume_agrees_with_it(on_film, in_volume):
-    record = compared_outlines(on_film, in_volume)
+def test_the_radiograph_of_a_drawn_volume_agrees_with_it(on_radiograph, in_volume):
+    record = compared_outlines(on_radiograph, in_volume)
     assert record["as_placed"]["joint_line_mm"] < 0.4
     assert record["as_placed"]["outline_mm"] < 1.0
     assert record["after_fit"]["joint_line_mm"] < 0.4
@@ -86,15 +86,15 @@ def test_the_film_of_a_drawn_volume_agrees_with_it(on_film, in_volume):
 
 
 @pytest.mark.parametrize("lower", [3.0, -3.0])
-def test_a_joint_line_lowered_by_three_millimetres_is_three_millimetres_off(on_film, lower):
-    record = compared_outlines(on_film, volume_outline(volume(lower=lower)))
+def test_a_joint_line_lowered_by_three_millimetres_is_three_millimetres_off(on_radiograph, lower):
+    record = compared_outlines(on_radiograph, volume_outline(volume(lower=lower)))
     assert record["as_placed"]["joint_line_mm"] == pytest.approx(3.0, abs=0.5)
     assert record["fit"]["shift_mm"][1] == pytest.approx(lower, abs=0.6)
 
 
-def test_a_wider_knee_is_off_at_its_sides_only(on_film, in_volume):
-    record = compared_outlines(film_outline(film(wider=3.0)), in_volume)
-    plain = compared_outlines(on_film, in_volume)
+def test_a_wider_knee_is_off_at_its_sides_only(on_radiograph, in_volume):
+    record = compared_outlines(radiograph_outline(radiograph(wider=3.0)), in_volume)
+    plain = compared_outlines(on_radiograph, in_volume)
     assert record["as_placed"]["outline_mm"] - plain["as_placed"]["outline_mm"] == pytest.approx(3.0, abs=1.2)
     assert record["as_placed"]["joint_line_mm"] < 0.5
 
@@ -107,11 +107,11 @@ def test_a_wider_knee_is_off_at_its_sides_only(on_film, in_volume):
         Similarity((-1.0, 2.0), np.radians(-2.0), 1.05),
     ],
 )
-def test_the_fit_undoes_a_similarity(on_film, moved):
-    fit = fitted_similarity(moved.moved(on_film), on_film)
-    back = fit.moved(moved.moved(on_film))
-    before = curve_distances(moved.moved(on_film), on_film, {**SIDES, **JOINT_LINE})
-    after = curve_distances(back, on_film, {**SIDES, **JOINT_LINE})
+def test_the_fit_undoes_a_similarity(on_radiograph, moved):
+    fit = fitted_similarity(moved.moved(on_radiograph), on_radiograph)
+    back = fit.moved(moved.moved(on_radiograph))
+    before = curve_distances(moved.moved(on_radiograph), on_radiograph, {**SIDES, **JOINT_LINE})
+    after = curve_distances(back, on_radiograph, {**SIDES, **JOINT_LINE})
     assert np.median(before) > 0.8
     assert np.median(after) < 0.1
     assert fit.scale * moved.scale == pytest.approx(1, abs=0.01)
@@ -133,8 +133,8 @@ def test_distances_of_straight_curves_by_hand():
     assert 32 <= len(distances) <= 38
 
 
-def test_nothing_is_measured_where_nothing_is_to_be_seen(on_film):
-    blank = reprojection_consistency(np.full((50, 256, 256), 0.3, np.float32), film())
+def test_nothing_is_measured_where_nothing_is_to_be_seen(on_radiograph):
+    blank = reprojection_consistency(np.full((50, 256, 256), 0.3, np.float32), radiograph())
     assert blank["as_placed"] == {"outline_mm": None, "joint_line_mm": None}
     assert blank["after_fit"] == {"outline_mm": None, "joint_line_mm": None}
     assert blank["fit"] is None
@@ -142,27 +142,27 @@ def test_nothing_is_measured_where_nothing_is_to_be_seen(on_film):
     assert "not measured" in in_words(blank)
 
 
-def test_other_peoples_films_stand_beside_the_own_one(on_film, in_volume):
-    others = [film_outline(film(lower=lower)) for lower in (2.0, 4.0, -5.0)]
-    record = compared_outlines(on_film, in_volume, [*others, on_film])
+def test_other_peoples_radiographs_stand_beside_the_own_one(on_radiograph, in_volume):
+    others = [radiograph_outline(radiograph(lower=lower)) for lower in (2.0, 4.0, -5.0)]
+    record = compared_outlines(on_radiograph, in_volume, [*others, on_radiograph])
     beside = record["other_films"]
-    assert beside["count"] == 3  # the own film is left out
+    assert beside["count"] == 3  # the own radiograph is left out
     assert beside["as_placed"]["joint_line_mm"] == pytest.approx(4.0, abs=0.5)
     assert beside["as_placed"]["joint_line_farther"] == beside["as_placed"]["joint_line_of"] == 3
     assert "own is closer than 3 of 3" in in_words(record)
     json.dumps(record, allow_nan=False)
 
 
-def test_outlines_are_kept_in_lists(on_film):
-    again = KneeOutline.from_lists(json.loads(json.dumps(on_film.as_lists())))
-    assert again.curves.keys() == on_film.curves.keys()
-    assert curve_distances(again, on_film, {**SIDES, **JOINT_LINE}).max() < 0.5
+def test_outlines_are_kept_in_lists(on_radiograph):
+    again = KneeOutline.from_lists(json.loads(json.dumps(on_radiograph.as_lists())))
+    assert again.curves.keys() == on_radiograph.curves.keys()
+    assert curve_distances(again, on_radiograph, {**SIDES, **JOINT_LINE}).max() < 0.5
     with pytest.raises(ValueError, match="patella"):
         KneeOutline.from_lists({"patella": [[0, 0]]})
 
 
 def test_the_shipped_outlines_are_of_twenty_knees():
-    outlines = other_film_outlines()
+    outlines = reference_outlines()
     assert len(outlines) == 20
     for outline in outlines:
         assert min(outline.share(SIDES), outline.share(JOINT_LINE)) > 0.75
@@ -170,12 +170,12 @@ def test_the_shipped_outlines_are_of_twenty_knees():
             assert np.abs(points).max() < 46
 
 
-def test_a_real_film_is_followed(knee_film):
-    from Xray2MRILib.generation_settings import GenerationSettings
-    from Xray2MRILib.prepared_knee import prepare_knee
+def test_a_real_radiograph_is_followed(knee_radiograph):
+    from Xray2MRILib.generation.prepared_knee import prepare_knee
+    from Xray2MRILib.generation.settings import GenerationSettings
     from Xray2MRILib.radiograph.reading import read_radiograph
 
-    outline = film_outline(prepare_knee(read_radiograph(knee_film), GenerationSettings()).prepared.image[0])
+    outline = radiograph_outline(prepare_knee(read_radiograph(knee_radiograph), GenerationSettings()).prepared.image[0])
     assert outline.share(JOINT_LINE) > 0.7
     for compartment in ("medial", "lateral"):
         femur, tibia = (outline.curves[f"{bone} {compartment} joint"][:, 1] for bone in ("femur", "tibia"))
@@ -187,7 +187,7 @@ def encoder(**config) -> SimpleNamespace:
     return SimpleNamespace(radiograph_encoder=SimpleNamespace(config=SimpleNamespace(**{**nominal, **config})))
 
 
-def test_only_models_in_the_frame_of_the_film_are_measured():
+def test_only_models_in_the_frame_of_the_radiograph_are_measured():
     assert why_not_shared(encoder()) is None
     assert why_not_shared(SimpleNamespace(generator=object())) is None
     assert "field_placement" in why_not_shared(encoder(field_placement=False))
@@ -196,16 +196,18 @@ def test_only_models_in_the_frame_of_the_film_are_measured():
 
 
 def test_the_record_of_a_left_knee_is_taken_in_right_knee_space():
-    from Xray2MRILib.radiograph.preparation import PreparedRadiograph
+    from Xray2MRILib.preparation.joint_crop import PreparedRadiograph
     from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
     made = PseudoMRI.from_depth_slices(volume(), True, {})
-    record = reprojection_record(made, PreparedRadiograph(film()[None], "left", True), encoder())
+    record = reprojection_record(made, PreparedRadiograph(radiograph()[None], "left", True), encoder())
     assert record["applies"]
     assert record["as_placed"]["joint_line_mm"] < 0.4
     assert record["other_films"]["count"] == 20
     assert record["summary"].endswith(CAUTION)
-    refused = reprojection_record(made, PreparedRadiograph(film()[None], "left", True), encoder(field_placement=False))
+    refused = reprojection_record(
+        made, PreparedRadiograph(radiograph()[None], "left", True), encoder(field_placement=False)
+    )
     assert refused["applies"] is False
     assert refused["summary"].startswith("Not applicable")
     assert set(refused) == {"applies", "reason", "summary"}

@@ -11,7 +11,7 @@ from drawn_pairs import drawn_pair
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of three pairs."""
-    from Xray2MRILib.simulation.pair_store import write_pair
+    from Xray2MRILib.simulation.pairs.pair_store import write_pair
 
     folder = tmp_path_factory.mktemp("pairs")
     for k in range(3):
@@ -24,7 +24,7 @@ def untrained_autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where what a network learns of its latents is not the point."""
     import torch
 
-    from Xray2MRILib.models.presets import build_components
+    from Xray2MRILib.model_store.assembly import build_components
 
     torch.manual_seed(0)
     vae = build_components("tiny")["autoencoder"]

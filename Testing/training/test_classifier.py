@@ -1,4 +1,5 @@
-"""Training of the grade classifier: losses and figures against independent arithmetic, film variation, resuming."""
+"""Training of the grade classifier: losses and figures against independent arithmetic, radiograph variation,
+resuming."""
 
 from __future__ import annotations
 
@@ -21,15 +22,15 @@ from torch.nn import functional
 
 from Xray2MRILib.conditions.koa_classifier import load_classifier
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.resources import resource_path
-from Xray2MRILib.training.averaged_training import learning_rate_factor
+from Xray2MRILib.files.resources import resource_path
 from Xray2MRILib.training.checkpoint import load_checkpoint, save_checkpoint
 from Xray2MRILib.training.classifier import learning_rate, ordinal_loss, train
-from Xray2MRILib.training.film_variation import FilmVariation, vary_appearance, vary_pose
+from Xray2MRILib.training.data.augmentation import Augmentation, vary_appearance, vary_pose
+from Xray2MRILib.training.data.graded_radiographs import load_graded_radiographs
 from Xray2MRILib.training.grade_agreement import expected_calibration_error, grade_agreement, quadratic_kappa
-from Xray2MRILib.training.graded_radiographs import load_graded_radiographs
+from Xray2MRILib.training.loop import learning_rate_factor
 
-STILL = FilmVariation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_kappa_against_all_pairs_of_readings() -> None:
@@ -89,9 +90,9 @@ def test_no_variation_changes_nothing_but_the_size() -> None:
     assert torch.allclose(vary_appearance(images, STILL, generator), images, atol=2e-3)
 
 
-def test_short_films_repeat_their_last_row() -> None:
+def test_short_radiographs_repeat_their_last_row() -> None:
     images = torch.rand(16, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    variation = FilmVariation(**{**vars(STILL), "short_film": 1.0, "cut": 0.3})
+    variation = Augmentation(**{**vars(STILL), "short_film": 1.0, "cut": 0.3})
     cut = vary_pose(images, variation, torch.Generator().manual_seed(2), size=64, mirror=torch.zeros(16, dtype=bool))
     steps = (cut.diff(dim=2).abs().amax(dim=(1, 3)) < 1e-6).float()  # rows equal to the one above
     assert 0 < steps.sum(dim=1).min()
@@ -101,7 +102,7 @@ def test_short_films_repeat_their_last_row() -> None:
 
 def test_variation_is_reproducible_and_bounded() -> None:
     images = torch.rand(6, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    first, second = (vary_appearance(images, FilmVariation(), torch.Generator().manual_seed(5)) for _ in range(2))
+    first, second = (vary_appearance(images, Augmentation(), torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
     assert first.min() >= -1
     assert first.max() <= 1
@@ -135,13 +136,13 @@ def drawn_knees(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / split).mkdir()
         for index in range(count):
             grade = index % 5
-            film = np.full((64, 64), 60.0) + rng.normal(0, 4, (64, 64))
-            film[:, 12:52] += 110
-            film[32 - (8 - 2 * grade) : 32 + (8 - 2 * grade) or 32, 8:56] -= 90
+            radiograph = np.full((64, 64), 60.0) + rng.normal(0, 4, (64, 64))
+            radiograph[:, 12:52] += 110
+            radiograph[32 - (8 - 2 * grade) : 32 + (8 - 2 * grade) or 32, 8:56] -= 90
             inverted = index % 7 == 3
-            film = film.clip(0, 255).astype(np.uint8)
+            radiograph = radiograph.clip(0, 255).astype(np.uint8)
             name = f"{split}/{index:03d}{'LR'[index % 2]}.png"
-            imsave(folder / name, 255 - film if inverted else film, check_contrast=False)
+            imsave(folder / name, 255 - radiograph if inverted else radiograph, check_contrast=False)
             rows.append((name, index, "LR"[index % 2], grade, split, int(inverted)))
     with (folder / "index.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
@@ -164,13 +165,17 @@ def _recipe(data: Path) -> dict[str, Any]:
 
 
 def test_crops_come_upright_and_in_right_knee_space(drawn_knees: Path) -> None:
-    right_space, film = (load_graded_radiographs(drawn_knees, "val", right_knee_space=flag) for flag in (True, False))
-    assert len(film) == 15
-    assert film.grades.tolist() == [k % 5 for k in range(15)]
-    assert film.left.tolist() == [k % 2 == 0 for k in range(15)]
-    assert torch.equal(right_space.images[0], film.images[0].flip(-1))
-    assert torch.equal(right_space.images[1], film.images[1])
-    middle = film.images[:, 60:68, 120:136].float().mean(dim=(1, 2))  # bone above the joint: bright on every film
+    right_space, radiograph = (
+        load_graded_radiographs(drawn_knees, "val", right_knee_space=flag) for flag in (True, False)
+    )
+    assert len(radiograph) == 15
+    assert radiograph.grades.tolist() == [k % 5 for k in range(15)]
+    assert radiograph.left.tolist() == [k % 2 == 0 for k in range(15)]
+    assert torch.equal(right_space.images[0], radiograph.images[0].flip(-1))
+    assert torch.equal(right_space.images[1], radiograph.images[1])
+    middle = (
+        radiograph.images[:, 60:68, 120:136].float().mean(dim=(1, 2))
+    )  # bone above the joint: bright on every radiograph
     assert (middle > 200).all()
 
 

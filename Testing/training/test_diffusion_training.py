@@ -13,7 +13,7 @@ from small_runs import autoencoder_recipe, diffusion_recipe
 
 from Xray2MRILib.cli.train import chosen_recipe
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.simulation.pair_store import list_pairs, read_pair
+from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair
 
 torch = pytest.importorskip("torch")
 
@@ -58,13 +58,13 @@ def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder
     assert Xray2MRIUNet.from_pretrained(tmp_path / "late" / "unet").config.condition_names == ["p", "i"]
     assert (tmp_path / "late" / "scheduler" / "scheduler_config.json").exists()
     sheet = Image.open(tmp_path / "late" / "samples" / "held-out-000150.png")
-    assert sheet.size == (7 * 256, 3 * 256)  # a film, then three true and three generated slices, for three knees
+    assert sheet.size == (7 * 256, 3 * 256)  # a radiograph, then three true and three generated slices, for three knees
 
 
 def test_a_model_of_half_the_resolution_learns_from_averaged_slices(
     pairs: Path, autoencoder: Path, tmp_path: Path
 ) -> None:
-    from Xray2MRILib.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
     from Xray2MRILib.training.diffusion import train
 
     changes = chosen_recipe("diffusion", "compact-half")["changes"]
@@ -76,8 +76,8 @@ def test_a_model_of_half_the_resolution_learns_from_averaged_slices(
     assert sheet.size == (7 * 256, 3 * 256)
     pipeline = Xray2MRIPipeline.from_pretrained(tmp_path / "run" / "model", device="cpu")
     assert pipeline.radiograph_encoder.config.slice_size == 128
-    film = np.zeros((1, 256, 256), np.float32)
-    assert pipeline(film, num_slices=2, num_inference_steps=1).array.shape == (2, 256, 256)
+    radiograph = np.zeros((1, 256, 256), np.float32)
+    assert pipeline(radiograph, num_slices=2, num_inference_steps=1).array.shape == (2, 256, 256)
 
 
 def test_kept_latents_of_something_else_are_refused(pairs: Path, autoencoder: Path, tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_kept_latents_of_something_else_are_refused(pairs: Path, autoencoder: Pa
 def test_the_model_says_how_it_asks_to_be_sampled_and_what_it_came_from(
     pairs: Path, autoencoder: Path, tmp_path: Path
 ) -> None:
-    from Xray2MRILib.models.eight_bit_weights import FILE
-    from Xray2MRILib.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
+    from Xray2MRILib.model_store.eight_bit_weights import FILE
     from Xray2MRILib.training.diffusion import train
 
     one = {"variants": 1, "steps": 1, "save_every": 1, "latents": str(tmp_path / "latents")}
@@ -149,9 +149,7 @@ def test_an_impossible_sampling_is_refused_before_the_training(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_autoencoder_that_was_exchanged_meanwhile_is_refused(
-    pairs: Path, autoencoder: Path, tmp_path: Path
-) -> None:
+def test_an_autoencoder_that_was_exchanged_meanwhile_is_refused(pairs: Path, autoencoder: Path, tmp_path: Path) -> None:
     from Xray2MRILib.training.diffusion import train
 
     own = shutil.copytree(autoencoder, tmp_path / "own")
@@ -166,8 +164,8 @@ def test_an_autoencoder_that_was_exchanged_meanwhile_is_refused(
 def test_bent_variants_of_a_knee_differ_and_keep_their_grade(pairs: Path, autoencoder: Path) -> None:
     from diffusers import AutoencoderKL
 
-    from Xray2MRILib.models.presets import build_components
-    from Xray2MRILib.training.pair_data import KneeLatents, encode_pairs
+    from Xray2MRILib.model_store.assembly import build_components
+    from Xray2MRILib.training.data.pair_data import KneeLatents, encode_pairs
 
     vae = AutoencoderKL.from_pretrained(autoencoder).eval()
     encoder = build_components("tiny")["radiograph_encoder"]
@@ -181,7 +179,7 @@ def test_bent_variants_of_a_knee_differ_and_keep_their_grade(pairs: Path, autoen
 
 
 def test_soft_grades_are_probabilities_that_mostly_keep_the_grade() -> None:
-    from Xray2MRILib.training.pair_data import soft_grades
+    from Xray2MRILib.training.data.pair_data import soft_grades
 
     grades = torch.arange(5).repeat(200)
     p = soft_grades(grades, torch.Generator().manual_seed(0))

@@ -76,8 +76,8 @@ def test_training_from_pairs_to_model(pairs: Path, tmp_path: Path, environment: 
     from diffusers import AutoencoderKL
     from safetensors.torch import load_file
 
-    from Xray2MRILib.models.presets import build_components
-    from Xray2MRILib.training.pair_data import encode_pairs
+    from Xray2MRILib.model_store.assembly import build_components
+    from Xray2MRILib.training.data.pair_data import encode_pairs
 
     vae = AutoencoderKL.from_pretrained(autoencoder).to(memory_format=torch.channels_last).eval()
     encoder = build_components("tiny")["radiograph_encoder"]
@@ -89,7 +89,7 @@ def test_training_from_pairs_to_model(pairs: Path, tmp_path: Path, environment: 
 @pytest.mark.slow
 def test_simulating_from_templates_made_elsewhere(tmp_path: Path, environment: dict[str, str]) -> None:
     """Label maps are read and registered by SimpleITK; templates made of them beforehand need it no more."""
-    from Xray2MRILib.simulation.population import load_templates, shipped_label_maps
+    from Xray2MRILib.simulation.pairs.population import load_templates, shipped_label_maps
 
     atlas = shipped_label_maps()[0]
     load_templates([atlas], tmp_path)

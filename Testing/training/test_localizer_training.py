@@ -1,4 +1,5 @@
-"""Training the knee detector for a few steps on joints cut out of the test films: learning, resuming, refusing."""
+"""Training the knee detector for a few steps on joints cut out of the test radiographs: learning, resuming,
+refusing."""
 
 from __future__ import annotations
 
@@ -15,22 +16,22 @@ from skimage.transform import resize
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.localization.localize import load_detector
-from Xray2MRILib.training.boxed_films import read_boxed_films, read_grey
+from Xray2MRILib.training.data.box_annotations import read_box_annotations, read_grey
 from Xray2MRILib.training.localizer import detection_loss, draw_batch, train
 
-FILMS = Path(__file__).parents[1] / "localization" / "films"
-BOXES = FILMS.parent / "knee_boxes.json"
+RADIOGRAPHS = Path(__file__).parents[1] / "localization" / "radiographs"
+BOXES = RADIOGRAPHS.parent / "knee_boxes.json"
 
 
 @pytest.fixture(scope="module")
 def joint_crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of joint crops with index.csv, cut out of the committed films by their annotated boxes."""
+    """A folder of joint crops with index.csv, cut out of the committed radiographs by their annotated boxes."""
     folder = tmp_path_factory.mktemp("crops")
     rows = []
-    for film in json.loads(BOXES.read_text(encoding="utf-8"))["films"]:
-        if (FILMS / film["file"]).exists() and film["kind"] == "bilateral":
-            pixels = read_grey(FILMS / film["file"])
-            for knee in film["knees"]:
+    for radiograph in json.loads(BOXES.read_text(encoding="utf-8"))["films"]:
+        if (RADIOGRAPHS / radiograph["file"]).exists() and radiograph["kind"] == "bilateral":
+            pixels = read_grey(RADIOGRAPHS / radiograph["file"])
+            for knee in radiograph["knees"]:
                 x, y, width, _ = knee["box"]
                 rows_, columns = np.mgrid[:64, :64] * width / 64
                 cut = pixels[
@@ -50,11 +51,17 @@ def joint_crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def recipe(joint_crops: Path, tmp_path: Path) -> dict:
     shipped = json.loads((Path(__file__).parents[2] / "Resources/recipes/localizer.json").read_text(encoding="utf-8"))
-    boxes = {"films": [film for film in json.loads(BOXES.read_text())["films"] if (FILMS / film["file"]).exists()]}
+    boxes = {
+        "films": [
+            radiograph
+            for radiograph in json.loads(BOXES.read_text())["films"]
+            if (RADIOGRAPHS / radiograph["file"]).exists()
+        ]
+    }
     (tmp_path / "boxes.json").write_text(json.dumps(boxes), encoding="utf-8")
     return shipped | {
         "data": str(joint_crops),
-        "films": [{"folder": str(FILMS), "boxes": str(tmp_path / "boxes.json"), "split": "held_out"}],
+        "films": [{"folder": str(RADIOGRAPHS), "boxes": str(tmp_path / "boxes.json"), "split": "held_out"}],
         "film_share": 0.5,
         "canvas_size": 64,
         "channels": [8, 8, 8, 8, 8],
@@ -91,10 +98,12 @@ def test_loss_falls(recipe: dict, tmp_path: Path) -> None:
 
 
 def test_batches_depend_on_seed_and_step_only(recipe: dict) -> None:
-    films = read_boxed_films(Path(recipe["films"][0]["folder"]), Path(recipe["films"][0]["boxes"]), "held_out")
-    assert [len(boxes) for _, boxes in films] == [2 if pixels.shape[1] == 640 else 1 for pixels, _ in films]
+    radiographs = read_box_annotations(
+        Path(recipe["films"][0]["folder"]), Path(recipe["films"][0]["boxes"]), "held_out"
+    )
+    assert [len(boxes) for _, boxes in radiographs] == [2 if pixels.shape[1] == 640 else 1 for pixels, _ in radiographs]
     crops, sides = np.zeros((1, 64, 64), np.uint8), np.array(["L"])
-    one, same, other = (draw_batch(crops, sides, films, 1.0, 3, 64, (0, step)) for step in (5, 5, 6))
+    one, same, other = (draw_batch(crops, sides, radiographs, 1.0, 3, 64, (0, step)) for step in (5, 5, 6))
     assert torch.equal(one[0], same[0])
     assert not torch.equal(one[0], other[0])
 
@@ -115,6 +124,6 @@ def test_unusable_input_is_refused(recipe: dict, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="precision"):
         train(recipe | {"precision": "float8"}, tmp_path / "run")
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
-    broken = [{"folder": str(FILMS), "boxes": str(tmp_path / "broken.json")}]
-    with pytest.raises(InputError, match="boxed films"):
+    broken = [{"folder": str(RADIOGRAPHS), "boxes": str(tmp_path / "broken.json")}]
+    with pytest.raises(InputError, match="boxed radiographs"):
         train(recipe | {"films": broken}, tmp_path / "run")

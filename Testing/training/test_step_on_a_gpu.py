@@ -24,8 +24,8 @@ def fakes() -> fake.FakeTensorMode:
 
 
 def knees(device: torch.device):
-    """Three knees with two films each."""
-    from Xray2MRILib.training.pair_data import KneeLatents
+    """Three knees with two radiographs each."""
+    from Xray2MRILib.training.data.pair_data import KneeLatents
 
     n, e = 3, 2
     return KneeLatents(
@@ -40,7 +40,7 @@ def knees(device: torch.device):
 
 @pytest.mark.parametrize("scaling", [{}, {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 4}])
 def test_diffusion_step_stays_on_the_device(fakes: fake.FakeTensorMode, scaling: dict, tmp_path: Path) -> None:
-    from Xray2MRILib.models.presets import build_components
+    from Xray2MRILib.model_store.assembly import build_components
     from Xray2MRILib.training.diffusion import Denoiser, denoising_loss, latent_scaling
 
     recipe = diffusion_recipe(tmp_path, tmp_path, min_snr_gamma=5.0)
@@ -59,7 +59,7 @@ def test_diffusion_step_stays_on_the_device(fakes: fake.FakeTensorMode, scaling:
 def test_autoencoder_step_stays_on_the_device(
     fakes: fake.FakeTensorMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from Xray2MRILib.models.presets import build_components
+    from Xray2MRILib.model_store.assembly import build_components
     from Xray2MRILib.training import autoencoder
 
     draws = [torch.rand(5, generator=torch.Generator().manual_seed(k)).tolist() for k in range(4)]

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 
 def logged(folder: Path) -> Path:
-    from Xray2MRILib.training.training_log import TrainingLog
+    from Xray2MRILib.training.log import TrainingLog
 
     with TrainingLog(folder, every=2) as log:
         for step, loss in enumerate((1.0, 3.0, 5.0, 6.0, 7.0), start=1):

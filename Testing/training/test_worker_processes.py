@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HANGING = """
 import sys, time
 from functools import partial
-from Xray2MRILib.training.pair_data import prepared
+from Xray2MRILib.training.data.pair_data import prepared
 if __name__ == "__main__":
     for pid in prepared(partial(eval, "__import__('os').getpid()"), [{}], 1):
         print(pid, flush=True)
@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
 
 def test_order_and_results_do_not_depend_on_the_workers() -> None:
-    from Xray2MRILib.training.pair_data import prepared
+    from Xray2MRILib.training.data.pair_data import prepared
 
     paths = [Path(str(k)) for k in range(11)]  # more than a worker is given at once
     assert list(prepared(partial(os.path.join, "folder"), paths, 0)) == [f"folder/{k}" for k in range(11)]

@@ -75,11 +75,13 @@ def test_nifti_header_holds_the_ras_matrix(tmp_path: Path) -> None:
     # single precision: a half turn, by the rule of the reference reader
     a, norm = (np.sqrt(rest), 1.0) if rest > 1e-7 else (0.0, np.sqrt(b * b + c * c + d * d))
     b, c, d = b / norm, c / norm, d / norm
-    turn = np.array([
-        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
-    ])
+    turn = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
+        ]
+    )
     factor = -1.0 if pixdim[0] < 0 else 1.0
     assert turn * (pixdim[1], pixdim[2], factor * pixdim[3]) == pytest.approx(expected[:3, :3], abs=1e-4)
     assert offset == pytest.approx(expected[:3, 3], abs=1e-4)

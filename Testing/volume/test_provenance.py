@@ -45,8 +45,21 @@ def test_identifiers_leave_with_their_section(record: dict) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["path", "source_path", "file_name", "PatientName", "patient_id", "StudyInstanceUID", "AccessionNumber",
-     "InstitutionName", "study_date", "SeriesDescription", "hostname", "SOPInstanceUID", "filename"],
+    [
+        "path",
+        "source_path",
+        "file_name",
+        "PatientName",
+        "patient_id",
+        "StudyInstanceUID",
+        "AccessionNumber",
+        "InstitutionName",
+        "study_date",
+        "SeriesDescription",
+        "hostname",
+        "SOPInstanceUID",
+        "filename",
+    ],
 )
 def test_keys_that_tell_whose_knee_it_is_are_dropped(key: str) -> None:
     kept = provenance.without_identifiers({"radiograph": {key: "Doe", "rows": 256}})
@@ -59,7 +72,7 @@ def test_paths_are_dropped_whatever_their_key(path: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["format", "side", "box", "file_format", "photometric", "view_position", "bits"])
-def test_keys_of_the_film_stay(key: str) -> None:
+def test_keys_of_the_radiograph_stay(key: str) -> None:
     assert provenance.without_identifiers({key: "x"}) == {key: "x"}
 
 

@@ -26,8 +26,12 @@ def make_volume(seed: int = 0, *, deviation: bool = False, mirrored: bool = Fals
     record = build_provenance(
         model={"name": "compact", "version": "1.0", "weights_sha256": "c0ffee" * 10 + "abcd"},
         sampling={"seed": 3, "steps": 20, "sampler": "ddim", "num_slices": slices},
-        radiograph={"box": [10.0, 20.0, 300.0, 300.0], "side": "right", "side_source": "header",
-                    "box_source": "detector"},
+        radiograph={
+            "box": [10.0, 20.0, 300.0, 300.0],
+            "side": "right",
+            "side_source": "header",
+            "box_source": "detector",
+        },
         koa={"values": [0.1, 0.2, 0.4, 0.2, 0.1], "source": "classifier"},
         plausibility={"plausible": True, "score": 0.9, "reasons": []},
         identifiers={"input": "/clinic/Doe_Jane_1960.dcm"},
@@ -290,7 +294,10 @@ def save_in_a_child(preparation: str, path: Path) -> subprocess.CompletedProcess
     repository = str(Path(__file__).resolve().parents[2])
     return subprocess.run(
         [sys.executable, "-c", _IN_A_CHILD, preparation, str(path), repository],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 

@@ -1,4 +1,4 @@
-"""The quick look at a film that a caller asks the worker for."""
+"""The quick look at a radiograph that a caller asks the worker for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from worker_process import WorkerProcess
 
 from Xray2MRILib.conditions.intensity_histogram import intensity_histogram
 from Xray2MRILib.conditions.koa_classifier import classify_koa
-from Xray2MRILib.film_appraisal import appraise_film
-from Xray2MRILib.generation_settings import GenerationSettings
-from Xray2MRILib.prepared_knee import prepare_knee
+from Xray2MRILib.generation.prepared_knee import prepare_knee
+from Xray2MRILib.generation.radiograph_check import check_radiograph
+from Xray2MRILib.generation.settings import GenerationSettings
 from Xray2MRILib.radiograph.reading import read_radiograph
 
 
@@ -23,12 +23,12 @@ def worker():
     shared.end()
 
 
-def test_a_film_of_two_knees(worker, film_of_two_knees, tmp_path):
-    worker.send("prepare", job="look", radiograph=str(film_of_two_knees), preview=str(tmp_path / "knee.png"))
+def test_a_radiograph_of_two_knees(worker, two_knee_radiograph, tmp_path):
+    worker.send("prepare", job="look", radiograph=str(two_knee_radiograph), preview=str(tmp_path / "knee.png"))
     result = worker.wait_for("result", "error")["result"]
-    film = read_radiograph(film_of_two_knees)
-    knee = prepare_knee(film, GenerationSettings())
-    assert (result["film"]["rows"], result["film"]["columns"]) == film.pixels.shape
+    radiograph = read_radiograph(two_knee_radiograph)
+    knee = prepare_knee(radiograph, GenerationSettings())
+    assert (result["film"]["rows"], result["film"]["columns"]) == radiograph.pixels.shape
     assert result["film"]["turned_upright"] == []
     assert len(result["knees"]) == 2
     assert [found["side"] for found in result["knees"]] == ["right", "left"]
@@ -46,12 +46,12 @@ def test_a_film_of_two_knees(worker, film_of_two_knees, tmp_path):
     assert np.abs(shown / 127.5 - 1 - np.clip(unmirrored, -1, 1)).max() < 1 / 127
 
 
-def test_the_other_knee_and_a_rectangle(worker, film_of_two_knees):
-    worker.send("prepare", job="left", radiograph=str(film_of_two_knees), knee=2)
+def test_the_other_knee_and_a_rectangle(worker, two_knee_radiograph):
+    worker.send("prepare", job="left", radiograph=str(two_knee_radiograph), knee=2)
     second = worker.wait_for("result", "error")["result"]
     assert (second["chosen"], second["side"]) == (1, "left")
     x, y, width, height = second["knees"][1]["box"]
-    worker.send("prepare", job="drawn", radiograph=str(film_of_two_knees), roi=[x, y, width, height], side="left")
+    worker.send("prepare", job="drawn", radiograph=str(two_knee_radiograph), roi=[x, y, width, height], side="left")
     drawn = worker.wait_for("result", "error")["result"]
     assert drawn["box_source"] == "user"
     assert drawn["knees"][0]["box"] == pytest.approx([x, y, width, height])
@@ -69,8 +69,8 @@ def test_the_other_knee_and_a_rectangle(worker, film_of_two_knees):
         ({"preview": "/proc/nothing/picture.png"}, None),
     ],
 )
-def test_what_cannot_be_looked_at(worker, film_of_two_knees, change, code):
-    worker.send("prepare", **{"job": "bad", "radiograph": str(film_of_two_knees), **change})
+def test_what_cannot_be_looked_at(worker, two_knee_radiograph, change, code):
+    worker.send("prepare", **{"job": "bad", "radiograph": str(two_knee_radiograph), **change})
     error = worker.wait_for("error", "result", job="bad")
     assert error["type"] == "error"
     assert error["code"] != "internal", error
@@ -81,7 +81,7 @@ def test_what_cannot_be_looked_at(worker, film_of_two_knees, change, code):
 def test_no_knee_on_the_picture(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (300, 300), np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    result = appraise_film(tmp_path / "noise.png")
+    result = check_radiograph(tmp_path / "noise.png")
     assert result["plausible"] is False
     assert any("may not be a frontal knee" in sentence for sentence in result["film_warnings"])
     assert (result["chosen"] is None) == (result["knees"] == [])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Xray2MRILib.generation_settings import GenerationSettings
-from Xray2MRILib.protocol import (
+from Xray2MRILib.generation.settings import GenerationSettings
+from Xray2MRILib.worker.protocol import (
     LONGEST_LINE_BYTES,
     REPORTS,
     REQUESTS,

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from worker_process import WorkerProcess
 
-from Xray2MRILib.protocol import PROTOCOL_VERSION
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
+from Xray2MRILib.worker.protocol import PROTOCOL_VERSION
 
 # long enough that no machine finishes it before the test does something to it
 ENDLESS = {"slices": 500, "steps": 1000}
@@ -46,13 +46,13 @@ def worker():
 
 
 @pytest.fixture
-def request_for(knee_film, tiny_model, tmp_path):
+def request_for(knee_radiograph, tiny_model, tmp_path):
     """Fields of a generate request with its own output."""
 
     def fields(job: str, **settings) -> dict:
         return {
             "job": job,
-            "radiograph": str(knee_film),
+            "radiograph": str(knee_radiograph),
             "output": str(tmp_path / f"{job}.nrrd"),
             "model": str(tiny_model),
             "device": "cpu",

@@ -9,18 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import comparison_job, subject_folder
-from .comparison_chart import create_chart
-from .comparison_nodes import comparison_steps
-from .failure import Failure, JobFailed
-from .generation_job import RADIOGRAPH_ROLE
-from .job_control import JobControl
-from .provenance_attributes import NOT_FOR_DIAGNOSIS
-from .radiograph_image import film_file, is_radiograph, write_pixels
-from .run import Progress, Run
-from .take_over import Steps
+from .jobs import comparison_job
+from .jobs.failure import Failure, JobFailed
+from .jobs.generation_job import RADIOGRAPH_ROLE
+from .jobs.job_control import JobControl
+from .jobs.result_import import Steps
+from .jobs.run import Progress, Run
+from .scene import subject_folder
+from .scene.comparison_nodes import comparison_steps
+from .scene.provenance_attributes import NOT_FOR_DIAGNOSIS
+from .scene.radiograph_node import is_radiograph, radiograph_file, write_pixels
+from .scene.volume_file import VolumeFiles
 from .translation import tr as _
-from .volume_file import VolumeFiles
+from .views.comparison_chart import create_chart
 
 VOLUME_GONE = Failure("volume-deleted", _("The volume was deleted while it was worked on."), _("Generate it again."))
 _FIGURES = ("per_slice", "summary", "verdict", "warnings")
@@ -30,7 +31,7 @@ class EvaluationLogic(JobControl):
     """Comparisons and exports; both work on the density that a volume shows."""
 
     _files: VolumeFiles
-    _pixelsOnly: set[str]  # IDs of films whose file shows them turned
+    _pixelsOnly: set[str]  # IDs of radiographs whose file shows them turned
 
     def compare(
         self,
@@ -82,8 +83,8 @@ class EvaluationLogic(JobControl):
         """Write a pseudo-MRI: ``format`` "file" (.nrrd, .nii.gz, .mha), "dicom" (a new or empty folder), "report"
         (.html) or "table" (.csv).
 
-        ``comparison`` adds its figures to report and table. ``keepIdentifiers`` puts patient and study of a DICOM film
-        into a DICOM series. ``run.result["files"]`` lists what was written.
+        ``comparison`` adds its figures to report and table. ``keepIdentifiers`` puts patient and study of a DICOM
+        radiograph into a DICOM series. ``run.result["files"]`` lists what was written.
         """
         run = self._newRun("export", onProgress=onProgress, onDone=onDone, onError=onError)
         run.remember("volume", volumeNode)
@@ -95,9 +96,9 @@ class EvaluationLogic(JobControl):
                 "format": format,
                 "keep_identifiers": keepIdentifiers or None,
             }
-            film = volumeNode.GetNodeReference(RADIOGRAPH_ROLE)
-            if film is not None and is_radiograph(film) is None:
-                request |= self._filmFields(run, film)
+            radiograph = volumeNode.GetNodeReference(RADIOGRAPH_ROLE)
+            if radiograph is not None and is_radiograph(radiograph) is None:
+                request |= self._radiographFields(run, radiograph)
             if comparison is not None:
                 figures = run.folder / "comparison.json"
                 figures.write_text(json.dumps({name: comparison.result.get(name) for name in _FIGURES}), "ascii")
@@ -113,7 +114,7 @@ class EvaluationLogic(JobControl):
             shutil.copyfile(comparison.csvPath, path)
             return
         # of a saved scene; as the worker writes it, in English, because other programs read it
-        from Xray2MRILib.export.per_slice_table import COMPARISON_COLUMNS
+        from Xray2MRILib.reports.per_slice_table import COMPARISON_COLUMNS
 
         with open(path, "w", newline="", encoding="utf-8") as file:
             file.write(f"# pseudo-MRI: {NOT_FOR_DIAGNOSIS}\n")
@@ -139,12 +140,12 @@ class EvaluationLogic(JobControl):
     def _exportDone(self, run: Run) -> Failure | None:
         return None
 
-    def _filmFields(self, run: Run, film: Any) -> dict[str, Any]:
-        failure = is_radiograph(film)
+    def _radiographFields(self, run: Run, radiograph: Any) -> dict[str, Any]:
+        failure = is_radiograph(radiograph)
         if failure is not None:
             raise JobFailed(failure)
-        run.remember("radiograph", film)
-        if film.GetID() in self._pixelsOnly:
+        run.remember("radiograph", radiograph)
+        if radiograph.GetID() in self._pixelsOnly:
             run.folder.mkdir(parents=True, exist_ok=True)
-            return {"radiograph": str(write_pixels(film, run.folder))}
-        return {"radiograph": str(film_file(self.application, film, run.folder))}
+            return {"radiograph": str(write_pixels(radiograph, run.folder))}
+        return {"radiograph": str(radiograph_file(self.application, radiograph, run.folder))}

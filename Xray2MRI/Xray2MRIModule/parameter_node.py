@@ -19,11 +19,12 @@ class Xray2MRIParameterNode:
     Attributes
     ----------
     radiograph, volume, reference
-        The film (scalar or colour), the pseudo-MRI shown, the real MRI to compare with.
+        The radiograph (scalar or colour), the pseudo-MRI shown, the real MRI to compare with.
     roi, useRoi
         A box drawn by hand, and whether it replaces the detected knee.
     side, knee
-        Which knee: side of the body; place on the film counted from 1 at its left edge, 0 lets the program choose.
+        Which knee: side of the body; place on the radiograph counted from 1 at its left edge, 0 lets the program
+        choose.
     whatIf, grades
         Whether the five Kellgren-Lawrence probabilities are set by hand, and which they are.
     model, modelFolder, device
@@ -34,7 +35,8 @@ class Xray2MRIParameterNode:
         What the sections View, Compare and Export show.
     """
 
-    # colour films are of a subclass; the common base class of volumes is abstract, which connectGui does not accept
+    # colour radiographs are of a subclass; the common base class of volumes is abstract, which connectGui does not
+    # accept
     radiograph: vtkMRMLScalarVolumeNode
     volume: vtkMRMLScalarVolumeNode
     reference: vtkMRMLScalarVolumeNode
@@ -62,7 +64,7 @@ class Xray2MRIParameterNode:
 
 def settings(parameters: Any) -> dict[str, Any]:
     """The settings of a generation under the names of the worker's protocol; the box drawn by hand is not among them,
-    because it needs the film's geometry (see radiograph_image.rectangle_of_roi)."""
+    because it needs the radiograph's geometry (see radiograph_image.rectangle_of_roi)."""
     chosen: dict[str, Any] = {
         "slices": parameters.slices,
         "steps": parameters.steps,

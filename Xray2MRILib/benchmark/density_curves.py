@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.shipped_weights import write_json
 from ..metrics.adjacent_correlation import adjacent_correlation
 from ..metrics.leg_mask import leg_mask
-from ..shipped_weights import write_json
 from .held_out import held_out_knee
 
 if TYPE_CHECKING:
-    from .course import BenchmarkPlan
+    from .runner import BenchmarkPlan
 
 REFERENCE, INTERPOLATED = "reference", "linear interpolation of 50"
 NATIVE = 50  # slices of every reference
@@ -44,7 +44,7 @@ def gathered(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, Curves]:
     The methods' come from files that ``correlate`` wrote. The reference is measured at its own 50 slices, its linear
     interpolation at every density.
     """
-    from .course import correlation_file
+    from .runner import correlation_file
 
     kept = {title: {d: [correlation_file(plan, title, path.stem, d) for path in files] for d in plan.densities}
             for title in plan.models}  # fmt: skip

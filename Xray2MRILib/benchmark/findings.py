@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from .course import BenchmarkResult
+from .runner import BenchmarkResult
 
 # the order of the published box plots (paper, Fig. 5), by words in the methods' titles
 _PUBLISHED = ("xray2mri", "x-diffusion", "cola", "ldm")

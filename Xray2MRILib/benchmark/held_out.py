@@ -1,4 +1,4 @@
-"""Held-out simulated knees as every method meets them: film and volume in the frame of the film."""
+"""Held-out simulated knees as every method meets them: radiograph and volume in the frame of the radiograph."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..conditions.koa_probabilities import KoaProbabilities
-from ..simulation.pair_store import list_pairs, read_pair
-from ..training.pair_data import pair_in_film_frame
+from ..simulation.pairs.pair_store import list_pairs, read_pair
+from ..training.data.pair_data import pair_in_radiograph_frame
 
 SLICE_COUNTS = (50, 8)  # 8 are every seventh of the 50: a reduced run at a sixth of the cost
 
@@ -51,10 +51,10 @@ def chosen_files(folder: Path, count: int | None) -> list[Path]:
 
 
 def held_out_knee(path: Path) -> HeldOutKnee:
-    """One knee with one exposure of its film, the same on every machine."""
+    """One knee with one exposure of its radiograph, the same on every machine."""
     pair = read_pair(path)
     rng = np.random.default_rng([20260101, pair.parameters.seed])
-    volume, crops = pair_in_film_frame(pair, 1, rng, bend_mm=None)
+    volume, crops = pair_in_radiograph_frame(pair, 1, rng, bend_mm=None)
     return HeldOutKnee(path.stem, pair.parameters.kl_grade, crops[:1].astype(np.float32), volume.astype(np.float32))
 
 
@@ -65,11 +65,12 @@ def depth_choice(slices: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def training_mean(folder: Path, count: int = 200) -> np.ndarray:
-    """Mean volume [50, 256, 256] of the first training knees in the frame of their films; not to be written to."""
-    from ..simulation.film_frame import nominal_frame, volume_in_frame
+    """Mean volume [50, 256, 256] of the first training knees in the frame of their radiographs; not to be written
+    to."""
+    from ..simulation.pairs.crop_frame import nominal_frame, volume_in_frame
 
     total, files = np.zeros((50, 256, 256)), chosen_files(folder, count)
     for path in files:
-        pair = read_pair(path, film=False)
+        pair = read_pair(path, radiograph=False)
         total += volume_in_frame(pair, nominal_frame(pair))
     return (total / len(files)).astype(np.float32)

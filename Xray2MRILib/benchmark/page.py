@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..comparison.evaluation import MEASURES
-from ..comparison.line_chart import Curve, line_chart
-from ..export.report_page import STYLE
+from ..reports.box_plot import box_plot
+from ..reports.line_chart import Curve, line_chart
+from ..reports.report_page import STYLE
 from ..volume.provenance import notice
-from .box_plot import box_plot
-from .course import BLANK, CONSTANT, BenchmarkResult
 from .density_curves import INTERPOLATED, REFERENCE
 from .findings import verdict
 from .number_tables import NAMES, medians_table, sense, tests_table
 from .picture_table import picture_table
+from .runner import BLANK, CONSTANT, BenchmarkResult
 
 _COLOURS = (
     "#0b6e4f",
@@ -83,8 +83,8 @@ def _circumstances(result: BenchmarkResult, found: dict[str, Any]) -> str:
     steps = f"{settings['steps']} denoising step{'s' * (settings['steps'] > 1)}"
     return escape(
         f"{found['knees']} knees that no method was trained on, {settings['slices']} slices each, {steps}, one seed "
-        f"({settings['seed']}); grade probabilities from {p}. Volumes are compared in the frame of the film without "
-        "any alignment. A knee's figure is the median over its slices, intervals come from resampling knees. "
+        f"({settings['seed']}); grade probabilities from {p}. Volumes are compared in the frame of the radiograph, "
+        "unregistered. A knee's figure is the median over its slices, intervals come from resampling knees. "
         f"{gaps} of {slices} slices of the references show no joint line; RSSIM is undefined there and left out. The "
         "knees are simulated: what is true of them need not be of patients."
     )

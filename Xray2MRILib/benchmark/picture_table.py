@@ -6,10 +6,10 @@ from html import escape
 
 import numpy as np
 
-from ..comparison.slice_pictures import data_uri, grey, signed
 from ..metrics.sobel_difference import signed_sobel_difference
-from .course import BenchmarkResult, stored_volume, volume_file
+from ..reports.slice_pictures import data_uri, grey, signed
 from .held_out import chosen_files, depth_choice, held_out_knee
+from .runner import BenchmarkResult, stored_volume, volume_file
 
 _GRADES = (0, 2, 4)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison.evaluation import MEASURES
+from ..files.shipped_weights import write_json
 from ..metrics.specificity import specificity
-from ..shipped_weights import write_json
 from ..volume.provenance import plain
-from .course import BenchmarkResult
+from .runner import BenchmarkResult
 from .statistics import interval, paired_tests
 
 
@@ -69,10 +69,10 @@ def budget(card: dict[str, Any]) -> dict[str, Any]:
 
 def _sampling(card: dict[str, Any]) -> str:
     """How the model asks to be sampled, in words."""
-    from ..diffusion.sampling_choices import AS_PRINTED, sampling_of_model
+    from ..diffusion.sampling_settings import PAPER_DEFAULTS, sampling_of_model
 
     own = sampling_of_model(card)
-    if own == AS_PRINTED:
+    if own == PAPER_DEFAULTS:
         return "as printed"
     guided = f"guidance {own['guidance_scale']:g} in {own['guidance_share']:.0%} of the steps"
     return f"{guided}, noise times {own['noise_scale']:g}"

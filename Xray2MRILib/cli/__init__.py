@@ -24,7 +24,7 @@ COMMANDS = {
     "convert": "write a volume as another file, a DICOM series, a report or a table",
     "localize": "show which knees are found on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
-    "progress": "make a series of films, and volumes, from a healthy knee to a diseased one or another film",
+    "progress": "make a series of radiographs, and volumes, from a healthy knee towards a diseased one",
     "info": "describe a model: size, training data, licence, speed on this machine",
     "simulate": "make simulated pairs of MR volume and radiograph to train on",
     "benchmark": "measure many models on the same held-out knees",
@@ -99,7 +99,7 @@ def _refuse(error: Xray2MRIError, terminal: Terminal) -> int:
 
 
 def _unforeseen(error: Exception, given: Sequence[str]) -> Xray2MRIError:
-    from ..failure_report import write_failure_log
+    from ..files.crash_log import write_failure_log
 
     log = write_failure_log(error, [word for word in given if not word.startswith("-") and word not in COMMANDS])
     where = f"Details are in {log}." if log else "Set XRAY2MRI_DEBUG=1 to see the details."

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation_settings import DEVICES
-from .film_arguments import DEFAULTS, add_json_argument
+from ..generation.settings import DEVICES
+from .radiograph_arguments import DEFAULTS, add_json_argument
 from .terminal import Terminal
 
 _DENSITIES = (30, 50, 100, 200, 300, 400, 500)
@@ -72,9 +72,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
                              ("--specificity-knees", options.specificity_knees, 0)):  # fmt: skip
         if value is not None and value < low:
             raise InputError(f"{name} cannot be {value}: choose {low} or more.", code="bad-option")
-    from ..benchmark.course import BenchmarkPlan, run_benchmark
     from ..benchmark.findings import verdict
     from ..benchmark.page import write_page
+    from ..benchmark.runner import BenchmarkPlan, run_benchmark
     from ..benchmark.tables import summary, write_tables
 
     plan = BenchmarkPlan(

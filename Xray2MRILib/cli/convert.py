@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .film_arguments import add_json_argument
+from .radiograph_arguments import add_json_argument
 from .terminal import Terminal
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--radiograph",
         metavar="FILE",
         type=Path,
-        help="the film that the volume was made from: shown in a report, referred to by a DICOM series if it is DICOM",
+        help="the volume's radiograph: shown in a report, referred to by a DICOM series if it is DICOM",
     )
     add("--comparison", metavar="FILE.json", type=Path, help="figures of a comparison, for a report or table")
     add(
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         options.volume,
         options.output,
         form,
-        film=options.radiograph,
+        radiograph=options.radiograph,
         comparison=options.comparison,
         keep_identifiers=options.keep_identifiers,
     )

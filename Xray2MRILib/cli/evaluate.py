@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .film_arguments import add_json_argument, numbers
+from .radiograph_arguments import add_json_argument, numbers
 from .terminal import Terminal
 
 
@@ -60,6 +60,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         _run_folders(options, terminal)
         return
     from ..comparison.compare import compare
+    from ..reports.comparison_files import write_comparison
 
     result = compare(
         options.pseudo,
@@ -69,6 +70,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         controls=options.controls,
         report=options.output,
         table=options.csv,
+        write=write_comparison,
         on_progress=terminal.progress,
     ).result
     terminal.warn(result["warnings"])
@@ -108,7 +110,7 @@ def _run_folders(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def specificity_lines(result: dict[str, Any]) -> list[str]:
     """One measure a line: medians of own and other pairs, how often the own reference is closest, AUC with interval."""
-    from ..comparison.report_texts import MEASURE_NAMES
+    from ..reports.report_wording import MEASURE_NAMES
 
     lines = [f"{'':<34}{'own':>10}{'others':>10}{'own first':>11}{'AUC':>7}   95 % interval"]
     for measure, found in result["measures"].items():
@@ -125,7 +127,7 @@ def specificity_lines(result: dict[str, Any]) -> list[str]:
 
 def table_lines(result: dict[str, Any]) -> list[str]:
     """The medians as lines of a table: one measure a line, the pseudo-MRI first."""
-    from ..comparison.report_texts import MEASURE_NAMES
+    from ..reports.report_wording import MEASURE_NAMES
 
     names = list(result["summary"]["edge_mm"])
     lines = [" " * 34 + "".join(f"{name:>18}" for name in names)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..generation_settings import DEVICES, SAMPLERS
-from .film_arguments import (
+from ..generation.settings import DEVICES, SAMPLERS
+from .radiograph_arguments import (
     DEFAULTS,
     add_json_argument,
     add_knee_arguments,
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Make the volume; progress on stderr, paths (or JSON) on stdout."""
     settings = settings_from(options)
     terminal.progress({"stage": "start", "step": 0, "of": 1, "fraction": 0.0, "eta_s": None})
-    from ..generation import generate
+    from ..generation.volume_from_radiograph import generate
 
     generation = generate(
         options.radiograph, options.output, settings, montage=options.montage, on_progress=terminal.progress
@@ -108,5 +108,5 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     for name in ("volume", "deviation", "montage", "provenance"):
         if result[name]:
             terminal.print(f"{name:<11} {result[name]}")
-    terminal.say(f"Agreement with the film. {result['reprojection']['summary']}")
+    terminal.say(f"Agreement with the radiograph. {result['reprojection']['summary']}")
     terminal.say(result["notice"])

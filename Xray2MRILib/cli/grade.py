@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .film_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
+from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
 from .terminal import Terminal
 
 _BAR_WIDTH = 40
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     settings = settings_from(options)
     from ..conditions.intensity_histogram import intensity_histogram
     from ..conditions.koa_classifier import classify_koa
-    from ..prepared_knee import described, prepare_knee
+    from ..generation.prepared_knee import described, prepare_knee
     from ..radiograph.reading import read_radiograph
 
     knee = prepare_knee(read_radiograph(options.radiograph), settings)
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     histogram = [float(share) for share in intensity_histogram(knee.prepared.image)]
     early = None
     if options.early_oa is not None:
-        from ..methods.siamese_gap import early_osteoarthritis
+        from ..baselines.siamese_gap import early_osteoarthritis
 
         early = early_osteoarthritis(knee.prepared.image, options.early_oa)
     terminal.warn(knee.warnings)

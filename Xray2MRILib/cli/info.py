@@ -6,12 +6,12 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..generation_settings import DEVICES
-from .film_arguments import DEFAULTS, add_json_argument
+from ..generation.settings import DEVICES
+from .radiograph_arguments import DEFAULTS, add_json_argument
 from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from ..pipeline import Xray2MRIPipeline
+    from ..generation.pipeline import Xray2MRIPipeline
 
 _TIMED_STEPS = (2, 4)  # even, so that a share of them that is guided is that of the whole
 
@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Print the description; the timed run takes a few seconds."""
     from ..device import describe_device
-    from ..generation import PipelineCache
-    from ..models.model_folder import locate_model
+    from ..generation.volume_from_radiograph import PipelineCache
+    from ..model_store.model_folder import locate_model
     from ..volume.provenance import notice, plain
 
     folder = locate_model(options.model)
@@ -70,7 +70,7 @@ def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
     import numpy as np
 
     from ..conditions.koa_probabilities import KoaProbabilities
-    from ..diffusion.memory_budget import LARGEST_BATCH
+    from ..diffusion.batch_size import LARGEST_BATCH
 
     slices = LARGEST_BATCH.get(pipeline.device.type, 10)
     picture = np.zeros((1, 256, 256), np.float32)

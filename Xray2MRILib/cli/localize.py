@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .film_arguments import add_json_argument, add_radiograph_argument
+from .radiograph_arguments import add_json_argument, add_radiograph_argument
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
             f"The picture {options.picture.name!r} is not named as a PNG.", code="bad-output", hint="End it in .png."
         )
     from ..localization.localize import localize_knees
-    from ..radiograph.laterality import decide_side
-    from ..radiograph.preparation import prepare_radiograph
+    from ..preparation.joint_crop import prepare_radiograph
+    from ..preparation.laterality import decide_side
     from ..radiograph.reading import read_radiograph
 
     radiograph = read_radiograph(options.radiograph)
     knees: list[dict[str, Any]] = []
     for box in sorted(localize_knees(radiograph.pixels), key=lambda box: box.x):
-        side, source = box.side, "position on the film"
+        side, source = box.side, "position on the radiograph"
         if side is None:
             crop = prepare_radiograph(radiograph, box, "right", "none").image
             side, source, _, _ = decide_side(radiograph, crop)
@@ -59,11 +59,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _draw(pixels: np.ndarray, knees: list[dict[str, Any]], path: Path) -> None:
-    """Write the film as an 8-bit picture with the boxes as frames."""
+    """Write the radiograph as an 8-bit picture with the boxes as frames."""
     import numpy as np
     from PIL import Image, ImageDraw
 
-    from ..file_transaction import FileTransaction
+    from ..files.atomic_write import AtomicFiles
 
     low, high = np.percentile(pixels, (0.5, 99.5))
     grey = np.clip((pixels - low) / max(high - low, 1e-6), 0.0, 1.0) * 255
@@ -76,5 +76,5 @@ def _draw(pixels: np.ndarray, knees: list[dict[str, Any]], path: Path) -> None:
         frame.text(
             (max(corners[0], 0) + 2 * line, max(corners[1], 0) + 2 * line), f"{number} {knee['side']}", (255, 200, 0)
         )
-    with FileTransaction() as transaction:
+    with AtomicFiles() as transaction:
         picture.save(transaction.stage(path), format="PNG")

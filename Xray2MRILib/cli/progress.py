@@ -1,4 +1,5 @@
-"""``xray2mri progress``: a series of films from a healthy knee to a diseased one, or from one film to another."""
+"""``xray2mri progress``: a series of radiographs from a healthy knee to a diseased one, or from one radiograph to
+another."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation_settings import DEVICES
-from .film_arguments import (
+from ..generation.settings import DEVICES
+from .radiograph_arguments import (
     DEFAULTS,
     add_json_argument,
     add_knee_arguments,
@@ -35,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", type=int, default=4, metavar="G", help="grade of the last frame, 1 to 4 (default: %(default)s)"
     )
     aim.add_argument(
-        "--towards", metavar="FILM", type=Path,
-        help="film that the series leads to instead, e.g. the same knee's at a later visit",
+        "--towards", metavar="RADIOGRAPH", type=Path,
+        help="radiograph that the series leads to instead, e.g. the same knee's at a later visit",
     )  # fmt: skip
-    add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that film")
-    add("--frames", type=int, default=8, metavar="N", help="number of films, 2 to 100 (default: %(default)s)")
-    add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every film")
+    add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that radiograph")
+    add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
+    add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every radiograph")
     add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
     add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
     add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
@@ -57,21 +58,23 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         if not low <= value <= high:
             raise InputError(f"{name} cannot be {value}: choose a number from {low} to {high}.", code="bad-option")
     if options.towards_roi is not None and options.towards is None:
-        raise InputError("--towards-roi names a part of no film.", code="bad-option", hint="It goes with --towards.")
-    from ..methods.film_series import write_film_series
-    from ..methods.later_film import prepare_later_film
-    from ..prepared_knee import prepare_knee
+        raise InputError(
+            "--towards-roi names a part of no radiograph.", code="bad-option", hint="It goes with --towards."
+        )
+    from ..generation.prepared_knee import prepare_knee
+    from ..progression.follow_up import prepare_follow_up
+    from ..progression.radiograph_series import write_radiograph_series
     from ..radiograph.reading import read_radiograph
 
     knee = prepare_knee(read_radiograph(options.radiograph), settings)
     terminal.warn(knee.warnings)
     towards = None
     if options.towards is not None:
-        towards, warnings = prepare_later_film(
+        towards, warnings = prepare_follow_up(
             options.towards, knee.prepared, side=settings.side, roi=options.towards_roi
         )
         terminal.warn(warnings)
-    record = write_film_series(
+    record = write_radiograph_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,
         towards=towards, settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
             {"stage": "volume" if options.volumes else "film", "step": done, "of": of, "fraction": done / of,
@@ -87,6 +90,6 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         terminal.print(f"{frame['film']}  severity {frame['severity']:.2f}  KL-0 to KL-4 by the classifier: {bars}")
     if towards is not None:
         alike = record["correlation_with_target"]
-        terminal.print(f"local correlation with {options.towards.name}: {alike['film']:.3f} of the film, "
+        terminal.print(f"local correlation with {options.towards.name}: {alike['film']:.3f} of the radiograph, "
                        f"{alike['last_frame']:.3f} of the last frame")  # fmt: skip
     terminal.say(record["notice"])

@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with labels.nrrd and labels.json of your own (docs/label-maps.md); may be given several times "
         "(default: the two label maps that ship with Xray2MRI)",
     )
-    add("--preview", metavar="PNG", type=Path, help="write a contact sheet of films and slices for every KL grade")
+    add(
+        "--preview", metavar="PNG", type=Path, help="write a contact sheet of radiographs and slices for every KL grade"
+    )
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -51,11 +53,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
     if options.preview is not None:
-        from ..simulation.pair_preview import check_preview_path, write_preview
+        from ..simulation.pairs.pair_preview import check_preview_path, write_preview
 
         check_preview_path(options.preview)
-    from ..job_progress import JobProgress
-    from ..simulation.population import HELD_OUT_OFFSET, simulate_population
+    from ..generation.job_progress import JobProgress
+    from ..simulation.pairs.population import HELD_OUT_OFFSET, simulate_population
 
     if not options.held_out and options.seed + options.count > HELD_OUT_OFFSET:
         raise InputError(

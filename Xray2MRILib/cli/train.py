@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..baselines.registry import METHOD_NAMES
 from ..errors import InputError
-from ..methods.registry import METHOD_NAMES
-from ..resources import resource_path
-from .film_arguments import add_json_argument
+from ..files.resources import resource_path
+from .radiograph_arguments import add_json_argument
 from .terminal import Terminal
 
 # what can be trained -> the module whose ``train`` does it; the recipe has its name
@@ -19,11 +19,11 @@ NETWORKS = {
     "autoencoder": "training.autoencoder",
     "diffusion": "training.diffusion",
     "classifier": "training.classifier",
-    "film_check": "training.film_check",
+    "film_check": "training.view_check",
     "localizer": "training.localizer",
-    "cae": "methods.cae_training",
-    "siamese-gap": "methods.siamese_gap_training",
-    "morphing": "methods.morphing_training",
+    "cae": "training.cae",
+    "siamese-gap": "training.siamese_gap",
+    "morphing": "training.morphing",
 }
 
 

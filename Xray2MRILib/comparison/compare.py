@@ -15,7 +15,6 @@ The result is a dictionary of plain values (JSON)::
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +23,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..file_transaction import FileTransaction, check_place
-from ..job_progress import JobCourse
+from ..files.atomic_write import check_place
+from ..generation.job_progress import StageTimer
 from ..volume import geometry
 from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
 from ..volume.writing import VolumeFiles, read_record
 from .alignment import ALIGNMENTS, Alignment, align
-from .comparability import check_comparable, warnings_about
 from .controls import OTHER, Control, control_files, empty_controls, mean_control, shipped_other_knee
 from .evaluation import PSEUDO, REFERENCE, Evaluation, evaluate
+from .preconditions import check_comparable, warnings_about
 from .reference_volume import ReferenceVolume, read_reference
 from .verdict import verdict
 
@@ -67,6 +66,7 @@ def compare(
     report: str | Path | None = None,
     table: str | Path | None = None,
     output_folder: str | Path | None = None,
+    write: Callable[[Comparison, dict[str, Path]], None] | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> Comparison:
@@ -87,14 +87,19 @@ def compare(
     output_folder
         Existing folder that receives aligned.nrrd, difference.nrrd, difference_paper.nrrd, report.html, table.csv and
         comparison.json.
+    write
+        Writes the files (reports.comparison_files.write_comparison); needed where files are asked for. It receives
+        the comparison and name -> path.
 
     Raises InputError for what cannot be read or compared, ProcessingError when the alignment goes astray or writing
     fails, Cancelled. Nothing is written then.
     """
     targets = _targets(report, table, output_folder)
+    if targets and write is None:
+        raise ValueError("files are asked for, but nothing writes them: give write")
     if method not in ALIGNMENTS:
         raise InputError(f"There is no alignment {method!r}.", code="bad-option", hint="Use rigid, similarity or none.")
-    course = JobCourse(_EXPECTED_SECONDS, "measure", on_progress, should_cancel)
+    course = StageTimer(_EXPECTED_SECONDS, "measure", on_progress, should_cancel)
     course.enter("read")
     pseudo, real = _pseudo(Path(volume), Path(reference)), read_reference(reference)
     course.enter("align")
@@ -116,7 +121,8 @@ def compare(
     course.enter("report")
     result = _result(pseudo, real, alignment, evaluation)
     comparison = Comparison(pseudo, real, alignment, evaluation, result)
-    _write(comparison, targets)
+    if write is not None:
+        write(comparison, targets)
     course.finished()
     return comparison
 
@@ -247,42 +253,3 @@ def _rows(pseudo: PseudoMRI, evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _rounded(value: float | None) -> float | None:
     return round(float(value), 5) if value is not None and np.isfinite(value) else None
-
-
-def _write(comparison: Comparison, targets: dict[str, Path]) -> None:
-    """All files or none; their paths go into the result."""
-    from ..export.per_slice_table import COMPARISON_COLUMNS, table_text
-    from .html_report import report_html
-
-    result = comparison.result
-    result.update({name: str(path) for name, path in targets.items()})
-    with FileTransaction() as transaction:
-        for name, path in targets.items():
-            temporary = transaction.stage(path)
-            if name == "report":
-                temporary.write_text(report_html(comparison), encoding="utf-8", newline="\n")
-            elif name == "table":
-                temporary.write_text(
-                    table_text(result["per_slice"], COMPARISON_COLUMNS), encoding="utf-8", newline="\n"
-                )
-            elif name == "record":
-                kept = {key: value for key, value in result.items() if key not in targets}
-                temporary.write_text(json.dumps(kept, indent=1, allow_nan=False) + "\n", encoding="ascii")
-            else:
-                _write_image(comparison, name, temporary)
-
-
-def _write_image(comparison: Comparison, name: str, path: Path) -> None:
-    import SimpleITK as sitk
-
-    difference = comparison.evaluation.difference
-    array, content = {
-        "aligned": (comparison.alignment.volume, "reference MRI resampled on the grid of a synthetic volume"),
-        "difference": (difference, "Sobel magnitude of the synthetic volume less that of the reference, two-sided"),
-        "difference_paper": (
-            np.maximum(difference, 0), "one-sided Sobel difference: what the reference has alone is not drawn"
-        ),
-    }[name]  # fmt: skip
-    image = comparison.volume.to_sitk(np.ascontiguousarray(array, np.float32))
-    image.SetMetaData("NRRD_content", f"{content}; not for diagnosis")
-    sitk.WriteImage(image, str(path), useCompression=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..resources import resource_path
+from ..files.resources import resource_path
 from ..volume import geometry
 
 CONSTANT_GREY = 0.1

@@ -21,9 +21,9 @@ from ..metrics.summary import summarise
 from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
 from .alignment import align
-from .comparability import check_comparable
 from .controls import on_grid, shipped_mean
 from .evaluation import MEASURES, Target, score
+from .preconditions import check_comparable
 from .reference_volume import read_reference
 
 _ENDINGS = (".nii.gz", ".nrrd", ".nii", ".mha")

@@ -106,10 +106,10 @@ def _dicom_series(path: Path) -> SimpleITK.Image:
 
 
 def _simulated(path: Path) -> SimpleITK.Image:
-    """The MR volume of a simulated pair in the frame of its film, as a right knee."""
-    from ..simulation.film_frame import nominal_frame, volume_in_frame
-    from ..simulation.pair_store import read_pair
+    """The MR volume of a simulated pair in the frame of its radiograph, as a right knee."""
+    from ..simulation.pairs.crop_frame import nominal_frame, volume_in_frame
+    from ..simulation.pairs.pair_store import read_pair
     from ..volume.pseudo_mri import PseudoMRI
 
-    pair = read_pair(path, film=False)
+    pair = read_pair(path, radiograph=False)
     return PseudoMRI.from_depth_slices(volume_in_frame(pair, nominal_frame(pair)), False, {}).to_sitk()

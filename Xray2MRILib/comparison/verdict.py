@@ -10,7 +10,7 @@ from .evaluation import PSEUDO, REFERENCE
 if TYPE_CHECKING:
     from .evaluation import Evaluation
 
-# measure -> (words, unit, what counts as a difference at all: about the spread between seeds of one film)
+# measure -> (words, unit, what counts as a difference at all: about the spread between seeds of one radiograph)
 _DECISIVE = {
     "edge_mm": ("edge distance", " mm", 0.15),
     "f1": ("edge F1", "", 0.02),

@@ -15,7 +15,7 @@ def intensity_histogram(image: np.ndarray, bins: int = BINS) -> np.ndarray:
     Parameters
     ----------
     image
-        [1, H, W] or [H, W] in [-1, 1], as `radiograph.preparation` makes it. Values beyond are counted at the ends.
+        [1, H, W] or [H, W] in [-1, 1], as `preparation.joint_crop` makes it. Values beyond are counted at the ends.
     bins
         Number of equal bins over [-1, 1].
 

@@ -16,39 +16,12 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import InputError
-from ..resources import resource_path
-from ..shipped_weights import read_weights
+from ..files.resources import resource_path
+from ..files.shipped_weights import read_weights
+from ..models.residual_blocks import residual_stage
 from .koa_probabilities import GRADES, KoaProbabilities
 
 SHIPPED_FOLDER = "models/koa_classifier"
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm and a shortcut; the first may halve the resolution."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
-        self.first_norm = nn.BatchNorm2d(channels_out)
-        self.second = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
-        self.second_norm = nn.BatchNorm2d(channels_out)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or channels_in != channels_out:
-            self.shortcut = nn.Sequential(
-                nn.AvgPool2d(stride), nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out)
-            )
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        inner = functional.relu(self.first_norm(self.first(features)))
-        return functional.relu(self.second_norm(self.second(inner)) + self.shortcut(features))
-
-
-def residual_stage(channels_in: int, channels_out: int, blocks: int, stride: int) -> nn.Sequential:
-    """``blocks`` residual blocks, the first with ``stride``."""
-    return nn.Sequential(
-        ResidualBlock(channels_in, channels_out, stride),
-        *(ResidualBlock(channels_out, channels_out, 1) for _ in range(blocks - 1)),
-    )
 
 
 class KneeGradeNetwork(nn.Module):
@@ -143,7 +116,7 @@ def classify_koa(image: np.ndarray | torch.Tensor, model_folder: Path | None = N
     Parameters
     ----------
     image
-        [1, 256, 256] float32 in [-1, 1] as ``radiograph.preparation`` makes it.
+        [1, 256, 256] float32 in [-1, 1] as ``preparation.joint_crop`` makes it.
     model_folder
         Other weights than the shipped ones.
 

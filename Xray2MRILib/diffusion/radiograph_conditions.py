@@ -88,5 +88,5 @@ def picture_digest(picture: Tensor) -> str:
 
 def _bad_picture(fault: str) -> InputError:
     return InputError(
-        f"The prepared radiograph {fault}.", code="bad-image", hint="Prepare the film with prepare_radiograph."
+        f"The prepared radiograph {fault}.", code="bad-image", hint="Prepare the radiograph with prepare_radiograph."
     )

@@ -17,8 +17,8 @@ from torch.nn import functional
 from ..errors import Cancelled, ProcessingError
 from ..models.autoencoder import decode_latents
 from ..models.conditional_unet import Xray2MRIUNet
-from .depths import coarse_first
-from .memory_budget import is_out_of_memory, release_cached_memory
+from .batch_size import is_out_of_memory, release_cached_memory
+from .depth_grid import coarse_first
 from .radiograph_conditions import RadiographConditions
 from .schedule import sampler_for
 

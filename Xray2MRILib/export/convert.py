@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..generation_settings import VOLUME_ENDINGS
+from ..volume.file_name import VOLUME_ENDINGS
 from ..volume.reading import read_volume
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def convert(
     output: str | Path,
     form: str | None = None,
     *,
-    film: str | Path | None = None,
+    radiograph: str | Path | None = None,
     comparison: str | Path | None = None,
     keep_identifiers: bool = False,
     should_cancel: Callable[[], bool] | None = None,
@@ -60,12 +60,12 @@ def convert(
         and ``slices.csv``.
     form
         One of FORMATS; None goes by the name of the output, see format_of.
-    film
+    radiograph
         The radiograph that the volume was made from, for references (DICOM) and picture (report).
     comparison
         JSON file of a comparison with a real MRI, for report and table.
     keep_identifiers
-        Take over patient and study of a DICOM film into a DICOM series.
+        Take over patient and study of a DICOM radiograph into a DICOM series.
     should_cancel
         Asked before every image of a DICOM series.
 
@@ -76,7 +76,7 @@ def convert(
         raise InputError(f"There is no format {form[:40]!r}.", code="bad-option", hint=f"Choose {', '.join(FORMATS)}.")
     figures = None
     if comparison is not None:
-        from .comparison_record import read_comparison
+        from ..reports.comparison_record import read_comparison
 
         figures = read_comparison(comparison)
     source = read_volume(volume)
@@ -84,16 +84,16 @@ def convert(
         from .dicom_series import write_dicom_series
 
         return write_dicom_series(
-            source, output, film=film, keep_identifiers=keep_identifiers, should_cancel=should_cancel
+            source, output, radiograph=radiograph, keep_identifiers=keep_identifiers, should_cancel=should_cancel
         )
     if form == "report" and format_of(output) == "dicom":
-        return _report_folder(source, Path(output), film, figures)
+        return _report_folder(source, Path(output), radiograph, figures)
     if form == "report":
-        from .report import write_report
+        from ..reports.volume_report import write_report
 
-        return [write_report(source, output, film=film, comparison=figures)]
+        return [write_report(source, output, radiograph=radiograph, comparison=figures)]
     if form == "table":
-        from .per_slice_table import write_per_slice_table
+        from ..reports.per_slice_table import write_per_slice_table
 
         return [write_per_slice_table(source, output, figures)]
     if Path(output).resolve() == Path(volume).resolve():
@@ -105,14 +105,14 @@ def convert(
 
 
 def _report_folder(
-    source: PseudoMRI, folder: Path, film: str | Path | None, figures: dict[str, Any] | None
+    source: PseudoMRI, folder: Path, radiograph: str | Path | None, figures: dict[str, Any] | None
 ) -> list[Path]:
     """Report and table in a folder of their own."""
-    from .new_folder import NewFolder
-    from .per_slice_table import write_per_slice_table
-    from .report import write_report
+    from ..files.new_folder import NewFolder
+    from ..reports.per_slice_table import write_per_slice_table
+    from ..reports.volume_report import write_report
 
     with NewFolder(folder, REPORT_BYTES) as temporary:
-        write_report(source, temporary / "report.html", film=film, comparison=figures)
+        write_report(source, temporary / "report.html", radiograph=radiograph, comparison=figures)
         write_per_slice_table(source, temporary / "slices.csv", figures)
     return [folder / "report.html", folder / "slices.csv"]

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import Cancelled
+from ..files.new_folder import NewFolder
 from ..volume import geometry
 from ..volume.intensity_mapping import STANDARD_MAPPING, STORED_MAXIMUM
 from ..volume.provenance import notice
-from .new_folder import NewFolder
-from .source_film import SourceFilm, code
+from .source_radiograph import SourceRadiograph, code
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -42,7 +42,7 @@ def write_dicom_series(
     volume: PseudoMRI,
     folder: str | Path,
     *,
-    film: str | Path | None = None,
+    radiograph: str | Path | None = None,
     keep_identifiers: bool = False,
     should_cancel: Callable[[], bool] | None = None,
 ) -> list[Path]:
@@ -50,19 +50,19 @@ def write_dicom_series(
 
     Parameters
     ----------
-    film
+    radiograph
         The radiograph that the volume was made from. When it is a DICOM file the images refer to it.
     keep_identifiers
-        Take over patient and study from that DICOM film, so that the series joins its study. Otherwise the images
+        Take over patient and study from that DICOM radiograph, so that the series joins its study. Otherwise the images
         belong to a new, nameless patient.
     should_cancel
         Asked before every image.
 
     All UIDs are new. The folder appears complete or not at all. Raises InputError for a folder that holds files, cannot
-    be written or for an unreadable film, ProcessingError when writing fails, Cancelled.
+    be written or for an unreadable radiograph, ProcessingError when writing fails, Cancelled.
     """
     folder = Path(folder)
-    source = None if film is None else SourceFilm.read(film)
+    source = None if radiograph is None else SourceRadiograph.read(radiograph)
     stored = STANDARD_MAPPING.to_stored(volume.array).astype("<u2")
     common = common_elements(volume, source, keep_identifiers)
     names = [f"slice_{index + 1:03d}.dcm" for index in range(volume.num_slices)]
@@ -75,7 +75,7 @@ def write_dicom_series(
     return [folder / name for name in names]
 
 
-def common_elements(volume: PseudoMRI, source: SourceFilm | None, keep_identifiers: bool) -> Dataset:
+def common_elements(volume: PseudoMRI, source: SourceRadiograph | None, keep_identifiers: bool) -> Dataset:
     """Everything that the images of one series share."""
     from pydicom.dataset import Dataset
     from pydicom.uid import MRImageStorage, generate_uid

@@ -1,1 +1,1 @@
-"""Finding knee joints on films: boxes, the detector network, its training films, and the search itself."""
+"""Finding knee joints on radiographs: boxes, the detector network, its training radiographs, and the search itself."""

@@ -1,4 +1,5 @@
-"""The knee detector: one network pass over a letterboxed film, one square box per joint (the paper's YOLO step, A23).
+"""The knee detector: one network pass over a letterboxed radiograph, one square box per joint (the paper's YOLO step,
+A23).
 
 Anchor-free: at stride 8 the network gives, for every cell, the logit that a joint centre lies there, the logarithm of
 the box side and the centre's offset from the middle of the cell. Boxes are square by definition, so one size suffices.
@@ -20,15 +21,15 @@ REFERENCE_SIDE = 64.0  # canvas pixels; the size channel is log(side / REFERENCE
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a film lies on the square canvas: canvas = film * scale + (left, top), all in pixels."""
+    """Where a radiograph lies on the square canvas: canvas = radiograph * scale + (left, top), all in pixels."""
 
     scale_x: float
     scale_y: float
     left: float
     top: float
 
-    def to_film(self, centre_x: float, centre_y: float, side: float) -> tuple[float, float, float]:
-        """Centre and side of a box, from canvas pixels to film pixels."""
+    def to_radiograph(self, centre_x: float, centre_y: float, side: float) -> tuple[float, float, float]:
+        """Centre and side of a box, from canvas pixels to radiograph pixels."""
         return (
             (centre_x - self.left) / self.scale_x,
             (centre_y - self.top) / self.scale_y,
@@ -36,7 +37,7 @@ class Letterbox:
         )
 
     def to_canvas(self, centre_x: float, centre_y: float, side: float) -> tuple[float, float, float]:
-        """Centre and side of a box, from film pixels to canvas pixels."""
+        """Centre and side of a box, from radiograph pixels to canvas pixels."""
         return (
             centre_x * self.scale_x + self.left,
             centre_y * self.scale_y + self.top,
@@ -44,26 +45,26 @@ class Letterbox:
         )
 
 
-def normalise_film(film: np.ndarray) -> np.ndarray:
-    """Map percentiles 0.5 and 99.5 of a film [H, W] to 0 and 1, clipped; a constant film becomes zeros."""
-    low, high = np.percentile(film, [0.5, 99.5])
+def normalise_radiograph(radiograph: np.ndarray) -> np.ndarray:
+    """Map percentiles 0.5 and 99.5 of a radiograph [H, W] to 0 and 1, clipped; a constant radiograph becomes zeros."""
+    low, high = np.percentile(radiograph, [0.5, 99.5])
     if high <= low:
-        return np.zeros(film.shape, np.float32)
-    return np.clip((film - low) / (high - low), 0.0, 1.0).astype(np.float32)
+        return np.zeros(radiograph.shape, np.float32)
+    return np.clip((radiograph - low) / (high - low), 0.0, 1.0).astype(np.float32)
 
 
-def letterbox(film: np.ndarray, canvas_size: int) -> tuple[np.ndarray, Letterbox]:
-    """Fit a film [H, W] into a black square [canvas_size, canvas_size] of values in [0, 1], aspect ratio kept.
+def letterbox(radiograph: np.ndarray, canvas_size: int) -> tuple[np.ndarray, Letterbox]:
+    """Fit a radiograph [H, W] into a black square [canvas_size, canvas_size] of values in [0, 1], aspect ratio kept.
 
     Area averaging when shrinking, bilinear interpolation when enlarging. Returns the canvas and the mapping.
     """
-    height, width = film.shape
-    # Subsampling first bounds memory and time on huge films; 4x the canvas leaves enough for the averaging below.
+    height, width = radiograph.shape
+    # Subsampling first bounds memory and time on huge radiographs; 4x the canvas leaves enough for the averaging below.
     step = max(1, max(height, width) // (4 * canvas_size))
-    film = np.ascontiguousarray(film[::step, ::step], dtype=np.float32)
+    radiograph = np.ascontiguousarray(radiograph[::step, ::step], dtype=np.float32)
     scale = canvas_size / max(height, width)
     shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-    pixels = torch.from_numpy(normalise_film(film))[None, None]
+    pixels = torch.from_numpy(normalise_radiograph(radiograph))[None, None]
     if scale * step < 1:
         resized = functional.interpolate(pixels, size=shape, mode="area")
     else:

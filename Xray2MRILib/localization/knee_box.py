@@ -1,4 +1,4 @@
-"""The square box around one knee joint on a film."""
+"""The square box around one knee joint on a radiograph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class KneeBox:
-    """Box in film pixels, x and y of its top left corner; it may reach beyond the film.
+    """Box in radiograph pixels, x and y of its top left corner; it may reach beyond the radiograph.
 
     The box is square like the OAI joint crop: centred on the joint (between tibial spines and femoral notch), its side
     is the tibial plateau width divided by 0.82. ``confidence`` lies in [0, 1]; ``side`` is "left", "right" or None.
@@ -27,13 +27,13 @@ class KneeBox:
         return replace(self, x=x, y=y, width=edge, height=edge)
 
     def clip(self, rows: int, columns: int) -> KneeBox:
-        """The part on a film of so many rows and columns; width or height 0 when there is none."""
+        """The part on a radiograph of so many rows and columns; width or height 0 when there is none."""
         left, right = max(self.x, 0.0), min(self.x + self.width, columns)
         top, bottom = max(self.y, 0.0), min(self.y + self.height, rows)
         return replace(self, x=left, y=top, width=max(right - left, 0.0), height=max(bottom - top, 0.0))
 
-    def share_on_film(self, rows: int, columns: int) -> float:
-        """Share of the box's area that lies on a film of so many rows and columns, in [0, 1]."""
+    def share_on_radiograph(self, rows: int, columns: int) -> float:
+        """Share of the box's area that lies on a radiograph of so many rows and columns, in [0, 1]."""
         clipped = self.clip(rows, columns)
         return clipped.width * clipped.height / (self.width * self.height)
 

@@ -1,4 +1,4 @@
-"""Find the knees on a film: the shipped detector from film pixels to boxes in film pixels (A23)."""
+"""Find the knees on a radiograph: the shipped detector from radiograph pixels to boxes in radiograph pixels (A23)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError, ProcessingError
-from ..resources import resource_path
-from ..shipped_weights import read_weights
+from ..files.resources import resource_path
+from ..files.shipped_weights import read_weights
 from .knee_box import KneeBox
 
 if TYPE_CHECKING:
     from .detector import KneeDetector
 
 MODEL = "models/knee_localizer"
-_SMALLEST_FILM = 16  # pixels on the short edge, as given and as the network sees it
-_KNEES_PER_FILM = 2  # one film shows one patient
+_SMALLEST_RADIOGRAPH = 16  # pixels on the short edge, as given and as the network sees it
+_KNEES_PER_RADIOGRAPH = 2  # one radiograph shows one patient
 
 
 def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -> list[KneeBox]:
-    """Boxes of the knee joints on one film, best first.
+    """Boxes of the knee joints on one radiograph, best first.
 
     Parameters
     ----------
     pixels
-        Film [H, W], bright bone, finite, arbitrary units; a whole film, a strip with two knees or a ready joint crop.
+        Radiograph [H, W], bright bone, finite, arbitrary units; a whole radiograph, a strip with two knees or a ready
+        joint crop.
     model_folder
         Folder with config.json, model.safetensors and checksums.json; None takes the shipped detector.
 
     Returns
     -------
-    At most two square boxes in film pixels, which may reach beyond the film; empty when no knee is found. With two
-    knees the one at image left is called right (radiological convention); a single knee has side None.
+    At most two square boxes in radiograph pixels, which may reach beyond the radiograph; empty when no knee is found.
+    With two knees the one at image left is called right (radiological convention); a single knee has side None.
 
     Raises
     ------
@@ -47,11 +48,11 @@ def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -
     pixels = np.asarray(pixels)
     if pixels.ndim != 2 or not np.issubdtype(pixels.dtype, np.number) or np.iscomplexobj(pixels):
         raise InputError(
-            f"A film must be a two-dimensional array of real numbers, got shape {pixels.shape} of {pixels.dtype}.",
+            f"A radiograph must be an array [H, W] of real numbers, got shape {pixels.shape} of {pixels.dtype}.",
             code="not-a-film",
             hint="Give one grey-scale image [H, W].",
         )
-    if min(pixels.shape, default=0) < _SMALLEST_FILM:
+    if min(pixels.shape, default=0) < _SMALLEST_RADIOGRAPH:
         return []
     detector, threshold, overlap = load_detector(Path(model_folder) if model_folder else resource_path(MODEL))
     return _search(pixels, detector, threshold, overlap)
@@ -65,18 +66,18 @@ def _search(pixels: np.ndarray, detector: KneeDetector, threshold: float, overla
     canvas, mapping = letterbox(pixels, detector.config["canvas_size"])
     if not np.isfinite(canvas).all():
         raise InputError(
-            "The film holds values that are not finite.", code="not-finite", hint="Replace NaN and infinity."
+            "The radiograph holds values that are not finite.", code="not-finite", hint="Replace NaN and infinity."
         )
-    if min(pixels.shape) * mapping.scale_x < _SMALLEST_FILM or canvas.max() == 0:
+    if min(pixels.shape) * mapping.scale_x < _SMALLEST_RADIOGRAPH or canvas.max() == 0:
         return []
     with torch.inference_mode():
         maps = detector(torch.from_numpy(canvas)[None, None])[0]
     boxes = []
     for x, y, side, confidence in decode(maps, threshold):
-        centre_x, centre_y, side = mapping.to_film(float(x), float(y), float(side))
+        centre_x, centre_y, side = mapping.to_radiograph(float(x), float(y), float(side))
         if 0 <= centre_x <= pixels.shape[1] and 0 <= centre_y <= pixels.shape[0]:
             boxes.append(KneeBox(centre_x - side / 2, centre_y - side / 2, side, side, float(confidence)))
-    return name_sides(suppress_overlaps(boxes, overlap)[:_KNEES_PER_FILM])
+    return name_sides(suppress_overlaps(boxes, overlap)[:_KNEES_PER_RADIOGRAPH])
 
 
 def suppress_overlaps(boxes: list[KneeBox], overlap: float) -> list[KneeBox]:

@@ -45,7 +45,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         Where the crop's centre lies in the 256 x 256 MR field.
     local_normalisation
         Subtract the local mean and divide by the local standard deviation, which removes differences of exposure and
-        gamma between films. Off in the paper preset.
+        gamma between radiographs. Off in the paper preset.
     local_sigma_px
         Standard deviation of the Gaussian neighbourhood in pixels of the 256 x 256 crop.
     radiograph_latent_scale

@@ -1,4 +1,4 @@
-"""Margins of a film that carry no picture: collimator shadows, scanner frames, padding of the file."""
+"""Margins of a radiograph that carry no picture: collimator shadows, scanner frames, padding of the file."""
 
 from __future__ import annotations
 

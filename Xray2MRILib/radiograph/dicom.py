@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from .codestream import stream_size
-from .decoded_film import DecodedFilm, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
 from .dicom_header import (
     check_is_radiograph,
     header_side,
@@ -45,7 +45,7 @@ _COMPRESSION = {
 }
 
 
-def read_dicom(path: Path) -> DecodedFilm:
+def read_dicom(path: Path) -> DecodedRadiograph:
     """The picture of one DICOM radiograph and what its header says about it.
 
     Raises InputError for other objects (CT, MR, reports, several frames), encrypted or damaged files, missing decoders
@@ -71,7 +71,7 @@ def _whole(dataset: FileDataset, keyword: str) -> int:
     return int(dataset.get(keyword) or 0)
 
 
-def _decoded(dataset: FileDataset, name: str) -> DecodedFilm:
+def _decoded(dataset: FileDataset, name: str) -> DecodedRadiograph:
     compression = _check_decodable(dataset, name)
     if compression.startswith(("JPEG", "HTJ2K")):
         _check_stream(dataset, name)
@@ -98,7 +98,7 @@ def _decoded(dataset: FileDataset, name: str) -> DecodedFilm:
         "display": display,
         "turned_upright": steps or [],
     }
-    return DecodedFilm(
+    return DecodedRadiograph(
         turned(pixels.astype(np.float32), steps or []),
         photometric if stored.ndim == 2 and photometric in ("MONOCHROME1", "MONOCHROME2") else None,
         spacing,

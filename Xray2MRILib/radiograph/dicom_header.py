@@ -1,14 +1,14 @@
-"""What a DICOM header tells about a film: is it a radiograph, of which side, in which view, how it lies."""
+"""What a DICOM header tells about a radiograph: is it a radiograph, of which side, in which view, how it lies."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .decoded_film import unreadable
+from .decoded_radiograph import unreadable
 from .laterality import side_from_words
 from .orientation import NOT_FRONTAL, steps_to_upright
 
-# computed and digital radiography, their older or looser names, and what scanned or re-exported films carry
+# computed and digital radiography, their older or looser names, and what scanned or re-exported radiographs carry
 _RADIOGRAPH_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "XA", "OT", "SC", "HC", "XC", "")
 _OTHER_OBJECTS = {
     "CT": "a CT slice",
@@ -55,7 +55,7 @@ def check_is_radiograph(dataset: Any, name: str) -> None:
         raise unreadable(
             name,
             f"is {other}, not a radiograph",
-            "Choose the plain film of the knee (CR, DX or DR).",
+            "Choose the plain radiograph of the knee (CR, DX or DR).",
             "not-a-radiograph",
         )
     if len(dataset) == 0:
@@ -74,7 +74,7 @@ def check_is_radiograph(dataset: Any, name: str) -> None:
 
 
 def header_side(dataset: Any) -> tuple[str | None, str | None]:
-    """"left", "right", "both" or None, and the field that says so; laterality fields come before descriptions."""
+    """ "left", "right", "both" or None, and the field that says so; laterality fields come before descriptions."""
     for keyword in ("ImageLaterality", "Laterality"):
         side = _ENGLISH.get(str(dataset.get(keyword) or "").strip().upper()[:1])
         if side:
@@ -106,7 +106,8 @@ def header_warnings(dataset: Any) -> list[str]:
 
 
 def orientation_steps(dataset: Any) -> list[str] | None:
-    """Steps that turn the film upright by PatientOrientation; empty when it says nothing, None when not frontal."""
+    """Steps that turn the radiograph upright by PatientOrientation; empty when it says nothing, None when not
+    frontal."""
     value = dataset.get("PatientOrientation")
     if value is None or isinstance(value, (str, bytes)) or len(value) != 2:
         return []

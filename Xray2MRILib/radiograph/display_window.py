@@ -1,4 +1,4 @@
-"""The VOI window of DICOM PS3.3 C.11.2.1: which values of a film are shown between black and white."""
+"""The VOI window of DICOM PS3.3 C.11.2.1: which values of a radiograph are shown between black and white."""
 
 from __future__ import annotations
 

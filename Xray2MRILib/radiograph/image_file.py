@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .decoded_film import DecodedFilm, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
 from .orientation import NOT_FRONTAL, direction_letter, steps_to_upright, turned
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class ItkImage(NamedTuple):
     direction: tuple[float, ...]
 
 
-def read_image_file(path: Path, format_name: str) -> DecodedFilm:
-    """The single slice in a NRRD, NIfTI or MetaImage file; axes of length 1 are dropped, the film is turned upright.
+def read_image_file(path: Path, format_name: str) -> DecodedRadiograph:
+    """The single slice in a NRRD, NIfTI or MetaImage file; axes of length 1 are dropped, the radiograph is turned
+    upright.
 
     Raises InputError for volumes, damaged files, files that keep their pixels elsewhere, and impossible sizes.
     """
@@ -58,9 +59,9 @@ def read_image_file(path: Path, format_name: str) -> DecodedFilm:
     row_mm, column_mm = (float(image.spacing[axis]) for axis in reversed(axes))
     if steps and "transpose" in steps:
         row_mm, column_mm = column_mm, row_mm
-    # these formats have no word for unknown: 1 mm is what writers put there, no film has such pixels
+    # these formats have no word for unknown: 1 mm is what writers put there, no radiograph has such pixels
     known = np.isfinite([row_mm, column_mm]).all() and min(row_mm, column_mm) > 0 and (row_mm, column_mm) != (1.0, 1.0)
-    return DecodedFilm(
+    return DecodedRadiograph(
         turned(grey, steps or []),
         pixel_spacing_mm=(row_mm, column_mm) if known else None,
         record={

@@ -1,4 +1,5 @@
-"""Turn a film upright when its file says how it lies: image left towards the patient's right, top towards the head."""
+"""Turn a radiograph upright when its file says how it lies: image left towards the patient's right, top towards the
+head."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ def steps_to_upright(across: str, down: str) -> list[str] | None:
 
     Returns
     -------
-    Any of "transpose", "mirror" and "upside down", in that order; empty for an upright film, None for one that is not
-    frontal. A picture that lies in the axial plane by convention (a film without orientation) counts as upright.
+    Any of "transpose", "mirror" and "upside down", in that order; empty for an upright radiograph, None for one that is
+    not frontal. A picture in the axial plane by convention (no orientation is known) counts as upright.
     """
     if "L" in (across, down) or "R" in (across, down):
         across, down = ({"P": "F", "A": "H"}.get(letter, letter) for letter in (across, down))

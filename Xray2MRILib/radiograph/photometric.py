@@ -1,8 +1,8 @@
-"""Is bone bright? The photometric sense of a film, from its header or from the picture.
+"""Is bone bright? The photometric sense of a radiograph, from its header or from the picture.
 
-A film is called inverted when more radiation gives more light, so that bone is dark. The picture is judged by three
-numbers that change sign exactly when it is inverted: how much brighter the columns of the leg are than the outermost
-ones, the same for the middle half, and whether bright or dark parts carry the finer texture (trabeculae).
+A radiograph is called inverted when more radiation gives more light, so that bone is dark. The picture is judged by
+three numbers that change sign exactly when it is inverted: how much brighter the columns of the leg are than the
+outermost ones, the same for the middle half, and whether bright or dark parts carry the finer texture (trabeculae).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PhotometricChoice = Literal["auto", "normal", "inverted"]
 PHOTOMETRIC_CHOICES = ("auto", "normal", "inverted")
 
 _WEIGHTS = (16.7, -5.2, 12.8)  # logistic regression on the three numbers, no offset: the sense is symmetric
-_LEAST_EVIDENCE = -1.0  # films with dark bone are rare, so the picture has to speak clearly
+_LEAST_EVIDENCE = -1.0  # radiographs with dark bone are rare, so the picture has to speak clearly
 _UNSURE = 2.2  # log odds; one in ten such calls is wrong
 _LONGEST = 128  # pixels; the numbers describe large structures
 _EXTREME = 0.02  # of the grey-level range, for margins
@@ -30,9 +30,9 @@ _RANGE = (1, 99)  # percentiles; a lead marker shall not set the scale
 def inversion_evidence(picture: np.ndarray) -> float:
     """Log odds that bone is bright on a picture [H, W] of a frontal knee; negative when it looks inverted.
 
-    Measured: right on all 1,579 films of Gornale's collection and on all 8,172 OAI crops (110 of which came inverted),
-    on each as it is and on its inverse but for two inverses of OAI crops; on 1,000 composite films with odd collimation
-    and frames 99 % as they are and 97 % of the inverses.
+    Measured: right on all 1,579 radiographs of Gornale's collection and on all 8,172 OAI crops (110 of which came
+    inverted), on each as it is and on its inverse but for two inverses of OAI crops; on 1,000 composite radiographs
+    with odd collimation and frames 99 % as they are and 97 % of the inverses.
     """
     from scipy import ndimage
 
@@ -75,7 +75,7 @@ def with_bright_bone(
     Parameters
     ----------
     pixels
-        The film as stored.
+        The radiograph as stored.
     header
         "MONOCHROME1" or "MONOCHROME2" when the file says which; it is believed, and doubted in a warning.
     choice

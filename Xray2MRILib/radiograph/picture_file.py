@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from .decoded_film import DecodedFilm, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WHOLE_RANGE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_picture(path: Path, format_name: str) -> DecodedFilm:
+def read_picture(path: Path, format_name: str) -> DecodedRadiograph:
     """The picture in a file of a format that `file_format.detect_format` found.
 
     Colours become luminance, transparency is dropped, the camera's orientation is applied, and 16 bits stay 16 bits.
@@ -46,7 +46,7 @@ def read_picture(path: Path, format_name: str) -> DecodedFilm:
         raise damaged(path.name, format_name) from None
 
 
-def _decoded(picture: Image, path: Path, format_name: str) -> DecodedFilm:
+def _decoded(picture: Image, path: Path, format_name: str) -> DecodedRadiograph:
     from PIL import ImageOps
 
     columns, rows = picture.size
@@ -67,7 +67,9 @@ def _decoded(picture: Image, path: Path, format_name: str) -> DecodedFilm:
     else:
         pixels = luminance(np.asarray(upright.convert("RGB")))
     bits = 1 if stored_mode == "1" else 16 if "16" in stored_mode else 32 if stored_mode in ("I", "F") else 8
-    return DecodedFilm(pixels, record={"format": format_name, "bits": bits, "colour": upright.mode not in _GREY_MODES})
+    return DecodedRadiograph(
+        pixels, record={"format": format_name, "bits": bits, "colour": upright.mode not in _GREY_MODES}
+    )
 
 
 _GREY_MODES = (*_WHOLE_RANGE_MODES, "L", "LA", "La", "1")
@@ -84,7 +86,7 @@ def _is_deep_colour_tiff(picture: Image) -> bool:
     return len(bits) > 1 and max(bits) > 8
 
 
-def _deep_colours(path: Path, format_name: str) -> DecodedFilm:
+def _deep_colours(path: Path, format_name: str) -> DecodedRadiograph:
     """Pictures with more than 8 bits in each of several channels, which Pillow would reduce to 8."""
     from .image_file import read_with_itk
 
@@ -95,4 +97,4 @@ def _deep_colours(path: Path, format_name: str) -> DecodedFilm:
     if array.ndim != 2:
         raise unreadable(path.name, "holds several pictures", "Save one as a file of its own.", "multi-frame")
     bits = 8 * image.array.dtype.itemsize
-    return DecodedFilm(array.astype(np.float32), record={"format": format_name, "bits": bits, "colour": True})
+    return DecodedRadiograph(array.astype(np.float32), record={"format": format_name, "bits": bits, "colour": True})

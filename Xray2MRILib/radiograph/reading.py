@@ -1,4 +1,5 @@
-"""Read a knee radiograph from a file or an array: grey pixels with bright bone, and what is known about the film."""
+"""Read a knee radiograph from a file or an array: grey pixels with bright bone, and what is known about the
+radiograph."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, ProcessingError
-from .decoded_film import DecodedFilm, check_size, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, check_size, luminance, unreadable
 from .file_format import detect_format
 from .laterality import side_from_words
 from .photometric import with_bright_bone
@@ -21,22 +22,22 @@ _USUAL = (1e-3, 1e9)  # largest grey level; beyond, sums and products leave the 
 
 @dataclass
 class Radiograph:
-    """One film.
+    """One radiograph.
 
     Attributes
     ----------
     pixels
         [H, W] float32, bright bone (MONOCHROME2 sense), finite, arbitrary units. Upright where the file says how the
-        film lies: image left is the patient's right.
+        radiograph lies: image left is the patient's right.
     pixel_spacing_mm
         (row, column) as recorded, in the detector plane; None when unknown.
     side
-        "left" or "right" from header or file name; None when unknown or when the film shows both knees.
+        "left" or "right" from header or file name; None when unknown or when the radiograph shows both knees.
     side_source
         "header", "file name", "given" or "none".
     record
-        JSON-able facts about the film: ``format``, ``rows``, ``columns``, ``bits``, ``inverted``, ``warnings`` and so
-        on. No name, date, identifier or path.
+        JSON-able facts about the radiograph: ``format``, ``rows``, ``columns``, ``bits``, ``inverted``, ``warnings``
+        and so on. No name, date, identifier or path.
     """
 
     pixels: np.ndarray
@@ -57,15 +58,15 @@ def read_radiograph(path: str | Path, *, photometric: str = "auto") -> Radiograp
     format_name = detect_format(path)
     try:
         with quiet_decoding():
-            film = _decoded(path, format_name)
-        radiograph = _finished(film, path.name, photometric)
+            decoded = _decoded(path, format_name)
+        radiograph = _finished(decoded, path.name, photometric)
     except MemoryError:
         raise ProcessingError(
             f"There is not enough memory to read the radiograph {path.name}.",
             code="out-of-memory",
             hint="Close other programs, or scale the radiograph down.",
         ) from None
-    if radiograph.side is None and film.side is None and (side := side_from_words(path.stem)):
+    if radiograph.side is None and decoded.side is None and (side := side_from_words(path.stem)):
         radiograph.side, radiograph.side_source = side, "file name"
     return radiograph
 
@@ -101,14 +102,14 @@ def radiograph_from_array(
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite and is refused below
         pixels = array.astype(np.float32) if grey else luminance(array)
     record = {"format": "array", "bits": 8 * array.dtype.itemsize, "colour": not grey}
-    film = DecodedFilm(pixels, pixel_spacing_mm=pixel_spacing_mm, record=record)
-    radiograph = _finished(film, _ARRAY, photometric)
+    decoded = DecodedRadiograph(pixels, pixel_spacing_mm=pixel_spacing_mm, record=record)
+    radiograph = _finished(decoded, _ARRAY, photometric)
     if side is not None:
         radiograph.side, radiograph.side_source = side, "given"
     return radiograph
 
 
-def _decoded(path: Path, format_name: str) -> DecodedFilm:
+def _decoded(path: Path, format_name: str) -> DecodedRadiograph:
     if format_name == "DICOM":
         from .dicom import read_dicom
 
@@ -122,37 +123,37 @@ def _decoded(path: Path, format_name: str) -> DecodedFilm:
     return read_picture(path, format_name)
 
 
-def _finished(film: DecodedFilm, name: str, photometric: str) -> Radiograph:
+def _finished(radiograph: DecodedRadiograph, name: str, photometric: str) -> Radiograph:
     """Check the pixels, make bone bright, and collect the record."""
-    rows, columns = film.pixels.shape
+    rows, columns = radiograph.pixels.shape
     check_size(rows, columns, name)
-    shown = film.pixels if film.padding is None else film.pixels[~film.padding]
+    shown = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if not np.isfinite(shown).all():
         raise unreadable(
             name, "holds values that are not finite (NaN or infinity)", "Export it again.", "not-finite-radiograph"
         )
     if not shown.max() > shown.min():
         raise unreadable(
-            name, "is blank: all its pixels have one value", "Choose the film with the knee.", "blank-radiograph"
+            name, "is blank: all its pixels have one value", "Choose the radiograph with the knee.", "blank-radiograph"
         )
     scale = float(np.abs(shown).max())
-    pixels = film.pixels if _USUAL[0] < scale < _USUAL[1] else film.pixels / np.float32(scale)
-    if film.padding is not None:
-        pixels = np.where(film.padding, pixels[~film.padding].min(), pixels)
-    pixels, sense, warnings = with_bright_bone(pixels, film.photometric, photometric)
-    if film.padding is not None:
-        pixels[film.padding] = pixels[~film.padding].min()
-    spacing = film.pixel_spacing_mm
+    pixels = radiograph.pixels if _USUAL[0] < scale < _USUAL[1] else radiograph.pixels / np.float32(scale)
+    if radiograph.padding is not None:
+        pixels = np.where(radiograph.padding, pixels[~radiograph.padding].min(), pixels)
+    pixels, sense, warnings = with_bright_bone(pixels, radiograph.photometric, photometric)
+    if radiograph.padding is not None:
+        pixels[radiograph.padding] = pixels[~radiograph.padding].min()
+    spacing = radiograph.pixel_spacing_mm
     record = {
-        **film.record,
+        **radiograph.record,
         "rows": rows,
         "columns": columns,
-        "photometric": film.photometric,
+        "photometric": radiograph.photometric,
         **sense,
         "pixel_spacing_mm": None if spacing is None else list(spacing),
-        "side_evidence": film.side_evidence,
-        "warnings": [*film.warnings, *warnings],
+        "side_evidence": radiograph.side_evidence,
+        "warnings": [*radiograph.warnings, *warnings],
     }
-    side = film.side if film.side in ("left", "right") else None
+    side = radiograph.side if radiograph.side in ("left", "right") else None
     source = "header" if side else "none"
     return Radiograph(np.ascontiguousarray(pixels, np.float32), spacing, side, source, record)

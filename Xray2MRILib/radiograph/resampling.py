@@ -22,7 +22,7 @@ def resample(
         _weights(begin, length, count, available)
         for begin, length, count, available in zip(start, extent, shape, picture.shape, strict=True)
     )
-    # only the rows that are used are converted: a film may be 12,000 pixels high, the rectangle a tenth of it
+    # only the rows that are used are converted: a radiograph may be 12,000 pixels high, the rectangle a tenth of it
     first, last = rows.indices.min(), rows.indices.max() + 1
     across = rows[:, first:last] @ picture[first:last].astype(np.float32, copy=False)
     return np.ascontiguousarray((columns @ across.T).T, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .lettering import QUIET, TEXT, Colour, write
+from .text import QUIET, TEXT, Colour, write
 
 if TYPE_CHECKING:
     from PIL import Image

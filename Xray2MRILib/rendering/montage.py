@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import InputError
-from ..file_transaction import FileTransaction, check_place
+from ..files.atomic_write import AtomicFiles, check_place
 from .direct_volume_rendering import render
-from .film_panel import draw_film
 from .grade_bars import draw_grade_bars, source_in_words
-from .lettering import ALARM, BACKGROUND, NOTICE, QUIET, write, write_orientation
+from .radiograph_panel import draw_radiograph
 from .slice_grid import draw_scale_bar, draw_slices, grid_size
+from .text import ALARM, BACKGROUND, NOTICE, QUIET, write, write_orientation
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..radiograph.preparation import PreparedRadiograph
+    from ..preparation.joint_crop import PreparedRadiograph
     from ..volume.pseudo_mri import PseudoMRI
 
 NOTICE_LINE = "SYNTHETIC - plausible guess, not for diagnosis"
@@ -60,7 +60,7 @@ def write_montage(
     """
     path = check_montage_destination(path)
     picture = draw_montage(prepared, koa, volume)
-    with FileTransaction() as transaction:
+    with AtomicFiles() as transaction:
         with transaction.stage(path).open("wb") as file:
             picture.save(file, format="PNG", pnginfo=_notice_in_file(), compress_level=6)
     return path
@@ -79,9 +79,7 @@ def check_montage_destination(path: str | Path) -> Path:
     return path
 
 
-def draw_montage(
-    prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI
-) -> Image.Image:
+def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI) -> Image.Image:
     """The overview as a Pillow RGB picture; arguments as for write_montage."""
     from PIL import Image, ImageDraw
 
@@ -97,7 +95,7 @@ def draw_montage(
     top = _HEADER
     write(draw, (left, top + 18), "Radiograph as the model saw it", 18)
     top += _LABEL
-    draw_film(picture, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
+    draw_radiograph(picture, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
     used = write(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
     write(draw, (right, top + 18), source_in_words(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
@@ -116,9 +114,7 @@ def draw_montage(
     grid_left = right + _MARGIN
     write(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
     draw_scale_bar(picture, (width - _MARGIN, _HEADER + 18), _TILE)
-    draw_slices(
-        picture, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS
-    )
+    draw_slices(picture, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
     write(draw, (left, height - 18), made_by(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)
     return picture
 

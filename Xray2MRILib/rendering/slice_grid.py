@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..volume import geometry
-from .lettering import LETTER, PANEL, QUIET, TEXT, write, write_orientation
+from .text import LETTER, PANEL, QUIET, TEXT, write, write_orientation
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,1 +1,1 @@
-"""Bones of a volume projected onto the film plane and compared with the outlines on the radiograph."""
+"""Bones of a volume projected onto the radiograph plane and compared with the outlines on the radiograph."""

@@ -1,4 +1,4 @@
-"""Outline of the bones of a volume, seen along the rays of the film.
+"""Outline of the bones of a volume, seen along the rays of the radiograph.
 
 Each slice gives edges; their mean over the depths at which the bones are widest, or meet in the joint, is largest where
 the outline stands still from slice to slice: at the silhouette.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from .frame_grid import GRID_MM, volume_on_grid
-from .joint_gap import trough_depth
+from .joint_space import trough_depth
 from .knee_outline import KneeOutline
 from .outline_tracing import EdgeMaps, strength, traced_outline
 
-# Depths u from -1 (posterior) to 1. On simulated pairs with true volumes the cortex in them lies where the film has its
-# edge; elsewhere the bones are narrower.
+# Depths u from -1 (posterior) to 1. On simulated pairs with true volumes the cortex in them lies where the radiograph
+# has its edge; elsewhere the bones are narrower.
 JOINT_DEPTHS = (-0.31, 0.47)
 SIDE_DEPTHS = (-0.03, 0.35)
 _SOFT_ABOVE = 0.5  # brighter tissue is as good as this: muscle would outweigh cortex

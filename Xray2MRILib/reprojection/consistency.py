@@ -1,7 +1,7 @@
-"""Reprojection consistency: how far the bones of a volume, seen from the film, lie from those on the film.
+"""Reprojection consistency: how far the bones of a volume, seen from the radiograph, lie from those on the radiograph.
 
-Agreement is no proof that the volume is right: it concerns outlines that the film shows anyway. Disagreement says that
-the volume did not follow its film.
+Agreement is no proof that the volume is right: it concerns outlines that the radiograph shows anyway. Disagreement says
+that the volume did not follow its radiograph.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from typing import Any
 import numpy as np
 
 from .bone_projection import volume_outline
-from .film_outline import film_outline
 from .knee_outline import JOINT_LINE, SIDES, KneeOutline
 from .outline_distance import curve_distances
+from .radiograph_outline import radiograph_outline
 from .similarity import Similarity, fitted_similarity
 
 PARTS = {"outline": SIDES, "joint_line": JOINT_LINE}
 LEAST_SHARE = 0.5  # of a part that must be found on both pictures
-_SAME_FILM_MM = 0.1
+_SAME_RADIOGRAPH_MM = 0.1
 _FARTHEST_SHIFT_MM, _FARTHEST_TURN, _SCALES = 15.0, np.radians(12.0), (0.8, 1.25)
 
 
 def reprojection_consistency(
     slices: np.ndarray, crop: np.ndarray, others: Sequence[KneeOutline] = ()
 ) -> dict[str, Any]:
-    """Compare the bones of a volume with those on a film.
+    """Compare the bones of a volume with those on a radiograph.
 
     Parameters
     ----------
     slices
-        [S, 256, 256] in [0, 1], posterior first, in right-knee space, in the frame of the film (simulation/film_frame).
+        [S, 256, 256] in [0, 1], posterior first, in right-knee space, in the frame of the radiograph
+        (simulation/crop_frame).
     crop
         The prepared joint crop [H, H] or [1, H, H] in [-1, 1] in right-knee space.
     others
-        Outlines of other people's films, measured against the same volume.
+        Outlines of other people's radiographs, measured against the same volume.
 
     Returns a plain dictionary; distances are medians in mm at the nominal scale:
 
@@ -43,35 +44,37 @@ def reprojection_consistency(
         ``outline_mm`` (sides of femur and tibia) and ``joint_line_mm`` (femur's and tibia's edge of the joint space in
         both compartments), in the frame as it is and after a similarity fit; None where not found.
     ``fit``
-        ``shift_mm`` (x, z), ``turn_deg`` and ``scale`` that bring the film onto the volume, or None.
+        ``shift_mm`` (x, z), ``turn_deg`` and ``scale`` that bring the radiograph onto the volume, or None.
     ``found``
-        Share in [0, 1] of each part that was found on film and volume.
-    ``other_films``
-        ``count``, and for ``as_placed`` and ``after_fit`` and each part the median over the films (``..._mm``), their
-        number (``..._of``) and how many of them lie farther than the own film (``..._farther``).
+        Share in [0, 1] of each part that was found on radiograph and volume.
+    ``other_radiographs``
+        ``count``, and for ``as_placed`` and ``after_fit`` and each part the median over the radiographs (``..._mm``),
+        their number (``..._of``) and how many of them lie farther than the own radiograph (``..._farther``).
     ``reasons``
         Sentences on what could not be measured.
 
-    Raises ValueError for shapes as of film_outline and volume_outline.
+    Raises ValueError for shapes as of radiograph_outline and volume_outline.
     """
     crop = np.asarray(crop)
-    film = film_outline(crop[0] if crop.ndim == 3 else crop)
-    return compared_outlines(film, volume_outline(slices), others)
+    radiograph = radiograph_outline(crop[0] if crop.ndim == 3 else crop)
+    return compared_outlines(radiograph, volume_outline(slices), others)
 
 
-def compared_outlines(film: KneeOutline, volume: KneeOutline, others: Sequence[KneeOutline] = ()) -> dict[str, Any]:
+def compared_outlines(
+    radiograph: KneeOutline, volume: KneeOutline, others: Sequence[KneeOutline] = ()
+) -> dict[str, Any]:
     """The record of reprojection_consistency from outlines that are known."""
     reasons = [
         f"The {part.replace('_', ' ')} was found in only {outline.share(names):.0%} of its length {where}."
         for part, names in PARTS.items()
-        for where, outline in (("on the film", film), ("in the volume", volume))
+        for where, outline in (("on the radiograph", radiograph), ("in the volume", volume))
         if outline.share(names) < LEAST_SHARE
     ]
-    placed = _distances(film, volume)
-    fit, refusal = _fit(film, volume)
+    placed = _distances(radiograph, volume)
+    fit, refusal = _fit(radiograph, volume)
     if refusal:
         reasons.append(refusal)
-    fitted = _distances(fit.moved(film), volume) if fit else dict.fromkeys(placed)
+    fitted = _distances(fit.moved(radiograph), volume) if fit else dict.fromkeys(placed)
     record: dict[str, Any] = {
         "as_placed": _rounded(placed),
         "after_fit": _rounded(fitted),
@@ -85,30 +88,30 @@ def compared_outlines(film: KneeOutline, volume: KneeOutline, others: Sequence[K
         "found": {
             f"{part}_{where}": round(outline.share(names), 3)
             for part, names in PARTS.items()
-            for where, outline in (("on_film", film), ("in_volume", volume))
+            for where, outline in (("on_film", radiograph), ("in_volume", volume))
         },
         "reasons": reasons,
     }
     if others:
-        record["other_films"] = _beside(placed, fitted, [o for o in others if not _same(o, film)], volume)
+        record["other_films"] = _beside(placed, fitted, [o for o in others if not _same(o, radiograph)], volume)
     return record
 
 
-def _distances(film: KneeOutline, volume: KneeOutline) -> dict[str, float | None]:
+def _distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float | None]:
     result: dict[str, float | None] = {}
     for part, names in PARTS.items():
-        distances = curve_distances(film, volume, names)
-        seen = min(film.share(names), volume.share(names)) >= LEAST_SHARE and len(distances) > 0
+        distances = curve_distances(radiograph, volume, names)
+        seen = min(radiograph.share(names), volume.share(names)) >= LEAST_SHARE and len(distances) > 0
         result[f"{part}_mm"] = float(np.median(distances)) if seen else None
     return result
 
 
-def _fit(film: KneeOutline, volume: KneeOutline) -> tuple[Similarity | None, str | None]:
+def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | None, str | None]:
     """The similarity, or why there is none: sides and joint line together determine it, one of them does not."""
-    if any(outline.share(names) < LEAST_SHARE for outline in (film, volume) for names in PARTS.values()):
+    if any(outline.share(names) < LEAST_SHARE for outline in (radiograph, volume) for names in PARTS.values()):
         return None, "Too little was found to fit a similarity."
     try:
-        fit = fitted_similarity(film, volume)
+        fit = fitted_similarity(radiograph, volume)
     except ValueError as error:
         return None, str(error)
     if (
@@ -147,9 +150,9 @@ def _among(own: dict[str, float | None], others: Sequence[dict[str, float | None
 
 
 def _same(first: KneeOutline, second: KneeOutline) -> bool:
-    """True for the outline of one film, so that nobody's own film stands among the others'."""
+    """True for the outline of one radiograph, so that nobody's own radiograph stands among the others'."""
     distances = curve_distances(first, second, {**SIDES, **JOINT_LINE})
-    return len(distances) > 0 and float(np.median(distances)) < _SAME_FILM_MM
+    return len(distances) > 0 and float(np.median(distances)) < _SAME_RADIOGRAPH_MM
 
 
 def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
-"""Film and volume on one grid in mm: the square of the joint crop at its nominal size.
+"""Radiograph and volume on one grid in mm: the square of the joint crop at its nominal size.
 
 x runs along the columns (right-knee space, so that the lateral side has negative x), z along the rows from superior to
-inferior; both count from the centre of the crop, see simulation/film_frame.py.
+inferior; both count from the centre of the crop, see simulation/pairs/crop_frame.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..radiograph.resampling import resample
 
 GRID_MM = 0.5
 COUNT = 182
-SPAN_MM = GRID_MM * COUNT  # 91 mm: NOMINAL_SPAN_MM of simulation.film_frame, which is not imported since it needs torch
+SPAN_MM = GRID_MM * COUNT  # 91 mm: that of simulation/pairs/crop_frame.py, which needs torch
 CENTRE_ROW, CENTRE_COLUMN = 141.0, 128.0  # of the crop in the field
 FIELD_MM, FIELD_PIXELS = 160.0, 256
 
@@ -27,7 +27,7 @@ def index_of(mm: float) -> int:
     return int(np.clip(round((mm + SPAN_MM / 2) / GRID_MM - 0.5), 0, COUNT - 1))
 
 
-def film_on_grid(crop: np.ndarray) -> np.ndarray:
+def radiograph_on_grid(crop: np.ndarray) -> np.ndarray:
     """The prepared joint crop [H, H] on the grid, [182, 182] float32.
 
     Raises ValueError for a picture that is not square.

@@ -1,4 +1,4 @@
-"""Outlines of femur and tibia in the film plane: named curves of points in mm, nothing else of the picture."""
+"""Outlines of femur and tibia in the radiograph plane: named curves of points in mm, nothing else of the picture."""
 
 from __future__ import annotations
 

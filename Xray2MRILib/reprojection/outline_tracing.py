@@ -1,4 +1,4 @@
-"""From maps of edge strength to the outline of the bones; the same steps for film and volume.
+"""From maps of edge strength to the outline of the bones; the same steps for radiograph and volume.
 
 The joint gap is followed first, across the knee; the edges of femur and tibia are looked for above and below it, and
 the sides of the bones at their heights.

@@ -1,26 +1,26 @@
-"""What a generated volume's provenance says of its agreement with the film."""
+"""What a generated volume's provenance says of its agreement with the radiograph."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from .consistency import reprojection_consistency
-from .other_films import other_film_outlines
-from .shared_frame import why_not_shared
+from .reference_outlines import reference_outlines
+from .registration_frame import why_not_shared
 
 if TYPE_CHECKING:
-    from ..radiograph.preparation import PreparedRadiograph
+    from ..preparation.joint_crop import PreparedRadiograph
     from ..volume.pseudo_mri import PseudoMRI
 
-CAUTION = "Agreement with the film is no proof that the volume is right."
+CAUTION = "Agreement with the radiograph is no proof that the volume is right."
 
 
-def reprojection_record(volume: PseudoMRI, film: PreparedRadiograph, pipeline: Any) -> dict[str, Any]:
+def reprojection_record(volume: PseudoMRI, radiograph: PreparedRadiograph, pipeline: Any) -> dict[str, Any]:
     """The section ``reprojection`` of the provenance.
 
-    ``applies`` is False, with a ``reason``, when the model's volumes do not lie in the frame of the film or are too
-    small to be projected; otherwise the figures of reprojection_consistency beside those of other people's films, with
-    a ``summary`` in words. JSON-able, free of identifiers.
+    ``applies`` is False, with a ``reason``, when the model's volumes do not lie in the frame of the radiograph or are
+    too small to be projected; otherwise the figures of reprojection_consistency beside those of other people's
+    radiographs, with a ``summary`` in words. JSON-able, free of identifiers.
     """
     reason = why_not_shared(pipeline)
     if reason is None:
@@ -29,7 +29,7 @@ def reprojection_record(volume: PseudoMRI, film: PreparedRadiograph, pipeline: A
             reason = "The volume has too few slices, or slices of another size, to project its bones."
     if reason is not None:
         return {"applies": False, "reason": reason, "summary": f"Not applicable: {reason}"}
-    record = reprojection_consistency(slices, film.image, other_film_outlines())
+    record = reprojection_consistency(slices, radiograph.image, reference_outlines())
     return {"applies": True, "summary": in_words(record), **record}
 
 
@@ -42,10 +42,10 @@ def in_words(record: dict[str, Any]) -> str:
         if own is None:
             parts.append(f"{words}: not measured.")
             continue
-        sentence = f"{words}: own film {own:.1f} mm"
+        sentence = f"{words}: own radiograph {own:.1f} mm"
         if others.get(f"{part}_of"):
             sentence += (
-                f"; other people's films median {others[f'{part}_mm']:.1f} mm; "
+                f"; other people's radiographs median {others[f'{part}_mm']:.1f} mm; "
                 f"own is closer than {others[f'{part}_farther']} of {others[f'{part}_of']}"
             )
         parts.append(f"{sentence}.")

@@ -1,4 +1,4 @@
-"""Turn, one scale and shift of the film plane, and their fit of one outline to another."""
+"""Turn, one scale and shift of the radiograph plane, and their fit of one outline to another."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .outline_distance import matched
 
 _ROUNDS = 15
 _ROBUST_MM = 1.5  # beyond it a residual counts linearly
-# the fit is held to the frame that film and slices share by so little that it matters only where the outlines leave a
-# direction open: shift in mm, turn in rad, logarithm of the scale
+# the fit is held to the frame that radiograph and slices share by so little that it matters only where the outlines
+# leave a direction open: shift in mm, turn in rad, logarithm of the scale
 _HELD = np.array([6.0, 6.0, np.radians(5.0), 0.08])
 _HOLD = 0.1
 
@@ -35,19 +35,19 @@ class Similarity:
         return KneeOutline({name: self(points) for name, points in outline.curves.items()})
 
 
-def fitted_similarity(film: KneeOutline, volume: KneeOutline) -> Similarity:
-    """The similarity that brings the film's outline onto the volume's.
+def fitted_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarity:
+    """The similarity that brings the radiograph's outline onto the volume's.
 
-    Points of the film are matched to the nearest place of the same curve; distances along the normal are minimised,
-    every curve weighing alike and large ones less (Huber). Repeated until the match stands. Raises ValueError when the
-    two share no curve.
+    Points of the radiograph are matched to the nearest place of the same curve; distances along the normal are
+    minimised, every curve weighing alike and large ones less (Huber). Repeated until the match stands. Raises
+    ValueError when the two share no curve.
     """
     shift_x = shift_z = turn = log_scale = 0.0
     for _ in range(_ROUNDS):
         now = Similarity((shift_x, shift_z), turn, float(np.exp(log_scale)))
         rows, distances = [], []
-        for name in film.curves.keys() & volume.curves.keys():
-            points = now(film.curves[name])
+        for name in radiograph.curves.keys() & volume.curves.keys():
+            points = now(radiograph.curves[name])
             distance, normal, met = matched(points, volume.curves[name], name)
             if not met.any():
                 continue

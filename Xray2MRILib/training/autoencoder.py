@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
+from ..model_store.assembly import build_components
 from ..models.autoencoder import to_autoencoder_channels, to_grey
-from ..models.presets import build_components
-from ..simulation.pair_store import list_pairs
-from .averaged_training import AveragedTraining, step_generator
-from .initial_weights import autoencoder_folder, take_over
-from .pair_data import exposed_crops, load_volumes, prepared, stored_volume
+from ..simulation.pairs.pair_store import list_pairs
+from .data.pair_data import exposed_crops, load_volumes, prepared, stored_volume
+from .log import TrainingLog
+from .loop import EmaTrainer, step_generator
 from .precision import autocast, choose_device
-from .training_log import TrainingLog
+from .warm_start import autoencoder_folder, take_over
 
 
 def companded(images: Tensor, exponent: float) -> Tensor:
@@ -67,7 +67,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         preset's components), initial (folder of an earlier autoencoder, or ``compact``, whose tensors of equal shape
         are taken over, or null), trained ("all", or "decoder": E1 stays as in ``initial``, and a diffusion model of its
         latents goes on fitting), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay, ema_decay,
-        save_every (see AveragedTraining), batch_size, patch (pixels), radiograph_share (0..1 of a batch), edge_weight,
+        save_every (see EmaTrainer), batch_size, patch (pixels), radiograph_share (0..1 of a batch), edge_weight,
         kl_weight, grey_exponent, held_out_knees (how many are measured), precision, device, threads, workers (processes
         that read the pairs, 0 for none), compile, seed, log_every.
 
@@ -84,8 +84,10 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     if config.get("initial"):
         print(f"{take_over(vae, autoencoder_folder(config['initial']))} tensors taken over", flush=True)
     kept = _frozen_encoder(vae, config) if config.get("trained", "all") != "all" else None
-    training = AveragedTraining(vae, {"weight_decay": 1e-4} | config, output, resume=resume)
-    volumes, films = (pictures.to(device) for pictures in _slices_and_films(config, parts["radiograph_encoder"]))
+    training = EmaTrainer(vae, {"weight_decay": 1e-4} | config, output, resume=resume)
+    volumes, radiographs = (
+        pictures.to(device) for pictures in _slices_and_radiographs(config, parts["radiograph_encoder"])
+    )
     held_out = load_volumes(Path(config["held_out"]), config.get("held_out_knees", 10))
     probe = torch.zeros(4, vae.config.in_channels, 64, 64, device=device).to(memory_format=torch.channels_last)
     precision = training.precision(lambda: vae(probe).sample)
@@ -97,7 +99,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     with TrainingLog(output, config["log_every"]) as log:
         for step in training.steps():
             generator = step_generator(config["seed"], step)
-            images = _batch(volumes, films, config, generator)
+            images = _batch(volumes, radiographs, config, generator)
             with autocast(device, precision):
                 output_images, posterior = _reconstructed(vae, images, generator)
             loss = reconstruction_loss(
@@ -191,8 +193,9 @@ def measured(
     return {"psnr_db": psnr, "ssim": ssim}, sheet, torch.cat(latents)
 
 
-def _slices_and_films(config: dict[str, Any], encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
-    """Slices, uint8 [N, 50, 256, 256], and a film of each knee as E2 shows it to the autoencoder, [N, 1, 256, 256]."""
+def _slices_and_radiographs(config: dict[str, Any], encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
+    """Slices, uint8 [N, 50, 256, 256], and a radiograph of each knee as E2 shows it to the autoencoder, [N, 1, 256,
+    256]."""
     paths = list_pairs(Path(config["data"]))[: config["knees"]]
     volumes, views = [], []
     for volume, crops in prepared(partial(_volume_and_crop, seed=config["seed"]), paths, config.get("workers", 0)):
@@ -206,7 +209,7 @@ def _volume_and_crop(path: Path, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return stored_volume(path), exposed_crops(path, 1, seed)
 
 
-def _batch(volumes: Tensor, films: Tensor, config: dict[str, Any], generator: torch.Generator) -> Tensor:
+def _batch(volumes: Tensor, radiographs: Tensor, config: dict[str, Any], generator: torch.Generator) -> Tensor:
     """Random patches [B, 1, P, P] in [-1, 1]; slices mirrored at random, since left knees meet the network mirrored."""
     size, patch = volumes.shape[-1], config["patch"]
     images = []
@@ -214,7 +217,7 @@ def _batch(volumes: Tensor, films: Tensor, config: dict[str, Any], generator: to
         draw = torch.rand(5, generator=generator)
         knee = int(draw[0] * len(volumes))
         if draw[4] < config["radiograph_share"]:
-            picture = films[int(draw[0] * len(films)), 0]
+            picture = radiographs[int(draw[0] * len(radiographs)), 0]
         else:
             picture = volumes[knee, int(draw[1] * volumes.shape[1])]
         # Patches are drawn towards the centre, where the joint is, and never beyond the picture.

@@ -1,8 +1,8 @@
 """Train the five-grade Kellgren-Lawrence classifier on joint crops (A9) and report how well it agrees with the readers.
 
-One loop: every epoch draws its order and its film variations from (seed, epoch), so that a resumed run continues as the
-uninterrupted one would have. Weights are averaged (EMA); the average of the best epoch on the validation split is kept,
-its temperature is fitted there, and the test split is looked at once, at the end.
+One loop: every epoch draws its order and its radiograph variations from (seed, epoch), so that a resumed run continues
+as the uninterrupted one would have. Weights are averaged (EMA); the average of the best epoch on the validation split
+is kept, its temperature is fitted there, and the test split is looked at once, at the end.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from torch.nn import functional
 
 from ..conditions.koa_classifier import KneeGradeNetwork, grade_probabilities
 from ..conditions.koa_probabilities import GRADES
-from ..shipped_weights import read_weights, write_json, write_weights
-from .averaged_training import learning_rate_factor
+from ..files.shipped_weights import read_weights, write_json, write_weights
 from .checkpoint import load_checkpoint, save_checkpoint
-from .film_variation import FilmVariation, vary_appearance, vary_pose
-from .grade_agreement import grade_agreement
-from .graded_radiographs import (
+from .data.augmentation import Augmentation, vary_appearance, vary_pose
+from .data.graded_radiographs import (
     GradedRadiographs,
     data_folder,
     from_bytes,
     load_graded_radiographs,
     load_localised_radiographs,
 )
+from .grade_agreement import grade_agreement
+from .loop import learning_rate_factor
 from .precision import autocast, measured_precision
 
 
@@ -58,9 +58,9 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data (folder with index.csv, see ``load_graded_radiographs``), external_films (folder of whole films with
-        index.csv, only measured, see ``load_localised_radiographs``, or null), limit (crops per split, 0 for all),
-        network (arguments of ``KneeGradeNetwork``), variation (fields of ``FilmVariation``), mirror (probability),
+        data (folder with index.csv, see ``load_graded_radiographs``), external_radiographs (folder of whole radiographs
+        with index.csv, only measured, see ``load_localised_radiographs``, or null), limit (crops per split, 0 for all),
+        network (arguments of ``KneeGradeNetwork``), variation (fields of ``Augmentation``), mirror (probability),
         cycles (list of epochs and learning_rate each), batch_size, weight_decay, warm_up_steps (of every cycle),
         ema_decay, smoothing, emd_weight, precision ("float32", "bfloat16" or "auto", which measures), threads, seed,
         validate_every (epochs).
@@ -79,7 +79,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         split: load_graded_radiographs(data, split, right_knee_space=True, limit=config["limit"])
         for split in ("train", "val", "test")
     }
-    films, variation = splits["train"], FilmVariation(**config["variation"])
+    radiographs, variation = splits["train"], Augmentation(**config["variation"])
     print(", ".join(f"{len(split)} {name}" for name, split in splits.items()), "crops", flush=True)
 
     network = KneeGradeNetwork(**config["network"]).to(memory_format=torch.channels_last)
@@ -96,25 +96,25 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     if resume and checkpoint.exists():
         progress = load_checkpoint(checkpoint, network, average, optimiser)
 
-    batch, per_epoch = config["batch_size"], len(films) // config["batch_size"]
+    batch, per_epoch = config["batch_size"], len(radiographs) // config["batch_size"]
     if per_epoch == 0:
-        raise ValueError(f"batch_size {batch} exceeds the {len(films)} training crops")
+        raise ValueError(f"batch_size {batch} exceeds the {len(radiographs)} training crops")
     epochs = sum(cycle["epochs"] for cycle in config["cycles"])
     for epoch in range(progress["epoch"], epochs):
         started, losses = time.monotonic(), []
         generator = torch.Generator().manual_seed(config["seed"] * 100_003 + epoch)
         torch.manual_seed(config["seed"] * 100_003 + epoch)  # dropout draws from the global generator
-        order = torch.randperm(len(films), generator=generator)
+        order = torch.randperm(len(radiographs), generator=generator)
         network.train()
         for step in range(per_epoch):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(config["cycles"], epoch, step, per_epoch, config["warm_up_steps"])
             chosen = order[step * batch : (step + 1) * batch]
-            images = _varied(films, chosen, variation, config["mirror"], size, generator)
+            images = _varied(radiographs, chosen, variation, config["mirror"], size, generator)
             with autocast(device, precision):
                 logits = network(images)
             loss = ordinal_loss(
-                logits, films.grades[chosen], smoothing=config["smoothing"], emd_weight=config["emd_weight"]
+                logits, radiographs.grades[chosen], smoothing=config["smoothing"], emd_weight=config["emd_weight"]
             )
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -125,7 +125,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         progress["epoch"] = epoch + 1
         line = f"epoch {epoch + 1}/{epochs} loss {np.mean(losses):.4f} {time.monotonic() - started:.0f} s"
         if (epoch + 1) % config["validate_every"] == 0 or epoch + 1 == epochs:
-            averaged = _averaged(network, average, films, variation, config["mirror"], batch)
+            averaged = _averaged(network, average, radiographs, variation, config["mirror"], batch)
             found = grade_agreement(splits["val"].grades.numpy(), predict(averaged, splits["val"]))
             score = found["accuracy"] + found["quadratic_kappa"]
             if score > progress["best_score"]:
@@ -171,37 +171,47 @@ def learning_rate(cycles: list[dict[str, Any]], epoch: int, step: int, steps_per
     raise ValueError("the epoch lies beyond the last cycle")
 
 
-def predict(network: nn.Module, films: GradedRadiographs, temperature: float = 1.0, batch: int = 64) -> np.ndarray:
+def predict(
+    network: nn.Module, radiographs: GradedRadiographs, temperature: float = 1.0, batch: int = 64
+) -> np.ndarray:
     """Probabilities [N, 5] of all crops, mirror-averaged as the product does."""
     network.eval()
-    chunks = [grade_probabilities(network, from_bytes(part), temperature) for part in films.images.split(batch)]
+    chunks = [grade_probabilities(network, from_bytes(part), temperature) for part in radiographs.images.split(batch)]
     return torch.cat(chunks).numpy()
 
 
-def fit_temperature(network: nn.Module, films: GradedRadiographs) -> float:
+def fit_temperature(network: nn.Module, radiographs: GradedRadiographs) -> float:
     """Temperature with the least log loss of the mirror-averaged probabilities (Guo et al. 2017), 0.4 to 3."""
     with torch.inference_mode():
         logits = torch.cat(
-            [torch.stack((network(from_bytes(p)), network(from_bytes(p).flip(-1))), 1) for p in films.images.split(64)]
+            [
+                torch.stack((network(from_bytes(p)), network(from_bytes(p).flip(-1))), 1)
+                for p in radiographs.images.split(64)
+            ]
         )  # [N, 2, 5]
     candidates = np.geomspace(0.4, 3.0, 120)
     losses = [
-        -torch.softmax(logits / t, dim=-1).mean(dim=1).gather(1, films.grades[:, None]).clamp_min(1e-12).log().mean()
+        -torch.softmax(logits / t, dim=-1)
+        .mean(dim=1)
+        .gather(1, radiographs.grades[:, None])
+        .clamp_min(1e-12)
+        .log()
+        .mean()
         for t in candidates.tolist()
     ]
     return float(candidates[int(torch.stack(losses).argmin())])
 
 
 def _varied(
-    films: GradedRadiographs,
+    radiographs: GradedRadiographs,
     chosen: torch.Tensor,
-    variation: FilmVariation,
+    variation: Augmentation,
     mirror: float,
     size: int,
     generator: torch.Generator,
 ) -> torch.Tensor:
     mirrored = torch.rand(len(chosen), generator=generator) < mirror
-    images = vary_pose(from_bytes(films.images[chosen]), variation, generator, size=size, mirror=mirrored)
+    images = vary_pose(from_bytes(radiographs.images[chosen]), variation, generator, size=size, mirror=mirrored)
     return vary_appearance(images, variation, generator)
 
 
@@ -215,15 +225,20 @@ def _weight_groups(network: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def _averaged(
-    network: nn.Module, average: EMAModel, films: GradedRadiographs, variation: FilmVariation, mirror: float, batch: int
+    network: nn.Module,
+    average: EMAModel,
+    radiographs: GradedRadiographs,
+    variation: Augmentation,
+    mirror: float,
+    batch: int,
 ) -> nn.Module:
     """Copy of the network with averaged weights; its batch-norm statistics are measured anew, since the running ones
     belong to the weights before averaging."""
     averaged = copy.deepcopy(network)
     average.copy_to(averaged.parameters())
     generator = torch.Generator().manual_seed(0)
-    chosen = torch.randperm(len(films), generator=generator)[: 24 * batch]
+    chosen = torch.randperm(len(radiographs), generator=generator)[: 24 * batch]
     parts = [part for part in chosen.split(batch) if len(part) > 1]
-    batches = (_varied(films, part, variation, mirror, network.config["size"], generator) for part in parts)
+    batches = (_varied(radiographs, part, variation, mirror, network.config["size"], generator) for part in parts)
     torch.optim.swa_utils.update_bn(batches, averaged)
     return averaged.eval()

@@ -19,23 +19,23 @@ from diffusers.training_utils import compute_snr
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..baselines.registry import OURS
 from ..diffusion.radiograph_conditions import RadiographConditions
-from ..diffusion.sampling_choices import check_sampling
+from ..diffusion.sampling_settings import check_sampling
 from ..diffusion.schedule import training_target
 from ..diffusion.slice_loop import denoise, in_whole_field
 from ..errors import InputError
-from ..methods.registry import OURS
+from ..model_store.assembly import build_components
+from ..model_store.network_folder import load_network
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
-from ..models.network_folder import load_network
-from ..models.presets import build_components
-from .averaged_training import AveragedTraining, step_generator
-from .initial_weights import autoencoder_folder, model_part, take_over
-from .kept_latents import kept_latents
-from .model_assembly import assemble_model, origins
-from .pair_data import KneeLatents, soft_grades
+from .data.pair_data import KneeLatents, soft_grades
+from .export_model import assemble_model, origins
+from .latent_cache import kept_latents
+from .log import TrainingLog
+from .loop import EmaTrainer, step_generator
 from .precision import autocast, choose_device
-from .training_log import TrainingLog
+from .warm_start import autoencoder_folder, model_part, take_over
 
 
 class Denoiser(nn.Module):
@@ -55,21 +55,21 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     ----------
     config
         data, held_out (folders of simulated pairs), autoencoder (folder that ``train autoencoder`` wrote, or
-        ``compact`` for the shipped one), method (a name of methods.registry), latents (folder for the encoded knees,
+        ``compact`` for the shipped one), method (a name of baselines.registry), latents (folder for the encoded knees,
         which runs that differ in nothing but the method may share; null for ``output``), preset,
         changes (of the preset's components), initial (a model folder, the output of an earlier training, or
         ``compact`` for the shipped model, whose tensors are taken over where they fit, see initial_weights; null for
         none), variants (how many bent versions of
-        each knee), bend_mm (see film_frame), knees (limit, null for all), exposures, workers (processes that make the
+        each knee), bend_mm (see crop_frame), knees (limit, null for all), exposures, workers (processes that make the
         knees ready for encoding, 0 for none), steps, minutes, keep, learning_rate, warm_up_steps, weight_decay,
-        ema_decay, save_every (see AveragedTraining), knees_per_batch, depths_per_knee, noise_emphasis (1 draws all
+        ema_decay, save_every (see EmaTrainer), knees_per_batch, depths_per_knee, noise_emphasis (1 draws all
         steps t alike; 2 in proportion to t, because the noisy ones decide the anatomy), min_snr_gamma (0 = off),
-        sampling (what the model's card asks for, see diffusion.sampling_choices; null: as printed), eight_bit (whether
+        sampling (what the model's card asks for, see diffusion.sampling_settings; null: as printed), eight_bit (whether
         the model is stored in int8), precision, compile, device, threads, seed, log_every.
 
-    Returns {"held_out_loss", "other_film_loss"} on held-out knees at fixed noise and steps, with averaged weights, and
-    the "step" that these are of. A run that ``minutes`` ended returns {"step", "steps"}. Raises InputError for unusable
-    pairs, autoencoder, checkpoints or entries.
+    Returns {"held_out_loss", "other_radiograph_loss"} on held-out knees at fixed noise and steps, with averaged
+    weights, and the "step" that these are of. A run that ``minutes`` ended returns {"step", "steps"}. Raises InputError
+    for unusable pairs, autoencoder, checkpoints or entries.
     """
     _check_sampling(config)
     output.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         taken = take_over(network.unet, model_part(config["initial"], "unet"))
         taken += take_over(encoder, model_part(config["initial"], "radiograph_encoder"))
         print(f"{taken} of {len(network.state_dict())} tensors taken over", flush=True)
-    training = AveragedTraining(network, config, output, resume=resume)
+    training = EmaTrainer(network, config, output, resume=resume)
     # noted now: the files may be others when the training ends
     trained_from = training.progress.setdefault("trained_from", origins(autoencoder, config.get("initial")))
     places = encoder.config.slice_size // 8
@@ -96,9 +96,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     trial = partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
     precision = training.precision(trial)
     cast = partial(autocast, device, precision)
-    encode = partial(
-        kept_latents, vae=vae, encoder=encoder, config=config, cast=cast, device=device
-    )
+    encode = partial(kept_latents, vae=vae, encoder=encoder, config=config, cast=cast, device=device)
     latents = Path(config.get("latents") or output)
     latents.mkdir(parents=True, exist_ok=True)
     held_out = encode(Path(config["held_out"]), latents / "latents-held_out.safetensors", variant=None).to(device)
@@ -171,12 +169,12 @@ def latent_scaling(config: Mapping[str, Any], device: torch.device) -> Callable[
 
 def denoising_loss(
     network: Denoiser, knees: KneeLatents, *, scheduler: Any, scaled: Callable[[Tensor], Tensor],
-    config: dict[str, Any], generator: torch.Generator | None, dropout: bool = True, film_shift: int = 0,
+    config: dict[str, Any], generator: torch.Generator | None, dropout: bool = True, radiograph_shift: int = 0,
 ) -> Tensor:  # fmt: skip
     """Mean weighted squared error of the prediction over a random batch of knees and depths (eq. 15).
 
     Everything is drawn by ``generator`` and computed on the device that the knees lie on, without waiting for it.
-    ``film_shift`` gives every knee the film and conditions of the knee that many places on (a control).
+    ``radiograph_shift`` gives every knee the radiograph and conditions of the knee that many places on (a control).
     """
     k, d, device = config["knees_per_batch"], config["depths_per_knee"], knees.mean.device
     drawn = {"generator": generator, "device": device}
@@ -192,7 +190,7 @@ def denoising_loss(
     noisy = scheduler.add_noise(z, noise, t)
     target = training_target(scheduler, z, noise, t)
 
-    knee = (knee + film_shift) % len(knees)
+    knee = (knee + radiograph_shift) % len(knees)
     crops = knees.crops[knee, exposure][:, None].float() / 127.5 - 1
     latent = knees.radiograph_latents[knee, exposure].float()
     latent, token = network.encoder.trained_conditions(latent, crops.to(memory_format=torch.channels_last))
@@ -224,9 +222,10 @@ def _snr_weight(scheduler: Any, t: Tensor, gamma: float) -> Tensor:
 def _held_out_losses(
     network: Denoiser, loss_of: Callable[..., Tensor], knees: KneeLatents, cast: Callable[[], Any]
 ) -> dict[str, float]:
-    """Loss over eight fixed batches of held-out knees, with their own films and with those of others.
+    """Loss over eight fixed batches of held-out knees, with their own radiographs and with those of others.
 
-    Other films are those of the fifth knee on, which has the same grade: the loss rises by what the film tells.
+    Other radiographs are those of the fifth knee on, which has the same grade: the loss rises by what the radiograph
+    tells.
     """
     network.eval()
     losses = {}
@@ -235,7 +234,7 @@ def _held_out_losses(
         for index in range(8):
             generator = torch.Generator(knees.mean.device).manual_seed(977 + index)
             with cast():
-                values.append(float(loss_of(knees, generator=generator, dropout=False, film_shift=shift)))
+                values.append(float(loss_of(knees, generator=generator, dropout=False, radiograph_shift=shift)))
         losses[name] = sum(values) / len(values)
     network.train()
     return losses
@@ -246,7 +245,7 @@ def sampled_sheet(
     network: Denoiser, vae: AutoencoderKL, scheduler: Any, knees: KneeLatents, cast: Any, device: torch.device,
     *, rows: int = 3, depths: tuple[int, ...] = (14, 24, 34), steps: int = 10,
 ) -> np.ndarray:  # fmt: skip
-    """Grey sheet [H, W] in [0, 1]: per knee its normalised film, then true and generated slices in turn."""
+    """Grey sheet [H, W] in [0, 1]: per knee its normalised radiograph, then true and generated slices in turn."""
     network.eval()
     chosen = [round(k * (len(knees) - 1) / max(rows - 1, 1)) for k in range(rows)]
     lines = []

@@ -1,6 +1,6 @@
-"""Train the knee detector on composite films, and on films with boxes where there are any (A23).
+"""Train the knee detector on composite radiographs, and on radiographs with boxes where there are any (A23).
 
-One loop: every batch is drawn by a generator seeded with (seed, step), so a resumed run sees the films that the
+One loop: every batch is drawn by a generator seeded with (seed, step), so a resumed run sees the radiographs that the
 uninterrupted one would have seen. Weights are averaged (EMA) and exported in half precision.
 """
 
@@ -19,35 +19,36 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import InputError
-from ..localization.composite_films import composite_film
+from ..files.shipped_weights import read_weights, write_weights
 from ..localization.detector import STRIDE, KneeDetector, encode_targets
-from ..localization.film_views import vary_film
-from ..shipped_weights import read_weights, write_weights
-from .boxed_films import read_boxed_films, read_joint_crops
 from .checkpoint import load_checkpoint, save_checkpoint
+from .data.box_annotations import read_box_annotations, read_joint_crops
+from .data.composite_radiographs import composite_radiograph
+from .data.radiograph_views import augment
 
 
 def draw_batch(
     crops: np.ndarray,
     sides: np.ndarray,
-    films: list[tuple[np.ndarray, np.ndarray]],
-    film_share: float,
+    radiographs: list[tuple[np.ndarray, np.ndarray]],
+    radiograph_share: float,
     batch_size: int,
     canvas_size: int,
     seed: tuple[int, int],
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Canvases [B, 1, S, S], heat maps [B, C, C] and regression targets [B, 4, C, C] of one training step.
 
-    A share ``film_share`` of the canvases shows varied ``films`` (pixels, boxes), the others composites of ``crops``.
+    A share ``radiograph_share`` of the canvases shows varied ``radiographs`` (pixels, boxes), the others composites of
+    ``crops``.
     """
     rng = np.random.default_rng(seed)
     canvases, heats, regressions = [], [], []
     for _ in range(batch_size):
-        if films and rng.random() < film_share:
-            film, boxes = films[rng.integers(len(films))]
-            canvas, boxes = vary_film(film, boxes, rng, canvas_size)
+        if radiographs and rng.random() < radiograph_share:
+            radiograph, boxes = radiographs[rng.integers(len(radiographs))]
+            canvas, boxes = augment(radiograph, boxes, rng, canvas_size)
         else:
-            canvas, boxes = composite_film(crops, sides, rng, canvas_size)
+            canvas, boxes = composite_radiograph(crops, sides, rng, canvas_size)
         heat, regression = encode_targets(boxes, canvas_size // STRIDE)
         canvases.append(canvas[None])
         heats.append(heat)
@@ -81,11 +82,11 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     Parameters
     ----------
     config
-        data (folder of joint crops, see `read_joint_crops`), crop_limit, films (list of {folder, boxes, split}, see
-        `read_boxed_films`), film_share, canvas_size, channels, seed, steps, minutes (wall-clock limit, null for none;
-        the cosine schedule then ends with it), batch_size, learning_rate, weight_decay, warm_up_steps, ema_decay,
-        precision ("float32" or "bfloat16"), device, threads, start_from (weights folder to begin with, or null),
-        confidence_threshold, overlap_threshold, checkpoint_every, log_every.
+        data (folder of joint crops, see `read_joint_crops`), crop_limit, radiographs (list of {folder, boxes, split},
+        see `read_box_annotations`), radiograph_share, canvas_size, channels, seed, steps, minutes (wall-clock limit,
+        null for none; the cosine schedule then ends with it), batch_size, learning_rate, weight_decay, warm_up_steps,
+        ema_decay, precision ("float32" or "bfloat16"), device, threads, start_from (weights folder to begin with, or
+        null), confidence_threshold, overlap_threshold, checkpoint_every, log_every.
     output
         Folder for checkpoint.safetensors and ``model``.
     resume
@@ -104,10 +105,10 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     torch.manual_seed(config["seed"])
     device = torch.device(config["device"])
     crops, sides = read_joint_crops(Path(config["data"]), "train", config["crop_limit"], config["seed"])
-    films = [
-        film
+    radiographs = [
+        radiograph
         for source in config["films"]
-        for film in read_boxed_films(Path(source["folder"]), Path(source["boxes"]), source.get("split"))
+        for radiograph in read_box_annotations(Path(source["folder"]), Path(source["boxes"]), source.get("split"))
     ]
 
     detector = KneeDetector(config["canvas_size"], tuple(config["channels"]))
@@ -135,7 +136,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
 
         seed = (config["seed"], step)
         canvas, heat, regression = draw_batch(
-            crops, sides, films, config["film_share"], config["batch_size"], config["canvas_size"], seed
+            crops, sides, radiographs, config["film_share"], config["batch_size"], config["canvas_size"], seed
         )
         canvas = canvas.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=config["precision"] == "bfloat16"):

@@ -39,8 +39,10 @@ def spacing_mm(num_slices: int, rows: int = 256, columns: int = 256) -> tuple[fl
 
 def origin_mm(num_slices: int, rows: int = 256, columns: int = 256) -> tuple[float, float, float]:
     """LPS position in mm of the centre of voxel (0, 0, 0) that puts the centre of the volume at (0, 0, 0)."""
-    reach = [(count - 1) / 2 * step
-             for count, step in zip((columns, rows, num_slices), spacing_mm(num_slices, rows, columns), strict=True)]
+    reach = [
+        (count - 1) / 2 * step
+        for count, step in zip((columns, rows, num_slices), spacing_mm(num_slices, rows, columns), strict=True)
+    ]
     x, y, z = -(np.reshape(DIRECTION_LPS, (3, 3)) @ reach)
     return (float(x), float(y), float(z))
 

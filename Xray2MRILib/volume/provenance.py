@@ -70,7 +70,8 @@ def build_provenance(
         ``seed`` (or ``seeds``), ``steps``, ``sampler``, ``num_slices``, ``guidance_scale``, ``guidance_share``,
         ``noise``, ``noise_scale``.
     radiograph
-        Record of the preparation: ``box`` in film pixels and its source, ``side`` and ``side_source``, normalisation.
+        Record of the preparation: ``box`` in radiograph pixels and its source, ``side`` and ``side_source``,
+        normalisation.
     koa
         ``values`` (five probabilities) and ``source``: classifier, reader, given or uniform.
     plausibility
@@ -125,9 +126,7 @@ def without_identifiers(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scrubbed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            key: _scrubbed(item) for key, item in value.items() if not _identifying_key(key) and not _is_path(item)
-        }
+        return {key: _scrubbed(item) for key, item in value.items() if not _identifying_key(key) and not _is_path(item)}
     if isinstance(value, list):
         return [_scrubbed(item) for item in value if not _is_path(item)]
     return value

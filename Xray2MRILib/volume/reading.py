@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..generation_settings import volume_ending
+from .file_name import volume_ending
 from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
 from .writing import VolumeFiles, read_record, voxels_sha256

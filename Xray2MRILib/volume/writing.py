@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, ProcessingError
-from ..file_transaction import FileTransaction, check_place
-from ..generation_settings import volume_ending
+from ..files.atomic_write import AtomicFiles, check_place
 from . import geometry, provenance
+from .file_name import volume_ending
 from .intensity_mapping import STANDARD_MAPPING
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class VolumeFiles:
         path = Path(path)
         ending = volume_ending(path)
         stem = path.name[: -len(ending)]
-        return cls(path, path.with_name(f"{stem}.json"), path.with_name(f"{stem}_deviation{path.name[-len(ending):]}"))
+        return cls(path, path.with_name(f"{stem}.json"), path.with_name(f"{stem}_deviation{path.name[-len(ending) :]}"))
 
 
 def check_destination(path: str | Path, num_slices: int = 50, deviation: bool = False) -> VolumeFiles:
@@ -69,7 +69,7 @@ def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool 
     stored = STANDARD_MAPPING.to_stored(volume.array)
     record = complete_record(volume, stored, keep_identifiers)
     ending = volume_ending(files.volume)
-    with FileTransaction() as transaction:
+    with AtomicFiles() as transaction:
         _write_image(volume, stored, record, transaction.stage(files.volume, ending))
         if volume.deviation is not None:
             spread = STANDARD_MAPPING.to_stored(volume.deviation)
@@ -88,29 +88,31 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
     """The provenance with the section ``volume``: geometry, intensity mapping and what is nominal about them."""
     cleaned = provenance.plain if keep_identifiers else provenance.without_identifiers
     record = {**provenance.build_provenance(model={}, sampling={}, radiograph={}, koa={}), **cleaned(volume.provenance)}
-    record["volume"] = provenance.plain({
-        "num_slices": volume.num_slices,
-        "size": volume.array.shape[::-1],
-        "spacing_mm": volume.spacing,
-        "slice_thickness_mm": geometry.SLICE_THICKNESS_MM,
-        "slice_thickness_note": "thickness of the slices the model learnt from; the spacing is the distance between "
-                                "centres, so that slices overlap or leave gaps unless there are 50",
-        "extent_mm": geometry.EXTENT_MM,
-        "direction_lps": volume.direction,
-        "origin_lps_mm": volume.origin,
-        "axes": "columns patient right to left, rows superior to inferior, slices anterior to posterior",
-        "pose": "nominal",
-        "pose_note": "a radiograph has no 3-D pose; distances are those of an average field of view",
-        "depth_index_of_slice_0": volume.num_slices - 1,
-        "depth_positions": volume.depth_positions,
-        "side": volume.side,
-        "mirrored": volume.mirrored,
-        "intensity_slope": STANDARD_MAPPING.slope,
-        "intensity_intercept": STANDARD_MAPPING.intercept,
-        "intensity_note": "grey in [0, 1] is stored * slope + intercept, relative to the volume, without unit",
-        "has_deviation": volume.deviation is not None,
-        "voxels_sha256": voxels_sha256(stored),
-    })
+    record["volume"] = provenance.plain(
+        {
+            "num_slices": volume.num_slices,
+            "size": volume.array.shape[::-1],
+            "spacing_mm": volume.spacing,
+            "slice_thickness_mm": geometry.SLICE_THICKNESS_MM,
+            "slice_thickness_note": "thickness of the slices the model learnt from; the spacing is the distance "
+            "between centres, so that slices overlap or leave gaps unless there are 50",
+            "extent_mm": geometry.EXTENT_MM,
+            "direction_lps": volume.direction,
+            "origin_lps_mm": volume.origin,
+            "axes": "columns patient right to left, rows superior to inferior, slices anterior to posterior",
+            "pose": "nominal",
+            "pose_note": "a radiograph has no 3-D pose; distances are those of an average field of view",
+            "depth_index_of_slice_0": volume.num_slices - 1,
+            "depth_positions": volume.depth_positions,
+            "side": volume.side,
+            "mirrored": volume.mirrored,
+            "intensity_slope": STANDARD_MAPPING.slope,
+            "intensity_intercept": STANDARD_MAPPING.intercept,
+            "intensity_note": "grey in [0, 1] is stored * slope + intercept, relative to the volume, without unit",
+            "has_deviation": volume.deviation is not None,
+            "voxels_sha256": voxels_sha256(stored),
+        }
+    )
     return record
 
 

@@ -3,7 +3,7 @@
     python docs/icons/draw_icons.py
 
 The icon is one knee, at the left of the line as on a radiograph, at the right as on a T1-weighted MR slice. Slicer
-reads no WebP, so that two of the films in Resources/samples are stored as PNG as well, with the same pixels.
+reads no WebP, so that two of the radiographs in Resources/samples are stored as PNG as well, with the same pixels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "Xray2MRI" / "Resources"
-# name of a film -> whether its thumbnail may cut the sides off
+# name of a radiograph -> whether its thumbnail may cut the sides off
 SAMPLES = {"knee_single": True, "knee_both": False}
 ICON_SIZE = 128
 THUMBNAIL_SIZE = (300, 200)
@@ -38,7 +38,7 @@ def draw_icon() -> Image.Image:
     depth = distance_transform_edt(bones) / _FINE
     grey = np.where(np.arange(_FINE) < _FINE / 2, _radiograph(bones, leg, depth), _mr_slice(bones, leg, depth))
     colour = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2)
-    colour[:, : _FINE // 2] *= (0.80, 0.93, 1.0)  # the blue of film
+    colour[:, : _FINE // 2] *= (0.80, 0.93, 1.0)  # the blue of radiograph
     picture = Image.fromarray(np.rint(colour * 255).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     half = round(_FINE * 0.018)
@@ -71,11 +71,13 @@ def _mr_slice(bones: np.ndarray, leg: np.ndarray, depth: np.ndarray) -> np.ndarr
     return np.where(cortex, 0.02, np.where(bones, 0.93, np.where(cartilage, 0.55, tissue)))
 
 
-def thumbnail(film: Image.Image, fill: bool) -> Image.Image:
-    """The film in the size of a button of the Sample Data module: cut to fill it, or whole on black."""
+def thumbnail(radiograph: Image.Image, fill: bool) -> Image.Image:
+    """The radiograph in the size of a button of the Sample Data module: cut to fill it, or whole on black."""
     choose = max if fill else min
-    scale = choose(THUMBNAIL_SIZE[0] / film.width, THUMBNAIL_SIZE[1] / film.height)
-    fitted = film.resize((round(film.width * scale), round(film.height * scale)), Image.Resampling.LANCZOS)
+    scale = choose(THUMBNAIL_SIZE[0] / radiograph.width, THUMBNAIL_SIZE[1] / radiograph.height)
+    fitted = radiograph.resize(
+        (round(radiograph.width * scale), round(radiograph.height * scale)), Image.Resampling.LANCZOS
+    )
     picture = Image.new("L", THUMBNAIL_SIZE, 0)
     picture.paste(fitted, ((THUMBNAIL_SIZE[0] - fitted.width) // 2, (THUMBNAIL_SIZE[1] - fitted.height) // 2))
     return picture
@@ -89,9 +91,9 @@ def main() -> None:
     for path in (MODULE / "Icons" / "Xray2MRI.png", ROOT / "Xray2MRI.png"):
         icon.save(path, optimize=True)
     for name, fill in SAMPLES.items():
-        film = Image.open(ROOT / "Resources" / "samples" / f"{name}.webp").convert("L")
-        film.save(MODULE / "SampleData" / f"{name}.png", optimize=True)
-        thumbnail(film, fill).save(MODULE / "Icons" / f"SampleData_{name}.png", optimize=True)
+        radiograph = Image.open(ROOT / "Resources" / "samples" / f"{name}.webp").convert("L")
+        radiograph.save(MODULE / "SampleData" / f"{name}.png", optimize=True)
+        thumbnail(radiograph, fill).save(MODULE / "Icons" / f"SampleData_{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from Xray2MRIModule.environment import REQUIREMENTS_FILE, EnvironmentProbe, requirements
-from Xray2MRIModule.interpreter import (
+from Xray2MRIModule.environment.environment import REQUIREMENTS_FILE, EnvironmentProbe, requirements
+from Xray2MRIModule.environment.interpreter import (
     applicationPython,
     childEnvironment,
     chooseExternalPython,
@@ -85,8 +85,8 @@ def test_the_device_is_the_one_that_the_library_chooses(report):
 
 def test_nothing_of_it_is_loaded_into_this_process():
     program = (
-        "import sys; from Xray2MRIModule import environment, environment_report, installation, interpreter; "
-        "from Xray2MRIModule import sample_data; "
+        "import sys; from Xray2MRIModule.environment import environment, report, installation, interpreter; "
+        "from Xray2MRIModule.scene import sample_data; "
         "probe = environment.EnvironmentProbe('/bin/echo'); installation.planInstallation(probe.wait()); "
         "probe.poll().text(); names = ('torch', 'numpy', 'scipy', 'diffusers', 'SimpleITK', 'qt', 'slicer.util'); "
         "heavy = [name for name in names if name in sys.modules]; print(heavy); sys.exit(bool(heavy))"

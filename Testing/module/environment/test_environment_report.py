@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from packaging.requirements import Requirement
-from Xray2MRIModule.environment_report import reportFromFacts, withoutUserNames
+from Xray2MRIModule.environment.report import reportFromFacts, withoutUserNames
 
 REQUIREMENTS = [Requirement("numpy>=1.26"), Requirement("torch>=2.2")]
 

@@ -15,9 +15,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from Xray2MRIModule import installation
-from Xray2MRIModule.environment_report import EnvironmentReport, PackageState
-from Xray2MRIModule.installation import Installation, InstallationPlan, planInstallation
+from Xray2MRIModule.environment import installation
+from Xray2MRIModule.environment.installation import Installation, InstallationPlan, planInstallation
+from Xray2MRIModule.environment.report import EnvironmentReport, PackageState
 
 NUMPY = metadata.version("numpy")
 

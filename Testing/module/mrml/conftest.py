@@ -13,8 +13,6 @@ import pytest
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 MODULE = Path(__file__).resolve().parents[3] / "Xray2MRI"
-if str(MODULE) not in sys.path:
-    sys.path.append(str(MODULE))
 # Triton, which torch loads, and Mesa, which draws here, both carry LLVM: in the other order the process crashes.
 # In Slicer torch never enters the process.
 with contextlib.suppress(ImportError):
@@ -40,7 +38,7 @@ def application(tmp_path):
 @pytest.fixture
 def logic(application) -> Iterator:
     """The module's logic on that scene, without a worker until a job starts one."""
-    from Xray2MRIModule.generation_logic import ModuleLogic
+    from Xray2MRIModule.logic import ModuleLogic
 
     made = ModuleLogic(application)
     yield made
@@ -51,7 +49,7 @@ def logic(application) -> Iterator:
 def warm(tmp_path_factory) -> Iterator:
     """One logic with one warm worker for all tests of a file. The scene goes on from test to test."""
     from core_application import CoreApplication
-    from Xray2MRIModule.generation_logic import ModuleLogic
+    from Xray2MRIModule.logic import ModuleLogic
 
     made = ModuleLogic(CoreApplication(tmp_path_factory.mktemp("temporary")))
     yield made
@@ -59,9 +57,9 @@ def warm(tmp_path_factory) -> Iterator:
 
 
 @pytest.fixture
-def film(application, knee_film):
+def radiograph(application, knee_radiograph):
     """A real radiograph as a node."""
-    return application.loadVolume(str(knee_film), "Film")
+    return application.loadVolume(str(knee_radiograph), "Film")
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +80,8 @@ def until() -> Callable:
 def synthetic(application):
     """A marked volume in the geometry of the worker's files, without a worker: a bright ball in a dark box."""
     import numpy as np
-    from Xray2MRIModule.provenance_attributes import set_record
-    from Xray2MRIModule.volume_nodes import create_streaming_volume, slices_inserted
+    from Xray2MRIModule.scene.provenance_attributes import set_record
+    from Xray2MRIModule.scene.volume_nodes import create_streaming_volume, slices_inserted
 
     from Xray2MRILib.volume.writing import volume_grid, voxels_sha256
 

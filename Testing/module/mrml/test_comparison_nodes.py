@@ -7,10 +7,10 @@ import pytest
 import SimpleITK as sitk
 import slicer
 from slicer.util import arrayFromVolume
-from Xray2MRIModule.comparison_chart import create_chart, mark_slice
-from Xray2MRIModule.comparison_job import initial_matrix
-from Xray2MRIModule.comparison_nodes import Comparison, create_comparison
-from Xray2MRIModule.view_layout import SYNTHETIC
+from Xray2MRIModule.jobs.comparison_job import initial_matrix
+from Xray2MRIModule.scene.comparison_nodes import Comparison, create_comparison
+from Xray2MRIModule.views.comparison_chart import create_chart, mark_slice
+from Xray2MRIModule.views.layout import SYNTHETIC
 
 from Xray2MRILib.volume.geometry import DIRECTION_LPS, depth_to_mm, index_to_depth, origin_mm, spacing_mm
 
@@ -89,7 +89,7 @@ def test_figures_and_nodes(application, synthetic, comparison, result):
 
 
 def test_every_figure_and_volume_of_the_library_has_a_plain_name():
-    from Xray2MRIModule.figure_names import METRICS, SUMMARY_FIGURES, VOLUMES
+    from Xray2MRIModule.panel.metric_labels import METRICS, SUMMARY_FIGURES, VOLUMES
 
     from Xray2MRILib.comparison import controls, evaluation
 

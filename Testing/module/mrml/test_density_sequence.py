@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import slicer
 from slicer.util import arrayFromVolume
-from Xray2MRIModule import density_sequence
-from Xray2MRIModule.provenance_attributes import get_record, is_intact, is_synthetic, mark_synthetic, set_record
-from Xray2MRIModule.volume_nodes import remove, show_grey
+from Xray2MRIModule.scene import density_sequence
+from Xray2MRIModule.scene.provenance_attributes import get_record, is_intact, is_synthetic, mark_synthetic, set_record
+from Xray2MRIModule.scene.volume_nodes import remove, show_grey
 
 from Xray2MRILib.volume.writing import voxels_sha256
 

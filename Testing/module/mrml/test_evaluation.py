@@ -12,10 +12,10 @@ from slicer.util import arrayFromVolume
 
 
 @pytest.fixture(scope="module")
-def scene(warm, knee_film):
+def scene(warm, knee_radiograph):
     """A small pseudo-MRI, and as real MRI a smoothed copy of it that lies 6 mm to the left."""
-    film = warm.application.loadVolume(str(knee_film), "Film")
-    run = warm.generate(film, {"slices": 12, "steps": 2, "device": "cpu"}).wait(400)
+    radiograph = warm.application.loadVolume(str(knee_radiograph), "Film")
+    run = warm.generate(radiograph, {"slices": 12, "steps": 2, "device": "cpu"}).wait(400)
     volume = run.volumeNode
     smooth = vtk.vtkImageGaussianSmooth()
     smooth.SetInputData(volume.GetImageData())

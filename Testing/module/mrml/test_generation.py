@@ -1,4 +1,4 @@
-"""From a film in the scene to volumes in the scene, with the real worker and the shipped model."""
+"""From a radiograph in the scene to volumes in the scene, with the real worker and the shipped model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from slicer.util import arrayFromVolume
-from Xray2MRIModule import density_sequence, subject_folder
-from Xray2MRIModule.failure import JobFailed
-from Xray2MRIModule.process_runner import kill_process
+from Xray2MRIModule.jobs.failure import JobFailed
+from Xray2MRIModule.scene import density_sequence, subject_folder
+from Xray2MRIModule.worker.process_runner import kill_process
 
 QUICK = {"slices": 5, "steps": 2, "device": "cpu", "seed": 3}
 ENDLESS = {"slices": 500, "steps": 8, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
-def finished(warm, knee_film):
+def finished(warm, knee_radiograph):
     """One run, with everything that was heard of it."""
-    film = warm.application.loadVolume(str(knee_film), "Film")
+    radiograph = warm.application.loadVolume(str(knee_radiograph), "Film")
     warm.application.scene.GetSubjectHierarchyNode().CreateItem(
-        warm.application.scene.GetSubjectHierarchyNode().GetSceneItemID(), film
+        warm.application.scene.GetSubjectHierarchyNode().GetSceneItemID(), radiograph
     )
     heard = {"slices": [], "progress": [], "done": [], "saved": []}
 
@@ -35,7 +35,9 @@ def finished(warm, knee_film):
         heard["slices"].append(report["file_index"])
         heard["saved"].append(warm.currentRun.volumeNode.GetSaveWithScene())
 
-    run = warm.generate(film, QUICK, onSlice=on_slice, onProgress=heard["progress"].append, onDone=heard["done"].append)
+    run = warm.generate(
+        radiograph, QUICK, onSlice=on_slice, onProgress=heard["progress"].append, onDone=heard["done"].append
+    )
     assert run.state in ("waiting", "running")
     assert warm.isBusy
     run.wait(300)
@@ -129,7 +131,7 @@ def test_a_saved_scene_comes_back_whole(warm, finished, tmp_path):
     folder.mkdir()
     assert scene.SaveSceneToSlicerDataBundleDirectory(str(folder), None)
     from core_application import CoreApplication
-    from Xray2MRIModule.generation_logic import ModuleLogic
+    from Xray2MRIModule.logic import ModuleLogic
 
     application = CoreApplication(tmp_path / "temporary")
     other = ModuleLogic(application)
@@ -156,10 +158,10 @@ def test_a_saved_scene_comes_back_whole(warm, finished, tmp_path):
 
 def test_a_second_run_gets_nodes_of_its_own(warm, finished):
     run, _ = finished
-    film, first = run.radiographNode, arrayFromVolume(run.volumeNode).copy()
+    radiograph, first = run.radiographNode, arrayFromVolume(run.volumeNode).copy()
     busy = []
-    second = warm.generate(film, {**QUICK, "slices": 3, "seed": 9}, name="Second")
-    refused = warm.generate(film, QUICK, onError=busy.append)
+    second = warm.generate(radiograph, {**QUICK, "slices": 3, "seed": 9}, name="Second")
+    refused = warm.generate(radiograph, QUICK, onError=busy.append)
     assert (busy[0].code, refused.state) == ("busy", "failed")
     second.wait(300)
     assert second.volumeNode.GetID() != run.volumeNode.GetID()
@@ -237,7 +239,7 @@ def test_a_killed_worker_costs_one_run(warm, finished, until):
     assert warm.density(run.volumeNode) == 3
 
 
-def test_what_cannot_be_a_film_or_is_changed(warm, finished):
+def test_what_cannot_be_a_radiograph_or_is_changed(warm, finished):
     run, _ = finished
     failures = []
     warm.generate(run.volumeNode, QUICK, onError=failures.append)
@@ -269,27 +271,27 @@ def test_two_looks_at_once_answer_once(warm, finished, until):
     assert failures == []
 
 
-def test_a_film_whose_file_lies_turned(warm, finished, knee_film, tmp_path, until):
+def test_a_radiograph_whose_file_lies_turned(warm, finished, knee_radiograph, tmp_path, until):
     """Slicer shows the file as it is stored; boxes must fit what is shown."""
     from PIL import Image
 
-    upright = np.asarray(Image.open(knee_film).convert("L")).astype(np.int16)
+    upright = np.asarray(Image.open(knee_radiograph).convert("L")).astype(np.int16)
     image = sitk.GetImageFromArray(np.ascontiguousarray(upright.T)[np.newaxis])
     # columns of the file run down the leg, rows to the left
     image.SetDirection((0.0, 1.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0, 0.0))
     sitk.WriteImage(image, str(tmp_path / "turned.nrrd"))
-    film = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Turned")
+    radiograph = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Turned")
     storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     storage.SetFileName(str(tmp_path / "turned.nrrd"))
-    film.SetAndObserveStorageNodeID(storage.GetID())
-    assert storage.ReadData(film)
+    radiograph.SetAndObserveStorageNodeID(storage.GetID())
+    assert storage.ReadData(radiograph)
     answers = []
-    warm.prepare(film, onDone=answers.append)
+    warm.prepare(radiograph, onDone=answers.append)
     until(warm, lambda: answers)
     # the library would have turned it: 300 columns
     assert (answers[0]["film"]["columns"], answers[0]["film"]["rows"]) == (162, 300)
     assert any("lies turned" in sentence for sentence in answers[0]["film_warnings"])
-    slicer.mrmlScene.RemoveNode(film)
+    slicer.mrmlScene.RemoveNode(radiograph)
     slicer.mrmlScene.RemoveNode(storage)
 
 
@@ -309,8 +311,8 @@ def test_the_scene_closes_in_mid_run(warm, finished, until):
     assert density_sequence.densities(None) == []
 
 
-def test_closing_leaves_no_process_and_no_file(logic, film, until):
-    doomed = logic.generate(film, ENDLESS)
+def test_closing_leaves_no_process_and_no_file(logic, radiograph, until):
+    doomed = logic.generate(radiograph, ENDLESS)
     until(logic, lambda: doomed.progress is not None)
     pid, folder = logic.workerPid, doomed.folder.parent
     logic.close()

@@ -46,7 +46,7 @@ def test_its_flows_hold_on_real_mrml(module_file, logic):
 
 def test_a_read_scene_is_marked_though_the_module_was_never_opened(module_file, logic, monkeypatch):
     """Only a scene with a synthetic volume makes Slicer load the module's logic."""
-    from Xray2MRIModule.provenance_attributes import mark_synthetic
+    from Xray2MRIModule.scene.provenance_attributes import mark_synthetic
 
     asked = []
     monkeypatch.setattr(slicer.util, "getModuleLogic", lambda name: asked.append(name) or logic, raising=False)

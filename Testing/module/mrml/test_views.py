@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import slicer
 from slicer.util import arrayFromVolume
-from Xray2MRIModule.uncertainty_overlay import DEVIATION_ROLE, show_above
-from Xray2MRIModule.view_layout import CHART, LAYOUT_ID, RADIOGRAPH, REAL, RENDERING, SYNTHETIC, layout_description
-from Xray2MRIModule.volume_nodes import show_grey
+from Xray2MRIModule.scene.volume_nodes import show_grey
+from Xray2MRIModule.views.layout import CHART, LAYOUT_ID, RADIOGRAPH, REAL, RENDERING, SYNTHETIC, layout_description
+from Xray2MRIModule.views.uncertainty_overlay import DEVIATION_ROLE, show_above
 
 SYNTHETIC_VIEW = "vtkMRMLSliceNodeXray2MRISynthetic"
 
@@ -46,14 +46,14 @@ def test_the_layout_comes_and_goes(application, logic):
     assert others.GetBackgroundVolumeID() is None
 
 
-def test_only_our_views_change(application, logic, film, synthetic, real):
+def test_only_our_views_change(application, logic, radiograph, synthetic, real):
     application.layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     red = application.logic.GetSliceLogicByLayoutName("Red").GetSliceCompositeNode()
     red.SetBackgroundVolumeID(real.GetID())
-    logic.showLayout(film, synthetic, real)
+    logic.showLayout(radiograph, synthetic, real)
     assert red.GetBackgroundVolumeID() == real.GetID()
     shown = {tag: logic.layout.compositeNode(tag).GetBackgroundVolumeID() for tag in (RADIOGRAPH, SYNTHETIC, REAL)}
-    assert shown == {RADIOGRAPH: film.GetID(), SYNTHETIC: synthetic.GetID(), REAL: real.GetID()}
+    assert shown == {RADIOGRAPH: radiograph.GetID(), SYNTHETIC: synthetic.GetID(), REAL: real.GetID()}
 
 
 def test_linked_views_move_together(application, logic, synthetic, real):
@@ -68,8 +68,8 @@ def test_linked_views_move_together(application, logic, synthetic, real):
     assert logic.layout.depthIndex(synthetic) == round((36.75 - 20.0) / (73.5 / 11))
 
 
-def test_the_picture_lies_as_in_radiology(application, logic, film, synthetic):
-    logic.showLayout(film, synthetic)
+def test_the_picture_lies_as_in_radiology(application, logic, radiograph, synthetic):
+    logic.showLayout(radiograph, synthetic)
     picture = application.picture_of_slice(SYNTHETIC, (300, 300)).astype(float).mean(axis=2)
     bright = picture > 150
     bright[270:] = False  # the words
@@ -79,7 +79,7 @@ def test_the_picture_lies_as_in_radiology(application, logic, film, synthetic):
     assert rows.mean() < 140
     whole = application.picture_of_slice(RADIOGRAPH, (300, 300))
     rows, columns = np.nonzero(whole.mean(axis=2) > 5)
-    # whole film, centred
+    # whole radiograph, centred
     assert columns.min() >= 0
     assert abs((columns.min() + columns.max()) / 2 - 150) < 12
     assert abs((rows.min() + rows.max()) / 2 - 150) < 12

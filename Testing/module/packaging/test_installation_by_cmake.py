@@ -61,7 +61,7 @@ def test_everything_is_installed_and_the_same(installed):
 
 def test_the_installed_library_finds_its_resources(installed, tmp_path):
     program = (
-        "from Xray2MRILib.resources import resource_path as r; import Xray2MRILib; "
+        "from Xray2MRILib.files.resources import resource_path as r; import Xray2MRILib; "
         "print(Xray2MRILib.__file__); print(r('models/compact')); print(r('samples/knee_single.webp'))"
     )
     for line in _run(installed, program, tmp_path).splitlines():
@@ -70,7 +70,8 @@ def test_the_installed_library_finds_its_resources(installed, tmp_path):
 
 def test_the_installed_module_finds_the_library_and_its_own_files(installed, tmp_path):
     program = (
-        "from Xray2MRIModule import environment, interpreter, sample_data; "
+        "from Xray2MRIModule.environment import environment, interpreter; "
+        "from Xray2MRIModule.scene import sample_data; "
         "print(interpreter.libraryFolder()); print(environment.REQUIREMENTS_FILE); "
         "print(sample_data.samplePath('both')); print(sample_data.thumbnailPath('single'))"
     )
@@ -81,10 +82,10 @@ def test_the_installed_module_finds_the_library_and_its_own_files(installed, tmp
         assert path.is_relative_to(installed / "Resources")
 
 
-def test_the_installed_worker_reads_a_film(installed, tmp_path):
+def test_the_installed_worker_reads_a_radiograph(installed, tmp_path):
     """The weights are found, and give a box on the sample."""
     program = (
-        "import json; from Xray2MRIModule.sample_data import samplePath; from Xray2MRILib.cli import main; "
+        "import json; from Xray2MRIModule.scene.sample_data import samplePath; from Xray2MRILib.cli import main; "
         "raise SystemExit(main(['localize', str(samplePath('both')), '--json']))"
     )
     assert _run(installed, program, tmp_path).count('"confidence"') == 2

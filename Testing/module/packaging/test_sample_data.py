@@ -1,4 +1,4 @@
-"""The sample radiographs for Slicer: the shipped films unchanged, and their entries in the Sample Data module."""
+"""The sample radiographs for Slicer: the shipped radiographs unchanged, and their entries in the Sample Data module."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from cmake_file_lists import ROOT
 from PIL import Image
-from Xray2MRIModule import sample_data
+from Xray2MRIModule.scene import sample_data
 
 
 @pytest.mark.parametrize("name", sample_data.SAMPLES)
-def test_the_png_has_the_pixels_of_the_film(name):
+def test_the_png_has_the_pixels_of_the_radiograph(name):
     sample = Image.open(sample_data.samplePath(name))
     assert sample.mode == "L"  # a scalar volume in Slicer, without a question about colours
-    film = Image.open(ROOT / "Resources" / "samples" / f"{sample_data.SAMPLES[name].stem}.webp")
-    colours = np.asarray(film.convert("RGB"))
+    radiograph = Image.open(ROOT / "Resources" / "samples" / f"{sample_data.SAMPLES[name].stem}.webp")
+    colours = np.asarray(radiograph.convert("RGB"))
     np.testing.assert_array_equal(colours[..., 0], colours[..., 1])
     np.testing.assert_array_equal(np.asarray(sample), colours[..., 0])
 
@@ -84,7 +84,7 @@ def slicer(monkeypatch):
     return shown
 
 
-def test_both_films_are_entered_once(slicer):
+def test_both_radiographs_are_entered_once(slicer):
     sample_data.registerSampleData()
     sample_data.registerSampleData()
     assert [source["name"] for source in SampleDataLogic.sources] == ["Knee radiograph", "Radiograph of both knees"]
@@ -94,7 +94,7 @@ def test_both_films_are_entered_once(slicer):
         assert source["uri"].startswith("file:///")
 
 
-def test_the_button_loads_one_film_as_one_picture(slicer):
+def test_the_button_loads_one_radiograph_as_one_picture(slicer):
     sample_data.registerSampleData()
     [node] = SampleDataLogic.sources[1]["loader"](None)
     assert node["path"].endswith("knee_both.png")

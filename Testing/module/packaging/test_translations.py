@@ -15,15 +15,15 @@ MODULE = ROOT / "Xray2MRI"
 SOURCES = sorted(MODULE.rglob("*.py"))
 # English on purpose, because other programs or we read them: records in the data, the report on the environment, XML
 _RECORDS = {
-    "environment_probe.py": ".*",
-    "environment_report.py": r"^(Xray2MRI environment report|of the application|cannot be loaded)$",
+    "probe.py": ".*",
+    "report.py": r"^(Xray2MRI environment report|of the application|cannot be loaded)$",
     "generation_job.py": r"^Xray2MRI density$",  # a node that goes within the same step
     "comparison_nodes.py": r"^Edges of pseudo-MRI and real MRI: ",
     "provenance_attributes.py": r"^synthetic, not for diagnosis$",
-    "radiograph_image.py": r"^endian: little",
-    "radiograph_panel.py": r"^(\*\.dcm |position on the film$| knees were found;$)",  # the worker speaks English
-    "sample_data.py": r'S\. Gornale|^licensed under CC BY|^Xray2MRI sample ',
-    "view_layout.py": r"<|^ *split=",
+    "radiograph_node.py": r"^endian: little",
+    "radiograph_panel.py": r"^(\*\.dcm |position on the radiograph$| knees were found;$)",  # the worker speaks English
+    "sample_data.py": r"S\. Gornale|^licensed under CC BY|^Xray2MRI sample ",
+    "layout.py": r"<|^ *split=",
     "volume_nodes.py": r"^(Pseudo-MRI of a knee from one radiograph|Standard deviation of a pseudo-MRI over .*)$",
 }
 # what these are given is for developers or for the log

@@ -53,7 +53,7 @@ def slicer_stand_ins() -> Iterator[None]:
 def panel_logic(runner_factory: Callable[[], Any] | None = None) -> Iterator[Any]:
     """The module's logic with the real worker, by default a QProcess; inside ``slicer_stand_ins`` only."""
     from core_application import CoreApplication
-    from Xray2MRIModule.generation_logic import ModuleLogic
+    from Xray2MRIModule.logic import ModuleLogic
 
     logic = ModuleLogic(application=CoreApplication(), runnerFactory=runner_factory)
     try:
@@ -137,7 +137,7 @@ class Desk:
         return {name: text for name, text in labels.items() if text}
 
     def load(self, path: Path) -> Any:
-        """Load a film as the button does and wait until it has been looked at."""
+        """Load a radiograph as the button does and wait until it has been looked at."""
         self.panel.radiograph.loadFile(path)
         self.until(lambda: self.panel.prepared is not None)
         return self.parameters.radiograph

@@ -15,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 _ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(_ROOT), *(str(_ROOT / "Testing/module" / name) for name in ("panel", "mrml", "")),
                 str(_ROOT / "Xray2MRI")]  # fmt: skip
-FILMS = _ROOT / "Testing/localization/films"
+RADIOGRAPHS = _ROOT / "Testing/localization/radiographs"
 WIDTH = 400
 
 
@@ -41,10 +41,10 @@ def walk(desk: Any, shot: Any) -> None:
     only(ui, "radiograph", "grade", "generate", "view", "compare", "export", "environment", shown=())
     only(ui, shown=("radiograph", "grade", "generate"))
     shot("01_start")
-    desk.load(FILMS / "0052.webp")
+    desk.load(RADIOGRAPHS / "0052.webp")
     only(ui, shown=("radiograph", "grade"))
     shot("02_two_knees")
-    desk.load(FILMS / "0075.webp")
+    desk.load(RADIOGRAPHS / "0075.webp")
     shot("03_radiograph_and_grade")
     ui.whatIfCheckBox.click()
     ui.gradeSlider3.value = 70.0
@@ -91,7 +91,7 @@ def troubles(desk: Any, shot: Any) -> None:
     """A picture that is no knee, and a worker that dies."""
     import numpy as np
     from PIL import Image
-    from Xray2MRIModule.process_runner import kill_process
+    from Xray2MRIModule.worker.process_runner import kill_process
 
     ui = desk.ui
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +100,7 @@ def troubles(desk: Any, shot: Any) -> None:
         desk.load(Path(folder) / "no_knee.png")
     only(ui, shown=("radiograph",))
     shot("12_caution")
-    desk.load(FILMS / "0075.webp")
+    desk.load(RADIOGRAPHS / "0075.webp")
     desk.quick(50, 8)
     ui.generateButton.click()
     desk.until(lambda: ui.progressBar.value > 300, 400)

@@ -19,7 +19,7 @@ from test_panel_results import _generated, _moved_copy
 
 
 @pytest.mark.parametrize(("button", "count"), [("sampleKneeButton", 1), ("sampleKneesButton", 2)])
-def test_sample_buttons_load_a_film_and_have_it_looked_at(
+def test_sample_buttons_load_a_radiograph_and_have_it_looked_at(
     desk: Any, monkeypatch: pytest.MonkeyPatch, button: str, count: int
 ) -> None:
     def load(path: str, properties: dict[str, Any]) -> Any:
@@ -32,13 +32,13 @@ def test_sample_buttons_load_a_film_and_have_it_looked_at(
     desk.until(lambda: desk.panel.prepared is not None)
     assert len(desk.panel.prepared["knees"]) == count
     assert desk.panel.prepared["plausible"]
-    film = desk.ui.radiographSelector.currentNode()
-    assert "CC BY 4.0" in film.GetDescription()
+    radiograph = desk.ui.radiographSelector.currentNode()
+    assert "CC BY 4.0" in radiograph.GetDescription()
     assert desk.ui.generateButton.enabled is True
 
 
-def test_dicom_report_and_table_by_clicks(desk: Any, knee_film: Path, tmp_path: Path) -> None:
-    volume = _generated(desk, knee_film)
+def test_dicom_report_and_table_by_clicks(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
+    volume = _generated(desk, knee_radiograph)
     desk.ui.referenceSelector.setCurrentNode(_moved_copy(volume))
     desk.ui.compareButton.click()
     desk.until(lambda: desk.ui.compareButton.text == "Compare")
@@ -105,7 +105,7 @@ def test_other_python_is_checked_before_it_is_used(desk: Any, tmp_path: Path) ->
 def test_install_button_asks_first_and_does_nothing_after_no(
     desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from Xray2MRIModule import environment
+    from Xray2MRIModule.environment import environment
 
     wanted = tmp_path / "requirements.txt"
     wanted.write_text("xray2mri-package-that-nobody-has>=1\n")
@@ -122,8 +122,8 @@ def test_install_button_asks_first_and_does_nothing_after_no(
     assert desk.panel.environment._installation is None
 
 
-def test_background_process_is_stopped_and_comes_again(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_background_process_is_stopped_and_comes_again(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.until(lambda: desk.logic.workerState == "ready")
     assert desk.ui.freeMemoryButton.enabled is True
     desk.ui.freeMemoryButton.click()

@@ -1,4 +1,5 @@
-"""The panel driven by clicks, with the real worker and real MRML: from a film to a volume and more of its depths."""
+"""The panel driven by clicks, with the real worker and real MRML: from a radiograph to a volume and more of its
+depths."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ import pytest
 import slicer
 
 
-def test_film_is_looked_at_as_soon_as_it_is_chosen(desk: Any, knee_film: Path) -> None:
+def test_radiograph_is_looked_at_as_soon_as_it_is_chosen(desk: Any, knee_radiograph: Path) -> None:
     assert desk.ui.generateButton.enabled is False
-    film = desk.load(knee_film)
-    assert desk.ui.radiographSelector.currentNode() is film
+    radiograph = desk.load(knee_radiograph)
+    assert desk.ui.radiographSelector.currentNode() is radiograph
     assert "One knee was found" in desk.ui.radiographStatusLabel.text
     shares = [getattr(desk.ui, f"gradeBar{grade}").value for grade in range(5)]
     assert sum(shares) == pytest.approx(1000, abs=5)
@@ -23,22 +24,22 @@ def test_film_is_looked_at_as_soon_as_it_is_chosen(desk: Any, knee_film: Path) -
     assert "free" in desk.ui.deviceStatusLabel.text
     # it is shown at once, with the knee framed
     composite = desk.logic.layout.compositeNode("Xray2MRIRadiograph")
-    assert composite.GetBackgroundVolumeID() == film.GetID()
-    from Xray2MRIModule.radiograph_image import rectangle_of_roi
+    assert composite.GetBackgroundVolumeID() == radiograph.GetID()
+    from Xray2MRIModule.scene.radiograph_node import rectangle_of_roi
 
     (frame,) = slicer.util.getNodesByClass("vtkMRMLMarkupsROINode")
     x, y, width, height = desk.panel.prepared["knees"][0]["box"]
-    y, height = max(y, 0.0), height + min(y, 0.0)  # a detected box may reach beyond the film
-    assert rectangle_of_roi(frame, film) == pytest.approx([x, y, width, height], abs=1.5)
+    y, height = max(y, 0.0), height + min(y, 0.0)  # a detected box may reach beyond the radiograph
+    assert rectangle_of_roi(frame, radiograph) == pytest.approx([x, y, width, height], abs=1.5)
     assert frame.GetDisplayNode().GetVisibility()
 
 
-def test_film_of_two_knees_offers_both(desk: Any, film_of_two_knees: Path) -> None:
-    desk.load(film_of_two_knees)
+def test_radiograph_of_two_knees_offers_both(desk: Any, two_knee_radiograph: Path) -> None:
+    desk.load(two_knee_radiograph)
     assert "2 knees were found" in desk.ui.radiographStatusLabel.text
     assert desk.ui.kneeSelector.isHidden() is False
     texts = [desk.ui.kneeSelector.itemText(index) for index in range(desk.ui.kneeSelector.count)]
-    # the patient's right knee lies on the left of a frontal film
+    # the patient's right knee lies on the left of a frontal radiograph
     assert texts == ["Automatic", "1 from the left: right knee", "2 from the left: left knee"]
     sides = {}
     for index in (1, 2):
@@ -50,15 +51,15 @@ def test_film_of_two_knees_offers_both(desk: Any, film_of_two_knees: Path) -> No
     assert sides == {1: "right", 2: "left"}
 
 
-def test_film_and_knee_of_a_saved_scene_are_looked_at_when_the_module_is_opened(
-    desk: Any, film_of_two_knees: Path
+def test_radiograph_and_knee_of_a_saved_scene_are_looked_at_when_the_module_is_opened(
+    desk: Any, two_knee_radiograph: Path
 ) -> None:
     from Xray2MRIModule.panel.main_panel import MainPanel
 
     desk.panel.cleanup()
-    film = desk.logic.application.loadVolume(str(film_of_two_knees), "Film")
+    radiograph = desk.logic.application.loadVolume(str(two_knee_radiograph), "Film")
     parameters = desk.parameterNode()
-    parameters.radiograph, parameters.knee = film, 2
+    parameters.radiograph, parameters.knee = radiograph, 2
     desk.panel = MainPanel(desk.ui, desk.logic, None)
     desk.panel.enter()
     desk.until(lambda: desk.panel.prepared is not None)
@@ -67,8 +68,8 @@ def test_film_and_knee_of_a_saved_scene_are_looked_at_when_the_module_is_opened(
     assert "number 2 from the left" in desk.ui.radiographStatusLabel.text
 
 
-def test_module_may_be_left_while_a_film_is_looked_at(desk: Any, knee_film: Path) -> None:
-    desk.panel.radiograph.loadFile(knee_film)
+def test_module_may_be_left_while_a_radiograph_is_looked_at(desk: Any, knee_radiograph: Path) -> None:
+    desk.panel.radiograph.loadFile(knee_radiograph)
     desk.until(lambda: "Looking for the knee" in desk.ui.radiographStatusLabel.text)
     desk.panel.exit()
     desk.until(lambda: desk.panel.prepared is not None)
@@ -103,8 +104,8 @@ def test_file_that_is_no_picture_is_refused_with_a_sentence(desk: Any, tmp_path:
     assert desk.volumes() == []
 
 
-def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_film: Path) -> None:
-    film = desk.load(knee_film)
+def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_radiograph: Path) -> None:
+    radiograph = desk.load(knee_radiograph)
     detected = desk.panel.prepared["knees"][0]["box"]
     first = desk.panel.prepared
     desk.ui.useRoiCheckBox.click()
@@ -114,16 +115,16 @@ def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_film: Path)
     assert roi.GetDisplayNode().GetVisibility() == 1
     (frame,) = [node for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if node is not roi]
     assert frame.GetDisplayNode().GetVisibility() == 0
-    # a detected box may reach beyond the film, one that is set by hand does not
+    # a detected box may reach beyond the radiograph, one that is set by hand does not
     x, y, width, height = detected
     x, y, width, height = x, max(y, 0.0), width, height + min(y, 0.0)
     assert desk.panel.radiograph.rectangle() == pytest.approx([x, y, width, height], abs=1.5)
 
     # dragging it has the new place looked at
     second = desk.panel.prepared
-    from Xray2MRIModule.radiograph_image import place_roi
+    from Xray2MRIModule.scene.radiograph_node import place_roi
 
-    place_roi(roi, film, [x + 20, y + 10, width - 40, height - 20])
+    place_roi(roi, radiograph, [x + 20, y + 10, width - 40, height - 20])
     desk.until(lambda: desk.panel.prepared is not second)
     box = desk.panel.prepared["knees"][0]["box"]
     # the joint is always cut out as a square
@@ -134,8 +135,8 @@ def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_film: Path)
     desk.until(lambda: frame.GetDisplayNode().GetVisibility() == 1)
 
 
-def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.quick()
     seen: list[tuple[int, int]] = []
     desk.ui.generateButton.click()
@@ -161,8 +162,8 @@ def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, k
     assert desk.ui.layoutButton.text == "Back to the former layout"
 
 
-def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.quick()
     volume = desk.generate()
     nodes = len(desk.volumes())
@@ -182,8 +183,8 @@ def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk
     assert "Ready at once: 30, 59." in desk.ui.densityLabel.text
 
 
-def test_what_if_grades_add_to_one_and_reach_the_volume(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_what_if_grades_add_to_one_and_reach_the_volume(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.ui.whatIfCheckBox.click()
     assert desk.ui.gradeBar0.isHidden()
     assert not desk.ui.gradeSlider0.isHidden()
@@ -212,8 +213,8 @@ def test_what_is_hidden_stays_hidden_when_a_section_unfolds(desk: Any) -> None:
     assert desk.ui.histogramCaptionLabel.isHidden()
 
 
-def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.quick()
     desk.generate()
     desk.ui.uncertaintyCheckBox.click()
@@ -225,8 +226,8 @@ def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_film:
     assert desk.ui.viewMessageLabel.text == ""
 
 
-def test_leaving_and_returning_keeps_choices_and_gives_back_the_layout(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_leaving_and_returning_keeps_choices_and_gives_back_the_layout(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.ui.seedSpinBox.value = 7
     assert desk.logic.isLayoutShown
     desk.panel.exit()

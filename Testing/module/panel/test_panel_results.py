@@ -21,14 +21,14 @@ def _moved_copy(volume: Any, shift_mm: float = 4.0, name: str = "MRI of the knee
     return slicer.util.addVolumeFromArray(voxels, matrix, name=name)
 
 
-def _generated(desk: Any, film: Path) -> Any:
-    desk.load(film)
+def _generated(desk: Any, radiograph: Path) -> Any:
+    desk.load(radiograph)
     desk.quick()
     return desk.generate()
 
 
-def test_comparison_shows_figures_chart_and_difference(desk: Any, knee_film: Path) -> None:
-    volume = _generated(desk, knee_film)
+def test_comparison_shows_figures_chart_and_difference(desk: Any, knee_radiograph: Path) -> None:
+    volume = _generated(desk, knee_radiograph)
     assert desk.ui.compareButton.enabled is False
     desk.ui.referenceSelector.setCurrentNode(_moved_copy(volume))
     assert desk.ui.compareButton.enabled is True
@@ -54,8 +54,8 @@ def test_comparison_shows_figures_chart_and_difference(desk: Any, knee_film: Pat
     assert composite.GetForegroundVolumeID() is None
 
 
-def test_what_cannot_be_compared_is_refused_with_a_sentence(desk: Any, knee_film: Path) -> None:
-    _generated(desk, knee_film)
+def test_what_cannot_be_compared_is_refused_with_a_sentence(desk: Any, knee_radiograph: Path) -> None:
+    _generated(desk, knee_radiograph)
     flat = slicer.util.addVolumeFromArray(np.zeros((4, 64, 64), np.float32), name="empty MRI")
     desk.ui.referenceSelector.setCurrentNode(flat)
     desk.ui.compareButton.click()
@@ -67,11 +67,11 @@ def test_what_cannot_be_compared_is_refused_with_a_sentence(desk: Any, knee_film
 
 @pytest.mark.parametrize(("index", "ending"), [(0, ".nrrd"), (1, ".nii.gz")])
 def test_volume_files_are_written_beside_what_is_there(
-    desk: Any, knee_film: Path, tmp_path: Path, index: int, ending: str
+    desk: Any, knee_radiograph: Path, tmp_path: Path, index: int, ending: str
 ) -> None:
     import SimpleITK
 
-    volume = _generated(desk, knee_film)
+    volume = _generated(desk, knee_radiograph)
     assert desk.ui.exportButton.enabled is False
     desk.ui.exportFolderEdit.currentPath = str(tmp_path)
     desk.ui.formatSelector.setCurrentIndex(index)
@@ -86,27 +86,27 @@ def test_volume_files_are_written_beside_what_is_there(
     assert np.array_equal(written, slicer.util.arrayFromVolume(volume))
 
 
-def test_folder_that_is_not_there_is_refused(desk: Any, knee_film: Path, tmp_path: Path) -> None:
-    _generated(desk, knee_film)
+def test_folder_that_is_not_there_is_refused(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
+    _generated(desk, knee_radiograph)
     desk.ui.exportFolderEdit.currentPath = str(tmp_path / "nowhere")
     desk.ui.exportButton.click()
     assert desk.ui.exportMessageLabel.text.startswith("<b>Not exported:</b>")
 
 
-def test_table_needs_a_comparison(desk: Any, knee_film: Path, tmp_path: Path) -> None:
+def test_table_needs_a_comparison(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
     desk.ui.exportFolderEdit.currentPath = str(tmp_path)
     desk.ui.formatSelector.setCurrentIndex(4)
     assert "no table before a comparison" in desk.ui.exportMessageLabel.text
     assert desk.ui.exportButton.enabled is False
 
 
-def test_volume_of_a_reloaded_parameter_node_is_usable(desk: Any, knee_film: Path) -> None:
+def test_volume_of_a_reloaded_parameter_node_is_usable(desk: Any, knee_radiograph: Path) -> None:
     """Leaving and entering binds the widgets anew: nothing may be lost on the way."""
-    volume = _generated(desk, knee_film)
-    film = desk.parameters.radiograph
+    volume = _generated(desk, knee_radiograph)
+    radiograph = desk.parameters.radiograph
     desk.panel.exit()
     desk.panel.enter()
     assert desk.ui.volumeSelector.currentNode() is volume
-    assert desk.ui.radiographSelector.currentNode() is film
+    assert desk.ui.radiographSelector.currentNode() is radiograph
     desk.ui.densitySlider.value = 59.0
     desk.until(lambda: desk.logic.densities(volume) == [30, 59] and not desk.logic.isBusy)

@@ -12,9 +12,9 @@ import pytest
 import slicer
 
 
-def _start(desk: Any, film: Path) -> None:
+def _start(desk: Any, radiograph: Path) -> None:
     """A run that is under way and has shown at least one report."""
-    desk.load(film)
+    desk.load(radiograph)
     desk.quick(slices=60, steps=20)
     desk.ui.generateButton.click()
     desk.until(lambda: desk.ui.progressBar.value > 0)
@@ -26,8 +26,8 @@ def _usable(desk: Any) -> None:
     assert slicer.util.arrayFromVolume(volume).std() > 0
 
 
-def test_cancel_leaves_nothing_behind(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_cancel_leaves_nothing_behind(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     before = slicer.mrmlScene.GetNumberOfNodes()
     desk.quick(slices=60, steps=20)
     desk.ui.generateButton.click()
@@ -44,8 +44,8 @@ def test_cancel_leaves_nothing_behind(desk: Any, knee_film: Path) -> None:
     _usable(desk)
 
 
-def test_cancelled_densify_returns_the_slider(desk: Any, knee_film: Path) -> None:
-    desk.load(knee_film)
+def test_cancelled_densify_returns_the_slider(desk: Any, knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
     desk.quick()
     volume = desk.generate()
     desk.ui.densitySlider.value = 400.0
@@ -57,28 +57,28 @@ def test_cancelled_densify_returns_the_slider(desk: Any, knee_film: Path) -> Non
     assert not desk.logic.isBusy
 
 
-def test_scene_closed_during_a_run(desk: Any, knee_film: Path) -> None:
-    _start(desk, knee_film)
+def test_scene_closed_during_a_run(desk: Any, knee_radiograph: Path) -> None:
+    _start(desk, knee_radiograph)
     slicer.mrmlScene.Clear(0)
     desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 10)
     desk.until(lambda: not desk.logic.isBusy, 10)
     assert desk.volumes() == []
     assert desk.ui.generateButton.enabled is False
-    desk.load(knee_film)
+    desk.load(knee_radiograph)
     _usable(desk)
 
 
-def test_radiograph_deleted_during_a_run(desk: Any, knee_film: Path) -> None:
-    _start(desk, knee_film)
+def test_radiograph_deleted_during_a_run(desk: Any, knee_radiograph: Path) -> None:
+    _start(desk, knee_radiograph)
     slicer.mrmlScene.RemoveNode(desk.parameters.radiograph)
     desk.ui.generateButton.click()
     desk.until(lambda: not desk.logic.isBusy and desk.ui.generateButton.text == "Generate pseudo-MRI", 20)
-    desk.load(knee_film)
+    desk.load(knee_radiograph)
     _usable(desk)
 
 
-def test_worker_killed_during_a_run(desk: Any, knee_film: Path) -> None:
-    _start(desk, knee_film)
+def test_worker_killed_during_a_run(desk: Any, knee_radiograph: Path) -> None:
+    _start(desk, knee_radiograph)
     os.kill(desk.logic.workerPid, signal.SIGKILL)
     desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 60)
     assert desk.ui.generateMessageLabel.text.startswith("<b>Not generated:</b>")
@@ -87,8 +87,10 @@ def test_worker_killed_during_a_run(desk: Any, knee_film: Path) -> None:
     _usable(desk)
 
 
-def test_worker_that_cannot_start_opens_the_section_that_helps(desk: Any, knee_film: Path, tmp_path: Path) -> None:
-    desk.load(knee_film)
+def test_worker_that_cannot_start_opens_the_section_that_helps(
+    desk: Any, knee_radiograph: Path, tmp_path: Path
+) -> None:
+    desk.load(knee_radiograph)
     broken = tmp_path / "python3"
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
@@ -103,8 +105,8 @@ def test_worker_that_cannot_start_opens_the_section_that_helps(desk: Any, knee_f
     _usable(desk)
 
 
-def test_panel_removed_during_a_run_leaves_no_listener(desk: Any, knee_film: Path) -> None:
-    _start(desk, knee_film)
+def test_panel_removed_during_a_run_leaves_no_listener(desk: Any, knee_radiograph: Path) -> None:
+    _start(desk, knee_radiograph)
     desk.panel.cleanup()
     assert desk.panel.parameterNode is None
     desk.logic.cancel()
@@ -112,12 +114,12 @@ def test_panel_removed_during_a_run_leaves_no_listener(desk: Any, knee_film: Pat
 
 
 @pytest.mark.slow
-def test_thirty_kills_at_random_moments(desk: Any, knee_film: Path) -> None:
+def test_thirty_kills_at_random_moments(desk: Any, knee_radiograph: Path) -> None:
     """The panel is usable again each time, and the scene holds no broken node. How soon: see worker_kills.py."""
     import random
 
     moments = random.Random(4)
-    desk.load(knee_film)
+    desk.load(knee_radiograph)
     desk.quick(slices=40, steps=4)
     for _ in range(30):
         desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI" and desk.ui.generateButton.enabled)

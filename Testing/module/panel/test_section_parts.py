@@ -70,6 +70,6 @@ def test_advice_for_the_command_line_does_not_reach_the_panel() -> None:
 
 
 def test_durations_in_words() -> None:
-    from Xray2MRIModule.panel.stage_words import durationText
+    from Xray2MRIModule.panel.progress_text import durationText
 
     assert [durationText(seconds) for seconds in (0.2, 14.4, 89, 200)] == ["1 s", "14 s", "89 s", "3 min"]

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from Xray2MRIModule.process_runner import ProcessEnd, SubprocessRunner, kill_process
+from Xray2MRIModule.worker.process_runner import ProcessEnd, SubprocessRunner, kill_process
 
 ECHO = "import sys\nfor line in sys.stdin.buffer:\n sys.stdout.buffer.write(line[::-1]); sys.stdout.flush()\n"
 

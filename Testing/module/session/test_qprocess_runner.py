@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "panel"))
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication
 from pythonqt_adapter import QtModule, faults
-from Xray2MRIModule.process_runner import ProcessEnd, QProcessRunner
+from Xray2MRIModule.worker.process_runner import ProcessEnd, QProcessRunner
 
 
 @pytest.fixture

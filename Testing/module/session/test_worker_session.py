@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from Xray2MRIModule.process_runner import SubprocessRunner, kill_process
-from Xray2MRIModule.worker_command import WorkerCommand, worker_command
-from Xray2MRIModule.worker_session import WorkerSession
+from Xray2MRIModule.worker.launch_command import WorkerCommand, worker_command
+from Xray2MRIModule.worker.process_runner import SubprocessRunner, kill_process
+from Xray2MRIModule.worker.session import WorkerSession
 
 QUICK = {"slices": 3, "steps": 2, "device": "cpu"}
 ENDLESS = {"slices": 500, "steps": 1000, "device": "cpu"}
@@ -58,22 +58,22 @@ def open_session():
 
 
 @pytest.fixture
-def request_for(knee_film, tiny_model, tmp_path):
+def request_for(knee_radiograph, tiny_model, tmp_path):
     """Fields of a generate request."""
 
     def fields(name: str, **settings) -> dict:
-        own = {"radiograph": str(knee_film), "output": str(tmp_path / f"{name}.nrrd"), "model": str(tiny_model)}
+        own = {"radiograph": str(knee_radiograph), "output": str(tmp_path / f"{name}.nrrd"), "model": str(tiny_model)}
         return {**own, **QUICK, **settings}
 
     return fields
 
 
-def test_one_worker_for_several_jobs(open_session, request_for, knee_film, tmp_path):
+def test_one_worker_for_several_jobs(open_session, request_for, knee_radiograph, tmp_path):
     states = []
     session = open_session(on_change=lambda: states.append(session.state))
     assert session.state == "stopped"
     first = Story(session, "generate", **request_for("first", slice_folder=str(tmp_path / "slices")))
-    second = Story(session, "prepare", radiograph=str(knee_film))
+    second = Story(session, "prepare", radiograph=str(knee_radiograph))
     third = Story(session, "prepare", radiograph="missing.png")
     until(session, lambda: third.over)
     assert first.results[0]["slices"] == 3
@@ -280,14 +280,14 @@ def test_closing_in_the_middle_leaves_nothing(open_session, request_for, tmp_pat
     assert session.state == "stopped"
 
 
-def test_a_listener_that_fails_breaks_nothing(open_session, knee_film):
+def test_a_listener_that_fails_breaks_nothing(open_session, knee_radiograph):
     session = open_session()
 
     def faulty(_):
         raise RuntimeError("in the panel")
 
-    session.submit("prepare", {"radiograph": str(knee_film)}, on_result=faulty)
-    story = Story(session, "prepare", radiograph=str(knee_film))
+    session.submit("prepare", {"radiograph": str(knee_radiograph)}, on_result=faulty)
+    story = Story(session, "prepare", radiograph=str(knee_radiograph))
     until(session, lambda: story.over)
     assert story.results
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..figure_names import METRICS
+from .metric_labels import METRICS
+from .progress_text import stageSentence
 from .section import Choice, Section, emphasised, say, show, withoutOptions
-from .stage_words import stageSentence
 
 
 class ComparePanel(Section):

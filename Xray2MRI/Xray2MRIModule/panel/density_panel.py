@@ -50,7 +50,7 @@ class DensityPanel(Section):
     def follow(self) -> None:
         """Show the volume with the slider's number of slices: at once where they are made, else after a moment."""
         self.stop()
-        volume = self._volumeOfFilm()
+        volume = self._volumeOfRadiograph()
         if volume is None or self.logic.isBusy:
             return
         slices = self.parameters.slices
@@ -63,7 +63,7 @@ class DensityPanel(Section):
 
     def giveBack(self) -> None:
         """Bring the slider to the number of slices of the volume shown."""
-        volume = self._volumeOfFilm()
+        volume = self._volumeOfRadiograph()
         shown = None if volume is None else self.logic.density(volume)
         if shown and _FEWEST <= shown <= _MOST and shown != self.parameters.slices:
             self._slices = shown
@@ -86,7 +86,7 @@ class DensityPanel(Section):
         text = _("{count} slices, one every {distance} mm.").format(
             count=slices, distance=f"{DEPTH_MM / (slices - 1):.2g}"
         )
-        volume = self._volumeOfFilm()
+        volume = self._volumeOfRadiograph()
         if volume is not None:
             made = self.logic.densities(volume)
             if slices in made:
@@ -97,17 +97,17 @@ class DensityPanel(Section):
         say(self.ui.densityLabel, text.strip())
 
     def _densify(self) -> None:
-        volume = self._volumeOfFilm()
+        volume = self._volumeOfRadiograph()
         if volume is None or self.logic.isBusy or self.parameters.slices == self.logic.density(volume):
             return
         slices = self.parameters.slices
         self.panel.generate.begin(lambda callbacks: self.logic.densify(volume, slices, **callbacks))
 
-    def _volumeOfFilm(self) -> Any:
-        """The volume shown, if it was made from the film chosen; None otherwise."""
+    def _volumeOfRadiograph(self) -> Any:
+        """The volume shown, if it was made from the radiograph chosen; None otherwise."""
         parameters = self.parameters
         volume = None if parameters is None else parameters.volume
         if volume is None or parameters.radiograph is None or not self.logic.isSynthetic(volume):
             return None
-        film = volume.GetNodeReference("Xray2MRI.radiograph")
-        return volume if film is not None and film.GetID() == parameters.radiograph.GetID() else None
+        radiograph = volume.GetNodeReference("Xray2MRI.radiograph")
+        return volume if radiograph is not None and radiograph.GetID() == parameters.radiograph.GetID() else None

@@ -7,9 +7,9 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..environment import EnvironmentProbe
-from ..installation import Installation, planInstallation
-from ..interpreter import inferencePython
+from ..environment.environment import EnvironmentProbe
+from ..environment.installation import Installation, planInstallation
+from ..environment.interpreter import inferencePython
 from .section import Section, emphasised, say
 
 

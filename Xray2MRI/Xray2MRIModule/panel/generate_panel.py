@@ -8,8 +8,8 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ..parameter_node import settings
+from .progress_text import durationText, stageSentence
 from .section import Choice, Section, emphasised, say, show, withoutOptions
-from .stage_words import durationText, stageSentence
 
 
 class GeneratePanel(Section):

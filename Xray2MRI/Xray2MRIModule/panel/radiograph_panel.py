@@ -1,4 +1,4 @@
-"""Section 1: which film, which knee on it, which side, and whether it is a knee at all."""
+"""Section 1: which radiograph, which knee on it, which side, and whether it is a knee at all."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..knee_mark import KneeMark
-from ..radiograph_image import (
-    FilmError,
-    film_size,
+from ..scene.radiograph_node import (
+    RadiographError,
     is_radiograph,
-    load_film,
+    load_radiograph,
     place_roi,
+    radiograph_size,
     rectangle_of_roi,
     roi_from_rectangle,
 )
+from ..views.knee_box_overlay import KneeMark
 from .section import Choice, Section, emphasised, say, show, withoutOptions
 
 _FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
 
 
 class RadiographPanel(Section):
-    """Chooses the film and has the worker look at it as soon as film, knee, side or box change."""
+    """Chooses the radiograph and has the worker look at it as soon as radiograph, knee, side or box change."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
         self._looked: tuple | None = None
-        self._film: str | None = None
+        self._radiograph: str | None = None
         self._roiTag: tuple[Any, int] | None = None
         self._mark = KneeMark(self.logic.application.scene)
         self._timer = self.timer(250, self._look)
@@ -62,11 +62,12 @@ class RadiographPanel(Section):
             widget.enabled = chosen
 
     def parametersChanged(self) -> None:
-        """Another film begins without knee and box of the one before; any change has the film looked at again."""
+        """Another radiograph begins without knee and box of the one before; any change has the radiograph looked at
+        again."""
         parameters = self.parameters
-        film = None if parameters.radiograph is None else parameters.radiograph.GetID()
-        if film != self._film:
-            former, self._film = self._film, film
+        radiograph = None if parameters.radiograph is None else parameters.radiograph.GetID()
+        if radiograph != self._radiograph:
+            former, self._radiograph = self._radiograph, radiograph
             if former is not None:  # the first one may come from a saved scene, with choices of its own
                 parameters.knee, parameters.useRoi = 0, False
             self._forget()
@@ -76,7 +77,7 @@ class RadiographPanel(Section):
             self._timer.start()
 
     def sceneClosed(self) -> None:
-        self._film = None
+        self._radiograph = None
         self._mark.remove()
         self._unfollowRoi()
         self._timer.stop()
@@ -107,8 +108,8 @@ class RadiographPanel(Section):
     def loadFile(self, path: Path) -> None:
         """Load one file as a radiograph and choose it; what hinders it is said in the section."""
         try:
-            node = load_film(self.logic.application, path)
-        except FilmError as error:
+            node = load_radiograph(self.logic.application, path)
+        except RadiographError as error:
             say(self.ui.radiographStatusLabel, emphasised(_("Not loaded:"), str(error)))
             return
         self._choose(node)
@@ -123,7 +124,7 @@ class RadiographPanel(Section):
         self._sample("both")
 
     def _sample(self, name: str) -> None:
-        from ..sample_data import loadSample
+        from ..scene.sample_data import loadSample
 
         self._choose(loadSample(name))
 
@@ -131,10 +132,10 @@ class RadiographPanel(Section):
         if self.parameters is not None:
             self.parameters.radiograph = node
 
-    # looking at the film
+    # looking at the radiograph
 
     def _wanted(self) -> tuple | None:
-        """What a look at the film depends on; None without a film."""
+        """What a look at the radiograph depends on; None without a radiograph."""
         parameters = self.parameters
         if parameters is None or parameters.radiograph is None:
             return None
@@ -143,7 +144,8 @@ class RadiographPanel(Section):
                 None if rectangle is None else tuple(round(value) for value in rectangle))  # fmt: skip
 
     def rectangle(self) -> list[float] | None:
-        """The knee box that the user has set, [x, y, w, h] in film pixels; None when the detector shall choose."""
+        """The knee box that the user has set, [x, y, w, h] in radiograph pixels; None when the detector shall
+        choose."""
         parameters = self.parameters
         if parameters is None or not parameters.useRoi or parameters.roi is None or parameters.radiograph is None:
             return None
@@ -164,7 +166,7 @@ class RadiographPanel(Section):
         another = self._looked is None or self._looked[0] != wanted[0]
         self._looked = wanted
         if another:
-            self.panel.view.showFilm(node)
+            self.panel.view.showRadiograph(node)
         busy = self.logic.isBusy
         say(
             self.ui.radiographStatusLabel,
@@ -213,7 +215,7 @@ class RadiographPanel(Section):
         source = {
             "header": _("from the file"),
             "file name": _("from the file name"),
-            "position on the film": _("from its place on the film"),
+            "position on the radiograph": _("from its place on the radiograph"),
             "image": _("from the picture"),
             "user": _("as chosen"),
             "assumed": _("assumed"),
@@ -259,11 +261,11 @@ class RadiographPanel(Section):
         parameters.roi = roi
 
     def _firstRectangle(self) -> list[float]:
-        """The box that was detected, or the middle half of the film."""
+        """The box that was detected, or the middle half of the radiograph."""
         prepared = self.panel.prepared
         if prepared is not None and prepared["knees"]:
             return prepared["knees"][prepared["chosen"] or 0]["box"]
-        columns, rows = film_size(self.parameters.radiograph)
+        columns, rows = radiograph_size(self.parameters.radiograph)
         side = min(columns, rows) / 2
         return [(columns - side) / 2, (rows - side) / 2, side, side]
 

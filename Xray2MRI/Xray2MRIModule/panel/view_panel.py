@@ -6,8 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..provenance_attributes import PREFIX
-from ..volume_nodes import CONTENT
+from ..scene.provenance_attributes import PREFIX
+from ..scene.volume_nodes import CONTENT
 from .section import Section, say
 
 
@@ -50,11 +50,11 @@ class ViewPanel(Section):
         self._rendered, self._overlaid = None, (None, None)
         say(self.ui.viewMessageLabel, "")
 
-    def showFilm(self, film: Any) -> None:
-        """A film was chosen: show it, unless the user has put our layout away."""
+    def showRadiograph(self, radiograph: Any) -> None:
+        """A radiograph was chosen: show it, unless the user has put our layout away."""
         if self._wanted is not False:
             self._wanted = True
-            self.logic.showLayout(film)
+            self.logic.showLayout(radiograph)
             self.refresh()
 
     def showRun(self) -> None:

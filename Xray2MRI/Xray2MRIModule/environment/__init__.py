@@ -1,0 +1,1 @@
+"""Which Python runs the worker, what it has, how it is installed."""

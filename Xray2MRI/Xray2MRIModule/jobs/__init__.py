@@ -1,0 +1,1 @@
+"""Work that the worker does for the scene: jobs, their results, their failures."""

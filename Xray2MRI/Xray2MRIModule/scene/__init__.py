@@ -1,0 +1,1 @@
+"""MRML nodes: radiographs, volumes, comparisons."""

@@ -1,0 +1,241 @@
+"""What a comparison with a real MRI leaves in the scene: maps, tables, a chart.
+
+Everything hangs by node references on the table of the slices, so that a comparison is found again in a saved scene.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.util import arrayFromVolume
+
+from ..panel.metric_labels import METRICS, SUMMARY_FIGURES, VOLUMES, figure_text, in_reading_order
+from ..translation import tr as _
+from ..views.difference_colours import create_signed_colours, set_clear_share
+from .provenance_attributes import PREFIX, mark_synthetic
+from .subject_folder import remove_node
+from .volume_nodes import grey_window, load_volume, remove, sampled, show_coloured, show_grey
+
+COMPARISON = f"{PREFIX}.comparison"
+# columns of the table of the slices
+DEPTH, FIRST_FIGURE = 1, 2
+_KEPT = ("per_slice", "summary", "verdict", "warnings")
+_PAPER_COLOUR = "vtkMRMLColorTableNodeIron"
+
+
+class Comparison:
+    """A view of the nodes of one comparison. All are looked up anew at every use; one that was deleted is None.
+
+    ``result`` is what the worker answered; after a reload of the scene it lacks the paths of files.
+    """
+
+    def __init__(self, scene: Any, table_id: str, result: dict[str, Any]) -> None:
+        self._scene = scene
+        self._tableId = table_id
+        self.result = result
+
+    @classmethod
+    def ofTable(cls, node: Any) -> Comparison | None:
+        """The comparison that a table of the scene belongs to; None for other tables."""
+        try:
+            result = json.loads(node.GetAttribute(COMPARISON) or "")
+        except ValueError:
+            return None
+        return cls(node.GetScene(), node.GetID(), result)
+
+    @property
+    def tableNode(self) -> Any:
+        """One row per slice of the pseudo-MRI."""
+        return self._scene.GetNodeByID(self._tableId)
+
+    def node(self, role: str) -> Any:
+        """Another node: aligned, difference, paper, transform, summary, chart, marker, volume, reference, colours."""
+        table = self.tableNode
+        return None if table is None else table.GetNodeReference(f"{PREFIX}.{role}")
+
+    alignedNode = property(lambda self: self.node("aligned"), doc="The real MRI on the grid of the pseudo-MRI.")
+    differenceNode = property(lambda self: self.node("difference"), doc="Signed difference of the edges.")
+    paperDifferenceNode = property(lambda self: self.node("paper"), doc="The one-sided form of the paper.")
+    transformNode = property(lambda self: self.node("transform"), doc="The alignment that was found.")
+    summaryTableNode = property(lambda self: self.node("summary"), doc="The figures beside their controls.")
+    chartNode = property(lambda self: self.node("chart"), doc="A figure per slice, with the present slice marked.")
+    volumeNode = property(lambda self: self.node("volume"), doc="The pseudo-MRI that was compared.")
+    referenceNode = property(lambda self: self.node("reference"), doc="The real MRI that it was compared with.")
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        return self.result.get("verdict", "")
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the user."""
+        return list(self.result.get("warnings") or [])
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the figures that are known for at least one slice."""
+        rows = self.result.get("per_slice") or []
+        return [name for name in METRICS if any(row.get(name) is not None for row in rows)]
+
+    @property
+    def reportPath(self) -> str | None:
+        """The worker's HTML report; a temporary file."""
+        return self.result.get("report")
+
+    @property
+    def csvPath(self) -> str | None:
+        """The table as CSV; a temporary file."""
+        return self.result.get("table")
+
+
+def create_comparison(scene: Any, volume: Any, reference: Any, result: dict[str, Any]) -> Comparison:
+    """Make the nodes of a finished comparison. Raises OSError and ValueError, and leaves no node then."""
+    steps = comparison_steps(scene, volume, reference, result)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def comparison_steps(
+    scene: Any, volume: Any, reference: Any, result: dict[str, Any]
+) -> Generator[None, None, Comparison]:
+    """As create_comparison, in steps with room for a user's clicks between; the last one gives the comparison."""
+    made: list[Any] = []
+    finished = False
+    try:
+        table = _slice_table(scene, result, made)
+        for role, node in (("volume", volume), ("reference", reference)):
+            if node is not None:
+                table.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
+        makers = {
+            "aligned": _aligned, "difference": _signed, "paper": _one_sided, "transform": _transform,
+            "summary": _summary_table,
+        }  # fmt: skip
+        for role, make in makers.items():
+            yield
+            node = make(scene, result, made)
+            if node is not None:
+                table.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
+        colours = table.GetNodeReference(f"{PREFIX}.difference").GetDisplayNode().GetColorNode()
+        table.SetNodeReferenceID(f"{PREFIX}.colours", colours.GetID())
+        table.SetAttribute(COMPARISON, json.dumps({name: result.get(name) for name in _KEPT}, separators=(",", ":")))
+        finished = True
+    finally:
+        # also when the steps are given up in the middle
+        if not finished:
+            _remove(scene, made)
+    return Comparison(scene, table.GetID(), result)
+
+
+def set_difference_threshold(comparison: Comparison, form: str, threshold: float | None) -> Any:
+    """Show only differences beyond a share (0 to 1) of the window; None chooses a quarter. Returns the map's node."""
+    share = 0.25 if threshold is None else float(np.clip(threshold, 0.0, 0.99))
+    node = comparison.differenceNode if form == "signed" else comparison.paperDifferenceNode
+    if node is None:
+        return None
+    if form == "signed":
+        colours = comparison.node("colours")
+        if colours is not None:
+            set_clear_share(colours, share)
+    else:
+        limit = _limit(node)
+        show_coloured(node, _PAPER_COLOUR, 0.0, limit, (share * limit, max(float(arrayFromVolume(node).max()), limit)))
+    return node
+
+
+def _remove(scene: Any, made: list[Any]) -> None:
+    for node in made:
+        if node.IsA("vtkMRMLVolumeNode"):
+            remove(scene, node)
+        else:
+            remove_node(scene, node)
+
+
+def _add(scene: Any, made: list[Any], node_class: str, name: str) -> Any:
+    node = scene.AddNewNodeByClass(node_class, scene.GenerateUniqueName(name))
+    made.append(node)
+    return node
+
+
+def _slice_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
+    rows = result["per_slice"]
+    node = _add(scene, made, "vtkMRMLTableNode", _("Comparison by slice"))
+    names = [_("slice"), _("depth (mm)"), *METRICS.values()]
+    keys = ["index", "depth_mm", *METRICS]
+    columns = [np.array([np.nan if row.get(key) is None else row[key] for row in rows], float) for key in keys]
+    slicer.util.updateTableFromArray(node, columns, names)
+    node.SetDescription(_("Pseudo-MRI against a real MRI; the pseudo-MRI is synthetic, not for diagnosis"))
+    return node
+
+
+def _summary_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
+    import vtk
+
+    summary = result.get("summary") or {}
+    names = in_reading_order(list(summary), SUMMARY_FIGURES)
+    volumes = in_reading_order([name for values in summary.values() for name in values], VOLUMES)
+    node = _add(scene, made, "vtkMRMLTableNode", _("Comparison and controls"))
+    figures = vtk.vtkStringArray()
+    figures.SetName(_("figure"))
+    for name in names:
+        figures.InsertNextValue(SUMMARY_FIGURES.get(name, name))
+    node.AddColumn(figures)
+    for volume in dict.fromkeys(volumes):
+        column = vtk.vtkStringArray()
+        column.SetName(VOLUMES.get(volume, volume))
+        for name in names:
+            column.InsertNextValue(figure_text(name, summary[name].get(volume)))
+        node.AddColumn(column)
+    node.SetDescription(result.get("verdict", ""))
+    return node
+
+
+def _aligned(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
+    node = load_volume(scene, result["aligned"], _("Real MRI on the grid of the pseudo-MRI"))
+    made.append(node)
+    show_grey(node, *grey_window(node))
+    return node
+
+
+def _signed(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
+    node = load_volume(scene, result["difference"], _("Edge difference, signed"))
+    made.append(node)
+    mark_synthetic(node, "Edges of pseudo-MRI and real MRI: signed difference")
+    colours = create_signed_colours(scene, "Xray2MRI difference", 0.25)
+    made.append(colours)
+    limit = _limit(node)
+    show_coloured(node, colours.GetID(), -limit, limit, None)
+    return node
+
+
+def _one_sided(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
+    if not result.get("difference_paper"):
+        return None
+    node = load_volume(scene, result["difference_paper"], _("Edge difference, one-sided"))
+    made.append(node)
+    mark_synthetic(node, "Edges of pseudo-MRI and real MRI: one-sided difference of the paper")
+    limit = _limit(node)
+    show_coloured(node, _PAPER_COLOUR, 0.0, limit, (0.25 * limit, max(float(arrayFromVolume(node).max()), limit)))
+    return node
+
+
+def _transform(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
+    if result.get("transform") is None:
+        return None
+    node = _add(scene, made, "vtkMRMLLinearTransformNode", _("Alignment of the real MRI"))
+    flip = np.diag((-1.0, -1.0, 1.0, 1.0))
+    matrix = flip @ np.reshape(result["transform"], (4, 4)).astype(float) @ flip
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    return node
+
+
+def _limit(node: Any) -> float:
+    """Half the window of a difference: what nearly all differences keep within."""
+    return float(max(np.percentile(np.abs(sampled(node)), 99.5), 1e-6))

@@ -1,0 +1,1 @@
+"""Layouts, annotations, overlays and charts."""

@@ -1,0 +1,114 @@
+""" "SYNTHETIC, not for diagnosis" on every view that shows a synthetic volume, whoever put it there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+from ..application import Application
+from ..scene.provenance_attributes import is_synthetic
+from ..translation import tr as _
+
+TEXT = _("SYNTHETIC, not for diagnosis")
+_WATCHED = ("vtkMRMLSliceCompositeNode", "vtkMRMLVolumeRenderingDisplayNode", "vtkMRMLSliceNode", "vtkMRMLViewNode")
+
+
+class SyntheticAnnotations(VTKObservationMixin):
+    """Follows the scene and keeps one text per view. The texts are part of screenshots, being drawn into the view."""
+
+    def __init__(self, application: Application) -> None:
+        VTKObservationMixin.__init__(self)
+        self._application = application
+        self._actors: dict[str, tuple[Any, vtk.vtkTextActor]] = {}  # view ID -> renderer, text
+        scene = application.scene
+        self.addObserver(scene, slicer.vtkMRMLScene.NodeAddedEvent, self._onNodeAdded)
+        # while a scene is read nothing is drawn, and afterwards no node changes any more
+        for event in (slicer.vtkMRMLScene.EndBatchProcessEvent, slicer.vtkMRMLScene.EndImportEvent):
+            self.addObserver(scene, event, self._onChange)
+        for node_class in _WATCHED:
+            for node in slicer.util.getNodesByClass(node_class, scene):
+                self._watch(node)
+
+    def refresh(self) -> None:
+        """Give each view its text or take it away."""
+        if self._application.scene.IsBatchProcessing():
+            return
+        for viewNode, renderer in self._application.views():
+            wanted = self._shows_synthetic(viewNode)
+            known = self._actors.get(viewNode.GetID())
+            if known is not None and known[0] is not renderer:
+                self._actors.pop(viewNode.GetID())
+                known = None
+            if wanted and known is None:
+                actor = _text_actor()
+                renderer.AddViewProp(actor)
+                self._actors[viewNode.GetID()] = (renderer, actor)
+                self._application.render(viewNode)
+            elif known is not None and not wanted:
+                known[0].RemoveViewProp(known[1])
+                del self._actors[viewNode.GetID()]
+                self._application.render(viewNode)
+
+    def annotatedViews(self) -> list[str]:
+        """IDs of the view nodes that carry the text now."""
+        return sorted(self._actors)
+
+    def close(self) -> None:
+        """Take all texts away and stop following."""
+        self.removeObservers()
+        for renderer, actor in self._actors.values():
+            renderer.RemoveViewProp(actor)
+        self._actors.clear()
+
+    def _shows_synthetic(self, viewNode: Any) -> bool:
+        scene = self._application.scene
+        if viewNode.IsA("vtkMRMLSliceNode"):
+            return self._slice_shows_synthetic(viewNode)
+        for display in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode", scene):
+            visible = display.GetVisibility() and display.IsDisplayableInView(viewNode.GetID())
+            if visible and is_synthetic(display.GetDisplayableNode()):
+                return True
+        slices = slicer.util.getNodesByClass("vtkMRMLSliceNode", scene)
+        return any(node.GetSliceVisible() and self._slice_shows_synthetic(node) for node in slices)
+
+    def _slice_shows_synthetic(self, sliceNode: Any) -> bool:
+        logic = self._application.logic.GetSliceLogicByLayoutName(sliceNode.GetLayoutName())
+        composite = None if logic is None else logic.GetSliceCompositeNode()
+        if composite is None:
+            return False
+        layers = [composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetLabelVolumeID()]
+        return any(is_synthetic(self._application.scene.GetNodeByID(layer)) for layer in layers if layer)
+
+    def _watch(self, node: Any) -> None:
+        # slice nodes change with every mouse move, and matter only when they come or when their 3-D visibility changes
+        if not node.IsA("vtkMRMLSliceNode") and not self.hasObserver(
+            node, vtk.vtkCommand.ModifiedEvent, self._onChange
+        ):
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onChange)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAdded(self, caller: Any, event: Any, node: Any) -> None:
+        if any(node.IsA(node_class) for node_class in _WATCHED):
+            self._watch(node)
+            self.refresh()
+
+    def _onChange(self, caller: Any, event: Any) -> None:
+        self.refresh()
+
+
+def _text_actor() -> vtk.vtkTextActor:
+    actor = vtk.vtkTextActor()
+    actor.SetInput(TEXT)
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.SetPosition(0.5, 0.02)
+    style = actor.GetTextProperty()
+    style.SetJustificationToCentered()
+    style.SetVerticalJustificationToBottom()
+    style.SetFontSize(13)
+    style.SetColor(1.0, 0.8, 0.2)
+    style.SetBackgroundColor(0.0, 0.0, 0.0)
+    style.SetBackgroundOpacity(0.5)
+    return actor

@@ -1,0 +1,88 @@
+"""The chart of a comparison: one figure over the depth, with a line at the slice that is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+
+from ..panel.metric_labels import METRICS
+from ..scene.comparison_nodes import DEPTH, FIRST_FIGURE, Comparison
+from ..scene.provenance_attributes import PREFIX
+from ..translation import tr as _
+
+
+def create_chart(scene: Any, comparison: Comparison) -> Any:
+    """The chart node with its series, showing the first known figure."""
+    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", scene.GenerateUniqueName(_("Comparison by depth")))
+    marker_table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(_("Present slice")))
+    marker_table.SetHideFromEditors(True)
+    slicer.util.updateTableFromArray(marker_table, [np.zeros(2), np.zeros(2)], [_("depth (mm)"), "value"])
+    figure = _series(scene, comparison.tableNode, _("Pseudo-MRI"), DEPTH, (0.91, 0.55, 0.15), 2.5)
+    marker = _series(scene, marker_table, _("Slice shown"), 0, (0.35, 0.35, 0.35), 1.5)
+    marker.SetYColumnName("value")
+    for node in (figure, marker):
+        chart.AddAndObservePlotSeriesNodeID(node.GetID())
+    chart.SetXAxisTitle(_("Depth (mm, from posterior to anterior)"))
+    chart.SetLegendVisibility(False)
+    for role, node in (("chart", chart), ("marker", marker_table), ("series", figure), ("markerSeries", marker)):
+        comparison.tableNode.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
+    if comparison.metrics:
+        choose_metric(comparison, comparison.metrics[0])
+    return chart
+
+
+def choose_metric(comparison: Comparison, name: str) -> bool:
+    """Show another figure. Returns False when it is not known for any slice."""
+    series, chart = comparison.node("series"), comparison.chartNode
+    if name not in comparison.metrics or series is None or chart is None:
+        return False
+    # by its place: a scene may have been saved in another language
+    series.SetYColumnName(comparison.tableNode.GetColumnName(FIRST_FIGURE + list(METRICS).index(name)))
+    series.SetName(METRICS[name])
+    chart.SetTitle(METRICS[name])
+    chart.SetYAxisTitle(METRICS[name])
+    values = np.array([row[name] for row in comparison.result["per_slice"] if row.get(name) is not None], float)
+    low, high = float(values.min()), float(values.max())
+    margin = 0.08 * (high - low) or max(abs(high) * 0.1, 0.05)
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(low - margin, high + margin)
+    _marker_reaches(comparison, low - margin, high + margin)
+    return True
+
+
+def mark_slice(comparison: Comparison, index: int | None) -> None:
+    """Move the line to a slice (index in the volume file)."""
+    marker = comparison.node("marker")
+    row = next((row for row in comparison.result.get("per_slice") or [] if row["index"] == index), None)
+    if marker is None or row is None:
+        return
+    column = marker.GetTable().GetColumn(0)
+    if column.GetValue(0) == row["depth_mm"]:
+        return
+    for place in range(2):
+        column.SetValue(place, row["depth_mm"])
+    marker.GetTable().Modified()
+    marker.Modified()
+
+
+def _marker_reaches(comparison: Comparison, low: float, high: float) -> None:
+    marker = comparison.node("marker")
+    if marker is None:
+        return
+    marker.GetTable().GetColumn(1).SetValue(0, low)
+    marker.GetTable().GetColumn(1).SetValue(1, high)
+    marker.GetTable().Modified()
+    marker.Modified()
+
+
+def _series(scene: Any, table: Any, name: str, depth: int, colour: tuple[float, float, float], width: float) -> Any:
+    node = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", scene.GenerateUniqueName(name))
+    node.SetAndObserveTableNodeID(table.GetID())
+    node.SetXColumnName(table.GetColumnName(depth))
+    node.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
+    node.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
+    node.SetLineWidth(width)
+    node.SetColor(*colour)
+    return node

@@ -1,0 +1,172 @@
+"""The module's own layout: radiograph, pseudo-MRI and real MRI above, volume rendering and chart below.
+
+The views have tags of their own, so that nobody else's views change. The two MR views are linked; the radiograph's is
+not, because a radiograph has no place in the body.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+
+from ..application import Application
+from ..scene.provenance_attributes import PREFIX
+
+RADIOGRAPH, SYNTHETIC, REAL = "Xray2MRIRadiograph", "Xray2MRISynthetic", "Xray2MRIReal"
+RENDERING, CHART = "Xray2MRIRendering", "Xray2MRIChart"
+SLICE_VIEWS = (RADIOGRAPH, SYNTHETIC, REAL)
+LAYOUT_ID = 23712
+_FORMER = f"{PREFIX}.formerLayout"
+# any other group of views would follow ours
+_RADIOGRAPH_GROUP, _MR_GROUP = 23711, 23712
+
+
+def _view(node_class: str, tag: str, **properties: object) -> str:
+    inner = "".join(
+        f'<property name="{name}" action="default">{value}</property>' for name, value in properties.items()
+    )
+    return f'<item><view class="{node_class}" singletontag="{tag}">{inner}</view></item>'
+
+
+def layout_description() -> str:
+    """The layout as XML."""
+    radiograph = _view("vtkMRMLSliceNode", RADIOGRAPH, orientation="Axial", viewlabel="X", viewcolor="#808080",
+                 viewgroup=_RADIOGRAPH_GROUP)  # fmt: skip
+    synthetic = _view("vtkMRMLSliceNode", SYNTHETIC, orientation="Coronal", viewlabel="S", viewcolor="#E8A33D",
+                      viewgroup=_MR_GROUP)  # fmt: skip
+    real = _view("vtkMRMLSliceNode", REAL, orientation="Coronal", viewlabel="R", viewcolor="#6EB04B",
+                 viewgroup=_MR_GROUP)  # fmt: skip
+    rendering = _view("vtkMRMLViewNode", RENDERING, viewlabel="3D")
+    chart = _view("vtkMRMLPlotViewNode", CHART, viewlabel="C")
+    return (
+        '<layout type="vertical" split="true">'
+        f'<item><layout type="horizontal" split="true">{radiograph}{synthetic}{real}</layout></item>'
+        f'<item><layout type="horizontal" split="true">{rendering}{chart}</layout></item>'
+        "</layout>"
+    )
+
+
+class ViewLayout:
+    """Shows the layout, fills its views, and gives the former layout back."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    @property
+    def isShown(self) -> bool:
+        """Whether the module's layout is the present one."""
+        node = self._application.layoutNode
+        return node is not None and node.GetViewArrangement() == LAYOUT_ID
+
+    def show(self) -> None:
+        """Switch to the module's layout and remember the present one."""
+        node = self._application.layoutNode
+        if node is None or self.isShown:
+            return
+        self.register()
+        node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
+        node.SetViewArrangement(LAYOUT_ID)
+        for tag in SLICE_VIEWS:
+            composite = self.compositeNode(tag)
+            if composite is not None:
+                # loaders show what they load in all views
+                composite.SetDoPropagateVolumeSelection(False)
+                composite.SetLinkedControl(tag != RADIOGRAPH)
+                composite.SetHotLinkedControl(tag != RADIOGRAPH)
+        view = self.renderingViewNode
+        if view is not None:
+            view.SetAxisLabelsVisible(True)
+            view.SetBackgroundColor(0.0, 0.0, 0.0)
+            view.SetBackgroundColor2(0.0, 0.0, 0.0)
+
+    def restore(self) -> None:
+        """Go back to the layout that was there before, if the module's one is shown."""
+        node = self._application.layoutNode
+        if node is None or not self.isShown:
+            return
+        former = int(node.GetAttribute(_FORMER) or 0)
+        node.SetViewArrangement(former or slicer.vtkMRMLLayoutNode.SlicerLayoutInitialView)
+
+    def register(self) -> None:
+        """Make the layout known under its number."""
+        node = self._application.layoutNode
+        if node is not None and not node.AddLayoutDescription(LAYOUT_ID, layout_description()):
+            node.SetLayoutDescription(LAYOUT_ID, layout_description())
+
+    def sliceNode(self, tag: str) -> Any:
+        """The slice node of one of our views, None before it exists."""
+        return self._application.scene.GetSingletonNode(tag, "vtkMRMLSliceNode")
+
+    def sliceLogic(self, tag: str) -> Any:
+        """The slice logic of one of our views, None before it exists."""
+        return self._application.logic.GetSliceLogicByLayoutName(tag)
+
+    def compositeNode(self, tag: str) -> Any:
+        """What is shown in one of our slice views, None before it exists."""
+        logic = self.sliceLogic(tag)
+        return None if logic is None else logic.GetSliceCompositeNode()
+
+    @property
+    def renderingViewNode(self) -> Any:
+        """The 3-D view node, None before it exists."""
+        return self._application.scene.GetSingletonNode(RENDERING, "vtkMRMLViewNode")
+
+    @property
+    def chartViewNode(self) -> Any:
+        """The plot view node, None before it exists."""
+        return self._application.scene.GetSingletonNode(CHART, "vtkMRMLPlotViewNode")
+
+    def showVolume(self, tag: str, node: Any) -> None:
+        """Show a volume alone in one of the views, turned into the volume's plane, whole; None empties the view."""
+        composite = self.compositeNode(tag)
+        if composite is None:
+            return
+        composite.SetForegroundVolumeID(None)
+        composite.SetBackgroundVolumeID(None if node is None else node.GetID())
+        if node is None:
+            return
+        slice_node, logic = self.sliceNode(tag), self.sliceLogic(tag)
+        slice_node.SetOrientation("Axial" if tag == RADIOGRAPH else "Coronal")
+        slice_node.RotateToVolumePlane(node)
+        logic.FitSliceToBackground()
+        logic.SnapSliceOffsetToIJK()
+
+    def alignRealView(self) -> None:
+        """Let the view of the real MRI show the same plane and part as that of the pseudo-MRI."""
+        synthetic, real = self.sliceNode(SYNTHETIC), self.sliceNode(REAL)
+        if synthetic is None or real is None:
+            return
+        real.GetSliceToRAS().DeepCopy(synthetic.GetSliceToRAS())
+        real.SetFieldOfView(*synthetic.GetFieldOfView())
+        real.UpdateMatrices()
+
+    def overlay(self, tag: str, node: Any, opacity: float) -> None:
+        """Lay a map over the volume of a view; None takes the overlay away."""
+        composite = self.compositeNode(tag)
+        if composite is None:
+            return
+        composite.SetForegroundVolumeID(None if node is None else node.GetID())
+        composite.SetForegroundOpacity(opacity if node is not None else 0.0)
+
+    def middleDepth(self, volume: Any) -> None:
+        """Move both MR views to the middle of a volume."""
+        bounds = [0.0] * 6
+        volume.GetRASBounds(bounds)
+        middle = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
+        for tag in (SYNTHETIC, REAL):
+            node = self.sliceNode(tag)
+            if node is not None:
+                node.JumpSliceByOffsetting(*middle)
+
+    def depthIndex(self, volume: Any) -> int | None:
+        """Index (file order) of the slice that the view of the pseudo-MRI shows; None when it lies outside."""
+        node = self.sliceNode(SYNTHETIC)
+        if node is None or volume is None or volume.GetImageData() is None:
+            return None
+        matrix, to_ijk = node.GetSliceToRAS(), vtk.vtkMatrix4x4()
+        volume.GetRASToIJKMatrix(to_ijk)
+        position = [matrix.GetElement(row, 3) for row in range(3)]
+        index = round(to_ijk.MultiplyPoint((*position, 1.0))[2])
+        return index if 0 <= index < volume.GetImageData().GetDimensions()[2] else None

@@ -1,0 +1,264 @@
+"""The benchmark itself: generate, score, correlate; every finished piece is a file, so that a broken run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..comparison.evaluation import Target, score
+from ..errors import InputError
+from ..files.shipped_weights import write_json
+from ..generation.volume_from_radiograph import PipelineCache
+from ..metrics.canny_edges import EdgeMap, canny_edges
+from ..metrics.edge_distance import edge_distance_mm
+from ..metrics.joint_region import find_joint_region, nominal_box
+from ..metrics.summary import summarise
+from .density_curves import correlate, gathered
+from .held_out import HeldOutKnee, chosen_files, depth_choice, held_out_knee, training_mean
+
+BLANK, CONSTANT, MEAN, OTHER_KNEE = "blank", "constant 10 %", "training mean", "another knee's MRI"
+OTHER_RADIOGRAPH = " with another radiograph"
+CONSTANT_GREY = 0.1
+
+
+@dataclass(frozen=True)
+class BenchmarkPlan:
+    """What is compared, and on what.
+
+    Attributes
+    ----------
+    models
+        Title -> model folder or shipped name, in the order of the table; the first is tested against the others.
+    pairs, training
+        Held-out pairs, and training pairs for the mean volume (None: no such control).
+    output
+        Folder of all results; one that holds a run of another plan is refused.
+    knees, slices, steps, seed, grades, device
+        As in held_out and GenerationSettings; None knees takes all.
+    densities, density_knees
+        Numbers of slices of the correlation curve, and on how many knees.
+    specificity_knees
+        Every volume is compared with the references of that many knees.
+    """
+
+    models: dict[str, str]
+    pairs: Path
+    output: Path
+    training: Path | None = None
+    knees: int | None = None
+    slices: int = 50
+    steps: int = 20
+    seed: int = 0
+    grades: str = "truth"
+    device: str = "auto"
+    densities: tuple[int, ...] = (30, 50, 100, 200, 300, 400, 500)
+    density_knees: int = 2
+    specificity_knees: int = 12
+
+    def signature(self) -> dict[str, Any]:
+        """What two runs must share to share results."""
+        return {"slices": self.slices, "steps": self.steps, "seed": self.seed, "grades": self.grades,
+                "pairs": [path.name for path in chosen_files(self.pairs, self.knees)]}  # fmt: skip
+
+
+@dataclass
+class BenchmarkResult:
+    """All that the tables and the page are made from.
+
+    ``scores``: column -> measure -> [knees] medians over slices. ``correlation``: column -> density -> [knees] mean
+    adjacent-slice correlation over whole slices; ``correlation_in_leg`` within the leg. ``specificity``: title ->
+    [N, N] edge distances. ``cards``: title -> model card. ``seconds``: title -> median time of a volume.
+    ``without_region``: [knees] slices of the reference without a joint line, where RSSIM is undefined.
+    """
+
+    plan: BenchmarkPlan
+    knees: list[str]
+    grades: list[int]
+    without_region: list[int] = field(default_factory=list)
+    scores: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    correlation: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+    correlation_in_leg: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+    specificity: dict[str, np.ndarray] = field(default_factory=dict)
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = lambda done, of: None) -> BenchmarkResult:
+    """Do what the plan's folder lacks and return everything. Raises InputError for an unusable plan or folder."""
+    files = chosen_files(plan.pairs, plan.knees)
+    _check_folder(plan)
+    pipelines = PipelineCache()
+    result = BenchmarkResult(plan, [path.stem for path in files], [])
+    curves = [density for density in plan.densities if plan.density_knees]
+    of = len(plan.models) * (len(files) + len(curves) * min(plan.density_knees, len(files))) + len(files)
+    done = 0
+    for title, model in plan.models.items():
+        pipeline = pipelines.get(model, plan.device)
+        result.cards[title] = _claimed(pipeline, plan, title)
+        for place, path in enumerate(files):
+            file = volume_file(plan, title, path.stem)
+            if not file.exists():
+                _generate(pipeline, held_out_knee(path), plan, file)
+            done += 1
+            progress(done, of)
+            if place < plan.density_knees:
+                for density in curves:
+                    correlate(correlation_file(plan, title, path.stem, density), pipeline, path, plan, density)
+                    done += 1
+                    progress(done, of)
+        times = [float(np.load(volume_file(plan, title, p.stem))["seconds"]) for p in files]
+        result.seconds[title] = float(np.median(times))
+    rows: list[dict[str, dict[str, float]]] = []
+    for place, path in enumerate(files):
+        other = another_knee(files, place)
+        rows.append(_scored(plan, path, other))
+        about = rows[-1].pop("knee")
+        result.grades.append(int(about["grade"]))
+        result.without_region.append(int(about["slices_without_region"]))
+        done += 1
+        progress(done, of)
+    for column in rows[0]:
+        result.scores[column] = {m: np.array([row[column][m] for row in rows]) for m in rows[0][column]}
+    if curves:
+        result.correlation, result.correlation_in_leg = gathered(plan, files[: plan.density_knees])
+    if min(plan.specificity_knees, len(files)) >= 2:
+        result.specificity = _specificity_matrices(plan, files[: plan.specificity_knees])
+    return result
+
+
+def another_knee(files: list[Path], place: int) -> Path | None:
+    """Who stands in for the knee at ``place``: five on, in a drawn population of its grade; None for a single knee."""
+    step = 5 if len(files) > 5 else 1
+    return files[(place + step) % len(files)] if len(files) > 1 else None
+
+
+def volume_file(plan: BenchmarkPlan, title: str, knee: str) -> Path:
+    """Where a method's volume of a knee is kept: uint8 [S, 256, 256], posterior slice first."""
+    return _folder(plan, title) / f"{knee}.npz"
+
+
+def stored_volume(file: Path) -> np.ndarray:
+    """The kept volume as float32 in [0, 1]."""
+    with np.load(file, allow_pickle=False) as content:
+        return content["volume"].astype(np.float32) / 255
+
+
+def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -> Path:
+    """Where the adjacent-slice correlation of a method's volume of ``density`` slices is kept."""
+    return plan.output / "correlation" / _folder(plan, title).name / f"{knee}-{density}.json"
+
+
+def target_of(knee: HeldOutKnee, slices: int) -> Target:
+    """The reference with its joint region found on all 50 slices, cut down to those that are compared."""
+    chosen, whole = depth_choice(slices), find_joint_region(knee.volume)
+    parts = {n: getattr(whole, n)[chosen] for n in ("joint_row", "femur_row", "tibia_row", "rows", "valid")}
+    volume, box = knee.volume[chosen], whole.box or nominal_box(*knee.volume.shape[1:])
+    edges = EdgeMap(canny_edges(volume), box)
+    return Target(np.asarray(volume, np.float64), None, replace(whole, **parts), box, edges, 0.625)
+
+
+def _folder(plan: BenchmarkPlan, title: str) -> Path:
+    return plan.output / "volumes" / "".join(c if c.isalnum() else "-" for c in title.lower())
+
+
+def _check_folder(plan: BenchmarkPlan) -> None:
+    if not plan.models:
+        raise InputError("No method was named.", code="bad-option", hint="Give --method TITLE=MODEL.")
+    if len({_folder(plan, title) for title in plan.models}) < len(plan.models):
+        raise InputError("Two methods have the same title.", code="bad-option", hint="Give each its own.")
+    plan.output.mkdir(parents=True, exist_ok=True)
+    kept = plan.output / "plan.json"
+    if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != plan.signature():
+        raise InputError(
+            f"The folder {plan.output.name} holds a benchmark with other knees or settings.",
+            code="bad-output",
+            hint="Name a new folder, or repeat the options of the first run.",
+        )
+    write_json(kept, plan.signature())
+
+
+def _claimed(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[str, Any]:
+    """The model's card, kept beside its volumes. Raises InputError when those are of other weights or sampling."""
+    from ..diffusion.sampling_settings import sampling_of_model
+
+    card = _folder(plan, title) / "model.json"
+    about = {**pipeline.model_card, "weights_sha256": pipeline.weights_sha256}
+    known = json.loads(card.read_text(encoding="utf-8")) if card.exists() else about
+    if known["weights_sha256"] != about["weights_sha256"] or sampling_of_model(known) != sampling_of_model(about):
+        raise InputError(
+            f"The folder {plan.output.name} holds results of another model under the title {title}.",
+            code="bad-output",
+            hint="Name a new folder, or give the model another title.",
+        )
+    card.parent.mkdir(parents=True, exist_ok=True)
+    write_json(card, about)
+    return about
+
+
+def _generate(pipeline: Any, knee: HeldOutKnee, plan: BenchmarkPlan, file: Path) -> None:
+    volume = pipeline(
+        knee.crop, num_slices=plan.slices, num_inference_steps=plan.steps, koa=knee.probabilities(plan.grades),
+        seed=plan.seed,
+    )  # fmt: skip
+    temporary = file.with_name(file.name + ".tmp")
+    with temporary.open("wb") as stream:
+        stored = np.rint(volume.depth_slices() * 255).astype(np.uint8)
+        np.savez_compressed(stream, volume=stored, seconds=volume.provenance["run"]["seconds"])
+    temporary.replace(file)
+
+
+def _scored(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, dict[str, float]]:
+    """Column -> measure -> median over slices, for one knee; kept per column, since methods may be added later."""
+    file = plan.output / "scores" / f"{path.stem}.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    columns = _candidates(plan, path, other)
+    if not known.keys() >= {"knee", *columns}:
+        knee = held_out_knee(path)
+        target = target_of(knee, plan.slices)
+        known["knee"] = {"grade": knee.grade, "slices_without_region": int((~target.region.valid).sum())}
+        for column, volume in columns.items():
+            if column not in known:
+                image = volume()
+                values = score(target, image, canny_edges(image))
+                known[column] = {measure: summarise(per_slice).median for measure, per_slice in values.items()}
+        file.parent.mkdir(exist_ok=True)
+        write_json(file, known)
+    return {column: known[column] for column in ("knee", *columns)}
+
+
+def _candidates(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
+    """The columns of the table with what stands in each: methods, the first with a wrong radiograph, and controls."""
+    shape, chosen = (plan.slices, 256, 256), depth_choice(plan.slices)
+    found = {t: lambda t=t: stored_volume(volume_file(plan, t, path.stem)) for t in plan.models}
+    if other is not None:
+        first = next(iter(plan.models))
+        found[first + OTHER_RADIOGRAPH] = lambda: stored_volume(volume_file(plan, first, other.stem))
+        found[OTHER_KNEE] = lambda: held_out_knee(other).volume[chosen]
+    if plan.training is not None:
+        found[MEAN] = lambda: training_mean(plan.training)[chosen]
+    found[CONSTANT] = lambda: np.full(shape, CONSTANT_GREY, np.float32)
+    found[BLANK] = lambda: np.zeros(shape, np.float32)
+    return found
+
+
+def _specificity_matrices(plan: BenchmarkPlan, files: list[Path]) -> dict[str, np.ndarray]:
+    """Title -> [N, N] median edge distance of each generated volume (row) to each reference (column)."""
+    kept = {t: plan.output / "specificity" / f"{_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
+    missing = [title for title, file in kept.items() if not file.exists()]
+    edges = {t: [canny_edges(stored_volume(volume_file(plan, t, path.stem))) for path in files] for t in missing}
+    matrices = {title: np.zeros((len(files), len(files))) for title in missing}
+    for column, path in enumerate(files if missing else ()):
+        target = target_of(held_out_knee(path), plan.slices)  # once for all methods
+        for title, volumes in edges.items():
+            for row, found in enumerate(volumes):
+                distances = edge_distance_mm(target.edges, EdgeMap(found, target.box))
+                matrices[title][row, column] = np.median(distances)
+    for title, matrix in matrices.items():
+        kept[title].parent.mkdir(exist_ok=True)
+        write_json(kept[title], matrix.tolist())
+    return {title: np.array(json.loads(file.read_text(encoding="utf-8"))) for title, file in kept.items()}

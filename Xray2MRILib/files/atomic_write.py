@@ -1,0 +1,209 @@
+"""Writing several files so that either all of them appear, complete, or nothing changes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+from ..errors import InputError, ProcessingError, Xray2MRIError
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PREFIX = ".xray2mri-"
+
+
+class AtomicFiles:
+    """Files written under temporary names in their own folders and renamed together at the end.
+
+    Use it as a context manager: ``stage`` gives the temporary path for a target, the caller writes there; leaving the
+    block puts all of them on disk and renames them. Any failure until then, an interrupt too, removes the temporary
+    files and leaves what was there before. An OSError inside the block becomes InputError (the place cannot be written)
+    or ProcessingError (code ``disk-full`` or ``write-failed``) with one sentence.
+    """
+
+    def __init__(self) -> None:
+        self._staged: dict[Path, Path] = {}  # target -> temporary file
+        self._obsolete: list[Path] = []
+
+    def __enter__(self) -> AtomicFiles:
+        return self
+
+    def stage(self, target: Path, ending: str = "") -> Path:
+        """A temporary path beside the target; ``ending`` (e.g. ".nii.gz") is kept for writers that choose by it."""
+        # a link's target is replaced, not the link
+        target = Path(os.path.realpath(target))
+        temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{ending or target.suffix}")
+        self._staged[target] = temporary
+        return temporary
+
+    def remove(self, target: Path) -> None:
+        """Let an outdated file disappear together with the appearance of the new ones."""
+        self._obsolete.append(Path(os.path.realpath(target)))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if fault is None:
+                self._commit()
+        except OSError as error:
+            raise writing_error(error, self._blamed(error)) from None
+        finally:
+            for temporary in self._staged.values():
+                temporary.unlink(missing_ok=True)
+        if isinstance(fault, OSError):
+            raise writing_error(fault, self._blamed(fault)) from None
+
+    def _blamed(self, error: OSError) -> Path:
+        """The target that the user knows, not the temporary name that the system complains about."""
+        named = Path(os.fsdecode(error.filename)).name if error.filename else ""
+        for target, temporary in self._staged.items():
+            if named in (target.name, temporary.name):
+                return target
+        return next(iter(self._staged), Path(os.fsdecode(error.filename or "output")))
+
+    def _commit(self) -> None:
+        for temporary in self._staged.values():
+            _flush(temporary)
+        before: dict[Path, Path | None] = {}  # target -> its old content under a second name, None when there was none
+        try:
+            for target in [*self._staged, *self._obsolete]:
+                before[target] = _keep(target) if target.exists() else None
+            for target, temporary in self._staged.items():
+                os.replace(temporary, target)
+            for target in self._obsolete:
+                target.unlink(missing_ok=True)
+        except BaseException:
+            for target, backup in before.items():
+                if backup is None:
+                    target.unlink(missing_ok=True)
+                else:
+                    os.replace(backup, target)
+            raise
+        finally:
+            for backup in before.values():
+                if backup is not None:
+                    backup.unlink(missing_ok=True)
+        for folder in {target.parent for target in self._staged}:
+            _flush_folder(folder)
+
+
+def _keep(target: Path) -> Path:
+    """A second name for the old file; a copy where the file system knows no hard links."""
+    if not target.is_file():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    backup = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+    try:
+        os.link(target, backup)
+    except OSError:
+        shutil.copy2(target, backup)
+    return backup
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the renaming last through a power cut, where the system lets a folder be opened."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def check_place(target: Path, needed_bytes: int = 0) -> None:
+    """Refuse a place that cannot take a file, before any work is spent on its content.
+
+    Raises InputError when the folder is missing, is no folder or refuses new files, or when the target is a folder;
+    ProcessingError (code ``disk-full``) when the disk has less room than ``needed_bytes``.
+    """
+    if "\0" in str(target):
+        raise InputError("The output name holds a zero byte.", code="bad-output", hint="Choose another name.")
+    folder = target.parent
+    try:
+        if target.is_dir():
+            raise InputError(
+                f"The output {target.name} is a folder.", code="bad-output", hint="Give the name of a file."
+            )
+        if not folder.is_dir():
+            fault = "is not a folder" if folder.exists() else "does not exist"
+            raise InputError(
+                f"The output folder {folder} {fault}.", code="bad-output", hint="Create it, or choose another one."
+            )
+        _try_out(Path(os.path.realpath(target)), needed_bytes)
+    except OSError as error:
+        raise writing_error(error, target) from None
+
+
+def _try_out(target: Path, needed_bytes: int) -> None:
+    """Create a file of the wanted size and remove it: the real one comes much later and would fail messily."""
+    try:
+        os.lstat(target)  # a name too long for the file system shows here
+        writable = os.access(target, os.W_OK)
+    except FileNotFoundError:
+        writable = True
+    if not writable:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if shutil.disk_usage(target.parent).free < needed_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    trial = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+    descriptor = os.open(trial, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    try:
+        if needed_bytes and hasattr(os, "posix_fallocate"):
+            _reserve(descriptor, needed_bytes)
+    finally:
+        os.close(descriptor)
+        trial.unlink(missing_ok=True)
+
+
+def _reserve(descriptor: int, needed_bytes: int) -> None:
+    """Quotas and size limits do not show in the free space of a disk, but here."""
+    try:
+        os.posix_fallocate(descriptor, 0, needed_bytes)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        # file systems that cannot reserve say so; nothing is known then
+
+
+def writing_error(error: OSError, target: Path) -> Xray2MRIError:
+    """One sentence for an error of the system while writing a file."""
+    if error.errno in _FULL:
+        return ProcessingError(
+            f"The disk has no room for {target.name}.",
+            code="disk-full",
+            hint="Free some space, or write to another disk.",
+        )
+    if error.errno in _REFUSED:
+        return InputError(
+            f"The output {target.name} cannot be written: no permission in the folder {target.parent}.",
+            code="bad-output",
+            hint="Choose a folder that you may write to.",
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return InputError(f"The output name {target.name[:40]}... is too long.", code="bad-output", hint="Shorten it.")
+    if error.errno in (errno.EISDIR, errno.ENOENT, errno.ENOTDIR):
+        return InputError(
+            f"The output {target.name} cannot be written in {target.parent}: {os.strerror(error.errno)}.",
+            code="bad-output",
+            hint="Choose another name or folder.",
+        )
+    reason = os.strerror(error.errno) if error.errno else "unknown fault"
+    return ProcessingError(
+        f"The file {target.name} could not be written: {reason}.", code="write-failed", hint="Try another disk."
+    )

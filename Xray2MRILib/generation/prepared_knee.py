@@ -1,0 +1,121 @@
+"""From a radiograph to the one knee that the model is shown: which box, which side, and is it a knee at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..localization.knee_box import KneeBox
+from .settings import GenerationSettings
+
+if TYPE_CHECKING:
+    from ..preparation.joint_crop import PreparedRadiograph
+    from ..preparation.plausibility import Plausibility
+    from ..radiograph.reading import Radiograph
+
+
+@dataclass(frozen=True)
+class PreparedKnee:
+    """One knee of one radiograph, ready for the model.
+
+    ``boxes`` are all knees found, from the left edge of the radiograph to the right; ``box`` is the one taken, None
+    when none was found and the whole radiograph stands for the knee. ``warnings`` are sentences for the user.
+    """
+
+    prepared: PreparedRadiograph
+    boxes: list[KneeBox]
+    box: KneeBox | None
+    box_source: str
+    plausibility: Plausibility
+    warnings: list[str]
+
+
+def prepare_knee(
+    radiograph: Radiograph, settings: GenerationSettings, on_stage: Callable[[str], None] = lambda stage: None
+) -> PreparedKnee:
+    """Localise, decide the side, crop and judge.
+
+    ``on_stage`` hears "localise" and "prepare" when they begin. Raises InputError for a rectangle off the radiograph, a
+    knee that is not there, or a side that contradicts the header.
+    """
+    from ..preparation.joint_crop import prepare_radiograph
+    from ..preparation.laterality import decide_side
+    from ..preparation.plausibility import assess_plausibility
+
+    on_stage("localise")
+    boxes, box, box_source, warnings = choose_box(radiograph, settings)
+    on_stage("prepare")
+    if settings.side == "auto" and box is not None and box.side is not None:
+        # on a radiograph of both knees the place tells the side; header and file name speak of the radiograph
+        radiograph = replace(radiograph, side=box.side, side_source="position on the radiograph")
+    unmirrored = prepare_radiograph(radiograph, box, "right", "none").image
+    side, side_source, _, side_warnings = decide_side(radiograph, unmirrored, settings.side)
+    prepared = prepare_radiograph(radiograph, box, side, side_source)
+    plausibility = assess_plausibility(radiograph.pixels, prepared.image, box)
+    prepared.record["plausibility"] = asdict(plausibility)
+    prepared.record["box_source"] = box_source
+    warnings += [*side_warnings, *prepared.record.get("warnings", [])]
+    if not plausibility.plausible:
+        reasons = "; ".join(plausibility.reasons) or "it resembles no radiograph the model knows"
+        warnings.append(f"This may not be a frontal knee radiograph ({reasons}). The volume means nothing then.")
+    return PreparedKnee(prepared, boxes, box, box_source, plausibility, warnings)
+
+
+def choose_box(
+    radiograph: Radiograph, settings: GenerationSettings
+) -> tuple[list[KneeBox], KneeBox | None, str, list[str]]:
+    """All boxes from left to right, the box to use, where it comes from ("user", "detector", "none"), and warnings."""
+    if settings.roi is not None:
+        from ..preparation.joint_crop import box_from_rectangle
+
+        box = box_from_rectangle(settings.roi, radiograph.pixels.shape)
+        return [box], box, "user", []
+    from ..localization.localize import localize_knees
+
+    best_first = localize_knees(radiograph.pixels)
+    boxes = sorted(best_first, key=lambda box: box.x)
+    if settings.knee is not None and settings.knee > len(boxes):
+        found = {0: "no knee", 1: "one knee"}.get(len(boxes), f"{len(boxes)} knees")
+        raise InputError(
+            f"There is no knee {settings.knee}: {found} was found on the radiograph.".replace(
+                "knees was", "knees were"
+            ),
+            code="no-such-knee",
+            hint="See xray2mri localize, or draw the knee's rectangle with --roi.",
+        )
+    if not boxes:
+        return (
+            [],
+            None,
+            "none",
+            ["No knee was found on the radiograph; the whole picture was taken. --roi chooses a part."],
+        )
+    if settings.knee is not None:
+        return boxes, boxes[settings.knee - 1], "detector", []
+    wanted = settings.side if settings.side != "auto" else radiograph.side
+    of_side = [box for box in best_first if box.side is not None and box.side == wanted]
+    box = (of_side or best_first)[0]
+    if len(boxes) == 1:
+        return boxes, box, "detector", []
+    place = boxes.index(box) + 1
+    others = "--knee chooses another one."
+    return boxes, box, "detector", [f"{len(boxes)} knees were found; number {place} from the left was taken. {others}"]
+
+
+def described(knee: PreparedKnee) -> dict[str, Any]:
+    """What was found and decided, for a result or a log: no pixels, no names."""
+    from ..volume.provenance import plain
+
+    return plain(
+        {
+            "side": knee.prepared.side,
+            "side_source": knee.prepared.record.get("side_source"),
+            "box": None if knee.box is None else asdict(knee.box),
+            "box_source": knee.box_source,
+            "knees_found": len(knee.boxes) if knee.box_source == "detector" else None,
+            "plausible": knee.plausibility.plausible,
+            "plausibility": asdict(knee.plausibility),
+        }
+    )

@@ -1,0 +1,309 @@
+"""From one radiograph to files: the one procedure behind the command line and the background worker.
+
+The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
+be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side,
+side_source, box, box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection``
+(agreement of the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings, timings_s,
+notice``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..files.atomic_write import AtomicFiles
+from .job_progress import StageTimer
+from .preflight import check_destinations, check_memory
+from .prepared_knee import PreparedKnee, described, prepare_knee
+from .settings import GenerationSettings
+
+if TYPE_CHECKING:
+    from ..radiograph.reading import Radiograph
+    from ..volume.pseudo_mri import PseudoMRI
+    from .pipeline import Xray2MRIPipeline
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A finished volume with what is needed to make it denser, and the result for the caller."""
+
+    volume: PseudoMRI
+    knee: PreparedKnee
+    settings: GenerationSettings
+    result: dict[str, Any]
+
+
+class PipelineCache:
+    """The model used last, kept in memory for the next volume."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, str] | None = None
+        self._pipeline: Xray2MRIPipeline | None = None
+
+    def get(self, model: str, device: str) -> Xray2MRIPipeline:
+        """The pipeline of a model on a device (names as in GenerationSettings), loaded unless it was used last.
+
+        Raises InputError and ProcessingError as Xray2MRIPipeline.from_pretrained does.
+        """
+        if self._pipeline is None or self._key != (model, device):
+            from .cae_pipeline import CaePipeline, is_cae
+            from .pipeline import Xray2MRIPipeline
+
+            # the old one goes first: two paper-size models do not fit side by side
+            self._key = self._pipeline = None
+            kind = CaePipeline if is_cae(model) else Xray2MRIPipeline
+            self._pipeline = kind.from_pretrained(model, device=device)
+            self._key = (model, device)
+        return self._pipeline
+
+    def holds(self, model: str, device: str) -> bool:
+        """Whether get would answer at once."""
+        return self._key == (model, device)
+
+
+def generate(
+    radiograph: str | Path | Radiograph | np.ndarray,
+    output: str | Path,
+    settings: GenerationSettings | None = None,
+    *,
+    montage: str | Path | None = None,
+    pipelines: PipelineCache | None = None,
+    on_progress: Report | None = None,
+    on_slice: Report | None = None,
+    should_cancel: Callable[[], bool] | None = None,
+) -> Generation:
+    """Make a volume (and, with several samples, its deviation) from one radiograph and write the files.
+
+    Parameters
+    ----------
+    radiograph
+        A file, a Radiograph, or an array [H, W].
+    output
+        Volume to write, ending in .nrrd, .nii.gz or .mha; its side-car and deviation go beside it. Either all files
+        appear complete or none does.
+    settings
+        The choices; None takes the defaults.
+    montage
+        Overview picture (.png) to write.
+    pipelines
+        Keeps the model between calls.
+    on_progress
+        Receives ``{"stage", "step", "of", "fraction", "eta_s"}``.
+    on_slice
+        Receives each slice of the first sample when it is final: ``{"depth_index", "file_index", "of", "u", "image"}``
+        with image [H, W] float32 in [0, 1] as it lies in the volume.
+    should_cancel
+        Asked between stages and before every denoising step.
+
+    Raises InputError, ProcessingError and Cancelled.
+    """
+    settings = settings or GenerationSettings()
+    pipelines = pipelines or PipelineCache()
+    output = Path(output)
+    montage = None if montage is None else Path(montage)
+    check_destinations(radiograph, output, montage, settings)
+    check_memory(settings)
+    expected = _expected_seconds(settings, pipelines, with_montage=montage is not None)
+    course = StageTimer(expected, "volume", on_progress, should_cancel)
+
+    course.enter("read")
+    opened = _opened(radiograph)
+    knee = prepare_knee(opened, settings, course.enter)
+    course.enter("load model")
+    pipeline = pipelines.get(settings.model, settings.device)
+    course.enter("volume")
+    volume = _sampled(pipeline, knee, settings, course.listener(on_slice), should_cancel)
+    volume.provenance["warnings"] = list(knee.warnings)
+    volume.provenance["reprojection"] = _reprojected(volume, knee, pipeline)
+    if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
+        volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
+    course.enter("write")
+    paths = _written(volume, knee, output, montage, settings)
+    course.finished()
+    return _generation(volume, knee, settings, paths, course)
+
+
+def densify(
+    earlier: Generation,
+    num_slices: int,
+    output: str | Path,
+    *,
+    pipelines: PipelineCache | None = None,
+    on_progress: Report | None = None,
+    on_slice: Report | None = None,
+    should_cancel: Callable[[], bool] | None = None,
+) -> Generation:
+    """The volume of an earlier generation at another number of depths (2 to 500); depths it already holds are kept.
+
+    All other choices are those of the earlier one. Raises InputError, ProcessingError and Cancelled.
+    """
+    settings = replace(earlier.settings, slices=num_slices, samples=1)
+    pipelines = pipelines or PipelineCache()
+    output = Path(output)
+    check_destinations(None, output, None, settings)
+    check_memory(settings)
+    expected = _expected_seconds(settings, pipelines, with_montage=False)
+    course = StageTimer(expected, "volume", on_progress, should_cancel)
+    course.enter("load model")
+    pipeline = pipelines.get(settings.model, settings.device)
+    course.enter("volume")
+    volume = pipeline.densify(
+        earlier.volume,
+        num_slices,
+        radiograph=earlier.knee.prepared,
+        callback=course.listener(on_slice),
+        should_cancel=should_cancel,
+    )
+    volume.provenance["reprojection"] = _reprojected(volume, earlier.knee, pipeline)
+    course.enter("write")
+    paths = _written(volume, earlier.knee, output, None, settings)
+    course.finished()
+    return _generation(volume, earlier.knee, settings, paths, course)
+
+
+def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
+    """A generation from its files, to be made denser: the volume with its side-car, and the radiograph it came from.
+
+    Raises InputError when they cannot be read. densify checks that radiograph and model are the volume's own.
+    """
+    from ..localization.knee_box import KneeBox
+    from ..preparation.joint_crop import prepare_radiograph
+    from ..preparation.plausibility import Plausibility
+    from ..volume.pseudo_mri import PseudoMRI
+
+    pseudo_mri = PseudoMRI.load(volume)
+    record = pseudo_mri.provenance
+    try:
+        about, sampling = record["radiograph"], record["sampling"]
+        box = KneeBox(**about["box"]) if about["box"] else None
+        prepared = prepare_radiograph(_opened(radiograph), box, about["side"], about["side_source"])
+        plausibility = Plausibility(**about["plausibility"])
+        settings = GenerationSettings(
+            slices=pseudo_mri.num_slices, steps=sampling["steps"], seed=sampling["seed"], sampler=sampling["sampler"],
+            guidance_scale=sampling["guidance_scale"], noise_scale=sampling.get("noise_scale", 1.0), side=about["side"],
+            model=model, device=device,
+        )  # fmt: skip
+        knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"The side-car of {Path(volume).name} does not say how the volume was made.",
+            code="bad-side-car",
+            hint="Generate the volume again.",
+        ) from error
+    return Generation(pseudo_mri, knee, settings, {})
+
+
+def _opened(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
+    from ..radiograph.reading import radiograph_from_array, read_radiograph
+
+    if isinstance(radiograph, (str, Path)):
+        return read_radiograph(radiograph)
+    return radiograph_from_array(radiograph) if isinstance(radiograph, np.ndarray) else radiograph
+
+
+def _expected_seconds(settings: GenerationSettings, pipelines: PipelineCache, with_montage: bool) -> dict[str, float]:
+    """Rough durations on two CPU cores; the measured pace corrects them."""
+    return {
+        "read": 0.3,
+        "localise": 0.5,
+        "prepare": 0.3,
+        "load model": 0.1 if pipelines.holds(settings.model, settings.device) else 2.0,
+        # half of the steps guided, that is computed twice; several samples come beside the volume itself
+        "volume": (settings.samples + (settings.samples > 1)) * settings.slices * (0.03 * settings.steps + 0.06),
+        "write": 0.5 + 0.02 * settings.slices + (4.0 if with_montage else 0.0),
+    }
+
+
+def _sampled(
+    pipeline: Xray2MRIPipeline,
+    knee: PreparedKnee,
+    settings: GenerationSettings,
+    listener: Report,
+    should_cancel: Callable[[], bool] | None,
+) -> PseudoMRI:
+    choices: dict[str, Any] = {
+        "num_slices": settings.slices,
+        "num_inference_steps": settings.steps,
+        "koa": settings.koa(),
+        "seed": settings.seed,
+        "guidance_scale": settings.guidance_scale,
+        "noise_scale": settings.noise_scale,
+        "sampler": settings.sampler,
+        "callback": listener,
+        "should_cancel": should_cancel,
+    }
+    if settings.samples > 1:
+        return pipeline.sample_deviation(knee.prepared, settings.samples, **choices)
+    return pipeline(knee.prepared, **choices)
+
+
+def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+    from ..reprojection.record import reprojection_record
+
+    return reprojection_record(volume, knee.prepared, pipeline)
+
+
+def _written(
+    volume: PseudoMRI,
+    knee: PreparedKnee,
+    output: Path,
+    montage: Path | None,
+    settings: GenerationSettings,
+) -> dict[str, str | None]:
+    """Write all files; the picture gets its name only after the volume did."""
+    from ..volume.writing import write_volume
+
+    with AtomicFiles() as transaction:
+        if montage is not None:
+            from ..conditions.koa_probabilities import KoaProbabilities
+            from ..rendering.montage import write_montage
+
+            koa = KoaProbabilities(**volume.provenance["koa"])
+            write_montage(knee.prepared, koa, volume, transaction.stage(montage))
+        files = write_volume(volume, output, keep_identifiers=settings.keep_identifiers)
+    return {
+        "volume": str(files.volume),
+        "provenance": str(files.record),
+        "deviation": None if volume.deviation is None else str(files.deviation),
+        "montage": None if montage is None else str(montage),
+    }
+
+
+def _generation(
+    volume: PseudoMRI,
+    knee: PreparedKnee,
+    settings: GenerationSettings,
+    paths: dict[str, str | None],
+    course: StageTimer,
+) -> Generation:
+    from ..volume.provenance import notice, plain
+
+    record = volume.provenance
+    run = record.get("run", {})
+    result = {
+        **paths,
+        "slices": volume.num_slices,
+        "size": list(volume.array.shape[::-1]),
+        "spacing_mm": list(volume.spacing),
+        "steps": settings.steps,
+        "sampler": settings.sampler,
+        **{name: record["sampling"][name] for name in ("guidance_scale", "guidance_share", "noise_scale")},
+        "seeds": record["sampling"].get("seeds", [settings.seed]),
+        **described(knee),
+        "koa": record["koa"],
+        "reprojection": record.get("reprojection"),
+        "model": record["model"].get("name"),
+        "device": run.get("device"),
+        "warnings": [*record.get("warnings", []), *run.get("notes", [])],
+        "timings_s": course.timings_s,
+        "notice": notice(),
+    }
+    return Generation(volume, knee, settings, plain(result))

@@ -1,0 +1,1 @@
+"""From a radiograph to the joint crop: side, view, plausibility."""

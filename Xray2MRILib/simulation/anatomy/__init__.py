@@ -1,0 +1,1 @@
+"""The simulated knee: templates, label maps, shape, pose, disease."""

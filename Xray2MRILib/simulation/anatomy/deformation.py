@@ -1,0 +1,186 @@
+"""Maps from an output grid back into the template: size, pose, smooth random shape, joint space narrowing, flexion.
+
+Every map is output to template (the inverse of the deformation), which is what resampling needs. All coordinates are
+(y, z, x) in mm about the joint centre.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from .anatomy_template import AnatomyTemplate
+from .knee_parameters import KneeParameters
+from .pose import rotation
+from .template_regions import lattice_points
+from .tissue_classes import EXTENT_MM, SPACING_MM, WARP_SPACING_MM
+from .tissue_volume import TissueVolume, normalised
+
+LEAST_SPACE_MM = 0.35  # stays between the bones everywhere
+ATTRITION_RADIUS_MM = (15.0, 10.0)  # of the depression in the plateau along y and x
+_MEASURED_MM = 25.0  # joint space is looked for within this distance of the joint line
+
+
+def random_warp(seed: int, deviation_mm: float) -> torch.Tensor:
+    """Smooth random displacement on a coarse lattice over the template, [1, 3, Y, Z, X] mm (order y, z, x)."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng([seed, 11])
+    shape = [int((hi - lo) / WARP_SPACING_MM) + 1 for lo, hi in EXTENT_MM.values()]
+    field = rng.standard_normal((3, *shape)).astype(np.float32)
+    # Two scales: broad shape (sigma 30 mm) and local shape (sigma 14 mm).
+    broad = np.stack([ndimage.gaussian_filter(f, 30 / WARP_SPACING_MM, mode="wrap") for f in field])
+    local = np.stack([ndimage.gaussian_filter(f[::-1], 14 / WARP_SPACING_MM, mode="wrap") for f in field])
+    warp = broad / broad.std() * deviation_mm + local / local.std() * deviation_mm * 0.45
+    return torch.from_numpy(warp.astype(np.float32))[None]
+
+
+def structured_warp(template: AnatomyTemplate, p: KneeParameters) -> np.ndarray:
+    """Displacement [3, Y, Z, X] mm of condyle asymmetry, patella height and muscle bulk, on the lattice of the warp."""
+    points = lattice_points()
+    y, z, x = np.moveaxis(points, -1, 0)
+    warp = np.zeros((3, *y.shape), np.float32)
+    if p.muscle_bulk != 1:
+        warp += (1 / p.muscle_bulk - 1) * template.regions.away_from_bone
+    if p.condyle_asymmetry != 1:
+        # Half of the ratio on either side of the notch; fades out above the condyles and across the joint.
+        ratio = (p.condyle_asymmetry - 1) / 2 * np.tanh(x / 10)
+        within = 1 / (1 + np.exp((z + 2) / 5)) / (1 + np.exp(-(z + 50) / 8))
+        warp[0] -= ratio * within * (y - template.flexion_axis_mm[0])
+    if p.patella_height_mm and template.regions.patella_mm is not None:
+        yc, zc, xc = template.regions.patella_mm
+        bump = np.exp(-(((y - yc) / 16) ** 2 + ((z - zc) / 34) ** 2 + ((x - xc) / 30) ** 2) / 2)
+        warp[1] += p.patella_height_mm * bump
+    return warp
+
+
+class KneeDeformation:
+    """The deformation of one knee: output points (mm) to template points (mm)."""
+
+    def __init__(self, template: AnatomyTemplate, parameters: KneeParameters) -> None:
+        self.p = parameters
+        self.slope_deg = template.slope_deg
+        self.flexion_axis_mm = template.flexion_axis_mm
+        self.compartment_mm = template.compartment_mm
+        self.warp = random_warp(parameters.seed, parameters.warp_mm)
+        self.warp += torch.from_numpy(structured_warp(template, parameters))
+        self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32)
+        self.scale = torch.tensor(parameters.scale)
+        floor, roof = torch.from_numpy(template.femur_floor_mm), torch.from_numpy(template.tibia_roof_mm)
+        roof = roof + torch.from_numpy(attrition_depth(template, parameters))
+        self.floor, self.roof = floor, roof
+        self.shift = self._tibia_shift(template, floor, roof)
+        self.surfaces = torch.stack((floor, roof, self.shift))[None]  # [1, 3, Y, X]
+
+    def _tibia_shift(self, template: AnatomyTemplate, floor: torch.Tensor, roof: torch.Tensor) -> torch.Tensor:
+        """How far the tibia has moved up at every (y, x), mm: a tilt through the two compartments (joint closing)."""
+        (ym, xm), (yl, xl) = template.compartment_mm["medial"], template.compartment_mm["lateral"]
+        gap = roof - floor
+        at = {"medial": _height_at(gap, ym, xm), "lateral": _height_at(gap, yl, xl)}
+        # The template's own joint space becomes the drawn one.
+        lost = {side: at[side] - self.p.joint_space_mm[side] / self.p.scale[1] for side in at}
+        x = torch.arange(gap.shape[1]) * SPACING_MM + EXTENT_MM["x"][0]
+        slope = (lost["medial"] - lost["lateral"]) / (xm - xl)
+        shift = lost["lateral"] + slope * (x - xl).clamp(min=-30, max=xm - xl + 30)
+        return torch.minimum(shift.expand_as(gap), gap - LEAST_SPACE_MM)
+
+    def joint_space_mm(self) -> dict[str, float]:
+        """Bone-to-bone joint space width along the leg in the centre (5 mm square) of each compartment, mm.
+
+        Measured on the deformed knee, with the random shape's own stretch of the gap.
+        """
+        steps = torch.arange(-_MEASURED_MM, _MEASURED_MM + 1e-3, 0.25)
+        found = {}
+        for side, (yc, xc) in self.compartment_mm.items():
+            across = torch.linspace(-2.5, 2.5, 5)
+            centre = self._output_of(torch.tensor((yc, 0.0, xc)))
+            dy, dx, z = torch.meshgrid(across, across, steps, indexing="ij")
+            q = self.shape(torch.stack((dy + centre[0], z + centre[1], dx + centre[2]), dim=-1))
+            surfaces = self._surfaces_at(q[..., 0], q[..., 2])
+            femur = _crossing(q[..., 1] - surfaces[0], steps)
+            tibia = _crossing(q[..., 1] - (surfaces[1] - surfaces[2]), steps)
+            found[side] = float((tibia - femur).mean())
+        return found
+
+    def _output_of(self, target: torch.Tensor) -> torch.Tensor:
+        """The output point that shows template point ``target``, by fixed-point iteration."""
+        point = target.clone()
+        for _ in range(12):
+            point = point + (target - self.shape(point[None])[0]) * self.scale
+        return point
+
+    def shape(self, points: torch.Tensor) -> torch.Tensor:
+        """Size, pose and random shape: output [..., 3] to the template with its joint closed as this knee's is."""
+        q = (points @ self.rotation) / self.scale  # R^T p as a row vector
+        y, z, x = q.unbind(-1)
+        blend = torch.sigmoid(z / 8)
+        x = x / (self.p.femur_width * (1 - blend) + self.p.tibia_width * blend)
+        q = torch.stack((y, z, x), dim=-1)
+        grid = normalised(q).reshape(1, -1, 1, 1, 3)
+        step = F.grid_sample(self.warp, grid, mode="bilinear", padding_mode="border", align_corners=True)
+        return q + step.reshape(3, -1).T.reshape(q.shape)
+
+    def open_joint(self, q: torch.Tensor) -> torch.Tensor:
+        """Undo the narrowing: points of the closed joint to points of the template (z changes only)."""
+        y, z, x = q.unbind(-1)
+        floor, roof, shift = self._surfaces_at(y, x)
+        closed = roof - shift
+        inside = (roof - floor) / (closed - floor)
+        z_open = torch.where(z <= floor, z, torch.where(z < closed, floor + (z - floor) * inside, z + shift))
+        return torch.stack((y, z_open, x), dim=-1)
+
+    def radiograph_pose(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Template points of the radiograph's pose for femur, tibia and soft tissue.
+
+        On the radiograph the femur is flexed about the condylar axis and the tibia has closed up to it; both move as
+        rigid bodies, soft tissue bends smoothly between them.
+        """
+        y, z, x = q.unbind(-1)
+        shift = self._surfaces_at(y, x)[2]
+        tibia = torch.stack((y, z + shift, x), dim=-1)
+        angle = float(np.radians(self.p.flexion_deg))
+        femur = self._turned(y, z, x, torch.tensor(angle))
+        soft = self._turned(y, z + shift * (z > 0), x, angle * torch.sigmoid((-8 - z) / 6))
+        return femur, tibia, soft
+
+    def _turned(self, y: torch.Tensor, z: torch.Tensor, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        yc, zc = self.flexion_axis_mm
+        sine, cosine = torch.sin(angle), torch.cos(angle)
+        return torch.stack(
+            (cosine * (y - yc) - sine * (z - zc) + yc, sine * (y - yc) + cosine * (z - zc) + zc, x), dim=-1
+        )
+
+    def _surfaces_at(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        grid = normalised(torch.stack((y, torch.zeros_like(y), x), dim=-1))[..., [0, 2]].reshape(1, -1, 1, 2)
+        values = F.grid_sample(self.surfaces, grid, mode="bilinear", padding_mode="border", align_corners=True)
+        return values.reshape(3, *y.shape)
+
+
+def attrition_depth(template: AnatomyTemplate, parameters: KneeParameters) -> np.ndarray:
+    """How far the plateau has sunk at every (y, x) of the template, mm, float32 [Y, X]."""
+    y, x = (
+        np.arange(n) * SPACING_MM + EXTENT_MM[a][0] for n, a in zip(template.tibia_roof_mm.shape, "yx", strict=True)
+    )
+    depth = np.zeros(template.tibia_roof_mm.shape, np.float32)
+    for side, sunk in parameters.attrition_mm.items():
+        yc, xc = template.compartment_mm[side]
+        away = ((y[:, None] - yc) / ATTRITION_RADIUS_MM[0]) ** 2 + ((x[None] - xc) / ATTRITION_RADIUS_MM[1]) ** 2
+        depth += np.float32(sunk) * np.exp(-away).astype(np.float32)
+    return depth
+
+
+def _crossing(heights: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Where heights [..., N] that rise with ``steps`` [N] pass through zero, linearly interpolated."""
+    index = (heights < 0).sum(dim=-1).clamp(1, len(steps) - 1)
+    above, below = heights.gather(-1, index[..., None])[..., 0], heights.gather(-1, index[..., None] - 1)[..., 0]
+    return steps[index - 1] + (steps[index] - steps[index - 1]) * below / (below - above)
+
+
+def _height_at(surface: torch.Tensor, y: float, x: float) -> torch.Tensor:
+    j = round((y - EXTENT_MM["y"][0]) / SPACING_MM)
+    i = round((x - EXTENT_MM["x"][0]) / SPACING_MM)
+    return surface[j - 4 : j + 5, i - 4 : i + 5].mean()
+
+
+__all__ = ["KneeDeformation", "TissueVolume", "attrition_depth", "random_warp", "structured_warp"]

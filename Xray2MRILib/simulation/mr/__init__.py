@@ -1,0 +1,1 @@
+"""The simulated MR volume: tissue maps, signal, FLASH scan."""

@@ -1,0 +1,121 @@
+"""The OAI-like MR volume of one knee: 3-D FLASH with water excitation, coronal, posterior slice first."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ..anatomy.deformation import KneeDeformation
+from ..anatomy.knee_parameters import KneeParameters
+from ..anatomy.tissue_classes import TISSUES
+from ..anatomy.tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
+from .tissue_properties import RELAXATION, tissue_signal
+
+PIXEL_MM = 0.625
+PITCH_MM = 1.5
+SIZE = 256
+SLICES = 50
+JOINT_ROW = 152.0  # joint line at MR rows 148-157 on the published pages
+FIRST_DEPTH_MM = -41.0  # slice 0 (posterior) relative to the centre of the tibial plateau
+
+
+# Nodes at which pose and shape are evaluated; between them they are interpolated.
+_NODES = (17, 64, 64)
+# Rows within this distance of the joint line are opened voxel by voxel; beyond, the tibia's shift varies slowly.
+_JOINT_MM = 30.0
+_TOGETHER = 10  # slices sampled at once: small arrays are reused by the allocator, large ones are not
+
+
+def signal_table(parameters: KneeParameters) -> np.ndarray:
+    """Signal per template tissue for one scan: the spoiled-gradient-echo equation with 6 % variation, float32 [16]."""
+    rng = np.random.default_rng([parameters.seed, 17])
+    values = [0.0] + [
+        tissue_signal(RELAXATION[name], parameters.fat_residue)
+        * (parameters.inflow if name in ("artery", "vein") else 1.0)
+        * float(np.clip(rng.normal(1, 0.06), 0.8, 1.2))
+        for name in TISSUES[1:]
+    ]
+    return np.array(values, np.float32)
+
+
+def field_axes(parameters: KneeParameters) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Places of the volume's voxels along y, z and x in mm about this knee's joint centre."""
+    oy, oz, ox = parameters.field_offset_mm
+    y = FIRST_DEPTH_MM + oy + PITCH_MM * torch.arange(SLICES)
+    z = (torch.arange(SIZE) - JOINT_ROW) * PIXEL_MM - oz
+    x = (torch.arange(SIZE) - (SIZE - 1) / 2) * PIXEL_MM - ox
+    return y, z, x
+
+
+def field_nodes(deformation: KneeDeformation, parameters: KneeParameters) -> torch.Tensor:
+    """Template points [17, 64, 64, 3] of a coarse grid over the field, joint closed."""
+    axes = [torch.linspace(float(a[0]), float(a[-1]), n) for a, n in zip(field_axes(parameters), _NODES, strict=True)]
+    return deformation.shape(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
+
+
+def scan(
+    deformation: KneeDeformation, signal: TissueVolume, parameters: KneeParameters, nodes: torch.Tensor | None = None
+) -> np.ndarray:
+    """Noise-free volume [50, 256, 256] float32, posterior first, of the signal template.
+
+    Includes slab profile and receive-coil bias; noise is added when a pair is read, so that it can vary. Partial volume
+    along the thick axis: ``signal`` should be averaged over about one slice thickness, see ``slice_averaged``.
+    """
+    nodes = field_nodes(deformation, parameters) if nodes is None else nodes
+    axes = field_axes(parameters)
+    matrices = [interpolation(n, len(a)) for n, a in zip(_NODES, axes, strict=True)]
+    total = torch.empty(SLICES, SIZE, SIZE)
+    first, last = ((nodes[..., 1] + m).amax(dim=(0, 2)) for m in (_JOINT_MM, -_JOINT_MM))
+    rows = torch.linspace(0, SIZE - 1, _NODES[1])
+    # Above the femur's joint surface nothing moved; far below, the shift is read off at the nodes.
+    top = int(rows[max(int((first < 0).sum()) - 1, 0)])
+    bottom = int(rows[min(int((last < 0).sum()) + 1, _NODES[1] - 1)])
+    opened = deformation.open_joint(nodes)
+    for part, points, whole in ((slice(0, top), nodes, True), (slice(top, bottom), nodes, False),
+                                (slice(bottom, SIZE), opened, True)):  # fmt: skip
+        for at in range(0, SLICES if part.stop > part.start else 0, _TOGETHER):
+            slices = slice(at, at + _TOGETHER)
+            fine = upsampled_by(points, matrices[0][slices], matrices[1][part], matrices[2])
+            total[slices, part] = signal.sample_normalised(
+                normalised(fine if whole else deformation.open_joint(fine), signal.low_mm, signal.high_mm)
+            )
+    distance, softness = parameters.slab_edge
+    slab = torch.sigmoid((torch.arange(SLICES) + distance) / softness)
+    along = torch.exp(-((axes[1] + parameters.bias_centre_mm) ** 2) / (2 * parameters.bias_length_mm**2))
+    tilt_y, tilt_x = parameters.bias_tilt_per_mm
+    total *= (slab * (1 + tilt_y * axes[0]))[:, None, None]
+    total *= along[:, None] * (1 + tilt_x * axes[2])
+    return total.numpy()
+
+
+def slice_averaged(signal: torch.Tensor) -> torch.Tensor:
+    """Template signal [Y, Z, X] averaged over three voxels along y (0.3, 0.4, 0.3), about one slice of 1.5 mm."""
+    averaged = torch.mul(signal, 0.4, out=scratch("averaged", signal.shape))
+    averaged[1:].add_(signal[:-1], alpha=0.3)
+    averaged[:-1].add_(signal[1:], alpha=0.3)
+    return averaged
+
+
+_SCRATCH: dict[str, torch.Tensor] = {}
+
+
+def scratch(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """float32 memory of ``shape`` that the next call with this name reuses: fresh pages cost more than the sums."""
+    size = math.prod(shape)
+    if name not in _SCRATCH or _SCRATCH[name].numel() < size:
+        _SCRATCH[name] = torch.empty(size)
+    return _SCRATCH[name][:size].view(*shape)
+
+
+def to_unit_range(volume: np.ndarray) -> np.ndarray:
+    """One mapping per volume: percentiles 0.5 and 99.5 to [0, 1], clipped (A16)."""
+    low, high = np.percentile(volume[::2, ::2, ::2], (0.5, 99.5))
+    return np.clip((volume - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+
+
+def add_rician_noise(volume: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Magnitude of the signal with complex Gaussian noise of standard deviation ``sigma`` per channel."""
+    noise = rng.standard_normal((2, *volume.shape)).astype(np.float32) * sigma
+    return np.hypot(volume + noise[0], noise[1])

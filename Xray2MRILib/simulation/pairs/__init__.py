@@ -1,0 +1,1 @@
+"""Pairs of volume and radiograph: making, storing, listing."""

@@ -1,0 +1,1 @@
+"""The simulated radiograph: projection, frame, appearance."""

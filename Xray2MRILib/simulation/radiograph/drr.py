@@ -1,0 +1,85 @@
+"""The radiograph of the same knee: attenuation along diverging rays in the fixed-flexion pose."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from ..anatomy.deformation import KneeDeformation
+from ..anatomy.knee_parameters import KneeParameters
+from ..anatomy.pose import rotation
+from ..anatomy.tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
+
+RADIOGRAPH_MM = 116.0
+RADIOGRAPH_PIXELS = 288
+DEPTH_MM = (-66.0, 66.0)
+STEP_MM = 1.7
+
+
+_NODES = (23, 40, 40)  # at which pose and shape are evaluated; between them they are interpolated
+
+_TOGETHER = 12  # depths sampled at once
+
+
+def project(
+    deformation: KneeDeformation,
+    femur: TissueVolume,
+    tibia: TissueVolume,
+    soft: TissueVolume,
+    parameters: KneeParameters,
+    *,
+    film_mm: float = RADIOGRAPH_MM,
+    pixels: int = RADIOGRAPH_PIXELS,
+) -> torch.Tensor:
+    """Line integrals [2, pixels, pixels] (bone mineral, everything else), rows superior to inferior.
+
+    Attenuation in 1/mm: ``femur`` holds the mineral of femur and patella, ``tibia`` that of tibia and fibula, ``soft``
+    the rest.
+
+    The radiograph is ``film_mm`` wide in the plane of the joint centre. The source stands ``parameters.source_mm``
+    behind the joint (PA view), so a ray's lateral distance from the axis grows with y by (source + y) / source.
+    """
+    source = parameters.source_mm
+    y = torch.arange(DEPTH_MM[0], DEPTH_MM[1] + 1e-3, STEP_MM)
+    half = film_mm / 2 * (1 - 1 / pixels)
+    coarse_uv = torch.linspace(-half, half, _NODES[1])
+    coarse_y = torch.linspace(float(y[0]), float(y[-1]), _NODES[0])
+    grid = torch.stack(torch.meshgrid(coarse_y, coarse_uv, coarse_uv, indexing="ij"), dim=-1)
+    spread = (source + grid[..., :1]) / source
+    rays = torch.cat((grid[..., :1], grid[..., 1:] * spread), dim=-1)
+    # The central ray runs along the plateau's posterior slope (the aim of the fixed-flexion view), give or take.
+    tilt = deformation.slope_deg + parameters.beam_deg
+    turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32)
+    # Pose and shape vary slowly, so they are evaluated at the nodes only.
+    of_femur, of_tibia, of_soft = deformation.radiograph_pose(deformation.shape(rays @ turn.T))
+    mineral = _summed(femur, of_femur, len(y), pixels) + _summed(tibia, of_tibia, len(y), pixels)
+    # Soft tissue is smooth on a radiograph: half the resolution will do.
+    rest = _summed(soft, of_soft, len(y), pixels // 2)
+    rest = F.interpolate(rest[None, None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
+    uv = torch.linspace(-half, half, pixels)
+    oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
+    return torch.stack((mineral, rest)) * STEP_MM * oblique
+
+
+def _summed(volume: TissueVolume, points: torch.Tensor, depths: int, pixels: int) -> torch.Tensor:
+    """Sum [pixels, pixels] along the depth axis of ``volume`` at interpolated ``points``; only where the volume is."""
+    result = torch.zeros(pixels, pixels)
+    reached = volume.reaches(points)
+    if not reached.any():
+        return result
+    parts, matrices = [], []
+    for axis, count in enumerate((depths, pixels, pixels)):
+        nodes = torch.nonzero(reached.movedim(axis, 0).flatten(1).any(dim=1))
+        # one node more on every side, since the volume may end between two nodes
+        scale = (count - 1) / (_NODES[axis] - 1)
+        first = max(int((int(nodes[0]) - 1) * scale), 0)
+        last = min(int((int(nodes[-1]) + 1) * scale) + 1, count)
+        parts.append(slice(first, last))
+        matrices.append(interpolation(_NODES[axis], count)[first:last])
+    # Points are linear in the matrices, so they can be normalised before they are interpolated.
+    places = normalised(points, volume.low_mm, volume.high_mm)
+    depth, *plane = matrices
+    for at in range(0, len(depth), _TOGETHER):
+        grid = upsampled_by(places, depth[at : at + _TOGETHER], *plane)
+        result[parts[1], parts[2]] += volume.sample_normalised(grid).sum(dim=0)
+    return result

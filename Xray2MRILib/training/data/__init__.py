@@ -1,0 +1,1 @@
+"""What the networks learn from: radiographs, crops, simulated pairs, their variation."""

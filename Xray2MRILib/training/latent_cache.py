@@ -1,0 +1,82 @@
+"""Encoded knees in a file, computed once because E1 is frozen, and refused where they are not what a training needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ..errors import InputError
+from ..simulation.pairs.pair_store import list_pairs
+from .data.pair_data import KneeLatents, encode_pairs
+
+VARIATION = 2  # raised when crop_frame.varied_frame or radiograph_appearance.expose draw in another way
+# entries of the radiograph encoder on which its latent depends
+_VIEW = ("slice_size", "field_placement", "span_mm", "field_mm", "centre_row", "centre_column", "local_normalisation",
+         "local_sigma_px", "radiograph_latent_scale")  # fmt: skip
+
+
+def kept_latents(
+    folder: Path, file: Path, *, variant: int | None, vae: nn.Module, encoder: nn.Module,
+    config: dict[str, Any], cast: Any, device: torch.device,
+) -> KneeLatents:  # fmt: skip
+    """The latents of a folder of pairs, read from ``file``, or encoded and written there; variant None is unbent.
+
+    Raises InputError (code ``other-latents``) for a file that is damaged or holds knees of other pairs, another
+    autoencoder, resolution or bend than this training's.
+    """
+    pairs = [f"{path.name} {path.stat().st_size}" for path in list_pairs(folder)[: config.get("knees")]]
+    seed = config["seed"] if variant is None else config["seed"] + 7919 * variant
+    bend_mm = None if variant is None else config.get("bend_mm", 0.0)
+    origin = {
+        "pairs": hashlib.sha256("\n".join(pairs).encode()).hexdigest(), "knees": len(pairs),
+        "autoencoder": _encoder_digest(vae), "variation": VARIATION,
+        "exposures": config["exposures"], "seed": seed, "bend_mm": bend_mm,
+    } | {name: encoder.config[name] for name in _VIEW}  # fmt: skip
+    if not file.exists():
+        latents = encode_pairs(
+            folder, vae, encoder, config["exposures"], seed, bend_mm=bend_mm, count=config.get("knees"), cast=cast,
+            device=device, workers=config.get("workers", 0),
+        )  # fmt: skip
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")  # another training may be encoding the same
+        tensors = {name: getattr(latents, name).contiguous() for name in KneeLatents.__dataclass_fields__}
+        save_file(tensors, temporary, {"made_of": json.dumps(origin)})
+        temporary.replace(file)
+    return _read(file, origin)
+
+
+def _encoder_digest(vae: nn.Module) -> str:
+    """SHA256 of what encodes; a decoder that was trained on changes nothing about the latents."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(vae.state_dict().items()):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:
+    hint = "Delete the file, or give another folder with --set latents=FOLDER."
+    try:
+        with safe_open(file, "pt") as stream:
+            found = json.loads((stream.metadata() or {}).get("made_of", "{}"))
+            tensors = {name: stream.get_tensor(name) for name in KneeLatents.__dataclass_fields__}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError(
+            f"The encoded knees {file.name} in {file.parent.name} cannot be read.", code="other-latents", hint=hint
+        ) from error
+    differing = [name for name, value in json.loads(json.dumps(origin)).items() if found.get(name) != value]
+    if differing:
+        raise InputError(
+            f"The encoded knees {file.name} in {file.parent.name} do not fit this training: "
+            f"{', '.join(differing)} differ{'s' if len(differing) == 1 else ''}.",
+            code="other-latents",
+            hint=hint,
+        )
+    return KneeLatents(**tensors)

@@ -1,0 +1,21 @@
+"""The endings of the volume files that the program reads and writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+
+VOLUME_ENDINGS = (".nrrd", ".nii.gz", ".mha")
+
+
+def volume_ending(path: Path) -> str:
+    """The ending of a volume's file name, one of VOLUME_ENDINGS. Raises InputError for any other."""
+    for ending in VOLUME_ENDINGS:
+        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
+            return ending
+    raise InputError(
+        f"The output {path.name or str(path)!r} has no ending of a volume file.",
+        code="bad-output",
+        hint=f"Let the name end in one of {', '.join(VOLUME_ENDINGS)}.",
+    )

@@ -1,0 +1,17 @@
+"""``python -m Xray2MRILib.worker``: see worker/server.py."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .server import main
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = 130
+    sys.stderr.flush()
+    # torch's own threads may take seconds to wind down, and nothing of ours is left to do
+    os._exit(code)

@@ -1,0 +1,108 @@
+"""The two ends of the worker's conversation: reports out by the original stdout, requests in by stdin."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from typing import Any
+
+from ..errors import InputError, Xray2MRIError
+from .protocol import REQUESTS, LineSplitter, decode, encode, fault
+
+
+class ReportChannel:
+    """The original stdout, for our lines only. From here on, file descriptor 1 leads to stderr for everybody else."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._descriptor = os.dup(1)
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.setmode(self._descriptor, os.O_BINARY)
+        self._lock = threading.Lock()
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Write one report. Ends the process when nobody reads any more."""
+        data = encode({"type": kind, **fields})
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+            except OSError:
+                os._exit(0)
+
+    def send_error(self, error: Xray2MRIError, job: str | None = None) -> None:
+        """Write one error report, for a job or for none."""
+        of_job = {} if job is None else {"job": job}
+        self.send("error", **of_job, code=error.code, message=error.message, hint=error.hint)
+
+
+class RequestReader(threading.Thread):
+    """Reads stdin for ever: answers what needs no work, sets the cancel flag, hands jobs to the main thread."""
+
+    def __init__(self, channel: ReportChannel) -> None:
+        super().__init__(daemon=True, name="requests")
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._running: str | None = None
+        self.jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.cancel = threading.Event()
+
+    def run(self) -> None:
+        splitter = LineSplitter()
+        while True:
+            try:
+                data = os.read(0, 65536)
+            except OSError:
+                data = b""
+            if not data:
+                os._exit(0)
+            for line in splitter.feed(data):
+                self._take(line)
+
+    def job_over(self) -> None:
+        """Let the next job in. Called before the last report of a job, so that its reader may send the next at once."""
+        with self._lock:
+            self._running = None
+            self.cancel.clear()
+
+    def _take(self, line: bytes) -> None:
+        message = decode(line)
+        sentence = "A line was not a JSON object with a type." if message is None else fault(message, REQUESTS)
+        if message is None or sentence is not None:
+            job = None if message is None else message.get("job")
+            error = InputError(sentence or "", code="bad-request", hint="worker/protocol.py lists the messages.")
+            self._channel.send_error(error, job if isinstance(job, str) else None)
+        elif message["type"] == "shutdown":
+            self.cancel.set()
+            self.jobs.put(None)
+        elif message["type"] == "cancel":
+            self._cancel(message.get("job"))
+        else:
+            self._accept(message)
+
+    def _accept(self, message: dict[str, Any]) -> None:
+        with self._lock:
+            running = self._running
+            if running is None:
+                self._running = message["job"]
+                self.jobs.put(message)
+        if running is not None:
+            hint = "Wait for its result or cancel it."
+            self._channel.send_error(
+                InputError(f"Job {running} is still running.", code="busy", hint=hint), message["job"]
+            )
+
+    def _cancel(self, job: str | None) -> None:
+        with self._lock:
+            known = self._running is not None and job in (None, self._running)
+            if known:
+                self.cancel.set()
+        if not known:
+            name = "No job" if job is None else f"No job {job}"
+            self._channel.send_error(InputError(f"{name} is running.", code="no-such-job"), job)

@@ -1,0 +1,242 @@
+"""What the background worker and its caller say to each other: one JSON object per line, UTF-8, both ways.
+
+Both sides import this file; it needs only the standard library and nothing of the rest of the package.
+
+A caller starts ``python -m Xray2MRILib.worker`` with pipes on stdin and stdout. The worker answers with REPORTS,
+the caller sends REQUESTS; the two tables below name every field. Rules that hold for the whole conversation:
+
+- The first line is ``starting`` with the worker's own pid (a launcher may stand between caller and worker); ``hello``
+  follows once torch is loaded. Requests may be sent before that.
+- One job runs at a time. A request for a second one is answered by ``error`` with code ``busy``.
+- Every job ends with exactly one ``result`` or one ``error`` (code ``cancelled`` after ``cancel``). The worker then
+  waits for the next request with its model still loaded.
+- End of file on stdin ends the worker at once. ``shutdown``, or no request for the idle time, ends it in order.
+- A line that cannot be understood is answered by ``error`` without a job; it never ends the worker.
+- Unknown fields are ignored, so that a newer side may add some. A change that breaks this raises PROTOCOL_VERSION.
+- stdout carries nothing but these lines. Whatever libraries print arrives on stderr.
+
+A conversation, with > to the worker and < from it::
+
+    < {"type":"starting","pid":4711,"protocol":1}
+    < {"type":"hello","pid":4711,"protocol":1,"versions":{...},"device":"cpu","device_name":"...",...}
+    > {"type":"generate","job":"1","radiograph":"/data/knee.dcm","output":"/data/knee.nrrd","slice_folder":"/tmp/s"}
+    < {"type":"progress","job":"1","stage":"sample","step":40,"of":1000,"fraction":0.12,"eta_s":21.0}
+    < {"type":"slice","job":"1","depth_index":49,"file_index":0,"of":50,"u":1.0,"file":"/tmp/s/...npy",...}
+    < {"type":"result","job":"1","result":{"volume":"/data/knee.nrrd",...}}
+    > {"type":"densify","job":"2","of_job":"1","slices":99,"output":"/data/knee_99.nrrd"}
+    > {"type":"cancel","job":"2"}
+    < {"type":"error","job":"2","code":"cancelled","message":"Cancelled before ...","hint":""}
+    > {"type":"shutdown"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+PROTOCOL_VERSION = 1
+# longer lines are nobody's message: the longest honest ones are a few kilobytes
+LONGEST_LINE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a message: ``kind`` is text, integer, number, flag, numbers, texts or object."""
+
+    kind: str
+    meaning: str
+    required: bool = False
+
+
+_JOB = Field("text", "the caller's own name for the job, repeated in everything that belongs to it", required=True)
+
+# The settings of a generation under the names of GenerationSettings; absent ones take its defaults.
+SETTINGS: dict[str, Field] = {
+    "slices": Field("integer", "number of depths, 2 to 500, over the same 73.5 mm"),
+    "steps": Field("integer", "denoising steps, 1 to 1000"),
+    "model": Field("text", "compact, a model folder or a hub name"),
+    "device": Field("text", "auto, cpu, cuda or mps"),
+    "seed": Field("integer", "0 or more"),
+    "samples": Field("integer", "number of seeds; more than one also writes their voxel-wise standard deviation"),
+    "side": Field("text", "auto, left or right"),
+    "roi": Field("numbers", "x, y, width, height of the knee in radiograph pixels"),
+    "kl": Field("numbers", "five probabilities of the Kellgren-Lawrence grades 0 to 4"),
+    "kl_grade": Field("integer", "a reader's Kellgren-Lawrence grade, 0 to 4"),
+    "guidance_scale": Field("number", "in the share of steps that the model asks for; 1 is off; absent: the model's"),
+    "noise_scale": Field("number", "spread of the noise that sampling begins with, 0.01 to 1; absent: as above"),
+    "sampler": Field("text", "ddim or dpm"),
+    "knee": Field(
+        "integer", "which knee of a radiograph with several, counted from 1 at the left edge of the radiograph"
+    ),
+    "keep_identifiers": Field("flag", "record the name of the radiograph in the provenance"),
+}
+
+REQUESTS: dict[str, dict[str, Field]] = {
+    "generate": {
+        "job": _JOB,
+        "radiograph": Field("text", "path of the radiograph", required=True),
+        "output": Field("text", "path of the volume to write: .nrrd, .nii.gz or .mha", required=True),
+        "montage": Field("text", "path of a PNG overview to write"),
+        "slice_folder": Field(
+            "text",
+            "folder for the slices as they become final; the caller removes it. Without it no slice report is sent",
+        ),
+        **SETTINGS,
+    },
+    # either of_job, or volume and radiograph; all other choices are those of the earlier volume
+    "densify": {
+        "job": _JOB,
+        "slices": Field("integer", "the new number of depths", required=True),
+        "output": Field("text", "path of the volume to write", required=True),
+        "of_job": Field("text", "a job done before by this worker, whose volume is to have more depths"),
+        "volume": Field("text", "a volume file with its side-car"),
+        "radiograph": Field("text", "the radiograph that the volume file came from"),
+        "model": SETTINGS["model"],
+        "device": SETTINGS["device"],
+        "slice_folder": Field("text", "as for generate"),
+    },
+    # a quick look at the radiograph, without the diffusion model; generation/radiograph_check.py describes the result
+    "prepare": {
+        "job": _JOB,
+        "radiograph": Field("text", "path of the radiograph", required=True),
+        "preview": Field("text", "path of a PNG of the joint crop to write"),
+        **{name: SETTINGS[name] for name in ("side", "roi", "knee")},
+    },
+    # the result is described in Xray2MRILib.comparison.compare
+    "compare": {
+        "job": _JOB,
+        "volume": Field("text", "a volume file with its side-car", required=True),
+        "reference": Field("text", "an MRI of the same knee: volume file or folder of DICOM slices", required=True),
+        "align": Field("text", "rigid, similarity or none; rigid when absent"),
+        "initial": Field("numbers", "4 x 4 row by row, LPS mm: reference points to points of the volume"),
+        "controls": Field("text", "folder of other people's volumes"),
+        "output_folder": Field("text", "existing folder for what is written; the caller owns it", required=True),
+    },
+    "export": {
+        "job": _JOB,
+        "volume": Field("text", "a volume file with its side-car", required=True),
+        "output": Field("text", "file to write, or a new or empty folder for a DICOM series", required=True),
+        "format": Field("text", "file, dicom, report or table; by the name of the output when absent"),
+        "radiograph": Field("text", "the radiograph that the volume was made from, for pictures and references"),
+        "comparison": Field("text", "JSON file of a compare result, for report and table"),
+        "keep_identifiers": Field("flag", "put patient and study of a DICOM radiograph into a DICOM series"),
+    },
+    "cancel": {"job": Field("text", "the job to stop; without it whatever runs")},
+    "shutdown": {},
+}
+
+REPORTS: dict[str, dict[str, Field]] = {
+    "starting": {
+        "pid": Field("integer", "process number of the worker itself", required=True),
+        "protocol": Field("integer", "PROTOCOL_VERSION of the worker", required=True),
+    },
+    "hello": {
+        "pid": Field("integer", "process number of the worker itself", required=True),
+        "protocol": Field("integer", "PROTOCOL_VERSION of the worker", required=True),
+        "versions": Field("object", "package name -> version, null when not installed", required=True),
+        "device": Field("text", "the device that auto stands for: cpu, cuda or mps", required=True),
+        "device_name": Field("text", "the device in words", required=True),
+        "free_memory_bytes": Field("integer", "memory free on that device, null when unknown"),
+        "idle_shutdown_s": Field("number", "the worker ends after so long without a request", required=True),
+    },
+    "progress": {
+        "job": _JOB,
+        "stage": Field("text", "read, localise, load model, encode, sample, decode, write, ...", required=True),
+        "step": Field("integer", "steps of this stage done", required=True),
+        "of": Field("integer", "steps of this stage in all", required=True),
+        "fraction": Field("number", "share of the whole job done, 0 to 1, never falling", required=True),
+        "eta_s": Field("number", "seconds left, null while unknown"),
+    },
+    "slice": {
+        "job": _JOB,
+        "depth_index": Field("integer", "0 is the most posterior slice", required=True),
+        "file_index": Field("integer", "place of the slice in the volume file, 0 is the most anterior", required=True),
+        "of": Field("integer", "number of slices of the volume", required=True),
+        "u": Field("number", "depth from -1 (posterior) to 1 (anterior)", required=True),
+        "file": Field("text", ".npy file, float32 [H, W]: rows run down, columns patient right to left", required=True),
+        "grey_range": Field("numbers", "smallest and largest grey value that the slice may hold", required=True),
+        "grid": Field(
+            "object",
+            "the volume to come: size, spacing_mm, origin_lps_mm, direction_lps as in SimpleITK, and grey = stored * "
+            "intensity_slope + intensity_intercept",
+        ),
+    },
+    "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation", required=True)},
+    "error": {
+        "job": Field("text", "absent when the fault belongs to no job"),
+        "code": Field("text", "stable word to act upon", required=True),
+        "message": Field("text", "one sentence for the user", required=True),
+        "hint": Field("text", "what the user can do, may be empty", required=True),
+    },
+    "log": {
+        "message": Field("text", "one line for a log window", required=True),
+        "job": Field("text", "the job it belongs to"),
+    },
+}
+
+_KINDS: dict[str, Any] = {
+    # no file name holds a NUL, and system calls stumble over it
+    "text": lambda value: isinstance(value, str) and "\0" not in value,
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "flag": lambda value: isinstance(value, bool),
+    "numbers": lambda value: isinstance(value, list) and all(_KINDS["number"](item) for item in value),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One message as one line of ASCII JSON. Raises ValueError for values that JSON cannot hold, such as NaN."""
+    return json.dumps(message, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def decode(line: bytes | str) -> dict[str, Any] | None:
+    """The message in one line, or None when the line is not a JSON object with a ``type``."""
+    try:
+        message = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) and isinstance(message.get("type"), str) else None
+
+
+def fault(message: dict[str, Any], table: dict[str, dict[str, Field]]) -> str | None:
+    """What is wrong with a decoded message by REQUESTS or REPORTS, as one sentence; None when it is in order.
+
+    Null counts as absent. Ranges are not judged here but by whoever carries the message out.
+    """
+    fields = table.get(message["type"])
+    if fields is None:
+        return f"There is no message {message['type'][:40]!r}; known are {', '.join(table)}."
+    for name, field in fields.items():
+        value = message.get(name)
+        if value is None:
+            if field.required:
+                return f"The message {message['type']} lacks its field {name}."
+        elif not _KINDS[field.kind](value):
+            article = "an" if field.kind[0] in "aeiou" else "a"
+            return f"The field {name} of the message {message['type']} is not {article} {field.kind}."
+    return None
+
+
+class LineSplitter:
+    """Cuts a stream of bytes into lines, keeping an unfinished one until the rest arrives."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The lines completed by these bytes, without newline; a line beyond LONGEST_LINE_BYTES comes cut short."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > LONGEST_LINE_BYTES:
+            # what follows of it will not parse either, which is what should happen
+            lines.append(self._rest[:LONGEST_LINE_BYTES])
+            self._rest = b""
+        for line in lines:
+            if line.strip():
+                yield line.strip()

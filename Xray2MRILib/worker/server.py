@@ -1,0 +1,244 @@
+"""The background process that makes volumes for another program: ``python -m Xray2MRILib.worker``.
+
+worker/protocol.py describes the conversation. The process ends by itself when its caller does: end of file on stdin
+ends it at once, whatever it is doing, so that no worker is left holding a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, Xray2MRIError
+from .channel import ReportChannel, RequestReader
+from .protocol import PROTOCOL_VERSION
+from .slice_files import SliceFiles
+
+if TYPE_CHECKING:
+    from ..generation.volume_from_radiograph import Generation
+
+IDLE_SHUTDOWN_S = 300.0
+# volumes kept for densify; a volume of 500 slices is 131 MB
+KEPT_VOLUMES_BYTES = 512_000_000
+# fields that may name a person; kept out of failure reports
+_PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder",
+          "comparison")  # fmt: skip
+
+
+class Worker:
+    """Carries out jobs one after the other and keeps the model and the latest volumes for the next ones."""
+
+    def __init__(self, channel: ReportChannel, reader: RequestReader) -> None:
+        from ..generation.volume_from_radiograph import PipelineCache
+
+        self._channel = channel
+        self._reader = reader
+        self._pipelines = PipelineCache()
+        self._done: OrderedDict[str, Generation] = OrderedDict()
+        # request -> what carries it out and returns the result's fields
+        self._work: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "generate": self._generate,
+            "densify": self._densify,
+            "prepare": self._prepare,
+            "compare": self._compare,
+            "export": self._export,
+        }
+
+    def serve(self, idle_shutdown_s: float) -> None:
+        """Return after ``shutdown`` or when no request came for ``idle_shutdown_s`` seconds."""
+        while True:
+            try:
+                message = self._reader.jobs.get(timeout=min(idle_shutdown_s, threading.TIMEOUT_MAX))
+            except queue.Empty:
+                self._channel.send("log", message=f"No request for {idle_shutdown_s:g} seconds: the worker ends.")
+                return
+            if message is None:
+                return
+            self._carry_out(message)
+
+    def _carry_out(self, message: dict[str, Any]) -> None:
+        from ..files.crash_log import failure_text
+
+        job = message["job"]
+        try:
+            result = self._work[message["type"]](message)
+        except Xray2MRIError as error:
+            failure = error
+        except Exception as error:
+            private = [str(message.get(name, "")) for name in _PATHS]
+            print(failure_text(error, private), file=sys.stderr, flush=True)
+            failure = Xray2MRIError(
+                f"An unforeseen {type(error).__name__} stopped the job.",
+                code="internal",
+                hint="The log holds the details.",
+            )
+        else:
+            self._reader.job_over()
+            self._channel.send("result", job=job, result=result)
+            return
+        self._reader.job_over()
+        self._channel.send_error(failure, job)
+
+    def _generate(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..generation.settings import GenerationSettings
+        from ..generation.volume_from_radiograph import generate
+
+        slices = SliceFiles(self._channel, message)
+        try:
+            generation = generate(
+                Path(message["radiograph"]),
+                Path(message["output"]),
+                GenerationSettings.from_message(message),
+                montage=Path(message["montage"]) if message.get("montage") else None,
+                pipelines=self._pipelines,
+                on_progress=lambda event: self._channel.send("progress", job=message["job"], **event),
+                on_slice=slices.write if slices.wanted else None,
+                should_cancel=self._reader.cancel.is_set,
+            )
+        except BaseException:
+            slices.remove()
+            raise
+        return self._kept(message["job"], generation)
+
+    def _densify(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..generation.volume_from_radiograph import densify
+
+        earlier = self._earlier(message)
+        slices = SliceFiles(self._channel, message)
+        try:
+            generation = densify(
+                earlier,
+                message["slices"],
+                Path(message["output"]),
+                pipelines=self._pipelines,
+                on_progress=lambda event: self._channel.send("progress", job=message["job"], **event),
+                on_slice=slices.write if slices.wanted else None,
+                should_cancel=self._reader.cancel.is_set,
+            )
+        except BaseException:
+            slices.remove()
+            raise
+        return self._kept(message["job"], generation)
+
+    def _prepare(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..generation.radiograph_check import check_radiograph
+        from ..generation.settings import GenerationSettings
+
+        choices = {name: message.get(name) for name in ("side", "roi", "knee")}
+        return check_radiograph(
+            Path(message["radiograph"]),
+            GenerationSettings.from_message(choices),
+            preview=message.get("preview") or None,
+            should_cancel=self._reader.cancel.is_set,
+        )
+
+    def _compare(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..comparison.compare import compare
+        from ..reports.comparison_files import write_comparison
+
+        return compare(
+            message["volume"],
+            message["reference"],
+            method=message.get("align") or "rigid",
+            initial=message.get("initial"),
+            controls=message.get("controls"),
+            output_folder=message["output_folder"],
+            write=write_comparison,
+            on_progress=lambda event: self._channel.send("progress", job=message["job"], **event),
+            should_cancel=self._reader.cancel.is_set,
+        ).result
+
+    def _export(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..export.convert import convert
+
+        files = convert(
+            message["volume"],
+            message["output"],
+            message.get("format"),
+            radiograph=message.get("radiograph"),
+            comparison=message.get("comparison"),
+            keep_identifiers=bool(message.get("keep_identifiers")),
+            should_cancel=self._reader.cancel.is_set,
+        )
+        return {"files": [str(path) for path in files]}
+
+    def _earlier(self, message: dict[str, Any]) -> Generation:
+        """The volume that a densify request speaks of, from memory or from its files."""
+        if message.get("of_job") is not None:
+            earlier = self._done.get(message["of_job"])
+            if earlier is None:
+                raise InputError(
+                    f"The volume of job {message['of_job']} is not in memory.",
+                    code="no-such-job",
+                    hint="Name its volume file and the radiograph instead.",
+                )
+            return earlier
+        if message.get("volume") is None or message.get("radiograph") is None:
+            raise InputError(
+                "The message densify names no earlier job, nor a volume and its radiograph.",
+                code="bad-request",
+                hint="Give of_job, or volume and radiograph.",
+            )
+        from ..generation.volume_from_radiograph import reopen
+
+        choices = {name: message[name] for name in ("model", "device") if message.get(name) is not None}
+        return reopen(message["volume"], message["radiograph"], **choices)
+
+    def _kept(self, job: str, generation: Generation) -> dict[str, Any]:
+        """Keep the volume for densify while there is room; returns its result."""
+        self._done.pop(job, None)
+        self._done[job] = generation
+        while (
+            len(self._done) > 1 and sum(kept.volume.array.nbytes for kept in self._done.values()) > KEPT_VOLUMES_BYTES
+        ):
+            self._done.popitem(last=False)
+        return generation.result
+
+
+def _say_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
+    from ..device import choose_device, describe_device, free_memory_bytes
+    from ..volume.provenance import library_versions
+
+    device = choose_device("auto")
+    channel.send(
+        "hello",
+        pid=os.getpid(),
+        protocol=PROTOCOL_VERSION,
+        versions=library_versions(),
+        device=device,
+        device_name=describe_device(device),
+        free_memory_bytes=free_memory_bytes(device),
+        idle_shutdown_s=idle_shutdown_s,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the worker until shutdown, idleness or end of file on stdin. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m Xray2MRILib.worker", description=__doc__)
+    parser.add_argument("--idle-shutdown", type=float, default=IDLE_SHUTDOWN_S, metavar="SECONDS",
+                        help="end after so long without a request (default: %(default)g)")  # fmt: skip
+    options = parser.parse_args(arguments)
+
+    channel = ReportChannel()
+    channel.send("starting", pid=os.getpid(), protocol=PROTOCOL_VERSION)
+    reader = RequestReader(channel)
+    reader.start()
+    try:
+        _say_hello(channel, options.idle_shutdown)
+        worker = Worker(channel, reader)
+    except ImportError as error:
+        channel.send_error(Xray2MRIError(
+            f"The package {error.name or 'torch'} cannot be loaded.",
+            code="missing-dependency",
+            hint="Install Xray2MRI with its dependencies into this Python.",
+        ))  # fmt: skip
+        return 1
+    worker.serve(options.idle_shutdown)
+    return 0
