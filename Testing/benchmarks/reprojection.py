@@ -4,8 +4,9 @@
 
 ``--pairs`` are simulated held-out pairs: their TRUE volumes say what the measure can tell at best. ``--radiographs``
 are folders of graded real radiographs (index.csv, see reprojection_radiographs.py) from which the model makes volumes.
-The result belongs in docs/results/reprojection.json; fill_result_tables.py then fills the tables of the docs. Volumes are kept in ``--cache`` under the checksum of the model's weights, so that a stopped run goes on. Within each
-set every volume is measured against every radiograph; radiographs of the same person are not "others".
+The result belongs in docs/results/reprojection.json; fill_result_tables.py then fills the tables of the docs. Volumes
+are kept in ``--cache`` under the checksum of the model's weights, so that an interrupted run resumes. Within each set
+every volume is measured against every radiograph; radiographs of the same person are not "others".
 """
 
 from __future__ import annotations

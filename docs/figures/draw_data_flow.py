@@ -51,7 +51,7 @@ def box(x: float, y: float, height: float, content: tuple, fill: str) -> list[st
 
 
 def arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """A horizontal or vertical line with a head at its end; the head is drawn, since some viewers do not turn markers."""
+    """A horizontal or vertical line with a head, drawn as a polygon: some viewers do not turn SVG markers."""
     (x, y), across, along = end, end[0] - start[0], end[1] - start[1]
     size = 11 if across + along > 0 else -11
     foot = (x - size, y) if across else (x, y - size)
