@@ -30,5 +30,5 @@ def widened(low: float, high: float, floor: float = -math.inf, ceiling: float = 
 
 
 def tick_label(value: float) -> str:
-    """The number as short as it can be, with a true minus sign."""
-    return f"{value:.4g}".replace("-", "−")
+    """The number in at most six digits, with a true minus sign."""
+    return f"{value:.6g}".replace("-", "−")

@@ -1,13 +1,9 @@
-"""Slices of reference, pseudo-MRI and difference maps side by side as one picture, embedded in a page."""
+"""Pictures of slices and of their differences, as arrays of colours."""
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 
-_GAP = 6
 _DIFFERENCE_GAIN = 2.5  # outlines of neighbouring tissues rarely differ by more than 0.4
 
 
@@ -23,14 +19,14 @@ def grey(picture: np.ndarray) -> np.ndarray:
 
 
 def signed(picture: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 of a signed difference: orange what the pseudo-MRI adds, blue what it lacks, on white."""
+    """[H, W, 3] uint8 of a signed difference: orange where the pseudo-MRI adds, blue where it lacks, on white."""
     strength = np.clip(np.abs(picture) * _DIFFERENCE_GAIN, 0, 1)[..., None]
     colour = np.where(picture[..., None] > 0, (213.0, 94.0, 0.0), (0.0, 90.0, 181.0))
     return np.rint(255 * (1 - strength) + colour * strength).astype(np.uint8)
 
 
 def one_sided(picture: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 of the paper's form: white what the pseudo-MRI adds, on black."""
+    """[H, W, 3] uint8 of the paper's form: white where the pseudo-MRI adds, on black."""
     return grey(np.clip(picture, 0, 1) * _DIFFERENCE_GAIN)
 
 
@@ -48,23 +44,3 @@ def with_region(picture: np.ndarray, rows: np.ndarray, box: tuple[int, int, int,
         for row in (int(rows[0]), min(int(rows[1]), len(marked)) - 1):
             marked[row, :14] = marked[row, -14:] = (0, 170, 80)
     return marked
-
-
-def grid(rows: list[list[np.ndarray]]) -> str:
-    """Pictures of one size as a data URI of one PNG: a list of rows, light gaps between."""
-    lines = []
-    for row in rows:
-        height = row[0].shape[0]
-        gap = np.full((height, _GAP, 3), 255, np.uint8)
-        lines.append(np.concatenate([part for picture in row for part in (picture, gap)][:-1], axis=1))
-        lines.append(np.full((_GAP, lines[0].shape[1], 3), 255, np.uint8))
-    return data_uri(np.concatenate(lines[:-1]))
-
-
-def data_uri(picture: np.ndarray) -> str:
-    """``data:image/png;base64,...`` of an [H, W, 3] uint8 picture."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "png")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
