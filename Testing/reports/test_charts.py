@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from Xray2MRILib.reports.axis_ticks import round_ticks, tick_label, widened
+from Xray2MRILib.reports.axis_ticks import round_ticks, tick_label, widen_to_ticks
 from Xray2MRILib.reports.box_plot import box_plot, whiskers
 from Xray2MRILib.reports.line_chart import Curve, line_chart
 
@@ -16,9 +16,9 @@ def test_ticks_are_round_and_within_the_axis():
     assert round_ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert round_ticks(-36.75, 36.75, 8) == [-30, -20, -10, 0, 10, 20, 30]
     assert round_ticks(0.873, 0.971) == [0.88, 0.9, 0.92, 0.94, 0.96]
-    assert widened(0.13, 0.97) == (0, 1)
-    assert widened(0.61, 0.99, ceiling=1.0) == (0.6, 1.0)
-    low, high = widened(3.0, 3.0)
+    assert widen_to_ticks(0.13, 0.97) == (0, 1)
+    assert widen_to_ticks(0.61, 0.99, ceiling=1.0) == (0.6, 1.0)
+    low, high = widen_to_ticks(3.0, 3.0)
     assert low < 3.0 < high
     assert tick_label(-2.50) == "\N{MINUS SIGN}2.5"
     with pytest.raises(ValueError, match="no ticks"):

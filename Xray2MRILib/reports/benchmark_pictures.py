@@ -10,7 +10,7 @@ from ..benchmark.held_out import chosen_files, depth_choice, held_out_knee
 from ..benchmark.runner import BenchmarkResult, stored_volume, volume_file
 from ..metrics.sobel_difference import signed_sobel_difference
 from .embedded_picture import data_uri
-from .slice_pictures import grey, signed
+from .slice_pictures import draw_grey, draw_signed
 
 _GRADES = (0, 2, 4)
 
@@ -40,6 +40,6 @@ def pictures_by_grade(result: BenchmarkResult) -> tuple[int, list[dict[str, Any]
 
 def _tile(name: str, picture: np.ndarray, difference: np.ndarray | None = None) -> dict[str, str]:
     """A slice, above its difference from the reference if there is one."""
-    shown = grey(picture)
-    whole = shown if difference is None else np.concatenate((shown, signed(difference)))
+    shown = draw_grey(picture)
+    whole = shown if difference is None else np.concatenate((shown, draw_signed(difference)))
     return {"name": name, "source": data_uri(whole)}

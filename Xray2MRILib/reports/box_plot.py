@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from .axis_ticks import round_ticks, tick_label, widened
+from .axis_ticks import round_ticks, tick_label, widen_to_ticks
 from .svg import Svg
 
 _LABEL, _WIDTH, _ROW, _TOP = 236, 620, 24, 28
@@ -21,7 +21,7 @@ def box_plot(title: str, columns: Mapping[str, np.ndarray], controls: frozenset[
     if not finite:
         return Svg()
     everything = np.concatenate(list(finite.values()))
-    low, high = widened(float(everything.min()), float(everything.max()))
+    low, high = widen_to_ticks(float(everything.min()), float(everything.max()))
     height = _TOP + _ROW * len(finite) + 26
 
     def x(value: float) -> float:

@@ -15,7 +15,7 @@ from .comparison_charts import calibration, lag_charts, per_slice_charts
 from .comparison_tables import remarks, score_table
 from .embedded_picture import data_uri
 from .page_templates import render_page
-from .slice_pictures import evenly_chosen, grey, one_sided, signed, with_region
+from .slice_pictures import choose_evenly, draw_grey, draw_one_sided, draw_signed, mark_region
 
 if TYPE_CHECKING:
     from ..comparison.compare import Comparison
@@ -60,12 +60,12 @@ def _pictures(comparison: Comparison) -> dict[str, Any]:
     evaluation = comparison.evaluation
     target, difference = evaluation.target, evaluation.difference
     assert difference is not None, "every evaluation of a comparison holds its difference"
-    chosen = evenly_chosen(target.region.valid, _PICTURED_SLICES)
+    chosen = choose_evenly(target.region.valid, _PICTURED_SLICES)
     rows = {
-        "reference": [with_region(grey(target.volume[k]), target.region.rows[k], target.box) for k in chosen],
-        "pseudo-MRI": [grey(evaluation.image[k]) for k in chosen],
-        "difference of outlines, two-sided": [signed(difference[k]) for k in chosen],
-        "difference of outlines, one-sided as in the paper": [one_sided(difference[k]) for k in chosen],
+        "reference": [mark_region(draw_grey(target.volume[k]), target.region.rows[k], target.box) for k in chosen],
+        "pseudo-MRI": [draw_grey(evaluation.image[k]) for k in chosen],
+        "difference of outlines, two-sided": [draw_signed(difference[k]) for k in chosen],
+        "difference of outlines, one-sided as in the paper": [draw_one_sided(difference[k]) for k in chosen],
     }
     depths = [geometry.depth_to_mm(float(comparison.volume.depth_positions[k])) for k in chosen]
     return {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .axis_ticks import round_ticks, tick_label, widened
+from .axis_ticks import round_ticks, tick_label, widen_to_ticks
 from .svg import Svg
 
 _WIDTH, _HEIGHT = 560, 250
@@ -54,10 +54,10 @@ def line_chart(
     places = [p for curve in curves for p in curve.places]
     if not finite:
         return Svg()
-    low, high = widened(min(finite), max(finite), floor, ceiling)
+    low, high = widen_to_ticks(min(finite), max(finite), floor, ceiling)
     first, last = min(places), max(places)
     if diagonal:
-        low, high = widened(0.0, max(*finite, last))
+        low, high = widen_to_ticks(0.0, max(*finite, last))
         first, last = low, high
     reach = last - first or 1.0
 
