@@ -92,12 +92,12 @@ def test_the_report_stands_alone_and_opens_with_the_verdict(pseudo_file, referen
     done = compare(pseudo_file, reference_file, method="none", report=target, write=write_comparison)
     page = target.read_text(encoding="utf-8")
     assert page.index("Verdict") < page.index("<table")
-    assert done.result["verdict"].split(".")[0].replace("'", "&#x27;") in page
+    assert done.result["verdict"].split(".")[0].replace("'", "&#39;") in page
     assert "not for diagnosis" in page
     assert "artefact" in page
     assert 'src="http' not in page
     assert "href" not in page
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/png;base64,") == 4 * 5
     assert str(tmp_path) not in page
     assert "scan" not in page
 
@@ -161,7 +161,8 @@ def test_undefined_measures_beat_nobody(pseudo, truth):
     """Without a joint line RSSIM is undefined, and no rank by it is told; a constant deviation is not called honest."""
     from Xray2MRILib.comparison.controls import OTHER, Control
     from Xray2MRILib.comparison.evaluation import evaluate
-    from Xray2MRILib.reports.comparison_report import _calibration, _remarks
+    from Xray2MRILib.reports.comparison_charts import calibration
+    from Xray2MRILib.reports.comparison_tables import remarks
 
     rows = np.linspace(0, 1, truth.shape[1], dtype=np.float32)[None, :, None] * np.ones_like(truth)
     others = [Control(f"{OTHER} {k}", "a knee", truth[::-1], True) for k in (1, 2)]
@@ -169,19 +170,20 @@ def test_undefined_measures_beat_nobody(pseudo, truth):
     assert not found.target.region.valid.any()
     assert "rssim" not in found.closer_than
     assert found.closer_than["ssim"][1] == 2
-    assert "cannot be said" in _calibration(found)
-    assert "of 2 other knees" in _remarks(found).lower()
+    assert calibration(found) == {"chart": ""}, "the page says that this cannot be determined"
+    (rank,) = (text for text in remarks(found) if "other knees" in text)
+    assert "of 2 other knees" in rank
+    assert "RSSIM" not in rank
 
 
 def test_the_report_says_when_samples_were_drawn_otherwise_than_the_volume(pseudo, truth):
     from Xray2MRILib.comparison.evaluation import evaluate
-    from Xray2MRILib.reports.comparison_report import _calibration
+    from Xray2MRILib.reports.comparison_charts import calibration
 
     deviation = np.random.default_rng(0).uniform(0.01, 0.1, truth.shape)
     found = evaluate(truth, pseudo.array, [], deviation=deviation, pixel_mm=1.25)
-    words = "drawn without guidance and with all noise, unlike the volume"
-    assert words not in _calibration(found)
-    assert words in _calibration(found, sampled_otherwise=True)
+    assert calibration(found)["other_sampling"] is False
+    assert calibration(found, other_sampling=True)["other_sampling"] is True
 
 
 def test_it_can_be_cancelled(pseudo_file, reference_file, tmp_path):
