@@ -22,7 +22,8 @@ class AtomicFiles:
     Use it as a context manager: ``stage`` gives the temporary path for a target, the caller writes there; leaving the
     block puts all of them on disk and renames them. Any failure until then, an interrupt too, removes the temporary
     files and leaves what was there before. An OSError inside the block becomes InputError (the place cannot be written)
-    or ProcessingError (code ``disk-full`` or ``write-failed``) with one sentence.
+    or ProcessingError (code ``disk-full`` or ``write-failed``) with one sentence. Where an old file cannot be put back,
+    its copy stays on the disk and the error (code ``old-file-not-restored``) names it.
     """
 
     def __init__(self) -> None:
@@ -80,17 +81,15 @@ class AtomicFiles:
                 os.replace(temporary, target)
             for target in self._obsolete:
                 target.unlink(missing_ok=True)
-        except BaseException:
-            for target, backup in before.items():
-                if backup is None:
-                    target.unlink(missing_ok=True)
-                else:
-                    os.replace(backup, target)
+        except BaseException as fault:
+            stranded = _restore(before)
+            if stranded:
+                reason = writing_error(fault, self._blamed(fault)).message if isinstance(fault, OSError) else ""
+                raise _not_restored(stranded, reason) from fault
             raise
-        finally:
-            for backup in before.values():
-                if backup is not None:
-                    backup.unlink(missing_ok=True)
+        for backup in before.values():
+            if backup is not None:
+                backup.unlink(missing_ok=True)
         for folder in {target.parent for target in self._staged}:
             _flush_folder(folder)
 
@@ -105,6 +104,31 @@ def _keep(target: Path) -> Path:
     except OSError:
         shutil.copy2(target, backup)
     return backup
+
+
+def _restore(before: dict[Path, Path | None]) -> dict[Path, Path]:
+    """Undo what happened to the targets, as far as the system lets us. Returns the backups that are still needed."""
+    stranded = {}
+    for target, backup in before.items():
+        try:
+            if backup is None:
+                target.unlink(missing_ok=True)
+            else:
+                os.replace(backup, target)
+                backup.unlink(missing_ok=True)  # renaming one of two links to the same file does nothing
+        except OSError:
+            if backup is not None:
+                stranded[target] = backup
+    return stranded
+
+
+def _not_restored(stranded: dict[Path, Path], reason: str) -> ProcessingError:
+    places = ", ".join(f"the old {target.name} is now {backup}" for target, backup in stranded.items())
+    return ProcessingError(
+        f"{reason} Restoring the old state failed too: {places}.".strip(),
+        code="old-file-not-restored",
+        hint="Rename it by hand." if len(stranded) == 1 else "Rename them by hand.",
+    )
 
 
 def _flush(path: Path) -> None:
