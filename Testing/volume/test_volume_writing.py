@@ -267,7 +267,7 @@ def test_loading_a_volume_that_was_moved_in_space(tmp_path: Path) -> None:
     image = sitk.ReadImage(str(files.volume))
     image.SetOrigin((0, 0, 0))
     sitk.WriteImage(image, str(files.volume))
-    with pytest.raises(InputError, match=r"described by knee\.json"):
+    with pytest.raises(InputError, match=r"does not match its side-car knee\.json"):
         PseudoMRI.load(files.volume)
 
 

@@ -23,5 +23,5 @@ def why_not_shared(pipeline: Any) -> str | None:
         return "The model does not register the radiograph to its slices (field_placement is off)."
     nominal = (SPAN_MM, CENTRE_ROW, CENTRE_COLUMN)
     if (config.span_mm, config.centre_row, config.centre_column) != nominal:
-        return "The model registers the radiograph to its slices differently from the training pairs."
+        return "The model registers radiograph and slices in another frame than the training pairs."
     return None
