@@ -114,7 +114,9 @@ def test_another_contrast_is_named(pseudo_file, truth, pseudo, tmp_path):
     inverted = np.where(truth[::-1] > 0.06, 1.1 - truth[::-1], 0.0)
     path = tmp_path / "t2.mha"
     sitk.WriteImage(pseudo.to_sitk(inverted.astype(np.float32)), str(path))
-    assert any("another contrast" in text for text in compare(pseudo_file, path, method="none").result["warnings"])
+    assert any(
+        "contrast of the reference" in text for text in compare(pseudo_file, path, method="none").result["warnings"]
+    )
 
 
 def test_what_the_reference_does_not_cover_counts_nowhere(pseudo_file, reference_file, tmp_path):
@@ -151,7 +153,7 @@ def test_refusals(pseudo_file, reference_file, pseudo, tmp_path):
     empty = tmp_path / "nothing"
     empty.mkdir()
     assert "no DICOM series" in refused(empty)
-    with pytest.raises(InputError, match="holds no volume"):
+    with pytest.raises(InputError, match="contains no volume"):
         compare(pseudo_file, reference_file, method="none", controls=empty)
     with pytest.raises(InputError, match="must end in"):
         compare(pseudo_file, reference_file, report=tmp_path / "report.pdf", write=write_comparison)
@@ -232,7 +234,7 @@ def test_what_is_no_pseudo_mri_is_refused_in_one_sentence(pseudo_file, reference
     sitk.WriteImage(sitk.ReadImage(str(reference_file)), str(scan))
     for first, second, words in (
         (radiograph, reference_file, "film.png is not a volume"),
-        (scan, pseudo_file, "scan.nrrd, is no pseudo-MRI, but the second is"),
+        (scan, pseudo_file, "scan.nrrd, is not a pseudo-MRI, but the second one is"),
         (scan, reference_file, "no side-car"),
         (tmp_path / "nothing.nrrd", reference_file, "no volume nothing.nrrd"),
     ):

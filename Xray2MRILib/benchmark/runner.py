@@ -177,7 +177,7 @@ def _folder(plan: BenchmarkPlan, title: str) -> Path:
 
 def _check_folder(plan: BenchmarkPlan) -> None:
     if not plan.models:
-        raise InputError("No method was named.", code="bad-option", hint="Give --method TITLE=MODEL.")
+        raise InputError("No method was given.", code="bad-option", hint="Give at least one.", field="method")
     if len({_folder(plan, title) for title in plan.models}) < len(plan.models):
         raise InputError("Two methods have the same title.", code="bad-option", hint="Give each its own.")
     plan.output.mkdir(parents=True, exist_ok=True)

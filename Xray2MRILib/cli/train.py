@@ -72,6 +72,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     training = importlib.import_module(f"...{module}", __name__)
     with terminal.prints_as_remarks():
         metrics = training.train(recipe, options.output, resume=options.resume)
+    if metrics.get("step", 0) < metrics.get("steps", 0):
+        terminal.say("Repeat the command with --resume to continue.")
     from ..volume.provenance import plain
 
     if options.json:

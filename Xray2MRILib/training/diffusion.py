@@ -154,8 +154,8 @@ def _trained_autoencoder(folder: Path) -> AutoencoderKL:
         raise InputError(
             f"The folder {folder.name} holds no autoencoder.",
             code="bad-recipe",
-            hint="Run xray2mri train autoencoder first and give its folder with --set autoencoder=FOLDER; "
-            "--set autoencoder=compact takes the shipped one.",
+            hint="Train an autoencoder first and give its folder, or compact for the shipped one.",
+            field="autoencoder",
         ) from error
 
 

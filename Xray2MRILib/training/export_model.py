@@ -1,4 +1,4 @@
-"""The networks of two training runs put together as one model that ``--model`` and ``from_pretrained`` accept."""
+"""The networks of two training runs put together as one model that ``generate`` and ``from_pretrained`` accept."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def assemble_model(
     now = origins(autoencoder, recipe.get("initial"))
     if trained_from and trained_from["autoencoder_sha256"] != now["autoencoder_sha256"]:
         raise InputError(
-            f"The autoencoder in {autoencoder.name} is another one than when the training began.",
+            f"The autoencoder in {autoencoder.name} has changed since the training began.",
             code="other-autoencoder",
-            hint="Put the former one back and give the command with --resume, or train again.",
+            hint="Restore it and resume the training, or train again.",
+            field="resume",
         )
     method = recipe.get("method", OURS)
     card = {

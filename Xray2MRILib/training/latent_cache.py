@@ -62,14 +62,17 @@ def _encoder_digest(vae: nn.Module) -> str:
 
 
 def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:
-    hint = "Delete the file, or give another folder with --set latents=FOLDER."
+    hint = "Delete the file, or give another folder."
     try:
         with safe_open(file, "pt") as stream:
             found = json.loads((stream.metadata() or {}).get("made_of", "{}"))
             tensors = {name: stream.get_tensor(name) for name in KneeLatents.__dataclass_fields__}
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
-            f"The encoded knees {file.name} in {file.parent.name} cannot be read.", code="other-latents", hint=hint
+            f"The encoded knees {file.name} in {file.parent.name} cannot be read.",
+            code="other-latents",
+            hint=hint,
+            field="latents",
         ) from error
     differing = [name for name, value in json.loads(json.dumps(origin)).items() if found.get(name) != value]
     if differing:
@@ -78,5 +81,6 @@ def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:
             f"{', '.join(differing)} differ{'s' if len(differing) == 1 else ''}.",
             code="other-latents",
             hint=hint,
+            field="latents",
         )
     return KneeLatents(**tensors)

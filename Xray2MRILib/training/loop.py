@@ -180,11 +180,10 @@ class EmaTrainer:
         return self.progress["best_step"]
 
     def pause(self) -> dict[str, Any]:
-        """Say that the run stopped before its end and how to go on; {"step", "steps"}."""
+        """Say that the run stopped before its end; {"step", "steps"}."""
         step, steps = self.progress["step"], self._config["steps"]
         print(
-            f"Stopped after {self._config['minutes']} minutes at step {step} of {steps}, with a checkpoint. "
-            "Give the same command with --resume to go on.",
+            f"Stopped after {self._config['minutes']} minutes at step {step} of {steps}, with a checkpoint.",
             flush=True,
         )
         return {"step": step, "steps": steps}
