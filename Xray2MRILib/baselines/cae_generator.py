@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ..models.network import Network, register_to_config
 
 RADIOGRAPH_SIZE = 299  # 299-149-74-36-17-8-3-1 through seven unpadded convolutions of stride 2
 _ENCODER = (1, 2, 4, 8, 16, 32, 64)  # in units of the first layer's channels
@@ -55,7 +55,7 @@ class Ladder(nn.Sequential):
         super().__init__(*layers, nn.ConvTranspose2d(entering, channels, *_LAST), nn.Tanh())
 
 
-class CaeGenerator(ModelMixin, ConfigMixin):
+class CaeGenerator(Network):
     """Encoder, radiograph decoder and volume generator.
 
     Parameters
@@ -67,6 +67,9 @@ class CaeGenerator(ModelMixin, ConfigMixin):
     size
         Rows and columns of the volume.
     """
+
+    title = "CAE generator"
+    hint = "Name the folder model that xray2mri train cae wrote."
 
     @register_to_config
     def __init__(self, width: int = 32, slices: int = 50, size: int = 256) -> None:
@@ -86,7 +89,7 @@ class CaeGenerator(ModelMixin, ConfigMixin):
         return self._volume(self.encoder(self.radiograph_as_seen(radiograph)))
 
     def _volume(self, code: Tensor) -> Tensor:
-        size = self.config.size
+        size = self.config["size"]
         pictures = self.volume_generator(code).float()  # on a CPU nothing is antialiased in bfloat16
         return functional.interpolate(pictures, (size, size), mode="bilinear", align_corners=False, antialias=True)
 

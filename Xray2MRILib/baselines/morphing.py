@@ -18,8 +18,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import ProcessingError
-from ..files.shipped_weights import read_weights
+from ..models.network import Network, register_to_config
 
 SIZE = 128
 STEPS = 300
@@ -69,18 +68,28 @@ class RegistrationNetwork(nn.Module):
         return self.flow(hidden)
 
 
-class MorphingModel(nn.Module):
-    """Diffusion network, registration network and the mean code of the training pairs."""
+class MorphingModel(Network):
+    """Diffusion network, registration network and the mean code of the training pairs.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    size
+        Rows and columns of a radiograph as both networks see it, a multiple of 16.
+    """
+
+    title = "morphing model"
+    hint = "Name the folder model that xray2mri train morphing wrote."
+
+    @register_to_config
+    def __init__(self, size: int = SIZE) -> None:
         super().__init__()
         self.diffusion = UNet2DModel(
-            sample_size=SIZE, in_channels=3, out_channels=1, block_out_channels=(8, 16, 16, 32), layers_per_block=1,
+            sample_size=size, in_channels=3, out_channels=1, block_out_channels=(8, 16, 16, 32), layers_per_block=1,
             down_block_types=("DownBlock2D",) * 4, up_block_types=("UpBlock2D",) * 4, norm_num_groups=4,
             add_attention=False,
         )  # fmt: skip
         self.registration = RegistrationNetwork()
-        self.register_buffer("mean_code", torch.zeros(1, 1, SIZE, SIZE))
+        self.register_buffer("mean_code", torch.zeros(1, 1, size, size))
 
     def code(self, healthy: Tensor, severe: Tensor, noised: Tensor, step: Tensor | int) -> Tensor:
         """The code [B, 1, 128, 128]: the noise predicted in ``noised``; radiographs [B, 1, 128, 128] in [-1, 1]."""
@@ -106,20 +115,21 @@ class MorphingModel(nn.Module):
         Severity 1 is the radiograph bent towards the radiograph ``towards`` [B, 1, h, w], whose code it follows;
         without one, the mean code of the training pairs stands in.
         """
-        small = _at_model_size(radiograph)
+        size = self.config["size"]
+        small = _resize(radiograph, size)
         if towards is None:
             code = CODE_SHARE * self.mean_code.expand(len(radiograph), -1, -1, -1)
         else:
-            severe = _at_model_size(towards)
+            severe = _resize(towards, size)
             code = self.code(small, severe, severe, 0)
         moved = self.displacement(small, code, severity)
-        scale = moved.new_tensor((radiograph.shape[-1] / SIZE, radiograph.shape[-2] / SIZE))[:, None, None]
+        scale = moved.new_tensor((radiograph.shape[-1] / size, radiograph.shape[-2] / size))[:, None, None]
         moved = functional.interpolate(moved, radiograph.shape[-2:], mode="bilinear", align_corners=False) * scale
         return warp(radiograph, moved)
 
 
-def _at_model_size(radiograph: Tensor) -> Tensor:
-    return functional.interpolate(radiograph, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
+def _resize(radiograph: Tensor, size: int) -> Tensor:
+    return functional.interpolate(radiograph, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
 
 def warp(radiograph: Tensor, displacement: Tensor) -> Tensor:
@@ -164,14 +174,4 @@ def morphing_loss(
 @lru_cache(maxsize=2)
 def load_morphing_model(folder: Path) -> MorphingModel:
     """The model that ``xray2mri train morphing`` wrote. Raises ProcessingError when the folder holds none."""
-    _, state = read_weights(folder)
-    model = MorphingModel()
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ProcessingError(
-            f"The folder {folder.name} does not hold a morphing model.",
-            code="other-model",
-            hint="Name the folder model that xray2mri train morphing wrote.",
-        ) from error
-    return model.eval()
+    return MorphingModel.from_pretrained(folder)

@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..models.network import Network, register_to_config
+
 STRIDE = 8
 REFERENCE_SIDE = 64.0  # canvas pixels; the size channel is log(side / REFERENCE_SIDE)
 
@@ -94,7 +96,7 @@ class _Residual(nn.Module):
         return functional.relu(features + self.second(self.first(features)))
 
 
-class KneeDetector(nn.Module):
+class KneeDetector(Network):
     """Single-shot detector of knee joints.
 
     Parameters
@@ -103,13 +105,23 @@ class KneeDetector(nn.Module):
         Side of the square input in pixels, a multiple of 32.
     channels
         Feature channels at strides 2, 4, 8, 16 and 32, each a multiple of 8.
+    confidence_threshold, overlap_threshold
+        Least confidence of a box, and the IoU with a better box from which on it is dropped; both in [0, 1].
     """
 
-    def __init__(self, canvas_size: int = 256, channels: tuple[int, ...] = (16, 32, 48, 72, 96)) -> None:
+    title = "knee detector"
+
+    @register_to_config
+    def __init__(
+        self,
+        canvas_size: int = 256,
+        channels: tuple[int, ...] = (16, 32, 48, 72, 96),
+        confidence_threshold: float = 0.25,
+        overlap_threshold: float = 0.3,
+    ) -> None:
         super().__init__()
         if canvas_size % 32:
             raise ValueError(f"canvas_size must be a multiple of 32, got {canvas_size}.")
-        self.config = {"canvas_size": canvas_size, "channels": list(channels)}
         c2, c4, c8, c16, c32 = channels
         self.stem = nn.Sequential(_Convolution(1, c2, 2), _Convolution(c2, c4, 2))
         self.stage8 = nn.Sequential(_Convolution(c4, c8, 2), _Residual(c8))

@@ -16,13 +16,13 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..files.resources import resource_path
-from ..files.shipped_weights import read_weights
+from ..models.network import Network, register_to_config
 from ..models.residual_blocks import residual_stage
 
 SHIPPED_FOLDER = "models/film_check"
 
 
-class ViewClassifier(nn.Module):
+class ViewClassifier(Network):
     """Two logits from one crop in radiograph orientation: frontal knee (against anything else) and left (against
     right).
 
@@ -34,11 +34,21 @@ class ViewClassifier(nn.Module):
         Width of the stem and of the three residual stages at strides 4, 8 and 16.
     dropout
         Probability of dropping a pooled feature during training.
+    frontal_threshold
+        Frontal probability below which a radiograph is called implausible, chosen after training.
     """
 
-    def __init__(self, size: int = 128, channels: tuple[int, ...] = (16, 32, 48, 80), dropout: float = 0.2) -> None:
+    title = "view classifier"
+
+    @register_to_config
+    def __init__(
+        self,
+        size: int = 128,
+        channels: tuple[int, ...] = (16, 32, 48, 80),
+        dropout: float = 0.2,
+        frontal_threshold: float = 0.5,
+    ) -> None:
         super().__init__()
-        self.config = {"size": size, "channels": list(channels), "dropout": dropout}
         stem, low, middle, high = channels
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(2), nn.Conv2d(4, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()
@@ -67,12 +77,11 @@ class ViewClassifier(nn.Module):
 def load_view_classifier(folder: Path | None = None) -> tuple[ViewClassifier, float]:
     """Network in evaluation mode and the frontal probability below which a radiograph is called implausible.
 
-    None loads the shipped weights. Raises ProcessingError when they are missing or fail their checksum.
+    None loads the shipped weights. Raises ProcessingError when they are missing, fail their checksum or belong to
+    another network.
     """
-    config, state = read_weights(folder or resource_path(SHIPPED_FOLDER))
-    network = ViewClassifier(**config["network"])
-    network.load_state_dict(state)
-    return network.eval().to(memory_format=torch.channels_last), float(config["frontal_threshold"])
+    network = ViewClassifier.from_pretrained(folder or resource_path(SHIPPED_FOLDER))
+    return network.to(memory_format=torch.channels_last), float(network.config["frontal_threshold"])
 
 
 def check_probabilities(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..baselines.morphing import SIZE, STEPS, MorphingModel, local_correlation, morphing_loss, warp
-from ..files.shipped_weights import write_json, write_weights
+from ..files.json_files import write_json
 from .data.graded_radiographs import data_folder, from_bytes, load_graded_radiographs
 from .log import TrainingLog
 from .loop import EmaTrainer, step_generator
@@ -65,7 +65,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     model.eval()
     model.mean_code.copy_(mean_code(model, healthy, severe, config["code_pairs"], device))
     metrics = measured(model, *radiographs_of_two_grades(folder, "val", config["limit"]), device)
-    write_weights(output / "model", {"size": SIZE}, model.state_dict())
+    model.save_pretrained(output / "model")
     recipe = {key: value for key, value in config.items() if key != "data"}
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
     print(json.dumps(metrics), flush=True)
