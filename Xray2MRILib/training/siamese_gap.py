@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..baselines.siamese_gap import GRADES, POOLINGS, SiameseGap
+from ..device import choose_device
 from ..files.json_files import write_json
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .loop import EmaTrainer
-from .precision import autocast, choose_device
+from .precision import autocast
 
 
 def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def _train_one(
 ) -> dict[str, Any]:
     torch.manual_seed(config["seed"])
     output.mkdir(exist_ok=True)
-    device, radiographs = choose_device(config["device"]), splits["train"]
+    device, radiographs = torch.device(choose_device(config["device"])), splits["train"]
     network = SiameseGap(pooling, config["channels"], config["dropout"])
     network.to(device, memory_format=torch.channels_last)
     batch = config["batch_size"]
