@@ -1,10 +1,10 @@
-"""Diffusion-based morphing model, DMM (Wang et al., arXiv 2408.00891): a healthy knee radiograph bent towards severe
-disease.
+"""Diffusion-based morphing model, DMM (Wang et al., arXiv 2408.00891): deforms a healthy knee radiograph towards
+severe osteoarthritis.
 
-From a radiograph S of KL-0 and a radiograph T of KL-4 a diffusion network predicts the noise of the noised T; that
-prediction, the code, tells a registration network how to displace the pixels of S. Stages between are the same with a
-smaller code. For a radiograph without a T the mean code of the training pairs stands in, times 0.9. The published
-sampler does nothing; the rule for the stages below is our reading.
+From a radiograph S of KL-0 and a radiograph T of KL-4 a diffusion network predicts the noise of the noised T. From that
+prediction, the code, a registration network computes the displacement of the pixels of S. Intermediate stages use a
+scaled code. A radiograph without a T uses 0.9 times the mean code of the training pairs. The published sampler has no
+effect; the rule for the stages below is our reading.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def noise_schedule() -> DDPMScheduler:
 class RegistrationNetwork(nn.Module):
     """Radiograph and code [B, 2, h, w] -> displacement [B, 2, h, w] in pixels (columns, rows); h and w divide by 16.
 
-    One convolution at full size, four that halve it, and back with the features of the way down beside those of the way
-    up; LeakyReLU 0.2. The last layer starts near zero, so that an untrained network leaves the radiograph as it is.
+    A U-Net: one convolution at full size, four that halve it, five on the way up with skip connections; LeakyReLU 0.2.
+    The last layer starts near zero, so that an untrained network leaves the radiograph as it is.
     """
 
     def __init__(self) -> None:
@@ -98,22 +98,22 @@ class MorphingModel(Network):
     def displacement(self, healthy: Tensor, code: Tensor, severity: float = 1.0) -> Tensor:
         """Displacement [B, 2, 128, 128] in pixels at a severity from 0 (the radiograph itself) to 1 (the whole code).
 
-        The code is scaled, as published. What the network answers to no code at all is taken out in proportion, so that
-        severity 0 leaves the radiograph exactly as it is and 1 is what was trained.
+        The code is scaled, as published. The network's displacement for a zero code is subtracted in proportion, so
+        that severity 0 leaves the radiograph exactly as it is and severity 1 is what was trained.
         """
         if severity == 0:
             return torch.zeros_like(healthy).repeat(1, 2, 1, 1)
-        bent = self.registration(healthy, severity * code)
+        whole = self.registration(healthy, severity * code)
         if severity == 1:
-            return bent
-        return bent - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
+            return whole
+        return whole - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
 
     @torch.no_grad()
     def progressed(self, radiograph: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
         """A radiograph [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 to 1, at its own resolution.
 
-        Severity 1 is the radiograph bent towards the radiograph ``towards`` [B, 1, h, w], whose code it follows;
-        without one, the mean code of the training pairs stands in.
+        At severity 1 the radiograph is deformed by the code of the radiograph ``towards`` [B, 1, h, w], or by the mean
+        code of the training pairs without one.
         """
         size = self.config["size"]
         small = _resize(radiograph, size)
@@ -164,11 +164,11 @@ def roughness(displacement: Tensor) -> Tensor:
 def morphing_loss(
     model: MorphingModel, healthy: Tensor, severe: Tensor, noise: Tensor, step: Tensor, weight: float = 50.0
 ) -> Tensor:
-    """Squared error of the noise + weight * (roughness - local correlation of bent S and T), radiographs in [-1, 1]."""
+    """Squared error of the noise + weight * (roughness - local correlation of deformed S and T); both in [-1, 1]."""
     code = model.code(healthy, severe, noise_schedule().add_noise(severe, noise, step), step)
     moved = model.displacement(healthy, code)
-    alike = local_correlation(warp((healthy + 1) / 2, moved), (severe + 1) / 2)
-    return functional.mse_loss(code, noise) + weight * (roughness(moved) - alike)
+    similarity = local_correlation(warp((healthy + 1) / 2, moved), (severe + 1) / 2)
+    return functional.mse_loss(code, noise) + weight * (roughness(moved) - similarity)
 
 
 @lru_cache(maxsize=2)

@@ -1,8 +1,9 @@
 """Siamese-GAP (Wang et al., ISBI 2022): is this knee free of osteoarthritis (KL-0) or at its beginning (KL-2)?
 
-Both compartments of the joint crop go through one branch, one of them mirrored so that they look alike. The branch's
-features are pooled at every depth, the two compartments' pools added, all depths set side by side. The sum makes the
-answer the same for a knee and its mirror image. The published ablation finds average pooling better than maximum.
+Both compartments of the joint crop go through one branch, the medial one mirrored to match the lateral one. The
+branch's features are pooled at every depth, the pools of both compartments added, those of all depths concatenated. The
+sum makes the output the same for a knee and its mirror image. In the published ablation average pooling is better than
+maximum pooling.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def load_siamese_gap(folder: Path) -> SiameseGap:
 def early_osteoarthritis(image: np.ndarray, folder: Path) -> float:
     """Probability of KL-2 against KL-0 of a prepared radiograph [1, 256, 256] in [-1, 1].
 
-    It presumes that the knee is one of the two: for KL-1, 3 and 4 the network was never asked.
+    It presumes that the knee is one of the two: the network was not trained on KL-1, 3 and 4.
     """
     with torch.inference_mode():
         logits = load_siamese_gap(folder)(torch.as_tensor(np.asarray(image, np.float32))[None])

@@ -1,8 +1,8 @@
 """Five Kellgren-Lawrence probabilities from the joint crop (A9): a small network trained from scratch.
 
-The layout follows the Siamese idea of paper-notes 7.2: lateral and medial half go through one shared branch, the medial
-one mirrored so that both look alike, and their average pools are added after every stage. Our extensions: the two
-feature maps are also set side by side again for a last stage that sees the whole joint, and there are five outputs.
+The layout follows Siamese-GAP (``baselines.siamese_gap``): lateral and medial half go through one shared branch, the
+medial one mirrored to match the lateral one, and their average pools are added after every stage. Our extensions: a
+last stage receives the two feature maps joined again to the whole joint, and there are five outputs.
 """
 
 from __future__ import annotations

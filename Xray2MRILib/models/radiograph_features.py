@@ -1,8 +1,8 @@
-"""The trained part of E2: features of the radiograph to concatenate with the noisy latent, and tokens to attend to.
+"""The trained part of E2 (eq. 15): features to concatenate with the noisy latent, and tokens for cross-attention.
 
-The paper's E2 is an encoder of its own, and its width is not given (A1). The autoencoder's latent alone says little
-about a joint space of 3 mm: laid into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 places. This network
-reads the crop at its full resolution and keeps many channels at each place.
+The paper's E2 is a separate encoder of unknown width (A1). The autoencoder's latent alone hardly resolves a joint space
+of 3 mm: placed into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 positions. This network reads the crop
+at its full resolution and keeps many channels at each position.
 """
 
 from __future__ import annotations

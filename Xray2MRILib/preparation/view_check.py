@@ -1,7 +1,8 @@
-"""A small network that looks at the joint crop: is this a frontal knee, and is it a left or a right one?
+"""A small network on the joint crop: is this a frontal knee, and is it a left or a right one?
 
-Not part of the paper. It saw real frontal knees from two collections, and drawn or turned pictures as counter-examples,
-hardly any real radiograph of another body part: a warning light, not a proof (see the weights' MODEL_CARD.md).
+Not part of the paper. It was trained on real frontal knees of two collections, and on drawn or rotated images as
+counter-examples, but on hardly any real radiograph of another body part: it can warn, it proves nothing (see
+MODEL_CARD.md of the weights).
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ SHIPPED_FOLDER = "models/film_check"
 
 
 class ViewClassifier(Network):
-    """Two logits from one crop in radiograph orientation: frontal knee (against anything else) and left (against
-    right).
+    """Two logits of a crop in radiograph orientation: frontal knee (or anything else) and left (or right).
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class ViewClassifier(Network):
             residual_stage(stem, low, 1, 2), residual_stage(low, middle, 1, 2), residual_stage(middle, high, 1, 2)
         )
         self.dropout = nn.Dropout(dropout)
-        # mean and maximum: "everywhere like a knee radiograph" and "somewhere quite unlike one"
+        # mean: the crop as a whole resembles a knee; maximum: a part of it does not
         self.frontal = nn.Linear(2 * high, 1)
-        # left and right differ by where things are, so this head keeps a coarse grid of columns
+        # left and right differ by position, so this head keeps a coarse grid
         self.left = nn.Linear(high * 4, 1)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,7 +87,7 @@ def load_view_classifier(folder: Path | None = None) -> tuple[ViewClassifier, fl
 def check_probabilities(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Probabilities (frontal [B], left [B]) of crops [B, 1, H, W], averaged with the mirror image.
 
-    A mirrored left knee is a right one, so the two answers about the side are made consistent by construction.
+    A mirrored left knee is a right one: the two probabilities of a side are consistent by construction.
     """
     with torch.inference_mode():
         (frontal, left), (frontal_mirrored, left_mirrored) = network(image), network(image.flip(-1))
@@ -109,8 +109,8 @@ def frontal_probability(image: np.ndarray | torch.Tensor, model_folder: Path | N
 def left_probability(image: np.ndarray | torch.Tensor, model_folder: Path | None = None) -> float:
     """Probability in [0, 1] that a prepared crop [1, H, W] in radiograph orientation shows a left knee.
 
-    Radiograph orientation: radiological convention, so the fibula of a right knee lies at image left. It rests on the
-    picture alone: a radiograph stored mirrored gives the wrong side. Raises what ``frontal_probability`` raises.
+    Radiograph orientation: radiological convention, so the fibula of a right knee lies at image left. The pixels alone
+    decide: a radiograph stored mirrored gives the wrong side. Raises what ``frontal_probability`` raises.
     """
     network, _ = load_view_classifier(model_folder)
     return float(check_probabilities(network, _as_batch(image))[1][0])
