@@ -19,8 +19,9 @@ def choose_device(word: str = "auto") -> str:
     import torch
 
     if word == "auto":
-        present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
-        return next(name for name, is_present in present.items() if is_present())
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         if torch.empty(0, device=word).device.type == "meta":  # holds shapes, not numbers
             raise NotImplementedError

@@ -95,12 +95,9 @@ def verify_model(folder: Path) -> dict[str, str]:
     index = read_model_json(folder, INDEX_FILE)
     for name, network in NETWORKS.items():
         entry = index.get(name)
-        known = isinstance(entry, list) and entry and isinstance(entry[-1], str)
-        if known and name == "unet":
-            known = unet_class(entry[-1]) is not None  # of the model or of a system it is compared with
-        elif known:
-            known = entry[-1] == network.__name__
-        if not known:
+        stored = entry[-1] if isinstance(entry, list) and entry and isinstance(entry[-1], str) else ""
+        # U-Net: that of the model or of a baseline
+        if unet_class(stored) is None if name == "unet" else stored != network.__name__:
             raise ProcessingError(
                 f"The model folder {folder.name} names no {network.__name__} as its {name}.",
                 code="other-model",
