@@ -80,7 +80,7 @@ def test_resumed_run_equals_uninterrupted_run(recipe: dict, tmp_path: Path) -> N
     # the first half under the same schedule: its checkpoint after step 3 is where the interrupted run stopped
     train(recipe | {"checkpoint_every": 4}, tmp_path / "half")
     train(recipe, tmp_path / "half", resume=True)
-    whole, half = (load_file(tmp_path / run / "model/model.safetensors") for run in ("whole", "half"))
+    whole, half = (load_file(tmp_path / run / "model/diffusion_pytorch_model.safetensors") for run in ("whole", "half"))
     assert whole.keys() == half.keys()
     for name, tensor in whole.items():
         torch.testing.assert_close(tensor, half[name])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..device import choose_device
 from ..errors import InputError
 from ..model_store.assembly import build_components
 from ..models.autoencoder import to_autoencoder_channels, to_grey
@@ -24,7 +25,7 @@ from ..simulation.pairs.pair_store import list_pairs
 from .data.pair_data import exposed_crops, load_volumes, prepared, stored_volume
 from .log import TrainingLog
 from .loop import EmaTrainer, step_generator
-from .precision import autocast, choose_device
+from .precision import autocast
 from .warm_start import autoencoder_folder, take_over
 
 
@@ -78,7 +79,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     torch.manual_seed(config["seed"])
     if config.get("threads"):
         torch.set_num_threads(config["threads"])
-    device = choose_device(config["device"])
+    device = torch.device(choose_device(config["device"]))
     parts = build_components(config["preset"], **config.get("changes", {}))
     vae = parts["autoencoder"].to(device, memory_format=torch.channels_last)
     if config.get("initial"):

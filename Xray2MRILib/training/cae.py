@@ -13,14 +13,15 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from ..baselines.cae_generator import WIDTHS, CaeGenerator, hybrid_loss
-from ..files.shipped_weights import write_json
+from ..device import choose_device
+from ..files.json_files import write_json
 from ..generation.cae_pipeline import CaePipeline
 from ..simulation.pairs.pair_store import list_pairs, read_pair
 from .data.graded_radiographs import to_bytes
 from .data.pair_data import pair_in_radiograph_frame
 from .log import TrainingLog
 from .loop import EmaTrainer, step_generator
-from .precision import autocast, choose_device
+from .precision import autocast
 
 
 def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     torch.manual_seed(config["seed"])
     if config.get("threads"):
         torch.set_num_threads(config["threads"])
-    device = choose_device(config["device"])
+    device = torch.device(choose_device(config["device"]))
     network = CaeGenerator(width=WIDTHS[config["preset"]]).to(device)
     training = EmaTrainer(network, config, output, resume=resume)
     radiographs, volumes = _pairs_once(Path(config["data"]), output / "training", config, bent=True)

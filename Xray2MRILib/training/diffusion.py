@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..baselines.registry import OURS
+from ..device import choose_device
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import check_sampling
 from ..diffusion.schedule import training_target
@@ -34,7 +35,7 @@ from .export_model import assemble_model, origins
 from .latent_cache import kept_latents
 from .log import TrainingLog
 from .loop import EmaTrainer, step_generator
-from .precision import autocast, choose_device
+from .precision import autocast
 from .warm_start import autoencoder_folder, model_part, take_over
 
 
@@ -76,7 +77,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     torch.manual_seed(config["seed"])
     if config.get("threads"):
         torch.set_num_threads(config["threads"])
-    device = choose_device(config["device"])
+    device = torch.device(choose_device(config["device"]))
     parts = build_components(config["preset"], method=config.get("method", OURS), **config.get("changes", {}))
     autoencoder = autoencoder_folder(config["autoencoder"])
     vae = _trained_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()

@@ -19,7 +19,6 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import InputError
-from ..files.shipped_weights import read_weights, write_weights
 from ..localization.detector import STRIDE, KneeDetector, encode_targets
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.box_annotations import read_box_annotations, read_joint_crops
@@ -113,7 +112,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
 
     detector = KneeDetector(config["canvas_size"], tuple(config["channels"]))
     if config["start_from"]:
-        detector.load_state_dict(read_weights(Path(config["start_from"]))[1])
+        detector.load_state_dict(KneeDetector.from_pretrained(config["start_from"]).state_dict())
     detector = detector.to(device, memory_format=torch.channels_last)
     average = EMAModel(detector.parameters(), decay=config["ema_decay"])
     rate = config["learning_rate"]
@@ -159,5 +158,6 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
 
     average.copy_to(detector.parameters())
     thresholds = {name: config[name] for name in ("confidence_threshold", "overlap_threshold")}
-    write_weights(output / "model", detector.config | thresholds, detector.state_dict())
+    detector.register_to_config(**thresholds)
+    detector.save_pretrained(output / "model")
     return logged

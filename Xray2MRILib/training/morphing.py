@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..baselines.morphing import SIZE, STEPS, MorphingModel, local_correlation, morphing_loss, warp
-from ..files.shipped_weights import write_json, write_weights
+from ..device import choose_device
+from ..files.json_files import write_json
 from .data.graded_radiographs import data_folder, from_bytes, load_graded_radiographs
 from .log import TrainingLog
 from .loop import EmaTrainer, step_generator
-from .precision import choose_device
 
 HEALTHY, SEVERE = 0, 4  # Kellgren-Lawrence grades of a pair
 
@@ -40,7 +40,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     torch.manual_seed(config["seed"])
     if config.get("threads"):
         torch.set_num_threads(config["threads"])
-    device, folder = choose_device(config["device"]), data_folder(config)
+    device, folder = torch.device(choose_device(config["device"])), data_folder(config)
     healthy, severe = radiographs_of_two_grades(folder, "train", config["limit"])
     print(f"{len(healthy)} radiographs of KL-{HEALTHY}, {len(severe)} of KL-{SEVERE} on {device}", flush=True)
     model = MorphingModel().to(device)
@@ -65,7 +65,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     model.eval()
     model.mean_code.copy_(mean_code(model, healthy, severe, config["code_pairs"], device))
     metrics = measured(model, *radiographs_of_two_grades(folder, "val", config["limit"]), device)
-    write_weights(output / "model", {"size": SIZE}, model.state_dict())
+    model.save_pretrained(output / "model")
     recipe = {key: value for key, value in config.items() if key != "data"}
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
     print(json.dumps(metrics), flush=True)

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..baselines.siamese_gap import GRADES, POOLINGS, SiameseGap
-from ..files.shipped_weights import read_weights, write_json, write_weights
+from ..device import choose_device
+from ..files.json_files import write_json
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .loop import EmaTrainer
-from .precision import autocast, choose_device
+from .precision import autocast
 
 
 def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def _train_one(
 ) -> dict[str, Any]:
     torch.manual_seed(config["seed"])
     output.mkdir(exist_ok=True)
-    device, radiographs = choose_device(config["device"]), splits["train"]
+    device, radiographs = torch.device(choose_device(config["device"])), splits["train"]
     network = SiameseGap(pooling, config["channels"], config["dropout"])
     network.to(device, memory_format=torch.channels_last)
     batch = config["batch_size"]
@@ -95,13 +96,10 @@ def _train_one(
         progress["epoch"] = epoch + 1
         if found["auc"] > progress["best_auc"]:
             progress |= {"best_auc": found["auc"], "best_epoch": epoch + 1}
-            write_weights(output, averaged.config, averaged.state_dict())
+            averaged.save_pretrained(output)
         training.save()
         print(f"{pooling} epoch {epoch + 1} loss {np.mean(losses):.4f} val {json.dumps(found)}", flush=True)
-    stored, state = read_weights(output)
-    best = SiameseGap(**stored)
-    best.load_state_dict(state)
-    best.to(device).eval()
+    best = SiameseGap.from_pretrained(output).to(device)
     return {"best_epoch": progress["best_epoch"]} | {s: agreement(best, splits[s], device) for s in ("val", "test")}
 
 

@@ -17,7 +17,7 @@ from diffusers.training_utils import EMAModel
 from torch import nn
 from torch.nn import functional
 
-from ..files.shipped_weights import write_json, write_weights
+from ..files.json_files import write_json
 from ..preparation.view_check import ViewClassifier, check_probabilities
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
@@ -120,7 +120,7 @@ def draw_batch(
     return vary_appearance(images, variation, generator), bank.frontal[chosen].float(), left
 
 
-def finish(config: dict[str, Any], output: Path, network: nn.Module) -> dict[str, Any]:
+def finish(config: dict[str, Any], output: Path, network: ViewClassifier) -> dict[str, Any]:
     """Choose the threshold on the validation knees, measure every kind, write ``model`` and metrics.json."""
     bank = measuring_bank(config, output)
     frontal, left = predict(network, bank.images)
@@ -137,7 +137,8 @@ def finish(config: dict[str, Any], output: Path, network: nn.Module) -> dict[str
             "median_probability": float(np.median(frontal[indices])),
             "side_accuracy": float(right_side[known].mean()) if known.any() else None,
         }
-    write_weights(output / "model", {"network": network.config, "frontal_threshold": threshold}, network.state_dict())
+    network.register_to_config(frontal_threshold=threshold)
+    network.save_pretrained(output / "model")
     recipe = {key: value for key, value in config.items() if key not in ("data", "whole_films", "mr_slices")}
     metrics = {"frontal_threshold": threshold, "kinds": table}
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
