@@ -127,7 +127,7 @@ class ModuleLogic:
         Xray2MRILib.generation.radiograph_check).
 
         ``roi`` is x, y, width, height in radiograph pixels, ``knee`` counts from 1 at the left edge. A new call
-        replaces an unfinished one, whose caller is not told.
+        replaces an unfinished one, whose callbacks are not called.
         """
         return self.preparation.prepare(radiographNode, side=side, roi=roi, knee=knee, onDone=onDone, onError=onError)
 

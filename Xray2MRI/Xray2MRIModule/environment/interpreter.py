@@ -115,7 +115,7 @@ def childEnvironment(python: str) -> dict[str, str]:
 def _environmentBeforeSlicer() -> dict[str, str]:
     environment = dict(os.environ)
     application = getattr(sys.modules.get("slicer"), "app", None)
-    if hasattr(application, "startupEnvironment"):  # in the application, not in a process beside it
+    if hasattr(application, "startupEnvironment"):  # in the application, not in another process
         import slicer.util
 
         environment = dict(slicer.util.startupEnvironment())

@@ -1,4 +1,4 @@
-"""Runs jobs in the background worker: one at a time, beside short analyses of a radiograph."""
+"""Runs jobs in the background worker: one at a time, and short analyses of a radiograph at any time."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class JobControl:
 
     @property
     def workerHello(self) -> dict[str, Any] | None:
-        """What the worker told about device and versions; None while none is running."""
+        """What the worker reported about device and versions; None while none is running."""
         return self._session.hello
 
     @property

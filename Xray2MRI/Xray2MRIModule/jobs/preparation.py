@@ -60,7 +60,7 @@ class Preparation:
         return None
 
     def drop(self) -> None:
-        """Cancel an unfinished analysis; its caller is not told."""
+        """Cancel an unfinished analysis; its callbacks are not called."""
         job, self._job = self._job, None
         if job is not None and not job.isOver:
             job.signals.clear()

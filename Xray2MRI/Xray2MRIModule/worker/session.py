@@ -103,12 +103,12 @@ class WorkerSession:
 
     @property
     def hello(self) -> dict[str, Any] | None:
-        """What the worker told about device and versions; None while none is running."""
+        """What the worker reported about device and versions; None while none is running."""
         return None if self._process is None else self._process.hello
 
     @property
     def worker_pid(self) -> int | None:
-        """Process number of the worker itself, once it has told."""
+        """Process number of the worker itself, once the worker has reported it."""
         return None if self._process is None else self._process.pid
 
     @property

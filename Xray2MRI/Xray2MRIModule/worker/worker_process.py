@@ -24,7 +24,7 @@ class WorkerProcess:
     runner
         A ProcessRunner that was not started yet.
     log
-        Receives what the process prints and what is no message.
+        Receives all output that is not a message.
     on_message
         Called with each valid message.
     on_exit
@@ -41,7 +41,7 @@ class WorkerProcess:
     hello
         The worker's ``hello``; None before it.
     pid
-        Process number of the worker itself, once it has told.
+        Process number of the worker itself, once the worker has reported it.
     complaint
         Why the worker could not start, by its own account or for lack of an answer.
     """
@@ -145,4 +145,4 @@ class WorkerProcess:
 
     def _silence(self) -> None:
         self._runner.on_stdout = self._runner.on_stderr = self._runner.on_finished = lambda _: None
-        self._on_message = lambda _: None  # the rest of what is being read
+        self._on_message = lambda _: None  # ignore the lines that follow
