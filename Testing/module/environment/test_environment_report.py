@@ -38,7 +38,7 @@ def test_everything_in_order():
     found = report()
     assert found.ready
     assert found.warnings == []
-    assert found.summary == "Ready: torch 2.8.0+cu126 on the NVIDIA GPU NVIDIA RTX 4090 (22.1 GB free)."
+    assert found.summary == "Ready: torch 2.8.0+cu126, NVIDIA GPU NVIDIA RTX 4090, 22.1 GB free."
 
 
 def test_windows_with_a_long_folder_is_warned_before_the_download_only():

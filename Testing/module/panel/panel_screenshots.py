@@ -80,8 +80,12 @@ def walk(desk: Any, shot: Any) -> None:
         shot("10_export")
     only(ui, shown=("environment",))
     desk.until(lambda: ui.checkButton.enabled)
-    # the place of this machine's Python is nobody's business
-    text = desk.panel.environment._text().replace(sys.executable, "PythonSlicer").replace(sys.prefix, "...")
+    # the report in a picture must not show the path of this machine's Python
+    from Xray2MRIModule.environment.report import withoutUserNames
+
+    text = desk.panel.environment._text()
+    for path, replacement in ((sys.executable, "PythonSlicer"), (sys.prefix, "...")):
+        text = text.replace(path, replacement).replace(withoutUserNames(path), replacement)
     ui.reportEdit.setPlainText(text)
     shot("11_environment")
     troubles(desk, shot)

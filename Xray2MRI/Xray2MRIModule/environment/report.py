@@ -83,9 +83,9 @@ class EnvironmentReport:
         if not self.ready:
             return _("Not ready: {problem}").format(problem=f"{self.problems[0][:1].lower()}{self.problems[0][1:]}")
         memory = self.freeMemoryBytes
-        text = _("Ready: torch {version} on the {kind} {device} ({memory} GB free).")
+        text = _("Ready: torch {version}, {kind} {device}, {memory} GB free.")
         if memory is None:
-            text = _("Ready: torch {version} on the {kind} {device}.")
+            text = _("Ready: torch {version}, {kind} {device}.")
         kind = _DEVICE_NAMES.get(self.device or "", _("device"))
         return text.format(
             version=self._version("torch"), kind=kind, device=self.deviceName, memory=f"{(memory or 0) / 1e9:.1f}"
