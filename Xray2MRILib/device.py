@@ -41,7 +41,8 @@ def describe_device(device: str) -> str:
 
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    return f"{_processor_name()} ({torch.get_num_threads()} threads)" if device == "cpu" else f"{_processor_name()} GPU"
+    threads = "1 thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
+    return f"{_processor_name()} ({threads})" if device == "cpu" else f"{_processor_name()} GPU"
 
 
 def _processor_name() -> str:

@@ -1,4 +1,5 @@
-"""Folders of the library depend on each other in one direction: no import, not even in a function, closes a circle.
+"""Folders of the library and of the Slicer module depend on each other in one direction: no import, not even in a
+function, closes a circle.
 
 Files of the top level count as rooms of their own. Imports for type checkers alone count as well: a folder that names a
 type of another one cannot be understood without it.
@@ -71,6 +72,10 @@ def assert_no_cycle(folder: Path, depth: int = 1) -> None:
 
 def test_no_folder_of_the_library_imports_back():
     assert_no_cycle(ROOT / LIBRARY)
+
+
+def test_no_folder_of_the_slicer_module_imports_back():
+    assert_no_cycle(ROOT / "Xray2MRI" / "Xray2MRIModule")
 
 
 @pytest.mark.parametrize("folder", ["simulation", "training"])

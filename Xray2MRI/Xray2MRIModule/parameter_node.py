@@ -1,4 +1,4 @@
-"""What the panel's widgets hold, saved with the scene."""
+"""The settings of the panel, saved with the scene."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Xray2MRIParameterNode:
     radiograph, volume, reference
         The radiograph (scalar or colour), the pseudo-MRI shown, the real MRI to compare with.
     roi, useRoi
-        A box drawn by hand, and whether it replaces the detected knee.
+        A manual box, and whether it replaces the detected knee.
     side, knee
-        Which knee: side of the body; place on the radiograph counted from 1 at its left edge, 0 lets the program
-        choose.
+        Which knee: side of the body; place on the radiograph counted from 1 at its left edge, 0 for
+        the automatic choice.
     whatIf, grades
-        Whether the five Kellgren-Lawrence probabilities are set by hand, and which they are.
+        Whether the five Kellgren-Lawrence probabilities are set manually, and their values.
     model, modelFolder, device
-        "compact", a folder's path or a hub name; the folder chosen last; the device.
+        "compact", a folder's path or a hub name; the folder that was selected last; the device.
     slices, steps, seed, samples
         Number of depths (50 = the paper's), denoising steps, seed, number of samples.
     alignment, showRendering, showUncertainty, showDifference, differenceForm, overlayOpacity, exportFolder
@@ -63,8 +63,8 @@ class Xray2MRIParameterNode:
 
 
 def settings(parameters: Any) -> dict[str, Any]:
-    """The settings of a generation under the names of the worker's protocol; the box drawn by hand is not among them,
-    because it needs the radiograph's geometry (see radiograph_image.rectangle_of_roi)."""
+    """The settings of a generation under the names of the worker's protocol; the manual box is not among them,
+    because it needs the radiograph's geometry (see scene.radiograph_node.rectangle_of_roi)."""
     chosen: dict[str, Any] = {
         "slices": parameters.slices,
         "steps": parameters.steps,

@@ -7,12 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-MODULE = Path(__file__).resolve().parents[3] / "Xray2MRI"
 # Triton, which torch loads, and Mesa, which draws here, both carry LLVM: in the other order the process crashes.
 # In Slicer torch never enters the process.
 with contextlib.suppress(ImportError):
@@ -38,9 +36,10 @@ def application(tmp_path):
 @pytest.fixture
 def logic(application) -> Iterator:
     """The module's logic on that scene, without a worker until a job starts one."""
+    from subprocess_runner import SubprocessRunner
     from Xray2MRIModule.logic import ModuleLogic
 
-    made = ModuleLogic(application)
+    made = ModuleLogic(application, SubprocessRunner)
     yield made
     made.close()
 
@@ -49,9 +48,10 @@ def logic(application) -> Iterator:
 def warm(tmp_path_factory) -> Iterator:
     """One logic with one warm worker for all tests of a file. The scene goes on from test to test."""
     from core_application import CoreApplication
+    from subprocess_runner import SubprocessRunner
     from Xray2MRIModule.logic import ModuleLogic
 
-    made = ModuleLogic(CoreApplication(tmp_path_factory.mktemp("temporary")))
+    made = ModuleLogic(CoreApplication(tmp_path_factory.mktemp("temporary")), SubprocessRunner)
     yield made
     made.close()
 
@@ -69,8 +69,8 @@ def until() -> Callable:
     def wait(logic, condition, seconds: float = 240.0) -> None:
         limit = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < limit, logic.workerLog[-2000:]
-            logic.poll()
+            assert time.monotonic() < limit, logic.jobs.workerLog[-2000:]
+            logic.jobs.poll()
             time.sleep(0.01)
 
     return wait
@@ -81,7 +81,7 @@ def synthetic(application):
     """A marked volume in the geometry of the worker's files, without a worker: a bright ball in a dark box."""
     import numpy as np
     from Xray2MRIModule.scene.provenance_attributes import set_record
-    from Xray2MRIModule.scene.volume_nodes import create_streaming_volume, slices_inserted
+    from Xray2MRIModule.scene.volume_nodes import create_streaming_volume, notify_voxels_changed
 
     from Xray2MRILib.volume.writing import volume_grid, voxels_sha256
 
@@ -92,7 +92,7 @@ def synthetic(application):
     voxels = slicer.util.arrayFromVolume(node)
     # off centre, so that a wrong turn shows: towards the patient's right and upwards
     voxels[:] = 3500 * (((depth * 0.5) ** 2 + (row + 0.3) ** 2 + (column + 0.4) ** 2) < 0.2) + 300
-    slices_inserted(node)
+    notify_voxels_changed(node)
     node.SetSaveWithScene(True)
     set_record(node, {"volume": {"voxels_sha256": voxels_sha256(voxels)}, "notice": "Synthetic."})
     return node

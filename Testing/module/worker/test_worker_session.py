@@ -7,27 +7,29 @@ import sys
 import time
 
 import pytest
+from subprocess_runner import SubprocessRunner
 from Xray2MRIModule.worker.launch_command import WorkerCommand, worker_command
-from Xray2MRIModule.worker.process_runner import SubprocessRunner, kill_process
+from Xray2MRIModule.worker.process_runner import kill_process
+from Xray2MRIModule.worker.request import Request
 from Xray2MRIModule.worker.session import WorkerSession
+
+from Xray2MRILib.worker.protocol import REPORTS
 
 QUICK = {"slices": 3, "steps": 2, "device": "cpu"}
 ENDLESS = {"slices": 500, "steps": 1000, "device": "cpu"}
 
 
 class Story:
-    """What happened to one job."""
+    """What happened to one request."""
 
     def __init__(self, session: WorkerSession, kind: str, **fields) -> None:
         self.progress, self.slices, self.results, self.failures = [], [], [], []
-        self.job = session.submit(
-            kind,
-            fields,
-            on_progress=self.progress.append,
-            on_slice=self.slices.append,
-            on_result=self.results.append,
-            on_error=self.failures.append,
-        )
+        self.request = Request(kind, fields)
+        self.request.signals.connect(
+            onProgress=self.progress.append, onSlice=self.slices.append,
+            onDone=self.results.append, onError=self.failures.append,
+        )  # fmt: skip
+        session.submit(self.request)
 
     @property
     def over(self) -> bool:
@@ -70,7 +72,8 @@ def request_for(knee_radiograph, tiny_model, tmp_path):
 
 def test_one_worker_for_several_jobs(open_session, request_for, knee_radiograph, tmp_path):
     states = []
-    session = open_session(on_change=lambda: states.append(session.state))
+    session = open_session()
+    session.changed.connect(lambda: states.append(session.state))
     assert session.state == "stopped"
     first = Story(session, "generate", **request_for("first", slice_folder=str(tmp_path / "slices")))
     second = Story(session, "prepare", radiograph=str(knee_radiograph))
@@ -98,16 +101,16 @@ def test_one_worker_for_several_jobs(open_session, request_for, knee_radiograph,
 def test_cancelling_what_waits_and_what_runs(open_session, request_for, tmp_path):
     session = open_session()
     early = Story(session, "generate", **request_for("early"))
-    session.cancel(early.job)  # the worker has not even started to load torch
+    session.cancel(early.request)  # the worker has not even started to load torch
     assert early.failures[0].is_cancellation
     running = Story(session, "generate", **request_for("running", **ENDLESS))
     waiting = Story(session, "generate", **request_for("waiting"))
     until(session, lambda: running.progress)
-    session.cancel(waiting.job)
+    session.cancel(waiting.request)
     assert waiting.failures[0].is_cancellation
     heard = len(running.progress)
-    session.cancel(running.job)
-    session.cancel(running.job)
+    session.cancel(running.request)
+    session.cancel(running.request)
     until(session, lambda: running.over, 20)
     assert running.failures[0].is_cancellation
     assert len(running.progress) == heard
@@ -158,7 +161,7 @@ def test_a_worker_that_does_not_obey_is_ended(open_session, request_for):
     story = Story(session, "generate", **request_for("never"))
     until(session, lambda: story.progress, 20)
     asked = time.monotonic()
-    session.cancel(story.job)
+    session.cancel(story.request)
     until(session, lambda: story.over, 10)
     assert story.failures[0].is_cancellation
     assert time.monotonic() - asked >= 0.3
@@ -207,7 +210,7 @@ def test_a_worker_that_cannot_be_ended_is_given_up(request_for):
     try:
         story = Story(session, "generate", **request_for("never"))
         until(session, lambda: story.progress, 20)
-        session.cancel(story.job)
+        session.cancel(story.request)
         until(session, lambda: story.over, 10)
         assert story.failures[0].is_cancellation
         assert session.state == "stopped"
@@ -255,7 +258,7 @@ def test_no_python_at_all_and_no_library(open_session, request_for):
     story = Story(session, "generate", **request_for("a"))
     until(session, lambda: story.over, 10)
     assert story.failures[0].code == "worker-cannot-start"
-    assert "python cannot be started" in story.failures[0].message
+    assert "python cannot start" in story.failures[0].message
 
     def missing() -> WorkerCommand:
         raise FileNotFoundError("The library is missing.")
@@ -286,7 +289,9 @@ def test_a_listener_that_fails_breaks_nothing(open_session, knee_radiograph):
     def faulty(_):
         raise RuntimeError("in the panel")
 
-    session.submit("prepare", {"radiograph": str(knee_radiograph)}, on_result=faulty)
+    request = Request("prepare", {"radiograph": str(knee_radiograph)})
+    request.signals.finished.connect(faulty)
+    session.submit(request)
     story = Story(session, "prepare", radiograph=str(knee_radiograph))
     until(session, lambda: story.over)
     assert story.results
@@ -297,6 +302,10 @@ def test_a_setting_that_is_no_number(open_session, request_for):
     story = Story(session, "generate", **request_for("a", guidance_scale=float("nan")))
     until(session, lambda: story.over)
     assert story.failures[0].code == "bad-request"
+
+
+def test_every_report_of_the_protocol_has_a_handler(open_session):
+    assert set(open_session().handlers) == set(REPORTS)
 
 
 def _python(program: str) -> WorkerCommand:

@@ -40,7 +40,9 @@ def module_file(monkeypatch, application):
 
 @pytest.mark.slow
 def test_its_flows_hold_on_real_mrml(module_file, logic):
-    module_file.Xray2MRITest().checkAll(logic)
+    from Xray2MRIModule.self_test import checkAll
+
+    checkAll(logic)
     assert logic.application.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
 
 
@@ -59,4 +61,4 @@ def test_a_read_scene_is_marked_though_the_module_was_never_opened(module_file, 
     mark_synthetic(volume, "pseudo-MRI")
     scene.InvokeEvent(slicer.vtkMRMLScene.EndImportEvent)
     assert asked == ["Xray2MRI"]
-    assert logic.annotatedViews() == []  # no view shows it yet
+    assert logic.views.annotatedViews() == []  # no view shows it yet

@@ -85,11 +85,11 @@ def shared_scene(tmp_path_factory):
 
 
 def test_the_knee_found_is_framed_in_our_view_only_and_not_saved(application):
-    from Xray2MRIModule.views.knee_box_overlay import KneeMark
+    from Xray2MRIModule.views.knee_box_overlay import KneeBoxOverlay
 
     radiograph = _radiograph(np.zeros((162, 300), np.uint8))
     before = application.scene.GetNumberOfNodes()
-    mark = KneeMark(application.scene)
+    mark = KneeBoxOverlay(application.scene)
     mark.hide()
     mark.show(radiograph, (100, 30, 90, 90))
     node = mark.node
@@ -116,7 +116,7 @@ def test_the_worker_reads_the_same_pixels(application, tmp_path, dtype):
     path = write_pixels(_radiograph(pixels), tmp_path)
     read = read_radiograph(path, photometric="normal")
     np.testing.assert_allclose(read.pixels, pixels.astype(np.float32))
-    assert path.name == "film.nrrd"
+    assert path.name == "radiograph.nrrd"
 
 
 def test_a_coloured_radiograph(application, tmp_path):
@@ -144,7 +144,7 @@ def test_the_radiographs_own_file_unless_the_pixels_changed(application, tmp_pat
     slicer.util.arrayFromVolume(node)[0, 0, 0] = 99
     slicer.util.arrayFromVolumeModified(node)
     written = radiograph_file(application, node, tmp_path / "job")
-    assert written.name == "film.nrrd"
+    assert written.name == "radiograph.nrrd"
     assert read_radiograph(written, photometric="normal").pixels[0, 0] == 99
     original.unlink()
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 from slicer.util import arrayFromVolume
-from Xray2MRIModule.jobs.comparison_job import initial_matrix
+from Xray2MRIModule.jobs.comparison_input import initial_matrix
 from Xray2MRIModule.scene.comparison_nodes import Comparison, create_comparison
 from Xray2MRIModule.views.comparison_chart import create_chart, mark_slice
 from Xray2MRIModule.views.layout import SYNTHETIC
@@ -70,7 +70,7 @@ def test_figures_and_nodes(application, synthetic, comparison, result):
     assert np.isnan(table.GetValueByName(3, "RSSIM").ToDouble())
     summary = comparison.summaryTableNode.GetTable()
     assert [summary.GetColumnName(n) for n in range(summary.GetNumberOfColumns())] == [
-        "figure", "pseudo-MRI", "mean training knee", "empty volume"
+        "measure", "pseudo-MRI", "mean training knee", "empty volume"
     ]  # fmt: skip
     shown = [[summary.GetValue(row, column).ToString() for column in range(4)] for row in range(3)]
     assert shown == [
@@ -89,30 +89,30 @@ def test_figures_and_nodes(application, synthetic, comparison, result):
 
 
 def test_every_figure_and_volume_of_the_library_has_a_plain_name():
-    from Xray2MRIModule.panel.metric_labels import METRICS, SUMMARY_FIGURES, VOLUMES
+    from Xray2MRIModule.scene.metric_labels import METRICS, SUMMARY_MEASURES, VOLUMES
 
     from Xray2MRILib.comparison import controls, evaluation
 
-    assert set(SUMMARY_FIGURES) == {*evaluation.MEASURES, "correlation", "correlation_in_leg"}
+    assert set(SUMMARY_MEASURES) == {*evaluation.MEASURES, "correlation", "correlation_in_leg"}
     names = (controls.BLANK, controls.CONSTANT, controls.MEAN, controls.OTHER, controls.SHUFFLED)
     assert set(VOLUMES) == {evaluation.PSEUDO, evaluation.REFERENCE, *names}
-    assert not [text for text in (*METRICS.values(), *SUMMARY_FIGURES.values(), *VOLUMES.values()) if "_" in text]
+    assert not [text for text in (*METRICS.values(), *SUMMARY_MEASURES.values(), *VOLUMES.values()) if "_" in text]
 
 
 def test_the_chart_marks_the_slice_that_is_shown(application, logic, comparison, result):
     logic.showLayout(None, comparison.volumeNode)
     logic.showComparison(comparison)
-    assert logic.layout.chartViewNode.GetPlotChartNodeID() == comparison.chartNode.GetID()
+    assert logic.views.layout.chartViewNode.GetPlotChartNodeID() == comparison.chartNode.GetID()
     assert comparison.chartNode.GetTitle() == "Edge distance (mm)"
-    assert logic.chartMetric(comparison, "psnr_db")
-    logic.layout.sliceNode(SYNTHETIC).JumpSliceByOffsetting(0, 36.75, 0)
+    assert logic.views.chartMetric(comparison, "psnr_db")
+    logic.views.layout.sliceNode(SYNTHETIC).JumpSliceByOffsetting(0, 36.75, 0)
     marker = comparison.node("marker").GetTable()
     assert marker.GetColumn(0).GetValue(0) == pytest.approx(result["per_slice"][0]["depth_mm"])
     assert marker.GetColumn(0).GetValue(0) == pytest.approx(-36.75)
     assert marker.GetColumn(1).GetValue(0) < 20 < 31 < marker.GetColumn(1).GetValue(1)
-    assert logic.chartMetric(comparison, "ssim")
+    assert logic.views.chartMetric(comparison, "ssim")
     assert comparison.chartNode.GetTitle() == "SSIM"
-    assert not logic.chartMetric(comparison, "rssim")
+    assert not logic.views.chartMetric(comparison, "rssim")
     mark_slice(comparison, 11)
     assert marker.GetColumn(0).GetValue(1) == pytest.approx(36.75)
 
@@ -120,20 +120,20 @@ def test_the_chart_marks_the_slice_that_is_shown(application, logic, comparison,
 def test_signed_difference_in_two_colours(application, logic, comparison):
     logic.showComparison(comparison)
     plain = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
-    assert logic.setDifferenceVisible(comparison, True, opacity=1.0)
+    assert logic.views.setDifferenceVisible(comparison, True, opacity=1.0)
     picture = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     above, below, middle = picture[40:90, 90:165], picture[170:215, 90:165], picture[116:140, 90:165]
     assert (above[..., 0] - above[..., 2]).mean() > 100
     assert (below[..., 2] - below[..., 0]).mean() > 100
     np.testing.assert_array_equal(middle, plain[116:140, 90:165])
     # a lower threshold lets the small difference through
-    assert logic.setDifferenceVisible(comparison, True, threshold=0.05, opacity=1.0)
+    assert logic.views.setDifferenceVisible(comparison, True, threshold=0.05, opacity=1.0)
     lower = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     assert np.abs(lower[116:140, 90:165] - plain[116:140, 90:165]).mean() > 10
-    assert logic.setDifferenceVisible(comparison, True, form="paper", opacity=1.0)
+    assert logic.views.setDifferenceVisible(comparison, True, form="paper", opacity=1.0)
     paper = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     assert np.abs(paper[40:90, 90:165].mean(axis=(0, 1)) - paper[170:215, 90:165].mean(axis=(0, 1))).max() < 5
-    assert logic.setDifferenceVisible(comparison, False)
+    assert logic.views.setDifferenceVisible(comparison, False)
     np.testing.assert_array_equal(application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int), plain)
 
 

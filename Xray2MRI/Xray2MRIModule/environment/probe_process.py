@@ -1,7 +1,7 @@
-"""Finding out what a Python can do for us, in a process of its own: torch is never loaded into Slicer's.
+"""Examines a Python in a separate process (probe.py), so that torch is never loaded into Slicer.
 
-``probe = EnvironmentProbe()`` starts the process; ``probe.poll()``, called from a timer, is None while it runs and then
-the report.
+``probe = EnvironmentProbe()`` starts the process; ``probe.poll()``, called from a timer, gives None while it runs and
+then the report.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ REQUIREMENTS_FILE = Path(__file__).resolve().parents[2] / "Resources" / "require
 _PROBE = Path(__file__).resolve().parent / "probe.py"
 # a cold start of torch from a network drive takes a minute
 PATIENCE_S = 180.0
-# the window stands still for so long at the most
+# the window is blocked for at most this long
 _END_S = 1.0
 
 
 def requirements():
-    """What the Python must hold, as packaging.requirements.Requirement objects."""
+    """The packages that the Python needs, as packaging.requirements.Requirement objects."""
     from packaging.requirements import Requirement
 
     lines = (line.partition("#")[0].strip() for line in REQUIREMENTS_FILE.read_text(encoding="utf-8").splitlines())
@@ -34,9 +34,9 @@ def requirements():
 
 
 class EnvironmentProbe:
-    """One look into a Python, by default into the one that makes the volumes. Starts at once and never blocks.
+    """One examination of a Python, by default of the worker's. Starts at once and never blocks.
 
-    Nothing is raised: a Python that cannot be started, fails or does not answer is a report with a problem.
+    It raises nothing: for a Python that cannot start, fails or does not answer, the report has a problem.
     """
 
     def __init__(self, python: str | None = None) -> None:
@@ -61,12 +61,12 @@ class EnvironmentProbe:
             )
         except OSError as error:
             self._end(
-                _("This Python cannot be started ({fault}): choose another one.").format(fault=error.strerror or error)
+                _("This Python cannot start ({fault}): choose another one.").format(fault=error.strerror or error)
             )
 
     @property
     def running(self) -> bool:
-        """Whether the answer is still to come."""
+        """Whether the process still runs."""
         return self.poll() is None
 
     def poll(self) -> EnvironmentReport | None:
@@ -82,7 +82,7 @@ class EnvironmentProbe:
         return self._end(None)
 
     def wait(self, seconds: float = PATIENCE_S) -> EnvironmentReport:
-        """The report, after waiting for it; for the console and for tests, a panel polls."""
+        """Wait for the report; for the console and for tests. The panel polls."""
         limit = time.monotonic() + seconds
         while self.poll() is None:
             if time.monotonic() > limit:
@@ -92,30 +92,30 @@ class EnvironmentProbe:
         return self._report
 
     def cancel(self) -> None:
-        """End the look; a report with that problem is all that is left of it."""
+        """End the process; the report then has this as its problem."""
         if self._report is None:
             self._stop()
             self._end(_("The check was stopped."))
 
     def _stop(self) -> None:
-        # the end of its stdin ends the process behind a launcher, which a signal would not reach
+        # closing stdin ends a process behind a launcher, which a signal would not reach
         self._process.stdin.close()
         self._process.kill()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            pass  # it hangs in the system, and ends when it comes out of there
+            pass  # it hangs in a system call, and ends afterwards
 
     def _end(self, problem: str | None) -> EnvironmentReport:
         if problem is None:
-            self._report = self._understood()
+            self._report = self._readReport()
         else:
             self._report = failedReport(self.python, self._external, problem)
         self._answer.close()
         self._remarks.close()
         return self._report
 
-    def _understood(self) -> EnvironmentReport:
+    def _readReport(self) -> EnvironmentReport:
         self._answer.seek(0)
         self._remarks.seek(0)
         try:
@@ -124,5 +124,5 @@ class EnvironmentProbe:
         except (ValueError, KeyError, TypeError):
             remarks = self._remarks.read().decode("utf-8", "replace").strip().splitlines()
             last = f" ({remarks[-1][:200]})" if remarks else ""
-            problem = _("This program did not answer as a Python does{remark}: choose another one.").format(remark=last)
+            problem = _("This program is not a working Python{remark}: choose another one.").format(remark=last)
             return failedReport(self.python, self._external, problem)

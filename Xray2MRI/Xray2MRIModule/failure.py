@@ -1,15 +1,15 @@
-"""A failure as the user hears of it: what is wrong and what to do, never a traceback."""
+"""A failure as the user reads it: what is wrong and what to do, never a traceback."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..translation import tr as _
+from .translation import tr as _
 
 
 @dataclass(frozen=True)
 class Failure:
-    """``code`` is a stable word to act upon, ``message`` one sentence, ``hint`` what to do about it, may be empty.
+    """``code`` is a stable word for programs, ``message`` one sentence, ``hint`` what to do about it, may be empty.
 
     ``field`` names the setting at fault as in the worker's protocol, e.g. "roi"; empty when it is none.
     """
@@ -33,7 +33,7 @@ CANCELLED = Failure("cancelled", _("Cancelled."))
 
 
 class JobFailed(Exception):  # noqa: N818 (cancellation is no fault)
-    """What ``Run.wait`` raises; ``failure`` tells why."""
+    """What ``Job.wait`` raises; ``failure`` tells why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.sentence())

@@ -1,4 +1,4 @@
-"""One job from the caller's point of view, in the panel and in Slicer's Python console alike."""
+"""One job as its caller sees it, in the panel and in Slicer's Python console."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .failure import Failure, JobFailed
+from ..failure import Failure, JobFailed
+from ..signal import JobSignals
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 
@@ -30,16 +31,17 @@ class Progress:
 
 
 @dataclass
-class Run:
-    """A job that was asked for. Nodes are remembered by ID, because a user may delete them at any time.
+class Job:
+    """A job for the background worker. Nodes are remembered by ID, because a user may delete them at any time.
 
     ``kind`` is prepare, generate, densify, compare or export; ``state`` waiting, running, done, failed or cancelled;
-    ``result`` what the worker answered; ``failure`` why it failed.
+    ``result`` the worker's answer; ``failure`` why it failed. ``signals`` emit a Progress, each slice, at the end the
+    job itself or a Failure. ``pump`` lets the application work for a moment.
     """
 
     kind: str
     scene: Any
-    pump: Callable[[], None]
+    pump: Callable[[], None] = field(repr=False)
     state: str = WAITING
     progress: Progress | None = None
     result: dict[str, Any] | None = None
@@ -47,12 +49,12 @@ class Run:
     comparison: Any = None
     folderItem: int | None = None
     folder: Path | None = None
-    job: Any = field(default=None, repr=False)
+    request: Any = field(default=None, repr=False)
+    signals: JobSignals = field(default_factory=JobSignals, repr=False)
     nodeIds: dict[str, str] = field(default_factory=dict)
-    listeners: dict[str, Callable[..., None] | None] = field(default_factory=dict, repr=False)
     name: str = ""
     choices: dict[str, Any] = field(default_factory=dict)
-    inserted: int = 0
+    slicesReceived: int = 0
 
     @property
     def isOver(self) -> bool:
@@ -85,7 +87,7 @@ class Run:
         return self.node("radiograph")
 
     def node(self, role: str) -> Any:
-        """The node of a role, None when there is none (any more)."""
+        """The node of a role; None when there is none or it was deleted."""
         identifier = self.nodeIds.get(role)
         return None if identifier is None else self.scene.GetNodeByID(identifier)
 
@@ -94,7 +96,7 @@ class Run:
         if node is not None:
             self.nodeIds[role] = node.GetID()
 
-    def wait(self, timeout: float | None = None) -> Run:
+    def wait(self, timeout: float | None = None) -> Job:
         """Wait in a Python console until the job is over, while the application stays alive.
 
         Raises JobFailed with the reason when it failed or was cancelled, TimeoutError after ``timeout`` seconds.

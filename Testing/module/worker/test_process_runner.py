@@ -8,7 +8,8 @@ import threading
 import time
 
 import pytest
-from Xray2MRIModule.worker.process_runner import ProcessEnd, SubprocessRunner, kill_process
+from subprocess_runner import SubprocessRunner
+from Xray2MRIModule.worker.process_runner import ProcessEnd, kill_process
 
 ECHO = "import sys\nfor line in sys.stdin.buffer:\n sys.stdout.buffer.write(line[::-1]); sys.stdout.flush()\n"
 
@@ -71,7 +72,7 @@ def test_a_program_that_is_not_there():
     assert child.ends == []
     child.until(lambda: child.ends)
     assert child.ends[0].exit_code is None
-    assert child.ends[0].reason.startswith("python cannot be started: ")
+    assert child.ends[0].reason.startswith("python cannot start: ")
     assert "/nowhere" not in child.ends[0].reason
 
 

@@ -30,14 +30,14 @@ def test_the_layout_comes_and_goes(application, logic):
     others = application.logic.GetSliceLogicByLayoutName("Red").GetSliceCompositeNode()
     logic.showLayout()
     assert layout.GetViewArrangement() == LAYOUT_ID
-    assert logic.isLayoutShown
+    assert logic.views.isLayoutShown
     assert layout.GetLayoutDescription(LAYOUT_ID) == layout_description()
     for tag in (RADIOGRAPH, SYNTHETIC, REAL):
-        assert logic.layout.sliceNode(tag) is not None
-    assert logic.layout.sliceNode(SYNTHETIC).GetViewGroup() == logic.layout.sliceNode(REAL).GetViewGroup()
-    assert logic.layout.sliceNode(SYNTHETIC).GetViewGroup() != logic.layout.sliceNode(RADIOGRAPH).GetViewGroup()
-    assert logic.layout.renderingViewNode.GetLayoutName() == RENDERING
-    assert logic.layout.chartViewNode.GetLayoutName() == CHART
+        assert logic.views.layout.sliceNode(tag) is not None
+    groups = {tag: logic.views.layout.sliceNode(tag).GetViewGroup() for tag in (RADIOGRAPH, SYNTHETIC, REAL)}
+    assert groups[SYNTHETIC] == groups[REAL] != groups[RADIOGRAPH]
+    assert logic.views.layout.renderingViewNode.GetLayoutName() == RENDERING
+    assert logic.views.layout.chartViewNode.GetLayoutName() == CHART
     logic.showLayout()
     logic.restoreLayout()
     assert layout.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
@@ -52,20 +52,21 @@ def test_only_our_views_change(application, logic, radiograph, synthetic, real):
     red.SetBackgroundVolumeID(real.GetID())
     logic.showLayout(radiograph, synthetic, real)
     assert red.GetBackgroundVolumeID() == real.GetID()
-    shown = {tag: logic.layout.compositeNode(tag).GetBackgroundVolumeID() for tag in (RADIOGRAPH, SYNTHETIC, REAL)}
+    layout = logic.views.layout
+    shown = {tag: layout.compositeNode(tag).GetBackgroundVolumeID() for tag in (RADIOGRAPH, SYNTHETIC, REAL)}
     assert shown == {RADIOGRAPH: radiograph.GetID(), SYNTHETIC: synthetic.GetID(), REAL: real.GetID()}
 
 
 def test_linked_views_move_together(application, logic, synthetic, real):
     logic.showLayout(None, synthetic, real)
-    assert logic.layout.depthIndex(synthetic) in (5, 6)
-    sliceLogic = logic.layout.sliceLogic(SYNTHETIC)
+    assert logic.views.layout.depthIndex(synthetic) in (5, 6)
+    sliceLogic = logic.views.layout.sliceLogic(SYNTHETIC)
     sliceLogic.StartSliceOffsetInteraction()
     sliceLogic.SetSliceOffset(20.0)
     sliceLogic.EndSliceOffsetInteraction()
-    assert logic.layout.sliceLogic(REAL).GetSliceOffset() == pytest.approx(20.0)
+    assert logic.views.layout.sliceLogic(REAL).GetSliceOffset() == pytest.approx(20.0)
     # RAS y of +20 mm lies anterior: near the front of the file
-    assert logic.layout.depthIndex(synthetic) == round((36.75 - 20.0) / (73.5 / 11))
+    assert logic.views.layout.depthIndex(synthetic) == round((36.75 - 20.0) / (73.5 / 11))
 
 
 def test_the_picture_lies_as_in_radiology(application, logic, radiograph, synthetic):
@@ -87,25 +88,25 @@ def test_the_picture_lies_as_in_radiology(application, logic, radiograph, synthe
 
 def test_the_words_follow_what_is_shown(application, logic, synthetic, real):
     logic.showLayout(None, synthetic, real)
-    assert logic.annotatedViews() == [SYNTHETIC_VIEW]
+    assert logic.views.annotatedViews() == [SYNTHETIC_VIEW]
     with_words = application.picture_of_slice(SYNTHETIC)
-    composite = logic.layout.compositeNode(SYNTHETIC)
+    composite = logic.views.layout.compositeNode(SYNTHETIC)
     composite.SetBackgroundVolumeID(real.GetID())
-    assert logic.annotatedViews() == []
+    assert logic.views.annotatedViews() == []
     composite.SetForegroundVolumeID(synthetic.GetID())
-    assert logic.annotatedViews() == [SYNTHETIC_VIEW]
+    assert logic.views.annotatedViews() == [SYNTHETIC_VIEW]
     composite.SetForegroundVolumeID(None)
     # any view of anybody
     red = application.logic.GetSliceLogicByLayoutName("Red").GetSliceCompositeNode()
     red.SetBackgroundVolumeID(synthetic.GetID())
-    assert logic.annotatedViews() == ["vtkMRMLSliceNodeRed"]
+    assert logic.views.annotatedViews() == ["vtkMRMLSliceNodeRed"]
     red.SetBackgroundVolumeID(None)
     composite.SetBackgroundVolumeID(synthetic.GetID())
-    assert logic.annotatedViews() == [SYNTHETIC_VIEW]
+    assert logic.views.annotatedViews() == [SYNTHETIC_VIEW]
     yellow = (with_words[330:, :, 0] > 180) & (with_words[330:, :, 2] < 120)
     assert yellow.sum() > 200
-    logic.closeViews()
-    assert logic.annotatedViews() == []
+    logic.views.close()
+    assert logic.views.annotatedViews() == []
 
 
 def test_the_words_come_with_a_scene_that_is_read(application, logic, synthetic):
@@ -113,25 +114,25 @@ def test_the_words_come_with_a_scene_that_is_read(application, logic, synthetic)
     logic.showLayout()
     scene = application.scene
     scene.StartState(slicer.vtkMRMLScene.BatchProcessState)
-    logic.layout.compositeNode(SYNTHETIC).SetBackgroundVolumeID(synthetic.GetID())
-    assert logic.annotatedViews() == []
+    logic.views.layout.compositeNode(SYNTHETIC).SetBackgroundVolumeID(synthetic.GetID())
+    assert logic.views.annotatedViews() == []
     scene.EndState(slicer.vtkMRMLScene.BatchProcessState)
-    assert logic.annotatedViews() == [SYNTHETIC_VIEW]
+    assert logic.views.annotatedViews() == [SYNTHETIC_VIEW]
 
 
 def test_volume_rendering(application, logic, synthetic):
     logic.showLayout(None, synthetic)
     application.picture_of_rendering(RENDERING)  # the view comes to life, and with it its camera
-    assert logic.setVolumeRendering(synthetic, True)
-    assert "vtkMRMLViewNodeXray2MRIRendering" in logic.annotatedViews()
+    assert logic.views.setVolumeRendering(synthetic, True)
+    assert "vtkMRMLViewNodeXray2MRIRendering" in logic.views.annotatedViews()
     picture = application.picture_of_rendering(RENDERING)
     grey = picture[:280].astype(int)
     solid = (np.ptp(grey, axis=2) < 60) & (grey.min(axis=2) > 60)
     assert solid.sum() > 1500
     columns = np.nonzero(solid)[1]
     assert 100 < columns.mean() < 320
-    logic.setVolumeRendering(synthetic, False)
-    assert "vtkMRMLViewNodeXray2MRIRendering" not in logic.annotatedViews()
+    logic.views.setVolumeRendering(synthetic, False)
+    assert "vtkMRMLViewNodeXray2MRIRendering" not in logic.views.annotatedViews()
 
 
 def test_uncertainty_in_colour(application, logic, synthetic):
@@ -143,13 +144,13 @@ def test_uncertainty_in_colour(application, logic, synthetic):
     logic.showLayout(None, synthetic)
     plain = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     assert show_above(deviation, None) == 800
-    assert logic.setUncertaintyVisible(synthetic, True, threshold=400, opacity=1.0)
+    assert logic.views.setUncertaintyVisible(synthetic, True, threshold=400, opacity=1.0)
     coloured = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     changed = np.abs(coloured - plain).sum(axis=2) > 30
     inside = changed[170:215, 170:215]
     assert inside.mean() > 0.9
     assert changed[:140].mean() < 0.01
     assert (arrayFromVolume(deviation) == values).all()
-    logic.setUncertaintyVisible(synthetic, False)
+    logic.views.setUncertaintyVisible(synthetic, False)
     again = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     np.testing.assert_array_equal(again, plain)

@@ -1,6 +1,6 @@
-"""Plain names of the figures of a comparison and of the volumes beside which they stand.
+"""Names of the measures of a comparison and of the control volumes, as the user reads them.
 
-The order is that of reading: outlines first, then grey values, then what is known from the paper and is not to be read
+The order is the reading order: edges first, then grey levels, then the measures of the paper, which must not be read
 alone.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..translation import tr as _
 
-# figures that every slice has
+# measures of each slice
 METRICS = {
     "edge_mm": _("Edge distance (mm)"),
     "f1": _("Edge F1"),
@@ -19,8 +19,8 @@ METRICS = {
     "correlation_reference": _("Slice correlation, real MRI"),
 }
 
-# figures of the whole volume, medians over its slices
-SUMMARY_FIGURES = {
+# measures of the whole volume, medians over its slices
+SUMMARY_MEASURES = {
     "edge_mm": METRICS["edge_mm"],
     "f1": METRICS["f1"],
     "ssim": METRICS["ssim"],
@@ -45,12 +45,12 @@ VOLUMES = {
 
 
 def in_reading_order(names: list[str], known: dict[str, str]) -> list[str]:
-    """Known names in their order, then the others as they come."""
+    """Known names in their order, then the others."""
     return [name for name in known if name in names] + [name for name in names if name not in known]
 
 
-def figure_text(name: str, value: float | None) -> str:
-    """A value of a figure in the decimals that mean something; a dash where it is undefined."""
+def measure_text(name: str, value: float | None) -> str:
+    """A value with the meaningful decimals of its measure; a dash if it is undefined."""
     if value is None:
         return "–"
     return f"{value:.{2 if name.endswith('mm') else 1 if '_db' in name else 3}f}"

@@ -14,7 +14,8 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from slicer.util import arrayFromVolume
-from Xray2MRIModule.jobs.failure import JobFailed
+from subprocess_runner import SubprocessRunner
+from Xray2MRIModule.failure import JobFailed
 from Xray2MRIModule.scene import density_sequence, subject_folder
 from Xray2MRIModule.worker.process_runner import kill_process
 
@@ -105,19 +106,19 @@ def test_more_depths_and_back_again(warm, finished):
     dense = warm.densify(volume, 9).wait(300)
     assert dense.volumeNode.GetID() == identifier
     assert warm.densities(volume) == [5, 9]
-    assert warm.density(volume) == 9
+    assert warm.volumes.density(volume) == 9
     np.testing.assert_array_equal(arrayFromVolume(volume)[::2], coarse)
     assert volume.GetSpacing()[2] == pytest.approx(73.5 / 8)
     assert volume.GetAttribute("Xray2MRI.sampling.num_slices") == "9"
     assert volume.GetNodeReference("Xray2MRI.radiograph") is run.radiographNode
     assert _nodes(warm.application.scene) == before
-    pid, done = warm.workerPid, []
+    pid, done = warm.jobs.workerPid, []
     again = warm.densify(volume, 5, onDone=done.append)
     assert again.state == "done"
     assert done == [again]
     np.testing.assert_array_equal(arrayFromVolume(volume), coarse)
     assert volume.GetAttribute("Xray2MRI.sampling.num_slices") == "5"
-    assert warm.workerPid == pid
+    assert warm.jobs.workerPid == pid
     assert not warm.selectDensity(volume, 77)
 
 
@@ -134,7 +135,7 @@ def test_a_saved_scene_comes_back_whole(warm, finished, tmp_path):
     from Xray2MRIModule.logic import ModuleLogic
 
     application = CoreApplication(tmp_path / "temporary")
-    other = ModuleLogic(application)
+    other = ModuleLogic(application, SubprocessRunner)
     try:
         application.scene.SetURL(str(next(folder.rglob("*.mrml"))))
         application.scene.Connect()
@@ -178,16 +179,16 @@ def test_several_samples_and_their_deviation(warm, finished):
     np.testing.assert_array_equal(
         arrayFromVolume(deviation), sitk.GetArrayFromImage(sitk.ReadImage(several.result["deviation"]))
     )
-    assert warm.isSynthetic(deviation)
+    assert warm.volumes.isSynthetic(deviation)
     assert deviation not in warm.syntheticVolumes()
     warm.showLayout(several.radiographNode, several.volumeNode)
-    assert warm.setUncertaintyVisible(several.volumeNode, True)
-    composite = warm.layout.compositeNode("Xray2MRISynthetic")
+    assert warm.views.setUncertaintyVisible(several.volumeNode, True)
+    composite = warm.views.layout.compositeNode("Xray2MRISynthetic")
     assert composite.GetForegroundVolumeID() == deviation.GetID()
     assert deviation.GetDisplayNode().GetApplyThreshold()
-    warm.setUncertaintyVisible(several.volumeNode, False)
+    warm.views.setUncertaintyVisible(several.volumeNode, False)
     assert not composite.GetForegroundVolumeID()
-    assert not warm.setUncertaintyVisible(run.volumeNode, True)
+    assert not warm.views.setUncertaintyVisible(run.volumeNode, True)
 
 
 def test_a_cancelled_run_leaves_nothing(warm, finished, until):
@@ -215,7 +216,7 @@ def test_a_volume_deleted_in_mid_run_ends_the_run(warm, finished, until):
     until(warm, lambda: doomed.volumeNode is not None)
     scene.RemoveNode(doomed.volumeNode)
     # at once, not with the next slice; a busy machine takes its time to end the worker
-    until(warm, lambda: doomed.job.cancelled_at is not None, 2)
+    until(warm, lambda: doomed.request.cancelled_at is not None, 2)
     until(warm, lambda: doomed.isOver, 60)
     assert doomed.state == "cancelled"
     assert {name for name in _nodes(scene) - before if "Display" not in name} == set()
@@ -228,7 +229,7 @@ def test_a_killed_worker_costs_one_run(warm, finished, until):
     failures = []
     doomed = warm.generate(run.radiographNode, ENDLESS, onError=failures.append)
     until(warm, lambda: doomed.volumeNode is not None)
-    kill_process(warm.workerPid)
+    kill_process(warm.jobs.workerPid)
     until(warm, lambda: doomed.isOver, 60)
     assert failures[0].code == "worker-died"
     assert not warm.isBusy
@@ -236,7 +237,7 @@ def test_a_killed_worker_costs_one_run(warm, finished, until):
     warm.generate(run.radiographNode, {**QUICK, "slices": 3}).wait(300)
     # the memory of the dead worker is lost, its files are not
     warm.densify(run.volumeNode, 3).wait(300)
-    assert warm.density(run.volumeNode) == 3
+    assert warm.volumes.density(run.volumeNode) == 3
 
 
 def test_what_cannot_be_a_radiograph_or_is_changed(warm, finished):
@@ -290,7 +291,7 @@ def test_a_radiograph_whose_file_lies_turned(warm, finished, knee_radiograph, tm
     until(warm, lambda: answers)
     # the library would have turned it: 300 columns
     assert (answers[0]["film"]["columns"], answers[0]["film"]["rows"]) == (162, 300)
-    assert any("lies turned" in sentence for sentence in answers[0]["film_warnings"])
+    assert any("is rotated" in sentence for sentence in answers[0]["film_warnings"])
     slicer.mrmlScene.RemoveNode(radiograph)
     slicer.mrmlScene.RemoveNode(storage)
 
@@ -314,7 +315,7 @@ def test_the_scene_closes_in_mid_run(warm, finished, until):
 def test_closing_leaves_no_process_and_no_file(logic, radiograph, until):
     doomed = logic.generate(radiograph, ENDLESS)
     until(logic, lambda: doomed.progress is not None)
-    pid, folder = logic.workerPid, doomed.folder.parent
+    pid, folder = logic.jobs.workerPid, doomed.folder.parent
     logic.close()
     logic.close()
     assert doomed.isOver

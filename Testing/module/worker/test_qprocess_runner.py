@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("PySide6.QtWidgets", reason="PySide6 or what it needs is not installed", exc_type=ImportError)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-sys.path.append(str(Path(__file__).resolve().parents[1] / "panel"))
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication
@@ -75,7 +73,7 @@ def test_a_program_that_is_not_there(started):
     _until(lambda: heard["ends"])
     assert len(heard["ends"]) == 1
     assert heard["ends"][0].exit_code is None
-    assert "cannot be started" in heard["ends"][0].reason
+    assert "cannot start" in heard["ends"][0].reason
     assert not runner.is_running
 
 
