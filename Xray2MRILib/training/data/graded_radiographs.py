@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -50,15 +49,16 @@ def from_bytes(images: torch.Tensor) -> torch.Tensor:
     return images[:, None].float() / 127.5 - 1
 
 
-def data_folder(config: dict[str, Any]) -> Path:
+def data_folder(data: str | None) -> Path:
     """The folder that a recipe's entry ``data`` names. Raises InputError when it names none."""
-    if not config["data"]:
+    if not data:
         raise InputError(
             "The recipe names no folder of graded radiographs.",
             code="bad-recipe",
             hint="Set its entry data to a folder with index.csv and the joint crops.",
+            field="data",
         )
-    return Path(config["data"])
+    return Path(data)
 
 
 def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool, limit: int = 0) -> GradedRadiographs:
