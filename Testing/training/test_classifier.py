@@ -127,7 +127,7 @@ def test_learning_rate_restarts_with_each_cycle() -> None:
     assert rates[20] == pytest.approx(0.4)
     assert rates[19] < 0.02
     assert all(np.diff(rates[1:20]) < 0)
-    with pytest.raises(ValueError, match="last cycle"):
+    with pytest.raises(ValueError, match="after the last cycle"):
         learning_rate(cycles, 3, 0, 10, 1)
 
 

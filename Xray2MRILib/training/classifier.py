@@ -42,7 +42,7 @@ def ordinal_loss(logits: torch.Tensor, grades: torch.Tensor, *, smoothing: float
     """Cross-entropy with targets smoothed to the neighbouring grades, plus the squared earth mover's distance.
 
     ``smoothing`` is the weight of a neighbour relative to the grade itself (0 gives one-hot targets); the second term
-    compares cumulative probabilities (Hou et al. 2016), so that a miss by two grades costs more than one by one.
+    compares cumulative probabilities (Hou et al. 2016), so that an error of two grades costs more than one of one.
     """
     steps = (torch.arange(GRADES) - grades[:, None]).abs().float()
     target = torch.where(steps == 0, 1.0, smoothing**steps if smoothing else torch.zeros(()))
@@ -155,13 +155,13 @@ def learning_rate(cycles: tuple[Cycle, ...], epoch: int, step: int, steps_per_ep
             total = cycle.epochs * steps_per_epoch
             return cycle.learning_rate * learning_rate_factor(epoch * steps_per_epoch + step, warm_up, total)
         epoch -= cycle.epochs
-    raise ValueError("the epoch lies beyond the last cycle")
+    raise ValueError("the epoch is after the last cycle")
 
 
 def predict(
     network: nn.Module, radiographs: GradedRadiographs, temperature: float = 1.0, batch: int = 64
 ) -> np.ndarray:
-    """Probabilities [N, 5] of all crops, mirror-averaged as the product does."""
+    """Probabilities [N, 5] of all crops, averaged over both mirror images as in inference."""
     network.eval()
     chunks = [grade_probabilities(network, from_bytes(part), temperature) for part in radiographs.images.split(batch)]
     return torch.cat(chunks).numpy()

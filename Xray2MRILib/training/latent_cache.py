@@ -18,8 +18,8 @@ from ..simulation.pairs.pair_store import list_pairs
 from .data.pair_data import KneeLatents, encode_pairs
 from .recipes.diffusion import DiffusionRecipe
 
-VARIATION = 2  # raised when crop_frame.varied_frame or appearance.expose draw differently
-# entries of the radiograph encoder on which its latent depends
+VARIATION = 2  # increased when crop_frame.varied_frame or appearance.expose draw differently
+# entries of the radiograph encoder that determine its latent
 _VIEW = ("slice_size", "field_placement", "span_mm", "field_mm", "centre_row", "centre_column", "local_normalisation",
          "local_sigma_px", "radiograph_latent_scale")  # fmt: skip
 

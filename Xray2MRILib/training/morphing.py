@@ -103,14 +103,14 @@ def mean_code(model: MorphingModel, healthy: Tensor, severe: Tensor, pairs: int,
 def measure_correlation(
     model: MorphingModel, healthy: Tensor, severe: Tensor, device: torch.device, pairs: int = 50
 ) -> dict[str, float]:
-    """Local correlation with the severe radiograph, before and after, over random pairs that the training never saw."""
+    """Local correlation with the severe radiograph before and after deformation, over random held-out pairs."""
     generator = torch.Generator().manual_seed(1)
     rows = []
     for _ in range(pairs):
         one, other = (f[torch.randint(len(f), (1,), generator=generator)].to(device) for f in (healthy, severe))
         codes = (model.code(one, other, other, 0), model.mean_code)
-        bent = [one, *(warp(one, model.displacement(one, code)) for code in codes)]
-        rows.append([float(local_correlation((radiograph + 1) / 2, (other + 1) / 2)) for radiograph in bent])
+        deformed = [one, *(warp(one, model.displacement(one, code)) for code in codes)]
+        rows.append([float(local_correlation((radiograph + 1) / 2, (other + 1) / 2)) for radiograph in deformed])
     before, own, mean = torch.tensor(rows).mean(dim=0).tolist()
     return {
         "correlation_before": round(before, 4),

@@ -1,4 +1,4 @@
-"""On which device, and in which arithmetic, a training run computes."""
+"""Device and arithmetic of a training run."""
 
 from __future__ import annotations
 

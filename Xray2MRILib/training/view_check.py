@@ -152,7 +152,7 @@ def finish(recipe: ViewCheckRecipe, output: Path, network: nn.Module) -> dict[st
 
 
 def choose_threshold(network: nn.Module, knees: torch.Tensor, recipe: ViewCheckRecipe) -> float:
-    """Frontal probability that all but 1 - ``accepted_share`` of real knees reach, half of them varied as in training.
+    """Frontal probability that the share ``accepted_share`` of real knees reaches; half of them are augmented.
 
     At most 0.5, at least 0.05.
     """
@@ -165,6 +165,6 @@ def choose_threshold(network: nn.Module, knees: torch.Tensor, recipe: ViewCheckR
 
 
 def predict(network: nn.Module, images: torch.Tensor, batch: int = 128) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (frontal [N], left [N]) of uint8 pictures [N, S, S], as the product computes them."""
+    """Probabilities (frontal [N], left [N]) of uint8 pictures [N, S, S], as in inference."""
     parts = [check_probabilities(network, from_bytes(part)) for part in images.split(batch)]
     return tuple(torch.cat([part[k] for part in parts]).numpy() for k in range(2))

@@ -1,5 +1,4 @@
-"""Reading what the knee detector learns from, joint crops and radiographs with boxes, and scoring the boxes that it
-finds."""
+"""Joint crops and radiographs with annotated knee boxes, read for the detector, and scores of the boxes it finds."""
 
 from __future__ import annotations
 

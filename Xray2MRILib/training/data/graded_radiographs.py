@@ -1,4 +1,4 @@
-"""Joint crops with Kellgren-Lawrence grades, prepared as the product prepares them and held in memory as 8 bit."""
+"""Joint crops with Kellgren-Lawrence grades, prepared as for inference and stored in memory as 8 bit."""
 
 from __future__ import annotations
 
@@ -64,9 +64,10 @@ def data_folder(data: str | None) -> Path:
 def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool, limit: int = 0) -> GradedRadiographs:
     """Read the crops of one split listed in ``folder``/index.csv.
 
-    The table has the columns file, side (L or R), kl_grade, split and looks_inverted; inverted radiographs are turned
-    back as the reader of radiographs does. ``right_knee_space`` mirrors left knees (A22); ``limit`` > 0 keeps so many,
-    evenly spread. Raises InputError when the table is missing, lacks a column or names no radiograph of the split.
+    The table has the columns file, side (L or R), kl_grade, split and looks_inverted; inverted radiographs are
+    inverted again, as the reader of radiographs does. ``right_knee_space`` mirrors left knees (A22); ``limit`` > 0
+    reads only that many, evenly spaced. Raises InputError when the table is missing, lacks a column or names no
+    radiograph of the split.
     """
     try:
         with (folder / "index.csv").open(newline="", encoding="utf-8") as stream:

@@ -77,7 +77,7 @@ class _Collector:
         self.kinds += [kind] * len(images)
 
     def draw(self, kind: str, count: int, drawing: Callable[[], np.ndarray], *, frontal: bool = False) -> None:
-        """``count`` pictures of a drawing, normalised as the product normalises any crop."""
+        """``count`` pictures of a drawing, normalised like every crop."""
         if count > 0:
             radiographs = []
             while len(radiographs) < count:
