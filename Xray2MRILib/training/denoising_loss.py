@@ -47,7 +47,7 @@ def denoising_loss(
     ``radiograph_shift`` gives each knee the radiograph and conditions of the knee that many places later (a control).
     """
     k, d, device = recipe.knees_per_batch, recipe.depths_per_knee, knees.mean.device
-    drawn = {"generator": generator, "device": device}
+    drawn: dict[str, Any] = {"generator": generator, "device": device}
     knee = torch.randint(len(knees), (k,), **drawn)
     exposure = torch.randint(knees.crops.shape[1], (k,), **drawn)
     depth = torch.randint(knees.mean.shape[1], (k, d), **drawn)

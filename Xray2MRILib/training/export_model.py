@@ -15,8 +15,9 @@ from .warm_start import model_part
 def origins(autoencoder: Path, initial: str | None) -> dict[str, str]:
     """SHA256 of the weights that a training of U-Net and radiograph encoder begins from."""
     found = {"autoencoder_sha256": _weights_hash(autoencoder)}
-    for name in ("unet", "radiograph_encoder") if initial else ():
-        found[f"initial_{name}_sha256"] = _weights_hash(model_part(initial, name))
+    if initial:
+        for name in ("unet", "radiograph_encoder"):
+            found[f"initial_{name}_sha256"] = _weights_hash(model_part(initial, name))
     return found
 
 

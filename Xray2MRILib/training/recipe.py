@@ -13,7 +13,6 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -111,7 +110,6 @@ class Recipe:
         }
 
 
-@lru_cache
 def entries_of(recipe: type[Recipe]) -> tuple[Entry, ...]:
     """The entries of a recipe or section in the order of its fields."""
     hints = get_type_hints(recipe)

@@ -70,8 +70,8 @@ def train(recipe: ViewCheckRecipe | Mapping[str, Any], output: Path, resume: boo
             images, frontal, left = batch(step)
             torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout draws from the global generator
             with autocast(device, precision):
-                logits = network(images)
-            loss = view_loss(*logits, frontal, left)
+                frontal_logit, left_logit = network(images)
+            loss = view_loss(frontal_logit, left_logit, frontal, left)
             trainer.step(loss)
             log.loss(step + 1, loss)
             if trainer.save_due:
@@ -107,7 +107,7 @@ def draw_batch(
     Half the pictures are frontal knees; the share ``second_share`` of these are whole radiographs and projections of
     label maps. The other half draws each kind of counter-example equally often.
     """
-    groups = {True: [], False: []}
+    groups: dict[bool, list[torch.Tensor]] = {True: [], False: []}
     for indices in bank.by_kind().values():
         groups[bool(bank.frontal[indices[0]])].append(indices)
     chosen = []

@@ -179,7 +179,7 @@ def _knee_in_radiograph_frame(
     return *pair_in_radiograph_frame(pair, exposures, rng, bend_mm=bend_mm), pair.parameters.kl_grade
 
 
-def soft_grades(grades: Tensor, generator: torch.Generator) -> Tensor:
+def soft_grades(grades: Tensor, generator: torch.Generator | None) -> Tensor:
     """KOA probabilities [B, 5] as a real classifier would give them for known grades [B]: peaked, at times off by one.
 
     Logits fall with the distance from the grade at a random rate, with Gaussian noise. ``generator`` is one of the
