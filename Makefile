@@ -1,13 +1,16 @@
-# make demo    one real radiograph becomes a volume in demo/
-# make test    style check and all tests
-# make bench   the measurements of the README, as tables
-# make clean   remove what the others made
+# make demo      one real radiograph becomes a volume in demo/
+# make test      style, types and all tests that a change needs: at most five minutes on two cores
+# make test-all  the same and the slow tests too: whole trainings, long runs; CI calls this
+# make bench     the measurements of the README, as tables
+# make clean     remove what the others made
 #
 # The environment is made when missing and reused while pyproject.toml stays the same. Choose another place or Python
 # with  make test VENV=/some/folder PYTHON=python3.12 ; further arguments for pip go into PIP_ARGS.
 
 VENV ?= .venv
 PIP_ARGS ?=
+# processes that run tests side by side
+JOBS ?= 2
 DEMO_FILM ?= Resources/samples/knee_single.webp
 BIN = $(VENV)/bin
 
@@ -16,17 +19,25 @@ PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo $$name; break; }; done)
 endif
 
-.PHONY: demo test lint bench environment test-environment clean
+# the tests share one thread each and the processors with each other; the slowest are named at the end
+PYTEST = PYTHONPATH="$(CURDIR)" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n $(JOBS) --dist loadfile --durations 12
+
+.PHONY: demo test test-all lint bench environment test-environment clean
 
 demo: environment
 	@mkdir -p demo
 	@"$(BIN)/xray2mri" generate "$(DEMO_FILM)" -o demo/knee.nrrd --montage demo/knee.png
 
 test: test-environment lint
-	PYTHONPATH="$(CURDIR)" "$(BIN)/python" -m pytest
+	$(PYTEST) -m "not slow"
+
+test-all: test-environment lint
+	$(PYTEST)
 
 lint: test-environment
 	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
 
 bench: environment
 	PYTHONPATH="$(CURDIR)" "$(BIN)/python" Testing/benchmarks/run_all.py

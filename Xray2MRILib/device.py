@@ -21,12 +21,14 @@ def choose_device(word: str = "auto") -> str:
     if word == "auto":
         return next(name for name, is_present in present.items() if is_present())
     if word not in present:
-        raise InputError(f"There is no device {word!r}.", code="bad-option", hint=f"Choose auto, {', '.join(present)}.")
+        raise InputError(f"There is no device {word!r}.", code="bad-option", hint=f"Choose auto, {', '.join(present)}.",
+                         field="device")  # fmt: skip
     if not present[word]():
         raise InputError(
             f"This machine, or its installation of torch {torch.__version__}, has no {word} device.",
             code="no-such-device",
-            hint="Use --device auto or --device cpu.",
+            hint="Choose auto or cpu.",
+            field="device",
         )
     return word
 

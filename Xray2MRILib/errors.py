@@ -1,6 +1,8 @@
-"""Errors that a user can act on: one sentence for what is wrong, one hint for what to do."""
+"""Errors and warnings that a user can act on: one sentence for what is wrong, one hint for what to do."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class Xray2MRIError(Exception):
@@ -50,3 +52,24 @@ class Cancelled(Xray2MRIError):  # noqa: N818 (not a fault)
 
     def __init__(self, message: str = "Cancelled before the volume was complete.") -> None:
         super().__init__(message, code="cancelled")
+
+
+class Notice(str):
+    """A warning, one sentence or two, that may name the setting to change.
+
+    It is an ordinary string in lists, records and JSON; ``field`` means the same as for Xray2MRIError. An operation on
+    the string, such as formatting, loses the field.
+    """
+
+    field: str
+
+    def __new__(cls, sentence: str, field: str = "") -> Notice:
+        """A sentence with the name of its setting."""
+        notice = super().__new__(cls, sentence)
+        notice.field = field
+        return notice
+
+
+def fields_of(warnings: Iterable[str]) -> dict[str, str]:
+    """Sentence -> name of its setting, for those warnings that name one: what JSON keeps of ``Notice.field``."""
+    return {str(warning): warning.field for warning in warnings if isinstance(warning, Notice) and warning.field}

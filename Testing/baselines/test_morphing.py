@@ -209,10 +209,18 @@ def test_a_series_towards_another_radiograph_is_of_the_same_side(
     assert alone["to_grade"] == 4
 
     assert run(sample("kl0_left"), "--towards", sample("knee_both"), folder="both") == 0  # its left knee is taken
-    assert json.loads(capsys.readouterr().out)["side"] == "left"
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["side"] == "left"
+    (warning,) = (line for line in printed.err.splitlines() if "knees were found" in line)
+    assert warning.startswith("Warning: knee_both.webp: 2 knees were found")
+    assert warning.endswith(" Option: --towards-roi X,Y,W,H.")
+    small = ("--towards", sample("kl3_left"), "--towards-roi", "1,1,9,9")
+    assert run(sample("kl0_left"), *small, folder="small") == 2
+    assert capsys.readouterr().err.endswith(" Option: --towards-roi X,Y,W,H.\n")
     assert run(sample("kl0_left"), "--towards", sample("kl3_right"), folder="other") == 2
     said = capsys.readouterr().err
-    assert "kl3_right.webp shows a right knee (file name), the series begins with a left one." in said
+    assert "kl3_right.webp shows a right knee (file name), but the series begins with a left one." in said
+    assert "Option: --side auto|left|right." in said
     assert run(sample("kl0_left"), "--towards-roi", "1,1,99,99", folder="none") == 2
     assert "--towards-roi names a part of no radiograph." in capsys.readouterr().err
     assert run(sample("kl0_left"), "--towards", str(tmp_path / "none.png"), folder="none") == 2

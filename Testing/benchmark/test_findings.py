@@ -33,17 +33,17 @@ def test_order_significance_and_controls() -> None:
     assert text.startswith("By edge distance at the joint, closest first: Xray2MRI 2.00 mm; LDM 4.00 mm.")
     assert "Xray2MRI is closer than LDM, Xray2MRI with another radiograph, blank" in text
     assert "The best control, Xray2MRI with another radiograph, reaches 3.00 mm; LDM is no better." in text
-    assert "an empty volume has 0.700, more than any method" in text
-    assert text.endswith("is found again among Xray2MRI, LDM.")
+    assert "an empty volume reaches 0.700, more than any method" in text
+    assert text.endswith("is reproduced among Xray2MRI, LDM.")
     equal = " ".join(verdict(_result("Xray2MRI", "LDM"), _found(edges, rssim | {"LDM": 0.5}, 0.001)))
-    assert equal.endswith("is not found among Xray2MRI, LDM.")
+    assert equal.endswith("is not reproduced among Xray2MRI, LDM.")
 
 
 def test_what_is_not_settled_and_another_order_than_the_papers() -> None:
     edges = {"Xray2MRI": 3.0, "CoLa-Diff": 2.5, "Xray2MRI without p": 2.9, "blank": 10.0}
     rssim = {"Xray2MRI": 0.4, "CoLa-Diff": 0.5, "Xray2MRI without p": 0.6, "blank": 0.3}
     text = " ".join(verdict(_result("Xray2MRI", "CoLa-Diff", "Xray2MRI without p"), _found(edges, rssim, 0.4)))
-    assert "Not settled on 30 knees: Xray2MRI against CoLa-Diff, Xray2MRI without p, blank." in text
-    assert text.endswith("is not found among Xray2MRI, CoLa-Diff.")
+    assert "Not significant on 30 knees: Xray2MRI against CoLa-Diff, Xray2MRI without p, blank." in text
+    assert text.endswith("is not reproduced among Xray2MRI, CoLa-Diff.")
     undefined = dict.fromkeys(rssim)
     assert verdict(_result("Xray2MRI"), _found({"Xray2MRI": 3.0}, undefined, 1.0))[-1].startswith("RSSIM is undefined")

@@ -1,11 +1,12 @@
 """Reprojection consistency: the bones of volumes against the own radiograph and against other people's radiographs.
 
-    python Testing/benchmarks/reprojection.py --pairs runs/held-out --films FOLDER FOLDER -o runs/reprojection.json
+    python Testing/benchmarks/reprojection.py --pairs runs/held-out --radiographs FOLDER FOLDER -o reprojection.json
 
-``--pairs`` are simulated held-out pairs: their TRUE volumes say what the measure can tell at best. ``--films`` are
-folders of graded real radiographs (index.csv, see reprojection_radiographs.py) from which the model makes volumes.
-Volumes are kept in ``--cache`` under the checksum of the model's weights, so that a stopped run goes on. Within each
-set every volume is measured against every radiograph; radiographs of the same person are not "others".
+``--pairs`` are simulated held-out pairs: their TRUE volumes say what the measure can tell at best. ``--radiographs``
+are folders of graded real radiographs (index.csv, see reprojection_radiographs.py) from which the model makes volumes.
+The result belongs in docs/results/reprojection.json; fill_result_tables.py then fills the tables of the docs. Volumes
+are kept in ``--cache`` under the checksum of the model's weights, so that an interrupted run resumes. Within each set
+every volume is measured against every radiograph; radiographs of the same person are not "others".
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from reprojection_radiographs import measured_radiographs
+from result_file import write_result
 
 from Xray2MRILib.reprojection.bone_projection import volume_outline
 from Xray2MRILib.reprojection.consistency import PARTS, compared_outlines
@@ -146,7 +148,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
 
-    report: dict = {"slices": options.slices, "steps": options.steps}
+    report: dict = {}
     if options.pairs:
         report["true volumes"] = measured(*true_pairs(options.pairs, options.knees))
     together: tuple[list, list, list] = ([], [], [])
@@ -157,9 +159,21 @@ def main() -> None:
             whole.extend(part)
     if len(options.radiographs) > 1:
         report["generated, all radiographs"] = measured(*together)
-    text = json.dumps(report, indent=1)
-    options.output.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    settings = {
+        "slices": options.slices, "steps": options.steps, "seed": 0, "per_grade": options.per_grade,
+        "folders": len(options.radiographs),
+    }  # fmt: skip
+    command = "python Testing/benchmarks/reprojection.py --pairs HELD-OUT --radiographs FOLDER FOLDER -o FILE"
+    weights = weights_of(options.model) if options.radiographs else None
+    record = write_result(options.output, command=command, settings=settings, figures=report, weights=weights)
+    print(json.dumps(record, indent=1))
+
+
+def weights_of(model: str) -> dict[str, str]:
+    """Network -> SHA-256 of the weights of a model."""
+    from Xray2MRILib import Xray2MRIPipeline
+
+    return Xray2MRIPipeline.from_pretrained(model).weights_sha256
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
-"""Every measurement of the README in one run, as a Markdown table: ``make bench``.
+"""Speed and memory in one run, as a Markdown table: ``make bench``.
 
-Ratios compare two things measured in the same run on the same machine; seconds belong to the machine that is named.
+``-o docs/results/speed.json`` keeps the table as JSON, from which fill_result_tables.py fills the docs. Ratios compare
+two things measured in the same run on the same machine; seconds belong to the machine that is named.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+from dataclasses import asdict
 from pathlib import Path
 
 from measurement import Bench, Measurement
 from measurements_of_command import help_time, peak_memory, time_to_first_line
 from measurements_of_volume import densify_cost, first_slice, volume_time
+from result_file import write_result
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASUREMENTS = (help_time, time_to_first_line, volume_time, first_slice, densify_cost, peak_memory)
@@ -26,14 +29,26 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=50)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--only", choices=[measure.__name__ for measure in MEASUREMENTS], nargs="*")
+    parser.add_argument("-o", "--output", type=Path, help="JSON file to write as well")
     options = parser.parse_args()
     bench = Bench(options.radiograph, options.model, options.device, options.slices, options.steps)
 
-    print(f"Machine: {machine(options.device)}.\n\n| measurement | result | wanted |\n|---|---|---|", flush=True)
+    host = machine(options.device)
+    print(f"Machine: {host}.\n\n| measurement | result | wanted |\n|---|---|---|", flush=True)
+    rows: list[Measurement] = []
     for measure in MEASUREMENTS:
         if not options.only or measure.__name__ in options.only:
             for row in measure(bench):
                 print(_line(row), flush=True)
+                rows.append(row)
+    if options.output:
+        write_result(
+            options.output,
+            command="make bench",
+            settings={"machine": host, "slices": options.slices, "steps": options.steps},
+            figures=[asdict(row) for row in rows],
+            weights=bench.pipeline.weights_sha256,
+        )
 
 
 def machine(device: str) -> str:

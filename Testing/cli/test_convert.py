@@ -67,7 +67,7 @@ def test_reports_and_tables_go_by_the_ending(saved, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("output", "options", "words"),
     [
-        ("knee.pdf", (), "an ending that is not known"),
+        ("knee.pdf", (), "an unknown file extension"),
         ("missing/knee.mha", (), "does not exist"),
         ("series", ("--radiograph", "none.dcm"), "none.dcm cannot be read"),
         ("r.html", ("--comparison", "none.json"), "none.json cannot be read"),

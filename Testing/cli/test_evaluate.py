@@ -42,7 +42,7 @@ def test_verdict_first_then_the_table_and_the_files(volumes, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("The pseudo-MRI is ")
-    assert any(line.startswith("Edge distance, mm") and "10.00" in line for line in lines)
+    assert any(line.startswith("Edge distance (mm)") and "10.00" in line for line in lines)
     assert any("artefact" in line for line in lines)
     assert any("undefined in" in line for line in lines if line.startswith("RSSIM"))
     assert report.is_file()

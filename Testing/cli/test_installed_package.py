@@ -51,3 +51,18 @@ def test_the_installed_command_answers(installed, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.startswith("xray2mri ")
+
+
+def test_the_installed_package_renders_a_report(installed, tmp_path):
+    """Templates and style sheet are in the wheel."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from volumes import asymmetric_volume\n"
+        "import Xray2MRILib.reports.volume_report as report\n"
+        "assert report.__file__.startswith(sys.argv[2]), report.__file__\n"
+        "report.write_report(asymmetric_volume(3), 'report.html')"
+    )
+    command = [sys.executable, "-c", program, str(ROOT / "Testing" / "material"), str(installed)]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, check=True)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "prefers-color-scheme" in page

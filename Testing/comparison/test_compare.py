@@ -92,12 +92,12 @@ def test_the_report_stands_alone_and_opens_with_the_verdict(pseudo_file, referen
     done = compare(pseudo_file, reference_file, method="none", report=target, write=write_comparison)
     page = target.read_text(encoding="utf-8")
     assert page.index("Verdict") < page.index("<table")
-    assert done.result["verdict"].split(".")[0].replace("'", "&#x27;") in page
+    assert done.result["verdict"].split(".")[0].replace("'", "&#39;") in page
     assert "not for diagnosis" in page
     assert "artefact" in page
     assert 'src="http' not in page
     assert "href" not in page
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/png;base64,") == 4 * 5
     assert str(tmp_path) not in page
     assert "scan" not in page
 
@@ -114,7 +114,9 @@ def test_another_contrast_is_named(pseudo_file, truth, pseudo, tmp_path):
     inverted = np.where(truth[::-1] > 0.06, 1.1 - truth[::-1], 0.0)
     path = tmp_path / "t2.mha"
     sitk.WriteImage(pseudo.to_sitk(inverted.astype(np.float32)), str(path))
-    assert any("another contrast" in text for text in compare(pseudo_file, path, method="none").result["warnings"])
+    assert any(
+        "contrast of the reference" in text for text in compare(pseudo_file, path, method="none").result["warnings"]
+    )
 
 
 def test_what_the_reference_does_not_cover_counts_nowhere(pseudo_file, reference_file, tmp_path):
@@ -151,7 +153,7 @@ def test_refusals(pseudo_file, reference_file, pseudo, tmp_path):
     empty = tmp_path / "nothing"
     empty.mkdir()
     assert "no DICOM series" in refused(empty)
-    with pytest.raises(InputError, match="holds no volume"):
+    with pytest.raises(InputError, match="contains no volume"):
         compare(pseudo_file, reference_file, method="none", controls=empty)
     with pytest.raises(InputError, match="must end in"):
         compare(pseudo_file, reference_file, report=tmp_path / "report.pdf", write=write_comparison)
@@ -161,7 +163,8 @@ def test_undefined_measures_beat_nobody(pseudo, truth):
     """Without a joint line RSSIM is undefined, and no rank by it is told; a constant deviation is not called honest."""
     from Xray2MRILib.comparison.controls import OTHER, Control
     from Xray2MRILib.comparison.evaluation import evaluate
-    from Xray2MRILib.reports.comparison_report import _calibration, _remarks
+    from Xray2MRILib.reports.comparison_charts import calibration
+    from Xray2MRILib.reports.comparison_tables import remarks
 
     rows = np.linspace(0, 1, truth.shape[1], dtype=np.float32)[None, :, None] * np.ones_like(truth)
     others = [Control(f"{OTHER} {k}", "a knee", truth[::-1], True) for k in (1, 2)]
@@ -169,19 +172,20 @@ def test_undefined_measures_beat_nobody(pseudo, truth):
     assert not found.target.region.valid.any()
     assert "rssim" not in found.closer_than
     assert found.closer_than["ssim"][1] == 2
-    assert "cannot be said" in _calibration(found)
-    assert "of 2 other knees" in _remarks(found).lower()
+    assert calibration(found) == {"chart": ""}, "the page says that this cannot be determined"
+    (rank,) = (text for text in remarks(found) if "other knees" in text)
+    assert "of 2 other knees" in rank
+    assert "RSSIM" not in rank
 
 
 def test_the_report_says_when_samples_were_drawn_otherwise_than_the_volume(pseudo, truth):
     from Xray2MRILib.comparison.evaluation import evaluate
-    from Xray2MRILib.reports.comparison_report import _calibration
+    from Xray2MRILib.reports.comparison_charts import calibration
 
     deviation = np.random.default_rng(0).uniform(0.01, 0.1, truth.shape)
     found = evaluate(truth, pseudo.array, [], deviation=deviation, pixel_mm=1.25)
-    words = "drawn without guidance and with all noise, unlike the volume"
-    assert words not in _calibration(found)
-    assert words in _calibration(found, sampled_otherwise=True)
+    assert calibration(found)["other_sampling"] is False
+    assert calibration(found, other_sampling=True)["other_sampling"] is True
 
 
 def test_it_can_be_cancelled(pseudo_file, reference_file, tmp_path):
@@ -230,7 +234,7 @@ def test_what_is_no_pseudo_mri_is_refused_in_one_sentence(pseudo_file, reference
     sitk.WriteImage(sitk.ReadImage(str(reference_file)), str(scan))
     for first, second, words in (
         (radiograph, reference_file, "film.png is not a volume"),
-        (scan, pseudo_file, "scan.nrrd, is no pseudo-MRI, but the second is"),
+        (scan, pseudo_file, "scan.nrrd, is not a pseudo-MRI, but the second one is"),
         (scan, reference_file, "no side-car"),
         (tmp_path / "nothing.nrrd", reference_file, "no volume nothing.nrrd"),
     ):

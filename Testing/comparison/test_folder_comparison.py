@@ -77,7 +77,7 @@ def test_refusals(folders, tmp_path):
     with pytest.raises(Cancelled):
         compare_folders(made, real, should_cancel=lambda: True)
     shutil.copy(real / "a.nii.gz", real / "a.nrrd")
-    with pytest.raises(InputError, match="holds a twice"):
+    with pytest.raises(InputError, match="contains a twice"):
         compare_folders(made, real)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="0 names in common"):

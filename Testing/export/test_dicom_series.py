@@ -198,7 +198,7 @@ def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
         return saved(self, path, **options)
 
     monkeypatch.setattr(pydicom.dataset.Dataset, "save_as", full_disk)
-    with pytest.raises(ProcessingError, match="no room"):
+    with pytest.raises(ProcessingError, match="not enough disk space"):
         write_dicom_series(asymmetric_volume(5), tmp_path / "s")
     assert list(tmp_path.iterdir()) == []
 

@@ -91,6 +91,39 @@ def test_a_renaming_that_fails_takes_the_earlier_ones_back(
         assert (tmp_path / name).read_text() == f"old {name}"
 
 
+def test_an_old_file_that_cannot_be_put_back_stays_beside_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renaming b.txt fails, and so does putting a.txt back. The other files are restored all the same."""
+    for name in ("a.txt", "b.txt", "c.txt", "outdated.txt"):
+        (tmp_path / name).write_text(f"old {name}")
+    renamings, replace = 0, os.replace
+
+    def rename(source: Path, target: Path) -> None:
+        nonlocal renamings
+        renamings += 1
+        if renamings in (2, 3):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(source), None, str(target))
+        replace(source, target)
+
+    def write() -> None:
+        with AtomicFiles() as transaction:
+            for name in ("a.txt", "b.txt", "c.txt"):
+                transaction.stage(tmp_path / name).write_text("new")
+            transaction.remove(tmp_path / "outdated.txt")
+
+    monkeypatch.setattr(os, "replace", rename)
+    with pytest.raises(ProcessingError, match=r"b\.txt could not be written.* old a\.txt is now") as caught:
+        write()
+    assert caught.value.code == "old-file-not-restored"
+    (backup,) = set(names(tmp_path)) - {"a.txt", "b.txt", "c.txt", "outdated.txt"}
+    assert str(tmp_path / backup) in caught.value.sentence()
+    assert (tmp_path / backup).read_text() == "old a.txt"
+    assert (tmp_path / "a.txt").read_text() == "new"
+    for name in ("b.txt", "c.txt", "outdated.txt"):
+        assert (tmp_path / name).read_text() == f"old {name}"
+
+
 def test_a_folder_that_takes_a_name_meanwhile_is_noticed_before_any_renaming(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     (tmp_path / "outdated.txt").write_text("old too")

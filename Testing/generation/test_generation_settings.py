@@ -103,5 +103,5 @@ def test_endings_of_volume_files(name, ending):
 
 @pytest.mark.parametrize("name", ["a", "a.png", "a.gz", ".nrrd", "a.nii", "a.nrrd.txt", ""])
 def test_other_endings_are_refused(name):
-    with pytest.raises(InputError, match="ending"):
+    with pytest.raises(InputError, match="file extension"):
         volume_ending(Path(name))

@@ -114,7 +114,7 @@ def test_warnings_about_coarse_and_cut_radiographs(radiograph):
     small = prepare_radiograph(radiograph, KneeBox(100, 50, 60, 60, 0.9), "right", "user")
     assert "60 pixels" in small.record["warnings"][0]
     cut = prepare_radiograph(radiograph, KneeBox(0, -100, 300, 300, 0.9), "right", "user")
-    assert "beyond the radiograph" in cut.record["warnings"][0]
+    assert "outside the radiograph" in cut.record["warnings"][0]
 
 
 def test_rectangles_of_the_user():

@@ -73,6 +73,7 @@ def test_user_against_header_is_refused(tmp_path, radiograph_and_crop, blind):
         decide_side(radiograph, radiograph_and_crop[1], "left")
     assert refusal.value.code == "side-against-header"
     assert "says right (Laterality)" in refusal.value.message
+    assert refusal.value.field == "side"
     assert decide_side(radiograph, radiograph_and_crop[1], "right").source == "user"
 
 
@@ -92,6 +93,7 @@ def test_nothing_known(radiograph_and_crop, blind):
     decision = decide_side(*radiograph_and_crop)
     assert decision[:3] == ("right", "assumed", 0.5)
     assert "right was assumed" in decision.warnings[0]
+    assert decision.warnings[0].field == "side"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_picture_against_what_is_written_is_a_warning(radiograph_and_crop, monke
     radiograph = Radiograph(radiograph_and_crop[0].pixels, side="right", side_source="header")
     decision = decide_side(radiograph, radiograph_and_crop[1])
     assert decision.side == "right"
-    assert "looks like a left one" in decision.warnings[0]
+    assert "looks like a left knee" in decision.warnings[0]
 
 
 def test_shipped_network_sees_the_fibula():

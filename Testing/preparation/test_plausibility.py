@@ -46,7 +46,7 @@ def test_a_hand_is_not(box: KneeBox) -> None:
     found = assess_plausibility(picture, normalise_crop(picture)[None], None)
     assert not found.plausible
     assert found.score < 0.5
-    assert "no knee joint was found on it" in found.reasons
+    assert "no knee joint was found" in found.reasons
     assert any("does not look like a frontal knee" in reason for reason in found.reasons)
 
 
@@ -64,7 +64,7 @@ def test_a_box_beyond_the_radiograph_is_named(radiograph: np.ndarray, box: KneeB
     outside = KneeBox(-0.65 * box.width, box.y, box.width, box.height, 1.0)
     found = assess_plausibility(radiograph, crop, outside)
     assert not found.plausible
-    assert any("of the knee's box lies on the radiograph" in reason for reason in found.reasons)
+    assert any("of the knee's box is on the radiograph" in reason for reason in found.reasons)
 
 
 def test_a_black_crop_is_named(radiograph: np.ndarray, box: KneeBox) -> None:
@@ -72,7 +72,7 @@ def test_a_black_crop_is_named(radiograph: np.ndarray, box: KneeBox) -> None:
     dark[:, :, 80:] = -1
     found = assess_plausibility(radiograph, dark, box)
     assert not found.plausible
-    assert found.reasons[0].endswith("of the part that should show the knee is black")
+    assert found.reasons[0].endswith("of the knee crop is black")
 
 
 def test_reasons_are_clauses_for_a_sentence(radiograph: np.ndarray) -> None:

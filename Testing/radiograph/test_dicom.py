@@ -298,10 +298,10 @@ def test_file_name_counts_only_without_header(tmp_path):
 @pytest.mark.parametrize(
     ("elements", "words"),
     [
-        ({"BodyPartExamined": "CHEST"}, "another part of the body (chest)"),
-        ({"ViewPosition": "LL"}, "not taken from the front"),
-        ({"SeriesDescription": "Knee lateral"}, "not taken from the front"),
-        ({"PatientOrientation": ["A", "F"]}, "not taken from the front"),
+        ({"BodyPartExamined": "CHEST"}, "another body part (chest)"),
+        ({"ViewPosition": "LL"}, "not a frontal radiograph"),
+        ({"SeriesDescription": "Knee lateral"}, "not a frontal radiograph"),
+        ({"PatientOrientation": ["A", "F"]}, "not a frontal radiograph"),
         ({"PhotometricInterpretation": "MONOCHROME1"}, "Bone looks dark"),
         ({"WindowCenter": 255, "WindowWidth": 1}, "window"),
     ],

@@ -124,7 +124,7 @@ def test_sagittal_slice_is_warned_about(tmp_path):
     image = SimpleITK.GetImageFromArray(sample_pixels()[:, None, :])
     image.SetDirection((0, 1, 0, 1, 0, 0, 0, 0, -1))  # columns run from front to back
     SimpleITK.WriteImage(image, str(tmp_path / "film.mha"))
-    assert any("not taken from the front" in line for line in read_radiograph(tmp_path / "film.mha").record["warnings"])
+    assert any("not a frontal radiograph" in line for line in read_radiograph(tmp_path / "film.mha").record["warnings"])
 
 
 def test_content_counts_not_the_ending(tmp_path):

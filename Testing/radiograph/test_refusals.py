@@ -59,7 +59,7 @@ def test_pipe_is_not_waited_for(refused, tmp_path):
 def test_forbidden(refused, tmp_path):
     (tmp_path / "film.png").write_bytes(b"x")
     (tmp_path / "film.png").chmod(0)
-    assert "may not be read" in refused("film.png").message
+    assert "permission denied" in refused("film.png").message
 
 
 def test_impossible_names(tmp_path):
@@ -153,8 +153,8 @@ def test_multi_frame_dicom(refused, tmp_path):
         ({"Modality": "US"}, "ultrasound"),
         ({"Modality": "SR", "PixelData": None, "Rows": None}, "structured report"),
         ({"Modality": "QQ"}, "another kind"),
-        ({"PixelData": None}, "holds no picture"),
-        ({"Rows": None, "PixelData": None}, "holds no picture"),
+        ({"PixelData": None}, "contains no image"),
+        ({"Rows": None, "PixelData": None}, "contains no image"),
     ],
 )
 def test_other_dicom_objects(refused, tmp_path, elements, words):

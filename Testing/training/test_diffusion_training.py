@@ -157,7 +157,7 @@ def test_an_autoencoder_that_was_exchanged_meanwhile_is_refused(pairs: Path, aut
     train(diffusion_recipe(pairs, own, **one, minutes=1e-6), tmp_path / "run")  # ends after a step
     weights = own / "diffusion_pytorch_model.safetensors"
     save_file({n: t + 0.01 * (n == "decoder.conv_out.bias") for n, t in load_file(weights).items()}, weights)
-    with pytest.raises(InputError, match="autoencoder in own is another one than when the training began"):
+    with pytest.raises(InputError, match="autoencoder in own has changed since the training began"):
         train(diffusion_recipe(pairs, own, **one), tmp_path / "run", resume=True)
 
 

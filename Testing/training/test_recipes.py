@@ -184,12 +184,12 @@ def test_values_get_their_types() -> None:
         ),
         ({"sizes": [1, 0]}, "sizes", "sizes of the recipe cannot be [1, 0]"),
         ({"sizes": 3}, "sizes", "sizes of the recipe cannot be 3"),
-        ({"pieces": [{"size": 12}]}, "pieces[0].size", "cannot be 12: give a multiple of 8, at least 8 (pixels)."),
-        ({"pieces": [{}]}, "pieces[0].size", "The recipe lacks the entry pieces[0].size: give a multiple of 8"),
-        ({"pieces": [{"size": 8, "sise": 8}]}, "pieces[0].sise", "an entry 'pieces[0].sise', which is unknown"),
-        ({"pieces": [8]}, "pieces[0]", "pieces[0] of the recipe cannot be 8: give an object"),
+        ({"pieces": [{"size": 12}]}, "pieces", "cannot be 12: give a multiple of 8, at least 8 (pixels)."),
+        ({"pieces": [{}]}, "pieces", "The recipe lacks the entry pieces[0].size: give a multiple of 8"),
+        ({"pieces": [{"size": 8, "sise": 8}]}, "", "an entry 'pieces[0].sise', which is unknown"),
+        ({"pieces": [8]}, "pieces", "pieces[0] of the recipe cannot be 8: give an object"),
         ({"free": []}, "free", "free of the recipe cannot be []: give an object."),
-        ({"keys": 1}, "keys", "The recipe has an entry 'keys', which is unknown."),
+        ({"keys": 1}, "", "The recipe has an entry 'keys', which is unknown."),
         ({"keep": "x" * 500}, "keep", "xxx...: give one of"),
     ],
 )
@@ -261,7 +261,9 @@ def test_the_command_prints_the_entries_without_torch(network: str, tmp_path: Pa
 def test_the_command_refuses_a_value_before_it_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "diffusion", "-o", str(tmp_path / "run")]
     assert main([*words, "--set", "learning_rate=-1"]) == 2
-    assert "The entry learning_rate of the recipe cannot be -1: give a number above 0." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The entry learning_rate of the recipe cannot be -1: give a number above 0." in said
+    assert said.endswith("Option: --set learning_rate=VALUE.\n")
     assert main([*words, "--set", "steps"]) == 2
     assert "The change 'steps' gives no value." in capsys.readouterr().err
     assert main(["train", "diffusion"]) == 2

@@ -54,7 +54,7 @@ def test_pieces_of_a_few_minutes(
     assert main(["train", network, "-o", str(tmp_path / "pieces"), *options(recipe), *short]) == 0
     said = capsys.readouterr().err
     assert "Stopped after 1e-06 minutes at step 2 of 3" in said
-    assert "Give the same command with --resume to continue" in said
+    assert "--resume to continue" in said
     assert piece("pieces", *short) == whole
     assert_equal_weights(tmp_path / "whole" / result, tmp_path / "pieces" / result)
     assert piece("pieces", *short) == whole  # and once more, when there is nothing left to do

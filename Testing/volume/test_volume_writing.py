@@ -267,7 +267,7 @@ def test_loading_a_volume_that_was_moved_in_space(tmp_path: Path) -> None:
     image = sitk.ReadImage(str(files.volume))
     image.SetOrigin((0, 0, 0))
     sitk.WriteImage(image, str(files.volume))
-    with pytest.raises(InputError, match=r"described by knee\.json"):
+    with pytest.raises(InputError, match=r"does not match its side-car knee\.json"):
         PseudoMRI.load(files.volume)
 
 
@@ -309,7 +309,7 @@ def test_no_room_leaves_everything_as_it_was(tmp_path: Path, ending: str) -> Non
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
     done = save_in_a_child(limit, tmp_path / f"knee{ending}")
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith("ProcessingError disk-full The disk has no room for knee")
+    assert done.stdout.startswith("ProcessingError disk-full There is not enough disk space for knee")
     assert contents(tmp_path) == before
 
 

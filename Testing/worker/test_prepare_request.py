@@ -36,6 +36,7 @@ def test_a_radiograph_of_two_knees(worker, two_knee_radiograph, tmp_path):
     assert result["knees"][result["chosen"]]["box"][0] == pytest.approx(knee.box.x)
     assert result["side"] == knee.prepared.side
     assert result["film_warnings"] == knee.warnings
+    assert result["warning_fields"] == {knee.warnings[0]: "knee"}
     assert result["plausible"] is True
     np.testing.assert_allclose(result["probabilities"], classify_koa(knee.prepared.image).values, atol=1e-5)
     np.testing.assert_allclose(result["histogram"], intensity_histogram(knee.prepared.image), atol=1e-6)

@@ -189,6 +189,23 @@ def test_jobs_that_cannot_be_done(worker, request_for, tmp_path, change, code):
     assert _left_over(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"roi": [5000, 5000, 100, 100]}, "roi"),
+        ({"knee": 3}, "knee"),
+        ({"kl": [1, 1, 1, 1, 1]}, "kl"),
+        ({"device": "mps" if sys.platform != "darwin" else "cuda"}, "device"),
+        ({"radiograph": "missing.png"}, ""),
+    ],
+)
+def test_an_error_names_the_field_of_the_request(worker, request_for, change, field):
+    worker.send("generate", **{**request_for("bad"), **change})
+    error = worker.wait_for("error", "result", job="bad")
+    assert error["field"] == field
+    assert "--" not in error["message"] + error["hint"]
+
+
 def test_more_depths_of_a_job_and_of_a_file(worker, request_for, tmp_path):
     request = request_for("coarse", seed=3)
     worker.send("generate", **request)

@@ -1,7 +1,7 @@
-"""How alike neighbouring slices are, against the number of slices: the counterpart of the paper's Fig. 6.
+"""Correlation of neighbouring slices by number of slices: the counterpart of the paper's Fig. 6.
 
-Volumes of different numbers of slices share no depths but the ends (29, 49, 99, 199, ... steps have no common parts),
-so that each is sampled for itself.
+Volumes with different numbers of slices share only the depths of their ends (29, 49, 99, 199, ... steps have no common
+parts), so each is sampled separately.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ NATIVE = 50  # slices of every reference
 Curves = dict[str, dict[int, np.ndarray]]
 
 
-def correlate(file: Path, pipeline: Any, path: Path, plan: BenchmarkPlan, density: int) -> None:
-    """Sample a knee's volume with ``density`` slices and keep its correlations in ``file``, unless they are there."""
+def measure_correlation(file: Path, pipeline: Any, path: Path, plan: BenchmarkPlan, density: int) -> None:
+    """Sample a knee's volume with ``density`` slices and write its correlations to ``file``, unless it exists."""
     if file.exists():
         return
     knee = held_out_knee(path)
@@ -35,14 +35,14 @@ def correlate(file: Path, pipeline: Any, path: Path, plan: BenchmarkPlan, densit
         knee.crop, num_slices=density, num_inference_steps=plan.steps, koa=knee.probabilities(plan.grades),
         seed=plan.seed,
     ).depth_slices()  # fmt: skip
-    _keep(file, volume)
+    _write_correlation(file, volume)
 
 
-def gathered(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, Curves]:
+def load_correlations(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, Curves]:
     """Column -> density -> [knees] mean correlation of neighbours, over whole slices and within the leg.
 
-    The methods' come from files that ``correlate`` wrote. The reference is measured at its own 50 slices, its linear
-    interpolation at every density.
+    Those of the methods come from files of ``measure_correlation``. The reference is measured at its own 50 slices,
+    its linear interpolation at every density.
     """
     from .runner import correlation_file
 
@@ -54,9 +54,10 @@ def gathered(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, Curves]:
     for place, path in enumerate(files):
         wanted = {d: kept[INTERPOLATED][d][place] for d in plan.densities} | {0: kept[REFERENCE][NATIVE][place]}
         missing = {density: file for density, file in wanted.items() if not file.exists()}
-        volume = held_out_knee(path).volume if missing else None
-        for density, file in missing.items():
-            _keep(file, interpolated(volume, density) if density else volume)
+        if missing:
+            volume = held_out_knee(path).volume
+            for density, file in missing.items():
+                _write_correlation(file, interpolated(volume, density) if density else volume)
     whole: Curves = {}
     in_leg: Curves = {}
     for name, densities in kept.items():
@@ -74,7 +75,7 @@ def interpolated(volume: np.ndarray, slices: int) -> np.ndarray:
     return volume[below] * (1 - share) + volume[below + 1] * share
 
 
-def _keep(file: Path, volume: np.ndarray) -> None:
+def _write_correlation(file: Path, volume: np.ndarray) -> None:
     """Write the mean correlation of neighbouring slices; null where none is defined."""
     found = {"whole": adjacent_correlation(volume), "leg": adjacent_correlation(volume, leg_mask(volume))}
     means = {name: float(np.nanmean(v)) if np.isfinite(v).any() else None for name, v in found.items()}

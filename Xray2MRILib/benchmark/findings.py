@@ -1,4 +1,4 @@
-"""What a benchmark's figures say, in sentences: the order of the methods, what is significant, what controls reach."""
+"""The verdict of a benchmark in sentences: order of the methods, significance, best control."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def verdict(result: BenchmarkResult, found: dict[str, Any]) -> list[str]:
                  and test["difference"] * sign > 0]  # fmt: skip
         if named:
             sentences.append(f"{first} is {words} {', '.join(named)} (Wilcoxon's test, Holm's correction, p < 0.05).")
-    open_ones = [n for n, test in compared if test["p_holm"] is None or test["p_holm"] >= 0.05]
-    if open_ones:
-        sentences.append(f"Not settled on {found['knees']} knees: {first} against {', '.join(open_ones)}.")
+    undecided = [n for n, test in compared if test["p_holm"] is None or test["p_holm"] >= 0.05]
+    if undecided:
+        sentences.append(f"Not significant on {found['knees']} knees: {first} against {', '.join(undecided)}.")
     sentences += _controls(edges, methods) + _region(found["measures"]["rssim"], methods)
     return sentences
 
@@ -50,7 +50,7 @@ def _controls(edges: dict[str, Any], methods: list[str]) -> list[str]:
 
 
 def _region(values: dict[str, Any], methods: list[str]) -> list[str]:
-    """The paper's region metric: its order here, beside the published one where those methods are there."""
+    """The order by the paper's region metric, compared with the published one where two of its methods are present."""
     known = [name for name in methods if values[name]["median"] is not None]
     if not known:
         return ["RSSIM is undefined for all knees."]
@@ -58,7 +58,7 @@ def _region(values: dict[str, Any], methods: list[str]) -> list[str]:
     blank = values.get("blank", {}).get("median")
     if blank is not None:
         more = " more than any method" if blank > max(values[n]["median"] for n in known) else ""
-        text += f"; an empty volume has {blank:.3f},{more or ' for comparison'}"
+        text += f"; an empty volume reaches {blank:.3f},{more or ' for comparison'}"
     named = [next((name for name in known if _is(name, word)), None) for word in _PUBLISHED]
     published = [name for name in named if name is not None]
     if len(published) < 2:
@@ -66,7 +66,7 @@ def _region(values: dict[str, Any], methods: list[str]) -> list[str]:
     medians = [values[name]["median"] for name in published]
     same = all(one > other for one, other in pairwise(medians))  # equal medians are no order
     return [f"{text}. The paper's order, ours above X-Diffusion above CoLa-Diff above LDM, is "
-            f"{'found again' if same else 'not found'} among {', '.join(published)}."]  # fmt: skip
+            f"{'reproduced' if same else 'not reproduced'} among {', '.join(published)}."]  # fmt: skip
 
 
 def _is(title: str, word: str) -> bool:

@@ -1,10 +1,11 @@
-"""The benchmark itself: generate, score, correlate; every finished piece is a file, so that a broken run goes on."""
+"""Runs the benchmark: generate, score, correlate. Each finished piece is a file, so an interrupted run resumes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..metrics.canny_edges import EdgeMap, canny_edges
 from ..metrics.edge_distance import edge_distance_mm
 from ..metrics.joint_region import find_joint_region, nominal_box
 from ..metrics.summary import summarise
-from .density_curves import correlate, gathered
+from .density_curves import load_correlations, measure_correlation
 from .held_out import HeldOutKnee, chosen_files, depth_choice, held_out_knee, training_mean
 
 BLANK, CONSTANT, MEAN, OTHER_KNEE = "blank", "constant 10 %", "training mean", "another knee's MRI"
@@ -68,7 +69,7 @@ class BenchmarkPlan:
 
 @dataclass
 class BenchmarkResult:
-    """All that the tables and the page are made from.
+    """All results that the tables and the page show.
 
     ``scores``: column -> measure -> [knees] medians over slices. ``correlation``: column -> density -> [knees] mean
     adjacent-slice correlation over whole slices; ``correlation_in_leg`` within the leg. ``specificity``: title ->
@@ -89,7 +90,7 @@ class BenchmarkResult:
 
 
 def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = lambda done, of: None) -> BenchmarkResult:
-    """Do what the plan's folder lacks and return everything. Raises InputError for an unusable plan or folder."""
+    """Compute what the plan's folder lacks and return all results. Raises InputError for an unusable plan or folder."""
     files = chosen_files(plan.pairs, plan.knees)
     _check_folder(plan)
     pipelines = PipelineCache()
@@ -99,7 +100,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     done = 0
     for title, model in plan.models.items():
         pipeline = pipelines.get(model, plan.device)
-        result.cards[title] = _claimed(pipeline, plan, title)
+        result.cards[title] = _load_checked_card(pipeline, plan, title)
         for place, path in enumerate(files):
             file = volume_file(plan, title, path.stem)
             if not file.exists():
@@ -108,7 +109,8 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
             progress(done, of)
             if place < plan.density_knees:
                 for density in curves:
-                    correlate(correlation_file(plan, title, path.stem, density), pipeline, path, plan, density)
+                    file = correlation_file(plan, title, path.stem, density)
+                    measure_correlation(file, pipeline, path, plan, density)
                     done += 1
                     progress(done, of)
         times = [float(np.load(volume_file(plan, title, p.stem))["seconds"]) for p in files]
@@ -116,7 +118,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     rows: list[dict[str, dict[str, float]]] = []
     for place, path in enumerate(files):
         other = another_knee(files, place)
-        rows.append(_scored(plan, path, other))
+        rows.append(_score_knee(plan, path, other))
         about = rows[-1].pop("knee")
         result.grades.append(int(about["grade"]))
         result.without_region.append(int(about["slices_without_region"]))
@@ -125,31 +127,38 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     for column in rows[0]:
         result.scores[column] = {m: np.array([row[column][m] for row in rows]) for m in rows[0][column]}
     if curves:
-        result.correlation, result.correlation_in_leg = gathered(plan, files[: plan.density_knees])
+        result.correlation, result.correlation_in_leg = load_correlations(plan, files[: plan.density_knees])
     if min(plan.specificity_knees, len(files)) >= 2:
         result.specificity = _specificity_matrices(plan, files[: plan.specificity_knees])
     return result
 
 
 def another_knee(files: list[Path], place: int) -> Path | None:
-    """Who stands in for the knee at ``place``: five on, in a drawn population of its grade; None for a single knee."""
+    """The knee that replaces the one at ``place``: five further on, which in a simulated population has the same grade.
+
+    None for a single knee.
+    """
     step = 5 if len(files) > 5 else 1
     return files[(place + step) % len(files)] if len(files) > 1 else None
 
 
 def volume_file(plan: BenchmarkPlan, title: str, knee: str) -> Path:
-    """Where a method's volume of a knee is kept: uint8 [S, 256, 256], posterior slice first."""
+    """The file of a method's volume of a knee: uint8 [S, 256, 256], posterior slice first."""
     return _folder(plan, title) / f"{knee}.npz"
 
 
 def stored_volume(file: Path) -> np.ndarray:
-    """The kept volume as float32 in [0, 1]."""
+    """The volume of such a file as float32 in [0, 1]."""
     with np.load(file, allow_pickle=False) as content:
         return content["volume"].astype(np.float32) / 255
 
 
+def _stored(plan: BenchmarkPlan, title: str, path: Path) -> np.ndarray:
+    return stored_volume(volume_file(plan, title, path.stem))
+
+
 def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -> Path:
-    """Where the adjacent-slice correlation of a method's volume of ``density`` slices is kept."""
+    """The file with the adjacent-slice correlation of a method's volume of ``density`` slices."""
     return plan.output / "correlation" / _folder(plan, title).name / f"{knee}-{density}.json"
 
 
@@ -168,7 +177,7 @@ def _folder(plan: BenchmarkPlan, title: str) -> Path:
 
 def _check_folder(plan: BenchmarkPlan) -> None:
     if not plan.models:
-        raise InputError("No method was named.", code="bad-option", hint="Give --method TITLE=MODEL.")
+        raise InputError("No method was given.", code="bad-option", hint="Give at least one.", field="method")
     if len({_folder(plan, title) for title in plan.models}) < len(plan.models):
         raise InputError("Two methods have the same title.", code="bad-option", hint="Give each its own.")
     plan.output.mkdir(parents=True, exist_ok=True)
@@ -182,8 +191,8 @@ def _check_folder(plan: BenchmarkPlan) -> None:
     write_json(kept, plan.signature())
 
 
-def _claimed(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[str, Any]:
-    """The model's card, kept beside its volumes. Raises InputError when those are of other weights or sampling."""
+def _load_checked_card(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[str, Any]:
+    """The model's card, stored next to its volumes. Raises InputError when these have other weights or sampling."""
     from ..diffusion.sampling_settings import sampling_of_model
 
     card = _folder(plan, title) / "model.json"
@@ -212,11 +221,11 @@ def _generate(pipeline: Any, knee: HeldOutKnee, plan: BenchmarkPlan, file: Path)
     temporary.replace(file)
 
 
-def _scored(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, dict[str, float]]:
-    """Column -> measure -> median over slices, for one knee; kept per column, since methods may be added later."""
+def _score_knee(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, dict[str, float]]:
+    """Column -> measure -> median over slices, for one knee; stored per column, since methods may be added later."""
     file = plan.output / "scores" / f"{path.stem}.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    columns = _candidates(plan, path, other)
+    columns = _columns(plan, path, other)
     if not known.keys() >= {"knee", *columns}:
         knee = held_out_knee(path)
         target = target_of(knee, plan.slices)
@@ -231,13 +240,13 @@ def _scored(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, di
     return {column: known[column] for column in ("knee", *columns)}
 
 
-def _candidates(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
-    """The columns of the table with what stands in each: methods, the first with a wrong radiograph, and controls."""
+def _columns(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
+    """Volumes by column of the table: methods, the first method with another radiograph, and controls."""
     shape, chosen = (plan.slices, 256, 256), depth_choice(plan.slices)
-    found = {t: lambda t=t: stored_volume(volume_file(plan, t, path.stem)) for t in plan.models}
+    found: dict[str, Callable[[], np.ndarray]] = {title: partial(_stored, plan, title, path) for title in plan.models}
     if other is not None:
         first = next(iter(plan.models))
-        found[first + OTHER_RADIOGRAPH] = lambda: stored_volume(volume_file(plan, first, other.stem))
+        found[first + OTHER_RADIOGRAPH] = partial(_stored, plan, first, other)
         found[OTHER_KNEE] = lambda: held_out_knee(other).volume[chosen]
     if plan.training is not None:
         found[MEAN] = lambda: training_mean(plan.training)[chosen]
@@ -250,7 +259,7 @@ def _specificity_matrices(plan: BenchmarkPlan, files: list[Path]) -> dict[str, n
     """Title -> [N, N] median edge distance of each generated volume (row) to each reference (column)."""
     kept = {t: plan.output / "specificity" / f"{_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
     missing = [title for title, file in kept.items() if not file.exists()]
-    edges = {t: [canny_edges(stored_volume(volume_file(plan, t, path.stem))) for path in files] for t in missing}
+    edges = {title: [canny_edges(_stored(plan, title, path)) for path in files] for title in missing}
     matrices = {title: np.zeros((len(files), len(files))) for title in missing}
     for column, path in enumerate(files if missing else ()):
         target = target_of(held_out_knee(path), plan.slices)  # once for all methods

@@ -1,4 +1,4 @@
-"""What can be said of methods measured on the same knees: intervals by bootstrap over knees, paired tests."""
+"""Statistics of methods measured on the same knees: intervals by bootstrap over knees, paired tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def interval(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interv
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     if not values.size:
-        return Interval(*[float("nan")] * 5, 0)
+        nan = float("nan")
+        return Interval(nan, nan, nan, nan, nan, 0)
     drawn = np.random.default_rng(seed).integers(0, values.size, (resamples, values.size))
     low, high = np.percentile(np.median(values[drawn], axis=1), (2.5, 97.5))
     quarter, middle, three = np.percentile(values, (25, 50, 75))

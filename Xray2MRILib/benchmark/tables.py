@@ -15,7 +15,7 @@ from .statistics import interval, paired_tests
 
 
 def summary(result: BenchmarkResult) -> dict[str, Any]:
-    """Everything that the page says in numbers: per measure and column the interval, and the test against the first."""
+    """All numbers of the page: per measure and column the interval, and the test against the first."""
     first = next(iter(result.plan.models))
     measures: dict[str, Any] = {}
     for measure, higher in MEASURES.items():
@@ -73,7 +73,7 @@ def _sampling(card: dict[str, Any]) -> str:
 
     own = sampling_of_model(card)
     if own == PAPER_DEFAULTS:
-        return "as printed"
+        return "as in the paper"
     guided = f"guidance {own['guidance_scale']:g} in {own['guidance_share']:.0%} of the steps"
     return f"{guided}, noise times {own['noise_scale']:g}"
 

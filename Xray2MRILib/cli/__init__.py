@@ -39,8 +39,8 @@ class _OneSentenceParser(argparse.ArgumentParser):
         raise InputError(f"{message[:1].upper()}{message[1:]}.", code="bad-option", hint=f"See {self.prog} --help.")
 
 
-def _parser(command: str | None) -> argparse.ArgumentParser:
-    """The main parser; only the command about to run gets its own arguments."""
+def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The main parser, and that of the command about to run, which alone gets its own arguments."""
     parser = _OneSentenceParser(
         prog="xray2mri",
         description="Pseudo-MRI volumes of the knee from one radiograph: synthetic, for research, not for diagnosis.",
@@ -48,13 +48,15 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"xray2mri {__version__}")
+    in_use: argparse.ArgumentParser = parser
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         sentence = f"{summary[:1].upper()}{summary[1:]}."
         own = commands.add_parser(name, help=summary, description=sentence, allow_abbrev=False)
         if name == command:
             importlib.import_module(f".{name}", __name__).add_arguments(own)
-    return parser
+            in_use = own
+    return parser, in_use
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = next((word for word in given if word in COMMANDS), None)
     terminal = Terminal()
     try:
-        options = _parser(command).parse_args(given)
+        parser, terminal.parser = _parsers(command)
+        options = parser.parse_args(given)
         if arguments is None and not os.environ.get("XRAY2MRI_DEBUG"):
             terminal.shield()
         importlib.import_module(f".{options.command}", __name__).run(options, terminal)
@@ -94,7 +97,7 @@ def _refuse(error: Xray2MRIError, terminal: Terminal) -> int:
         import traceback
 
         terminal.say(traceback.format_exc())
-    terminal.say(f"xray2mri: {error.sentence()}")
+    terminal.refuse(error)
     return error.exit_code
 
 

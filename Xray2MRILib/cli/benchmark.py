@@ -73,9 +73,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         if value is not None and value < low:
             raise InputError(f"{name} cannot be {value}: choose {low} or more.", code="bad-option")
     from ..benchmark.findings import verdict
-    from ..benchmark.page import write_page
     from ..benchmark.runner import BenchmarkPlan, run_benchmark
     from ..benchmark.tables import summary, write_tables
+    from ..reports.benchmark_report import write_benchmark_report
 
     plan = BenchmarkPlan(
         models, options.pairs, options.output, options.training, options.knees, options.slices, options.steps,
@@ -88,7 +88,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         ),
     )
     found = summary(result)
-    paths = [write_page(result, found, options.output / "benchmark.html"), *write_tables(result, found, options.output)]
+    page = write_benchmark_report(result, found, options.output / "benchmark.html")
+    paths = [page, *write_tables(result, found, options.output)]
     if options.json:
         terminal.print_json({"files": [str(path) for path in paths], "verdict": verdict(result, found), **found})
         return

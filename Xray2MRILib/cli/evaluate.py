@@ -110,7 +110,7 @@ def _run_folders(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def specificity_lines(result: dict[str, Any]) -> list[str]:
     """One measure a line: medians of own and other pairs, how often the own reference is closest, AUC with interval."""
-    from ..reports.report_wording import MEASURE_NAMES
+    from ..reports.measure_text import metric_label
 
     lines = [f"{'':<34}{'own':>10}{'others':>10}{'own first':>11}{'AUC':>7}   95 % interval"]
     for measure, found in result["measures"].items():
@@ -120,23 +120,24 @@ def specificity_lines(result: dict[str, Any]) -> list[str]:
         else:
             low, high = found["auc_interval"]
             cells += f"{found['rank_1']:>11.0%}{found['auc']:>7.2f}   {low:.2f} to {high:.2f}"
-        lines.append(f"{MEASURE_NAMES[measure]:<34}{cells}")
+        lines.append(f"{metric_label(measure):<34}{cells}")
     lines.append(f"{'chance':<34}{'':>20}{1 / len(result['pairs']):>11.0%}{0.5:>7.2f}")
     return lines
 
 
 def table_lines(result: dict[str, Any]) -> list[str]:
     """The medians as lines of a table: one measure a line, the pseudo-MRI first."""
-    from ..reports.report_wording import MEASURE_NAMES
+    from ..comparison.evaluation import MEASURES
+    from ..reports.measure_text import metric_label
 
     names = list(result["summary"]["edge_mm"])
     lines = [" " * 34 + "".join(f"{name:>18}" for name in names)]
-    for measure, title in MEASURE_NAMES.items():
+    for measure in MEASURES:
         values = result["summary"][measure]
         cells = "".join(f"{_shown(values.get(name)):>18}" for name in names)
         missing = result["undefined"][measure]["pseudo"]
         remark = f"   undefined in {missing} of {len(result['per_slice'])} slices" if missing else ""
-        lines.append(f"{title:<34}{cells}{remark}")
+        lines.append(f"{metric_label(measure):<34}{cells}{remark}")
     correlation = result["summary"]["correlation"]
     lines.append(
         f"{'Correlation of neighbouring slices':<34}{_shown(correlation['pseudo']):>18}"

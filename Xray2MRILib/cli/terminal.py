@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -10,15 +11,22 @@ import time
 import warnings
 from typing import Any, TextIO
 
+from ..errors import Xray2MRIError
+from .remedy import with_option
+
 _BAR_WIDTH = 24
 # without a terminal (a log file, a CI run) a line now and then instead of a moving bar
 _LINE_EVERY_S = 5.0
 
 
 class Terminal:
-    """Writes results, sentences and progress."""
+    """Writes results, sentences and progress.
+
+    ``parser`` is that of the command in use; its options are named behind errors and warnings.
+    """
 
     def __init__(self) -> None:
+        self.parser: argparse.ArgumentParser | None = None
         self._out: TextIO = sys.stdout
         self._err: TextIO = sys.stderr
         self._kept: tuple[int, int] | None = None
@@ -55,9 +63,13 @@ class Terminal:
         self._write_err(f"{text}\n")
 
     def warn(self, warnings: list[str]) -> None:
-        """Warnings on stderr, one per line."""
+        """Warnings on stderr, one per line; a Notice with the option for its field."""
         for warning in warnings:
-            self.say(f"Warning: {warning}")
+            self.say(f"Warning: {with_option(warning, getattr(warning, 'field', ''), self.parser)}")
+
+    def refuse(self, error: Xray2MRIError) -> None:
+        """An error on stderr, with the option for its field."""
+        self.say(f"xray2mri: {with_option(error.sentence(), error.field, self.parser)}")
 
     def progress(self, event: dict[str, Any]) -> None:
         """Show a progress report (protocol.REPORTS["progress"]) as a moving bar, or as a line now and then."""

@@ -75,6 +75,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     training = importlib.import_module(f"...{NETWORKS[options.network]}", __name__)
     with terminal.prints_as_remarks():
         metrics = training.train(recipe, options.output, resume=options.resume)
+    if metrics.get("step", 0) < metrics.get("steps", 0):
+        terminal.say("Repeat the command with --resume to continue.")
     from ..volume.provenance import plain
 
     if options.json:
@@ -89,4 +91,4 @@ def _print_entries(options: argparse.Namespace, terminal: Terminal) -> None:
     if options.json:
         terminal.print_json({"network": options.network, "entries": describe_entries(options.network)})
     else:
-        terminal.print(recipe_help(options.network))
+        terminal.print(f"{recipe_help(options.network)}\n\n--set NAME=VALUE changes an entry.")

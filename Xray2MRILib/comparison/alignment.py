@@ -57,7 +57,8 @@ def align(
     import SimpleITK as sitk
 
     if method not in ALIGNMENTS:
-        raise InputError(f"There is no alignment {method!r}.", code="bad-option", hint="Use rigid, similarity or none.")
+        raise InputError(f"There is no alignment {method!r}.", code="bad-option",
+                         hint="Choose rigid, similarity or none.", field="align")  # fmt: skip
     start = _checked(initial)
     fixed, moving = sitk.Cast(fixed, sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32)
     to_moving = np.linalg.inv(start) if start is not None else np.eye(4)
@@ -84,7 +85,7 @@ def _checked(initial: Sequence[float] | None) -> np.ndarray | None:
         or abs(np.linalg.det(matrix)) < 1e-6
     ):
         raise InputError("The initial transform is not a 4 x 4 matrix of points in mm.", code="bad-transform",
-                         hint="Give 16 numbers row by row, the last four 0 0 0 1.")  # fmt: skip
+                         hint="Give 16 numbers row by row, the last four 0 0 0 1.", field="initial")  # fmt: skip
     return matrix
 
 
@@ -126,8 +127,9 @@ def _registered(fixed: SimpleITK.Image, moving: SimpleITK.Image, method: str, st
     try:
         registration.Execute(fixed, moving)
     except RuntimeError:
-        raise ProcessingError("The reference could not be aligned with the pseudo-MRI.", code="alignment-failed",
-                              hint="Place it by hand and use the alignment none.") from None  # fmt: skip
+        raise ProcessingError("The reference could not be registered to the pseudo-MRI.", code="alignment-failed",
+                              hint="Give an initial transform, or choose the alignment none.",
+                              field="align") from None  # fmt: skip
     found = _matrix(best)
     _check_plausible(found)
     return (start if start is not None else np.eye(4)) @ found
@@ -198,9 +200,10 @@ def _check_plausible(found: np.ndarray) -> None:
     turn = np.degrees(np.arccos(np.clip((np.trace(found[:3, :3] / scale) - 1) / 2, -1, 1)))
     if turn > _FARTHEST_TURN_DEG or not _SCALE_RANGE[0] < scale < _SCALE_RANGE[1]:
         raise ProcessingError(
-            f"The alignment went astray: it would turn the reference by {turn:.0f} degrees, scale {scale:.2f}.",
+            f"Registration failed: implausible rotation ({turn:.0f} degrees) or scale ({scale:.2f}).",
             code="alignment-failed",
-            hint="Place the reference by hand, or use the alignment none.",
+            hint="Give an initial transform, or choose the alignment none.",
+            field="align",
         )
 
 
@@ -224,4 +227,4 @@ def _resampled(fixed: SimpleITK.Image, moving: SimpleITK.Image, to_moving: np.nd
 
 def _no_overlap() -> InputError:
     return InputError("The reference and the pseudo-MRI do not overlap.", code="not-comparable",
-                      hint="Align rigidly, or give an initial transform.")  # fmt: skip
+                      hint="Choose the alignment rigid, or give an initial transform.", field="align")  # fmt: skip

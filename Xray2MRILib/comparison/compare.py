@@ -96,9 +96,10 @@ def compare(
     """
     targets = _targets(report, table, output_folder)
     if targets and write is None:
-        raise ValueError("files are asked for, but nothing writes them: give write")
+        raise ValueError("give write: files are requested, but nothing writes them")
     if method not in ALIGNMENTS:
-        raise InputError(f"There is no alignment {method!r}.", code="bad-option", hint="Use rigid, similarity or none.")
+        raise InputError(f"There is no alignment {method!r}.", code="bad-option",
+                         hint="Choose rigid, similarity or none.", field="align")  # fmt: skip
     course = StageTimer(_EXPECTED_SECONDS, "measure", on_progress, should_cancel)
     course.enter("read")
     pseudo, real = _pseudo(Path(volume), Path(reference)), read_reference(reference)
@@ -131,12 +132,12 @@ def _pseudo(path: Path, reference: Path) -> PseudoMRI:
     """The pseudo-MRI of a file; says so when the two volumes were given in the wrong order."""
     if path.exists() and not path.name.lower().endswith(_ENDINGS):
         raise InputError(f"The file {path.name} is not a volume.", code="bad-volume",
-                         hint="Give the .nrrd, .nii.gz or .mha file that xray2mri generate wrote.")  # fmt: skip
+                         hint="Give a .nrrd, .nii.gz or .mha file that Xray2MRI wrote.")  # fmt: skip
     try:
         return PseudoMRI.load(path)
     except InputError as error:
         if reference.name.lower().endswith(_ENDINGS) and read_record(VolumeFiles.of(reference).record):
-            raise InputError(f"The first volume, {path.name}, is no pseudo-MRI, but the second is.",
+            raise InputError(f"The first volume, {path.name}, is not a pseudo-MRI, but the second one is.",
                              code=error.code, hint="Give the pseudo-MRI first.") from error  # fmt: skip
         raise
 

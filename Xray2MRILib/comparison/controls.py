@@ -18,7 +18,7 @@ from ..volume import geometry
 CONSTANT_GREY = 0.1
 _COLUMNS = 10
 _SHIPPED_SLICES = 50
-_MOST_OTHERS = 5  # of --controls: each costs as much as the pseudo-MRI itself
+_MOST_OTHERS = 5  # of the given controls: each costs as much as the pseudo-MRI itself
 
 BLANK, CONSTANT, MEAN, OTHER, SHUFFLED = "blank", "constant 10 %", "training mean", "other knee", "shuffled pairing"
 
@@ -96,13 +96,14 @@ def control_files(folder: Path) -> list[Path]:
     """The volumes of a folder of other people's knees, at most five. Raises InputError when there is none."""
     if not folder.is_dir():
         raise InputError(f"The folder of controls {folder.name} does not exist.", code="bad-controls",
-                         hint="Give a folder of volumes of other knees, or leave --controls out.")  # fmt: skip
+                         hint="Give a folder of volumes of other knees, or no controls.", field="controls")  # fmt: skip
     endings = (".nrrd", ".nii", ".nii.gz", ".mha", ".npz")
     files = sorted(
         path for path in folder.iterdir()
         if path.name.lower().endswith(endings) and "_deviation." not in path.name and not path.name.startswith(".")
     )  # fmt: skip
     if not files:
-        raise InputError(f"The folder of controls {folder.name} holds no volume.", code="bad-controls",
-                         hint="Put .nrrd, .nii.gz, .mha volumes or simulated pairs (.npz) into it.")  # fmt: skip
+        raise InputError(f"The folder of controls {folder.name} contains no volume.", code="bad-controls",
+                         hint="Put .nrrd, .nii.gz, .mha volumes or simulated pairs (.npz) into it.",
+                         field="controls")  # fmt: skip
     return [files[round(place)] for place in np.linspace(0, len(files) - 1, min(len(files), _MOST_OTHERS))]

@@ -42,7 +42,8 @@ def matched_pairs(pseudo: Path, references: Path) -> tuple[dict[str, tuple[Path,
     common = sorted(volumes.keys() & real.keys())
     if len(common) < 2:
         raise InputError(
-            f"The folders {pseudo.name} and {references.name} have {len(common)} names in common; two are needed.",
+            f"The folders {pseudo.name} and {references.name} have {len(common)} names in common; "
+            "at least two are needed.",
             code="bad-folder",
             hint="Give each pseudo-MRI and its reference the same name, e.g. 7.nrrd and 7.nii.gz.",
         )
@@ -62,7 +63,7 @@ def _by_stem(folder: Path, endings: tuple[str, ...], folders: bool = False) -> d
         if ending is None or stem.startswith(".") or stem.endswith("_deviation"):
             continue
         if stem in found:
-            raise InputError(f"The folder {folder.name} holds {stem} twice: {found[stem].name} and {path.name}.",
+            raise InputError(f"The folder {folder.name} contains {stem} twice: {found[stem].name} and {path.name}.",
                              code="bad-folder", hint="Remove one of them.")  # fmt: skip
         found[stem] = path
     return found

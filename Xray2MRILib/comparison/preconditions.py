@@ -24,7 +24,7 @@ def check_comparable(reference: np.ndarray, covered: np.ndarray) -> None:
     share = float(covered.mean())
     if share < _LEAST_COVERED:
         raise InputError(
-            f"The reference covers only {share:.0%} of the pseudo-MRI, too little to compare.",
+            f"The reference covers only {share:.0%} of the pseudo-MRI, too little for a comparison.",
             code="not-comparable",
             hint="Give a volume of the whole knee, or align it first.",
         )
@@ -32,9 +32,10 @@ def check_comparable(reference: np.ndarray, covered: np.ndarray) -> None:
     low, high = np.percentile(inside, (1, 99))
     if not high > low:
         raise InputError(
-            "The reference shows nothing where the pseudo-MRI lies.",
+            "The reference is empty inside the field of view of the pseudo-MRI.",
             code="not-comparable",
-            hint="Align it rigidly, or give an initial transform.",
+            hint="Choose the alignment rigid, or give an initial transform.",
+            field="align",
         )
 
 
@@ -51,12 +52,12 @@ def warnings_about(
         found.append("The reference is a simulated knee, not a real MRI.")
     if _other_contrast(evaluation):
         found.append(
-            "The reference seems to have another contrast than the OAI's water-excited T1 FLASH: PSNR, SSIM and "
-            "difference maps say little; edge distance and F1 less than usual."
+            "The contrast of the reference seems to differ from the OAI's water-excited T1 FLASH: PSNR, SSIM and "
+            "difference maps mean little, edge distance and F1 less than usual."
         )
     share = 1.0 if target.covered is None else float(target.covered.mean())
     if share < _WELL_COVERED:
-        found.append(f"The reference covers {share:.0%} of the pseudo-MRI's field; the rest is left out.")
+        found.append(f"The reference covers {share:.0%} of the pseudo-MRI's field of view; the rest is excluded.")
     found += _sampling(native, matrix, pitch_mm)
     if not target.region.valid.any():
         found.append(
@@ -64,8 +65,8 @@ def warnings_about(
         )
     if len(evaluation.image) != 50:
         found.append(
-            f"The pseudo-MRI has {len(evaluation.image)} slices; correlations of neighbours depend on their pitch "
-            f"({pitch_mm:.2f} mm) and compare with volumes of the same number only."
+            f"The pseudo-MRI has {len(evaluation.image)} slices. The correlation of neighbouring slices depends on "
+            f"their spacing ({pitch_mm:.2f} mm): compare it only with volumes of the same number of slices."
         )
     return found
 
@@ -98,13 +99,14 @@ def _sampling(native: SimpleITK.Image, matrix: np.ndarray, pitch_mm: float) -> l
     if across != 1 and lengths[thick] > 1.5 * np.median(lengths):
         name = ("sagittal", "coronal", "axial")[across]
         remarks.append(
-            f"The reference consists of {name} slices {lengths[thick]:.1f} mm apart: its coronal pictures are "
-            "interpolated and its outlines stepped."
+            f"The reference has {name} slices {lengths[thick]:.1f} mm apart: its coronal images are interpolated and "
+            "its outlines stepped."
         )
     coronal = float(np.max(np.abs(axes[1])))
     if coronal > 1.4 * pitch_mm:
         remarks.append(
-            f"The reference has a voxel of {coronal:.1f} mm from front to back, the pseudo-MRI {pitch_mm:.2f} mm: "
+            f"The voxels of the reference measure {coronal:.1f} mm from front to back, those of the pseudo-MRI "
+            f"{pitch_mm:.2f} mm: "
             "interpolation raises the reference's correlation of neighbouring slices."
         )
     return remarks

@@ -55,7 +55,7 @@ def _check(image: SimpleITK.Image, path: Path) -> None:
     if _is_synthetic(image, path):
         raise refusal("is itself a synthetic volume", "Compare with a real MRI.", "reference-synthetic")
     if image.GetNumberOfComponentsPerPixel() != 1:
-        raise refusal("holds colours or vectors instead of grey values", "Give the MR volume itself.")
+        raise refusal("contains colours or vectors instead of grey values", "Give the MR volume itself.")
     size, spacing = image.GetSize(), image.GetSpacing()
     if image.GetDimension() != 3 or min(size) < _LEAST_SLICES:
         raise refusal(f"is not a volume of at least {_LEAST_SLICES} slices", "Give the whole series.")
@@ -63,7 +63,7 @@ def _check(image: SimpleITK.Image, path: Path) -> None:
         raise refusal("covers less than 20 mm in one direction", "Give a volume of the whole knee.")
     values = sitk.GetArrayViewFromImage(image)
     if not np.isfinite(values).all():
-        raise refusal("holds values that are not numbers", "Repair the file.")
+        raise refusal("contains values that are not numbers", "Repair the file.")
     if values.min() == values.max():
         raise refusal("is constant", "Give a volume that shows a knee.")
 
@@ -99,8 +99,8 @@ def _dicom_series(path: Path) -> SimpleITK.Image:
         groups = [names for names in groups if str(path) in names or path.name in {Path(n).name for n in names}]
     if len(groups) != 1:
         found = "no DICOM series" if not groups else f"{len(groups)} DICOM series"
-        hint = "Name one file of the wanted series." if groups else "Give the folder with the slices of one series."
-        raise InputError(f"The reference {path.name} holds {found}.", code="not-comparable", hint=hint)
+        hint = "Choose one file of the series." if groups else "Choose the folder with the slices of one series."
+        raise InputError(f"The reference {path.name} contains {found}.", code="not-comparable", hint=hint)
     reader.SetFileNames(groups[0])
     return reader.Execute()
 

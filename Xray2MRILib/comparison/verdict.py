@@ -1,4 +1,4 @@
-"""The comparison in words: what the pseudo-MRI gains over volumes that know nothing of this knee."""
+"""The comparison in words: what the pseudo-MRI gains over volumes that do not depend on this knee."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _figures(evaluation: Evaluation, control: str, measures: list[str]) -> str:
 def _against_other(evaluation: Evaluation) -> str:
     signs = gains(evaluation, OTHER)
     if not signs:
-        return "Nothing can be said about this knee: no other knee's volume was measured."
+        return "No verdict is possible: no other knee's volume was measured."
     better, worse = ([m for m, sign in signs.items() if sign == wanted] for wanted in (1, -1))
     decisive = [m for m in ("edge_mm", "f1") if m in signs]
     figures = _figures(evaluation, OTHER, [*decisive, "ssim"] if "ssim" in signs else decisive)
@@ -86,14 +86,14 @@ def _against_mean(evaluation: Evaluation) -> str:
         return ""
     grey = [m for m in ("psnr_db", "ssim") if m in signs]
     if all(signs[m] < 0 for m in grey):
-        return f"By grey values the mean of training knees, which knows no radiograph, is closer " \
-               f"({_figures(evaluation, MEAN, grey)}), as a blurred average always tends to be."  # fmt: skip
+        return f"By grey values the mean of training knees, which uses no radiograph, is closer " \
+               f"({_figures(evaluation, MEAN, grey)}), as blurred averages tend to be."  # fmt: skip
     if all(signs[m] > 0 for m in grey):
         return f"It is also closer than the mean of training knees ({_figures(evaluation, MEAN, grey)})."
     if any(signs[m] for m in grey):
-        words = {1: "it is closer", 0: "both are level", -1: "the mean is closer"}
+        words = {1: "it is closer", 0: "both are about equal", -1: "the mean is closer"}
         parts = " and ".join(f"by {_DECISIVE[m][0]} {words[signs[m]]}" for m in grey)
-        return f"Beside the mean of training knees, which knows no radiograph, {parts} " \
+        return f"Compared with the mean of training knees, which uses no radiograph, {parts} " \
                f"({_figures(evaluation, MEAN, grey)})."  # fmt: skip
     return f"By grey values it is about as close as the mean of training knees ({_figures(evaluation, MEAN, grey)})."
 
@@ -116,9 +116,9 @@ def _continuity(evaluation: Evaluation) -> str:
     if own != own or real != real:
         return ""
     if abs(own - real) <= 0.03:
-        text = "Neighbouring slices are as alike as the reference's"
+        text = "Neighbouring slices are as similar as the reference's"
     elif own > real:
-        text = "Neighbouring slices are more alike than the reference's, i.e. too smooth from front to back"
+        text = "Neighbouring slices are more similar than the reference's, i.e. too smooth from front to back"
     else:
-        text = "Neighbouring slices are less alike than the reference's, i.e. they jump from front to back"
+        text = "Neighbouring slices are less similar than the reference's, i.e. they jump from front to back"
     return f"{text} (correlation {own:.2f} against {real:.2f})."

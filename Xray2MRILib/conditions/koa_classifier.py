@@ -125,7 +125,7 @@ def classify_koa(image: np.ndarray | torch.Tensor, model_folder: Path | None = N
     tensor = torch.as_tensor(np.asarray(image, dtype=np.float32))
     if tensor.ndim != 3 or tensor.shape[0] != 1 or min(tensor.shape[1:]) < 32 or not torch.isfinite(tensor).all():
         raise InputError(
-            f"The classifier needs one finite image [1, H, W], but was given the shape {tuple(tensor.shape)}.",
+            f"The grade classifier needs one finite image [1, H, W], not the shape {tuple(tensor.shape)}.",
             code="bad-image",
             hint="Prepare the radiograph first.",
         )

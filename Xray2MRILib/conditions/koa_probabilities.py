@@ -53,9 +53,9 @@ class KoaProbabilities:
         ``smear`` in [0, 1) is the share that goes to the neighbouring grades, split evenly between those that exist.
         """
         if isinstance(grade, bool) or grade not in range(GRADES):
-            raise _bad(f"The Kellgren-Lawrence grade cannot be {grade!r}")
+            raise _bad(f"The Kellgren-Lawrence grade cannot be {grade!r}", "kl_grade")
         if not 0 <= smear < 1:
-            raise _bad(f"The smear of a grade cannot be {smear!r}, it lies from 0 to below 1")
+            raise _bad(f"The smear of a grade cannot be {smear!r}: it must be at least 0 and below 1", "kl_grade")
         grade = int(grade)
         neighbours = [other for other in (grade - 1, grade + 1) if 0 <= other < GRADES]
         values = [0.0] * GRADES
@@ -80,9 +80,10 @@ class KoaProbabilities:
         return self.values.index(max(self.values))
 
 
-def _bad(fault: str) -> InputError:
+def _bad(fault: str, field: str = "kl") -> InputError:
     return InputError(
         f"{fault}.",
         code="bad-probabilities",
         hint="Give five probabilities for the grades 0 to 4 that add up to 1, or one grade from 0 to 4.",
+        field=field,
     )

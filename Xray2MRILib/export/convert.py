@@ -32,9 +32,9 @@ def format_of(output: str | Path) -> str:
     if Path(output).suffix and not Path(output).is_dir():
         known = ", ".join((*VOLUME_ENDINGS, ".html", ".csv"))
         raise InputError(
-            f"The output {Path(output).name} has an ending that is not known.",
+            f"The output {Path(output).name} has an unknown file extension.",
             code="bad-output",
-            hint=f"Use one of {known}, or the name of a folder for DICOM.",
+            hint=f"Use one of {known}, or name a folder for DICOM.",
         )
     return "dicom"
 
@@ -73,7 +73,12 @@ def convert(
     """
     form = form or format_of(output)
     if form not in FORMATS:
-        raise InputError(f"There is no format {form[:40]!r}.", code="bad-option", hint=f"Choose {', '.join(FORMATS)}.")
+        raise InputError(
+            f"There is no export format {form[:40]!r}.",
+            code="bad-option",
+            hint=f"Choose {', '.join(FORMATS)}.",
+            field="format",
+        )
     figures = None
     if comparison is not None:
         from ..reports.comparison_record import read_comparison

@@ -48,13 +48,13 @@ class SourceRadiograph:
             raise InputError(
                 f"The radiograph {path.name} cannot be read: {error.strerror or 'damaged file'}.",
                 code="unreadable-radiograph",
-                hint="Name the radiograph that the volume was made from.",
+                hint="Give the radiograph that the volume was made from.",
             ) from None
         if not header.get("SOPInstanceUID") or not header.get("SOPClassUID"):
             raise InputError(
-                f"The radiograph {path.name} is a DICOM file without SOP instance UID and cannot be referred to.",
+                f"The radiograph {path.name} is a DICOM file without the SOP instance UID that the series needs.",
                 code="unreadable-radiograph",
-                hint="Use the original file, or leave the radiograph out.",
+                hint="Give the original file, or no radiograph.",
             )
         return cls(header)
 

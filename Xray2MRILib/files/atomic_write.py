@@ -22,7 +22,8 @@ class AtomicFiles:
     Use it as a context manager: ``stage`` gives the temporary path for a target, the caller writes there; leaving the
     block puts all of them on disk and renames them. Any failure until then, an interrupt too, removes the temporary
     files and leaves what was there before. An OSError inside the block becomes InputError (the place cannot be written)
-    or ProcessingError (code ``disk-full`` or ``write-failed``) with one sentence.
+    or ProcessingError (code ``disk-full`` or ``write-failed``) with one sentence. Where an old file cannot be put back,
+    its copy stays on the disk and the error (code ``old-file-not-restored``) names it.
     """
 
     def __init__(self) -> None:
@@ -80,17 +81,15 @@ class AtomicFiles:
                 os.replace(temporary, target)
             for target in self._obsolete:
                 target.unlink(missing_ok=True)
-        except BaseException:
-            for target, backup in before.items():
-                if backup is None:
-                    target.unlink(missing_ok=True)
-                else:
-                    os.replace(backup, target)
+        except BaseException as fault:
+            stranded = _restore(before)
+            if stranded:
+                reason = writing_error(fault, self._blamed(fault)).message if isinstance(fault, OSError) else ""
+                raise _not_restored(stranded, reason) from fault
             raise
-        finally:
-            for backup in before.values():
-                if backup is not None:
-                    backup.unlink(missing_ok=True)
+        for backup in before.values():
+            if backup is not None:
+                backup.unlink(missing_ok=True)
         for folder in {target.parent for target in self._staged}:
             _flush_folder(folder)
 
@@ -105,6 +104,31 @@ def _keep(target: Path) -> Path:
     except OSError:
         shutil.copy2(target, backup)
     return backup
+
+
+def _restore(before: dict[Path, Path | None]) -> dict[Path, Path]:
+    """Undo what happened to the targets, as far as the system lets us. Returns the backups that are still needed."""
+    stranded = {}
+    for target, backup in before.items():
+        try:
+            if backup is None:
+                target.unlink(missing_ok=True)
+            else:
+                os.replace(backup, target)
+                backup.unlink(missing_ok=True)  # renaming one of two links to the same file does nothing
+        except OSError:
+            if backup is not None:
+                stranded[target] = backup
+    return stranded
+
+
+def _not_restored(stranded: dict[Path, Path], reason: str) -> ProcessingError:
+    places = ", ".join(f"the old {target.name} is now {backup}" for target, backup in stranded.items())
+    return ProcessingError(
+        f"{reason} Restoring the old files failed too: {places}.".strip(),
+        code="old-file-not-restored",
+        hint="Rename it by hand." if len(stranded) == 1 else "Rename them by hand.",
+    )
 
 
 def _flush(path: Path) -> None:
@@ -133,17 +157,15 @@ def check_place(target: Path, needed_bytes: int = 0) -> None:
     ProcessingError (code ``disk-full``) when the disk has less room than ``needed_bytes``.
     """
     if "\0" in str(target):
-        raise InputError("The output name holds a zero byte.", code="bad-output", hint="Choose another name.")
+        raise InputError("The output name contains a null character.", code="bad-output", hint="Choose another name.")
     folder = target.parent
     try:
         if target.is_dir():
-            raise InputError(
-                f"The output {target.name} is a folder.", code="bad-output", hint="Give the name of a file."
-            )
+            raise InputError(f"The output {target.name} is a folder.", code="bad-output", hint="Give a file name.")
         if not folder.is_dir():
             fault = "is not a folder" if folder.exists() else "does not exist"
             raise InputError(
-                f"The output folder {folder} {fault}.", code="bad-output", hint="Create it, or choose another one."
+                f"The output folder {folder} {fault}.", code="bad-output", hint="Create it or choose another one."
             )
         _try_out(Path(os.path.realpath(target)), needed_bytes)
     except OSError as error:
@@ -185,18 +207,20 @@ def writing_error(error: OSError, target: Path) -> Xray2MRIError:
     """One sentence for an error of the system while writing a file."""
     if error.errno in _FULL:
         return ProcessingError(
-            f"The disk has no room for {target.name}.",
+            f"There is not enough disk space for {target.name}.",
             code="disk-full",
-            hint="Free some space, or write to another disk.",
+            hint="Free some space or write to another disk.",
         )
     if error.errno in _REFUSED:
         return InputError(
             f"The output {target.name} cannot be written: no permission in the folder {target.parent}.",
             code="bad-output",
-            hint="Choose a folder that you may write to.",
+            hint="Choose a folder with write permission.",
         )
     if error.errno == errno.ENAMETOOLONG:
-        return InputError(f"The output name {target.name[:40]}... is too long.", code="bad-output", hint="Shorten it.")
+        return InputError(
+            f"The output name {target.name[:40]}... is too long.", code="bad-output", hint="Choose a shorter name."
+        )
     if error.errno in (errno.EISDIR, errno.ENOENT, errno.ENOTDIR):
         return InputError(
             f"The output {target.name} cannot be written in {target.parent}: {os.strerror(error.errno)}.",

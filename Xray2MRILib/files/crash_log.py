@@ -1,4 +1,4 @@
-"""What is kept of a failure nobody foresaw: the place in the code, without the patient's file names."""
+"""Crash log without patient identifiers: the place in the code, but no file names."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def verify_weights(folder: Path) -> dict[str, str]:
             )
         if sha256_of(path) != digest:
             raise ProcessingError(
-                f"The file {name} of {folder.name} is damaged or has been altered: its checksum does not match.",
+                f"The file {name} of {folder.name} is damaged or was altered: its checksum does not match.",
                 code="tampered-weights",
                 hint=reinstall,
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, Notice
 from ..localization.knee_box import KneeBox
 from .settings import GenerationSettings
 
@@ -21,7 +21,8 @@ class PreparedKnee:
     """One knee of one radiograph, ready for the model.
 
     ``boxes`` are all knees found, from the left edge of the radiograph to the right; ``box`` is the one taken, None
-    when none was found and the whole radiograph stands for the knee. ``warnings`` are sentences for the user.
+    when none was found and the whole radiograph was used. ``warnings`` are sentences for the user, those that a setting
+    can answer as Notice.
     """
 
     prepared: PreparedRadiograph
@@ -58,8 +59,8 @@ def prepare_knee(
     prepared.record["box_source"] = box_source
     warnings += [*side_warnings, *prepared.record.get("warnings", [])]
     if not plausibility.plausible:
-        reasons = "; ".join(plausibility.reasons) or "it resembles no radiograph the model knows"
-        warnings.append(f"This may not be a frontal knee radiograph ({reasons}). The volume means nothing then.")
+        reasons = "; ".join(plausibility.reasons) or "it resembles no training radiograph"
+        warnings.append(f"This may not be a frontal knee radiograph ({reasons}). Do not interpret the volume.")
     return PreparedKnee(prepared, boxes, box, box_source, plausibility, warnings)
 
 
@@ -77,21 +78,16 @@ def choose_box(
     best_first = localize_knees(radiograph.pixels)
     boxes = sorted(best_first, key=lambda box: box.x)
     if settings.knee is not None and settings.knee > len(boxes):
-        found = {0: "no knee", 1: "one knee"}.get(len(boxes), f"{len(boxes)} knees")
+        found = {0: "no knee was", 1: "one knee was"}.get(len(boxes), f"{len(boxes)} knees were")
         raise InputError(
-            f"There is no knee {settings.knee}: {found} was found on the radiograph.".replace(
-                "knees was", "knees were"
-            ),
+            f"There is no knee {settings.knee}: {found} found on the radiograph.",
             code="no-such-knee",
-            hint="See xray2mri localize, or draw the knee's rectangle with --roi.",
+            hint="Choose a knee that was found, or give the knee's rectangle.",
+            field="knee",
         )
     if not boxes:
-        return (
-            [],
-            None,
-            "none",
-            ["No knee was found on the radiograph; the whole picture was taken. --roi chooses a part."],
-        )
+        sentence = "No knee was found; the whole radiograph was used. Choose the knee's rectangle."
+        return [], None, "none", [Notice(sentence, field="roi")]
     if settings.knee is not None:
         return boxes, boxes[settings.knee - 1], "detector", []
     wanted = settings.side if settings.side != "auto" else radiograph.side
@@ -100,8 +96,8 @@ def choose_box(
     if len(boxes) == 1:
         return boxes, box, "detector", []
     place = boxes.index(box) + 1
-    others = "--knee chooses another one."
-    return boxes, box, "detector", [f"{len(boxes)} knees were found; number {place} from the left was taken. {others}"]
+    choice = f"{len(boxes)} knees were found; number {place} from the left was used."
+    return boxes, box, "detector", [Notice(f"{choice} Choose another knee if it is wrong.", field="knee")]
 
 
 def described(knee: PreparedKnee) -> dict[str, Any]:

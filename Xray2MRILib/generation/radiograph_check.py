@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import Cancelled, InputError, ProcessingError
+from ..errors import Cancelled, InputError, ProcessingError, fields_of
 from ..files.atomic_write import AtomicFiles, check_place
 from .prepared_knee import PreparedKnee, described, prepare_knee
 from .settings import GenerationSettings
@@ -46,8 +46,9 @@ def check_radiograph(
     -------
     JSON-able dictionary: ``film`` (columns, rows, turned_upright), ``knees`` (box [x, y, w, h] in radiograph pixels,
     side, confidence; from the left edge to the right), ``chosen`` (index into knees, null without one),
-    ``box_source``, ``side``, ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``, ``probabilities`` (of
-    the grades 0 to 4), ``probabilities_source``, ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
+    ``box_source``, ``side``, ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``,
+    ``warning_fields`` (sentence of film_warnings -> name of the setting it speaks of), ``probabilities`` (of the grades
+    0 to 4), ``probabilities_source``, ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
     Raises InputError, ProcessingError and Cancelled.
     """
     from ..conditions.intensity_histogram import intensity_histogram
@@ -56,7 +57,7 @@ def check_radiograph(
 
     def enter(stage: str) -> None:
         if should_cancel is not None and should_cancel():
-            raise Cancelled("Cancelled before the radiograph was looked at.")
+            raise Cancelled("Cancelled before the radiograph was analysed.")
 
     preview = None if preview is None else _checked_preview(Path(preview))
     opened = read_radiograph(radiograph) if isinstance(radiograph, (str, Path)) else radiograph
@@ -77,6 +78,7 @@ def check_radiograph(
             "chosen": None if knee.box is None else knee.boxes.index(knee.box),
             **{name: about[name] for name in ("box_source", "side", "side_source", "plausible", "plausibility")},
             "film_warnings": knee.warnings,
+            "warning_fields": fields_of(knee.warnings),
             "probabilities": probabilities,
             "probabilities_source": source,
             "histogram": intensity_histogram(knee.prepared.image),

@@ -3,8 +3,8 @@
 The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
 be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side,
 side_source, box, box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection``
-(agreement of the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings, timings_s,
-notice``.
+(agreement of the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings,
+warning_fields`` (sentence of warnings -> name of the setting it speaks of), ``timings_s, notice``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, fields_of
 from ..files.atomic_write import AtomicFiles
 from .job_progress import StageTimer
 from .preflight import check_destinations, check_memory
@@ -288,6 +288,7 @@ def _generation(
 
     record = volume.provenance
     run = record.get("run", {})
+    warnings = [*record.get("warnings", []), *run.get("notes", [])]
     result = {
         **paths,
         "slices": volume.num_slices,
@@ -302,7 +303,8 @@ def _generation(
         "reprojection": record.get("reprojection"),
         "model": record["model"].get("name"),
         "device": run.get("device"),
-        "warnings": [*record.get("warnings", []), *run.get("notes", [])],
+        "warnings": warnings,
+        "warning_fields": fields_of(warnings),
         "timings_s": course.timings_s,
         "notice": notice(),
     }

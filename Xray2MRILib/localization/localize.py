@@ -66,7 +66,7 @@ def _search(pixels: np.ndarray, detector: KneeDetector, threshold: float, overla
     canvas, mapping = letterbox(pixels, detector.config["canvas_size"])
     if not np.isfinite(canvas).all():
         raise InputError(
-            "The radiograph holds values that are not finite.", code="not-finite", hint="Replace NaN and infinity."
+            "The radiograph contains values that are not finite.", code="not-finite", hint="Replace NaN and infinity."
         )
     if min(pixels.shape) * mapping.scale_x < _SMALLEST_RADIOGRAPH or canvas.max() == 0:
         return []
@@ -116,6 +116,6 @@ def load_detector(folder: Path) -> tuple[KneeDetector, float, float]:
         thresholds = float(config["confidence_threshold"]), float(config["overlap_threshold"])
     except (KeyError, RuntimeError, TypeError, ValueError) as fault:
         raise ProcessingError(
-            f"The folder {folder.name} holds no knee detector.", code="bad-weights", hint="Install Xray2MRI again."
+            f"The folder {folder.name} contains no knee detector.", code="bad-weights", hint="Install Xray2MRI again."
         ) from fault
     return detector.eval().requires_grad_(False), *thresholds

@@ -74,7 +74,9 @@ def prepare_radiograph(
     Raises InputError when the box lies mostly beyond the radiograph, is under 32 pixels, or shows no contrast.
     """
     if side not in ("left", "right"):
-        raise InputError(f"The side of a knee cannot be {side!r}.", code="bad-option", hint="Choose left or right.")
+        raise InputError(
+            f"The side of a knee cannot be {side!r}.", code="bad-option", hint="Choose left or right.", field="side"
+        )
     rows, columns = radiograph.pixels.shape
     square = (box or KneeBox(0.0, (rows - columns) / 2, columns, columns, confidence=0.0)).square()
     if box is not None:
@@ -84,10 +86,14 @@ def prepare_radiograph(
     mirrored = side == "left"
     warnings = list(radiograph.record.get("warnings", ()))
     if square.width < _COARSE_BOX:
-        warnings.append(f"The knee covers only {square.width:.0f} pixels of the radiograph; fine detail is guesswork.")
+        warnings.append(
+            f"The knee covers only {square.width:.0f} pixels of the radiograph; fine detail is not reliable."
+        )
     padding = max(0.0, 1.0 - square.share_on_radiograph(rows, columns))
     if padding > _MUCH_PADDING:
-        warnings.append(f"{padding:.0%} of the knee's square lie beyond the radiograph; its edge was repeated there.")
+        warnings.append(
+            f"{padding:.0%} of the square around the knee is outside the radiograph and repeats its edge pixels."
+        )
     record = {
         "side": side,
         "side_source": side_source,
@@ -120,7 +126,7 @@ def normalise_crop(crop: np.ndarray, size: int = SIZE) -> np.ndarray:
 
 
 def box_from_rectangle(rectangle: Sequence[float], radiograph_shape: tuple[int, int]) -> KneeBox:
-    """The square box around a user's rectangle x, y, width, height in radiograph pixels (``--roi``).
+    """The square box around a user's rectangle x, y, width, height in radiograph pixels.
 
     ``radiograph_shape`` is rows, columns. Raises InputError when the rectangle is not four finite numbers, is smaller
     than 32 pixels across, or lies mostly beyond the radiograph.
@@ -130,7 +136,8 @@ def box_from_rectangle(rectangle: Sequence[float], radiograph_shape: tuple[int, 
         raise InputError(
             "The rectangle of the knee is not four numbers.",
             code="bad-option",
-            hint="Give X,Y,W,H in radiograph pixels.",
+            hint="Give x, y, width and height in radiograph pixels.",
+            field="roi",
         )
     box = KneeBox(*numbers, confidence=1.0)
     _check_box(box, *radiograph_shape)
@@ -146,7 +153,8 @@ def _normalised(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, 
         raise InputError(
             "The part of the radiograph that should show the knee has a single grey level.",
             code="no-contrast",
-            hint="Choose the knee with --roi, or export the radiograph again.",
+            hint="Choose the knee's rectangle, or export the radiograph again.",
+            field="roi",
         )
     image = np.clip((crop - low) * (2.0 / (high - low)) - 1.0, -1.0, 1.0).astype(np.float32)
     image[margins] = -1.0
@@ -155,10 +163,15 @@ def _normalised(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, 
 
 def _check_box(box: KneeBox, rows: int, columns: int) -> None:
     shown = f"{box.x:.0f},{box.y:.0f},{box.width:.0f},{box.height:.0f}"
-    hint = f"Give X,Y,W,H in pixels from the top left corner of the radiograph, which has {columns} x {rows}."
+    hint = f"Give x, y, width and height in pixels from the top left corner; the radiograph has {columns} x {rows}."
     if max(box.width, box.height) < SMALLEST_BOX or min(box.width, box.height) <= 0:
         raise InputError(
-            f"The rectangle {shown} is smaller than {SMALLEST_BOX} radiograph pixels.", code="bad-option", hint=hint
+            f"The rectangle {shown} is smaller than {SMALLEST_BOX} radiograph pixels.",
+            code="bad-option",
+            hint=hint,
+            field="roi",
         )
     if box.share_on_radiograph(rows, columns) < _LEAST_ON_RADIOGRAPH:
-        raise InputError(f"The rectangle {shown} lies mostly beyond the radiograph.", code="bad-option", hint=hint)
+        raise InputError(
+            f"The rectangle {shown} is mostly outside the radiograph.", code="bad-option", hint=hint, field="roi"
+        )

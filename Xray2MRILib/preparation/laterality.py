@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, ProcessingError
+from ..errors import InputError, Notice, ProcessingError
 from ..radiograph.laterality import EXPLICIT_FIELDS
 
 if TYPE_CHECKING:
@@ -44,38 +44,43 @@ def decide_side(radiograph: Radiograph, crop_image: np.ndarray, user_side: str =
     Raises InputError when the user contradicts a header that states the side.
     """
     if user_side not in ("auto", "left", "right"):
-        raise InputError(f"The side cannot be {user_side!r}.", code="bad-option", hint="Choose auto, left or right.")
+        raise InputError(
+            f"The side cannot be {user_side!r}.", code="bad-option", hint="Choose auto, left or right.", field="side"
+        )
     known, source = radiograph.side, radiograph.side_source
-    warnings = []
+    warnings: list[str] = []
     if user_side != "auto":
         if known is not None and known != user_side and source == "header":
             _check_user(user_side, known, radiograph.record.get("side_evidence"))
-            warnings.append(f"The header describes a {known} knee; it was taken as {user_side}, as told.")
+            warnings.append(f"The header describes a {known} knee; the chosen side, {user_side}, was used.")
         known, source = user_side, "user"
     left = _left_probability(crop_image)
     if known is not None:
         seen = "left" if left is not None and left > 0.5 else "right"
         if left is not None and seen != known and max(left, 1 - left) >= _CONTRADICTION:
-            warnings.append(
-                f"The knee looks like a {seen} one, but was taken as {known} ({source}). "
-                "The radiograph may be mirrored, or the side wrong."
+            sentence = (
+                f"The knee looks like a {seen} knee but was processed as a {known} one ({source}). "
+                "Check whether the radiograph is mirrored or the side is wrong."
             )
+            warnings.append(Notice(sentence, field="side"))
         return SideDecision(known, source, _CONFIDENCE.get(source, 0.9), warnings)
     if left is None:
-        warnings.append("Nothing tells which knee this is; right was assumed. Choose with --side.")
+        warnings.append(Notice("The side of the knee is unknown; right was assumed. Choose the side.", field="side"))
         return SideDecision("right", "assumed", 0.5, warnings)
     side, confidence = ("left", left) if left > 0.5 else ("right", 1 - left)
     if confidence < _SURE:
-        warnings.append(f"The picture hardly tells which knee this is; {side} was taken. Choose with --side.")
+        sentence = f"The side of the knee is uncertain on this radiograph; {side} was assumed. Choose the side."
+        warnings.append(Notice(sentence, field="side"))
     return SideDecision(side, "image", float(confidence), warnings)
 
 
-def _check_user(user_side: str, known: str, field: str | None) -> None:
-    if field in EXPLICIT_FIELDS:
+def _check_user(user_side: str, known: str, tag: str | None) -> None:
+    if tag in EXPLICIT_FIELDS:
         raise InputError(
-            f"The header of the radiograph says {known} ({field}), --side says {user_side}.",
+            f"The header of the radiograph says {known} ({tag}), but the chosen side is {user_side}.",
             code="side-against-header",
-            hint="Leave --side out, or have the header corrected.",
+            hint="Choose auto to use the header's side, or have the header corrected.",
+            field="side",
         )
 
 

@@ -61,15 +61,15 @@ def assess_plausibility(radiograph_pixels: np.ndarray, prepared_image: np.ndarra
         reasons.append("the radiograph is blank")
     elif (black := float((np.asarray(prepared_image) <= -0.999).mean())) > _MOST_BLACK:
         score *= 1 - black
-        reasons.append(f"{black:.0%} of the part that should show the knee is black")
+        reasons.append(f"{black:.0%} of the knee crop is black")
     if box is None and frontal < _CERTAIN:
         score *= 0.5
-        reasons.append("no knee joint was found on it")
+        reasons.append("no knee joint was found")
     elif box is not None and (share := box.share_on_radiograph(*np.shape(radiograph_pixels))) < _LEAST_ON_RADIOGRAPH:
         score *= share
-        reasons.append(f"only {share:.0%} of the knee's box lies on the radiograph")
+        reasons.append(f"only {share:.0%} of the knee's box is on the radiograph")
     if frontal < threshold:
-        reasons.append(f"the picture does not look like a frontal knee (probability {frontal:.2f})")
+        reasons.append(f"it does not look like a frontal knee (probability {frontal:.2f})")
     return Plausibility(not reasons, round(score, 4), reasons)
 
 

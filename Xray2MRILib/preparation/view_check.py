@@ -112,7 +112,7 @@ def _as_batch(image: np.ndarray | torch.Tensor) -> torch.Tensor:
     tensor = tensor[None] if tensor.ndim == 2 else tensor
     if tensor.ndim != 3 or tensor.shape[0] != 1 or min(tensor.shape[1:]) < 32 or not torch.isfinite(tensor).all():
         raise InputError(
-            f"The radiograph check needs one finite image [1, H, W], but was given the shape {tuple(tensor.shape)}.",
+            f"The view classifier needs one finite image [1, H, W], not the shape {tuple(tensor.shape)}.",
             code="bad-image",
             hint="Prepare the radiograph first.",
         )

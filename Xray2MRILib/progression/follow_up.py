@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
-from ..generation.prepared_knee import prepare_knee
+from ..errors import InputError, Notice
+from ..generation.prepared_knee import PreparedKnee, prepare_knee
 from ..generation.settings import GenerationSettings
 from ..preparation.joint_crop import PreparedRadiograph
-from ..radiograph.reading import read_radiograph
+from ..radiograph.reading import Radiograph, read_radiograph
 
 
 def prepare_follow_up(
@@ -25,29 +25,38 @@ def prepare_follow_up(
     side
         As the user gave it for both radiographs; ``auto`` decides anew for this one.
     roi
-        Rectangle (x, y, width, height) of the knee on this radiograph in its pixels; None looks for it.
+        Rectangle (x, y, width, height) of the knee on this radiograph in its pixels; None has it detected.
 
     Raises InputError (code ``other-side``) for a radiograph of the other side's knee, and what reading and preparing
-    raise.
+    raise. Errors and warnings about the rectangle name the field ``towards_roi``.
     """
     radiograph = read_radiograph(path)
-    knee = prepare_knee(radiograph, GenerationSettings(side=side, roi=roi))
+    knee = _prepared(radiograph, side, roi)
     if knee.prepared.side != first.side and (
         knee.prepared.record["side_source"] == "assumed" or any(box.side == first.side for box in knee.boxes)
     ):
-        knee = prepare_knee(radiograph, GenerationSettings(side=first.side, roi=roi))
+        knee = _prepared(radiograph, first.side, roi)
     if knee.prepared.side != first.side:
         raise InputError(
             f"{path.name} shows a {knee.prepared.side} knee ({knee.prepared.record['side_source']}), "
-            f"the series begins with a {first.side} one.",
+            f"but the series begins with a {first.side} one.",
             code="other-side",
-            hint="Give a radiograph of the same knee, or --side when one of them was read wrongly.",
+            hint="Give a radiograph of the same knee, or choose the side if one of them was recognised wrongly.",
+            field="side",
         )
-    return knee.prepared, [_of_this_radiograph(warning, path) for warning in knee.warnings]
+    return knee.prepared, [
+        Notice(f"{path.name}: {warning}", field=_own_field(getattr(warning, "field", ""))) for warning in knee.warnings
+    ]
 
 
-def _of_this_radiograph(warning: str, path: Path) -> str:
-    """The sentence with the file's name; --roi and --knee speak of the first radiograph."""
-    for option in ("--knee", "--roi"):
-        warning = warning.replace(f" {option} chooses", " --towards-roi chooses")
-    return f"{path.name}: {warning}"
+def _prepared(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) -> PreparedKnee:
+    try:
+        return prepare_knee(radiograph, GenerationSettings(side=side, roi=roi))
+    except InputError as error:
+        error.field = _own_field(error.field)
+        raise
+
+
+def _own_field(field: str) -> str:
+    """The setting of this radiograph: its knee is chosen by a rectangle alone, the side is that of both radiographs."""
+    return "towards_roi" if field in ("roi", "knee") else field

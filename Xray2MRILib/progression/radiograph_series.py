@@ -120,16 +120,16 @@ def _likeness(radiograph: torch.Tensor, bent: torch.Tensor, target: torch.Tensor
 def _warnings(expected: list[float]) -> list[str]:
     found = []
     if expected[0] > 1.2:
-        found.append("The radiograph itself does not look healthy to the classifier: the series starts beyond KL-0.")
+        found.append("The classifier grades the first radiograph above KL-0: the series does not start healthy.")
     if expected[-1] < expected[0] + 0.3:
-        found.append("The classifier does not read a higher grade at the end of the series than at its beginning.")
+        found.append("The classifier does not grade the last radiograph of the series higher than the first.")
     return found
 
 
 def _target_warnings(alike: dict[str, float]) -> list[str]:
     if alike["last_frame"] > alike["film"]:
         return []
-    return ["The last frame is no more like the radiograph that the series leads to than the first radiograph is."]
+    return ["The last frame is no more similar to the target radiograph than the first radiograph is."]
 
 
 def _write_radiograph(radiograph: np.ndarray, path: Path, severity: float, about_radiograph: str) -> None:

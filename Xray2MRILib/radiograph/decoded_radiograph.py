@@ -64,13 +64,13 @@ def check_size(rows: int, columns: int, name: str) -> None:
         raise unreadable(
             name,
             f"has only {columns} x {rows} pixels",
-            f"At least {SMALLEST_EDGE} pixels along each edge are needed; export it at its full size.",
+            f"Export it at full size, with at least {SMALLEST_EDGE} pixels along each edge.",
             "radiograph-too-small",
         )
     if max(rows, columns) > LARGEST_EDGE or rows * columns > MOST_PIXELS:
         raise unreadable(
             name,
-            f"has {columns} x {rows} pixels, more than any radiograph",
+            f"has {columns} x {rows} pixels, too many for a radiograph",
             f"Scale it down to at most {LARGEST_EDGE} pixels along each edge.",
             "radiograph-too-large",
         )

@@ -118,7 +118,7 @@ def _check_decodable(dataset: FileDataset, name: str) -> str:
     if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         if "EncryptedAttributesSequence" in dataset:
             raise unreadable(name, "is encrypted", "Export it without encryption.", "protected-radiograph")
-        raise unreadable(name, "holds no picture", "Choose the image file of the study.", "not-a-radiograph")
+        raise unreadable(name, "contains no image", "Choose the image file of the study.", "not-a-radiograph")
     if not getattr(dataset, "file_meta", None) or "TransferSyntaxUID" not in dataset.file_meta:
         dataset.ensure_file_meta()
         implicit, little_endian = dataset.original_encoding
@@ -133,7 +133,7 @@ def _check_decodable(dataset: FileDataset, name: str) -> str:
         words = _COMPRESSION.get(str(syntax)) or (syntax.name if syntax.name != str(syntax) else "an unknown method")
         raise unreadable(
             name,
-            f"is compressed in a way that cannot be decoded here ({words})",
+            f"uses a compression that this installation cannot decode ({words})",
             "Export it uncompressed.",
             "no-decoder",
         )
@@ -193,5 +193,5 @@ def _displayed(
     visible = shown if padding is None else shown[~padding]
     within = np.mean((visible > visible.min()) & (visible < visible.max()))
     if within < 0.1 and len(np.unique(values[::7, ::7])) > 8:
-        return values, None, ["The display window in the header hides the picture; it was not used."]
+        return values, None, ["The display window in the header hides the image; it was not used."]
     return shown, applied, []

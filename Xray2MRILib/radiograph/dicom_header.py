@@ -15,7 +15,7 @@ _OTHER_OBJECTS = {
     "MR": "an MR slice",
     "PT": "a PET slice",
     "NM": "a scintigram",
-    "US": "an ultrasound picture",
+    "US": "an ultrasound image",
     "MG": "a mammogram",
     "SR": "a structured report",
     "PR": "a presentation state",
@@ -62,12 +62,12 @@ def check_is_radiograph(dataset: Any, name: str) -> None:
         raise unreadable(name, "is not a DICOM file or is damaged", "Copy or export it again.", "damaged-radiograph")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
-        raise unreadable(name, f"holds {frames} frames", "Export one of them as a single image.", "multi-frame")
+        raise unreadable(name, f"contains {frames} frames", "Export one frame as a single image.", "multi-frame")
     if not dataset.get("Rows") or not dataset.get("Columns"):
         locked = "EncryptedAttributesSequence" in dataset
         raise unreadable(
             name,
-            "is encrypted" if locked else "holds no picture",
+            "is encrypted" if locked else "contains no image",
             "Export it without encryption." if locked else "Choose the image file of the study.",
             "protected-radiograph" if locked else "not-a-radiograph",
         )
@@ -97,7 +97,7 @@ def header_warnings(dataset: Any) -> list[str]:
     found = []
     part = "".join(str(dataset.get("BodyPartExamined") or "").upper().split())
     if part in _OTHER_BODY_PARTS:
-        found.append(f"The header says that this radiograph shows another part of the body ({part.lower()}).")
+        found.append(f"According to its header this radiograph shows another body part ({part.lower()}).")
     words = set(str(dataset.get("SeriesDescription") or "").upper().replace(",", " ").replace("_", " ").split())
     view = view_position(dataset)
     if (view and view not in ("AP", "PA")) or words.intersection(_LATERAL_WORDS) or orientation_steps(dataset) is None:

@@ -13,7 +13,7 @@ from .decoded_radiograph import damaged, unreadable
 FORMATS = ("DICOM", "PNG", "JPEG", "TIFF", "WebP", "NRRD", "NIfTI", "MetaImage")
 _ACCEPTED = "Give a DICOM, PNG, JPEG, TIFF, WebP, NRRD, NIfTI or MHA file."
 _HEAD = 4096
-_LOCKED_HINT = "Save a copy without password."
+_LOCKED_HINT = "Save a copy without a password."
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -33,10 +33,10 @@ _FOREIGN = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\0", "an xz archive"),
-    (b"GIF8", "a GIF picture"),
-    (b"BM", "a BMP picture"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"GIF8", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a numpy array"),
     (b"\xd0\xcf\x11\xe0", "an old office document"),
@@ -54,7 +54,7 @@ def open_regular_file(path: Path) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise unreadable(path.name or str(path), "is a folder", "Name one file in it.")
+            raise unreadable(path.name or str(path), "is a folder", "Choose a file in it.")
         if not stat.S_ISREG(status.st_mode):
             raise unreadable(path.name, "is not a regular file", _ACCEPTED)
         if status.st_size == 0:
@@ -62,9 +62,9 @@ def open_regular_file(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(_HEAD)
     except FileNotFoundError:
-        raise unreadable(path.name, "does not exist", "Check the name and the folder.") from None
+        raise unreadable(path.name, "does not exist", "Check its name and folder.") from None
     except PermissionError:
-        raise unreadable(path.name, "may not be read", "Ask for permission to read it, or copy it.") from None
+        raise unreadable(path.name, "cannot be read: permission denied", "Ask for permission to read it.") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         fault = getattr(error, "strerror", None) or "its name is not valid"
         raise unreadable(path.name, f"cannot be opened ({fault})", "Copy it to another place.") from None
@@ -125,13 +125,13 @@ def _refusal(path: Path, head: bytes) -> InputError:
         except (OSError, EOFError, zlib.error):
             return damaged(path.name, "gzip")
     if head.startswith(b"PK\x03\x04") and len(head) > 6 and head[6] & 1:
-        return unreadable(path.name, "is a zip archive with a password", _LOCKED_HINT, "protected-radiograph")
+        return unreadable(path.name, "is a password-protected zip archive", _LOCKED_HINT, "protected-radiograph")
     if head.startswith(b"%PDF") and _mentions(path, b"/Encrypt"):
-        return unreadable(path.name, "is a PDF document with a password", _LOCKED_HINT, "protected-radiograph")
+        return unreadable(path.name, "is a password-protected PDF document", _LOCKED_HINT, "protected-radiograph")
     if head[:1] == b"\x30" and _CRYPTOGRAPHIC_MESSAGE in head[:64]:
         return unreadable(path.name, "is encrypted", _LOCKED_HINT, "protected-radiograph")
     if kind is None and head[344:348] == b"ni1\0":
-        return unreadable(path.name, "keeps its pixels in a second file", "Convert it to one .nii.gz file.")
+        return unreadable(path.name, "stores its pixels in a second file", "Convert it to one .nii.gz file.")
     if kind is None:
         text = not any(byte < 9 for byte in head[:512])
         kind = "a text file" if text else "of an unknown type"

@@ -88,7 +88,7 @@ def read_with_itk(path: Path, ending: str, format_name: str) -> ItkImage:
             _check_slice(size, path.name)
             kind = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
             if reader.GetNumberOfComponents() > 4 or "complex" in kind:
-                raise unreadable(path.name, f"has no grey levels as pixels ({kind})", "Export it as a grey picture.")
+                raise unreadable(path.name, f"has no grey levels ({kind})", "Export it as a greyscale image.")
             _check_complete(path, reader, format_name)
             image = reader.Execute()
             return ItkImage(
@@ -107,7 +107,7 @@ def _check_slice(size: tuple[int, ...], name: str) -> None:
         raise unreadable(
             name,
             f"is a volume of {shown} voxels, not a radiograph",
-            "Give a plain radiograph, one picture of one exposure.",
+            "Choose a plain radiograph: one image of one exposure.",
             "volume-not-radiograph",
         )
     columns, rows = (*lengths, 1, 1)[:2]
@@ -144,7 +144,7 @@ def _check_attached(path: Path, format_name: str) -> None:
         entry = head.partition(b"ElementDataFile")[2].partition(b"\n")[0].strip(b" =\r\t")
         detached = entry.upper() != b"LOCAL"
     if detached:
-        raise unreadable(path.name, "keeps its pixels in a second file", "Save header and pixels as one file.")
+        raise unreadable(path.name, "stores its pixels in a second file", "Save header and pixels in one file.")
 
 
 def _begins_with(path: Path, signature: bytes) -> bool:

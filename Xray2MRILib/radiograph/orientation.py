@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
-NOT_FRONTAL = "The file says that this radiograph was not taken from the front or the back."
+NOT_FRONTAL = "According to the file this is not a frontal radiograph."
 
 
 def steps_to_upright(across: str, down: str) -> list[str] | None:

@@ -85,7 +85,7 @@ def with_bright_bone(
     """
     if choice not in PHOTOMETRIC_CHOICES:
         raise InputError(
-            f"The photometric sense cannot be {choice!r}.",
+            f"The photometric interpretation cannot be {choice!r}.",
             code="bad-option",
             hint=f"Choose one of {', '.join(PHOTOMETRIC_CHOICES)}.",
         )
@@ -101,7 +101,7 @@ def with_bright_bone(
     else:
         inverted, source = evidence < _LEAST_EVIDENCE, "picture"
         if abs(evidence) < _UNSURE:
-            warnings.append("The picture does not show clearly whether bone is bright or dark.")
+            warnings.append("It is unclear whether bone is bright or dark on this radiograph.")
     record = {"inverted": inverted, "inversion_source": source, "inversion_evidence": round(-evidence, 2)}
     if inverted:
         pixels = (pixels.max() + pixels.min()) - pixels

@@ -21,7 +21,7 @@ def read_picture(path: Path, format_name: str) -> DecodedRadiograph:
     """The picture in a file of a format that `file_format.detect_format` found.
 
     Colours become luminance, transparency is dropped, the camera's orientation is applied, and 16 bits stay 16 bits.
-    Raises InputError when the file is damaged, holds several pictures, or is too small or too large.
+    Raises InputError when the file is damaged, contains several images, or is too small or too large.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -34,7 +34,7 @@ def read_picture(path: Path, format_name: str) -> DecodedRadiograph:
         raise
     except Image.DecompressionBombError:
         raise unreadable(
-            path.name, "has more pixels than any radiograph", "Scale it down.", "radiograph-too-large"
+            path.name, "has too many pixels for a radiograph", "Scale it down.", "radiograph-too-large"
         ) from None
     except MemoryError:
         raise
@@ -54,7 +54,7 @@ def _decoded(picture: Image, path: Path, format_name: str) -> DecodedRadiograph:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise unreadable(
-            path.name, f"holds {frames} pictures", "Save the one with the knee as a file of its own.", "multi-frame"
+            path.name, f"contains {frames} images", "Save the image of the knee as a separate file.", "multi-frame"
         )
     if _is_deep_colour_tiff(picture) if format_name == "TIFF" else _is_deep_colour_png(path):
         return _deep_colours(path, format_name)
@@ -95,6 +95,8 @@ def _deep_colours(path: Path, format_name: str) -> DecodedRadiograph:
     if array.ndim == 3 and array.shape[-1] in (2, 3, 4):
         array = luminance(array)
     if array.ndim != 2:
-        raise unreadable(path.name, "holds several pictures", "Save one as a file of its own.", "multi-frame")
+        raise unreadable(
+            path.name, "contains several images", "Save the image of the knee as a separate file.", "multi-frame"
+        )
     bits = 8 * image.array.dtype.itemsize
     return DecodedRadiograph(array.astype(np.float32), record={"format": format_name, "bits": bits, "colour": True})

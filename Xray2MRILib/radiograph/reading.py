@@ -87,7 +87,7 @@ def radiograph_from_array(
     if side not in (None, "left", "right"):
         raise InputError(f"The side cannot be {side!r}.", code="bad-option", hint="Give left, right or nothing.")
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
-        raise unreadable(_ARRAY, f"holds {array.dtype} values", "Give an array of real numbers.")
+        raise unreadable(_ARRAY, f"contains {array.dtype} values", "Give an array of real numbers.")
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
     grey = array.ndim == 2
@@ -95,7 +95,7 @@ def radiograph_from_array(
         raise unreadable(
             _ARRAY,
             f"has the shape {list(array.shape)}",
-            "Give one grey picture [H, W] or one colour picture [H, W, 3].",
+            "Give one grey image [H, W] or one colour image [H, W, 3].",
             "volume-not-radiograph",
         )
     check_size(*array.shape[:2], _ARRAY)
@@ -130,11 +130,11 @@ def _finished(radiograph: DecodedRadiograph, name: str, photometric: str) -> Rad
     shown = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if not np.isfinite(shown).all():
         raise unreadable(
-            name, "holds values that are not finite (NaN or infinity)", "Export it again.", "not-finite-radiograph"
+            name, "contains values that are not finite (NaN or infinity)", "Export it again.", "not-finite-radiograph"
         )
     if not shown.max() > shown.min():
         raise unreadable(
-            name, "is blank: all its pixels have one value", "Choose the radiograph with the knee.", "blank-radiograph"
+            name, "is blank: all pixels have the same value", "Choose a radiograph of the knee.", "blank-radiograph"
         )
     scale = float(np.abs(shown).max())
     pixels = radiograph.pixels if _USUAL[0] < scale < _USUAL[1] else radiograph.pixels / np.float32(scale)

@@ -19,7 +19,7 @@ def round_ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(step * place, 10) + 0.0 for place in range(first, last + 1)]
 
 
-def widened(low: float, high: float, floor: float = -math.inf, ceiling: float = math.inf) -> tuple[float, float]:
+def widen_to_ticks(low: float, high: float, floor: float = -math.inf, ceiling: float = math.inf) -> tuple[float, float]:
     """The range extended to the next round ticks on both sides, no farther than ``floor`` and ``ceiling``."""
     if high - low < 1e-9:
         low, high = low - 0.05 * max(abs(low), 1), high + 0.05 * max(abs(high), 1)
@@ -30,5 +30,5 @@ def widened(low: float, high: float, floor: float = -math.inf, ceiling: float = 
 
 
 def tick_label(value: float) -> str:
-    """The number as short as it can be, with a true minus sign."""
-    return f"{value:.4g}".replace("-", "−")
+    """The number in at most six digits, with a true minus sign."""
+    return f"{value:.6g}".replace("-", "−")

@@ -37,11 +37,12 @@ def _write_image(comparison: Comparison, name: str, path: Path) -> None:
     import SimpleITK as sitk
 
     difference = comparison.evaluation.difference
+    assert difference is not None, "every evaluation of a comparison holds its difference"
     array, content = {
-        "aligned": (comparison.alignment.volume, "reference MRI resampled on the grid of a synthetic volume"),
-        "difference": (difference, "Sobel magnitude of the synthetic volume less that of the reference, two-sided"),
+        "aligned": (comparison.alignment.volume, "reference MRI resampled to the grid of a synthetic volume"),
+        "difference": (difference, "Sobel magnitude of the synthetic volume minus that of the reference, two-sided"),
         "difference_paper": (
-            np.maximum(difference, 0), "one-sided Sobel difference: what the reference has alone is not drawn"
+            np.maximum(difference, 0), "one-sided Sobel difference: outlines of the reference alone are not drawn"
         ),
     }[name]  # fmt: skip
     image = comparison.volume.to_sitk(np.ascontiguousarray(array, np.float32))

@@ -1,4 +1,4 @@
-"""Reading the figures of a comparison with a real MRI from the JSON file that holds them."""
+"""Reads the values of a comparison with a real MRI from its JSON file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .per_slice_table import COMPARISON_COLUMNS
 def read_comparison(path: str | Path) -> dict[str, Any]:
     """The result of a comparison: ``per_slice`` (list of rows), ``summary``, ``verdict``, ``warnings``.
 
-    A whole report of the worker with the result inside is accepted as well. Raises InputError for anything else.
+    A message of the worker with the result inside is accepted as well. Raises InputError for anything else.
     """
     path = Path(path)
     try:
@@ -22,13 +22,13 @@ def read_comparison(path: str | Path) -> dict[str, Any]:
         raise InputError(
             f"The comparison {path.name} cannot be read: {error.strerror}.",
             code="missing-comparison",
-            hint="Compare again, or leave it out.",
+            hint="Compare again, or go without the comparison.",
         ) from None
     except (ValueError, RecursionError):
         record = None
     if isinstance(record, dict) and isinstance(record.get("result"), dict):
         record = record["result"]
-    if not _in_order(record):
+    if not _is_comparison(record):
         raise InputError(
             f"The file {path.name} does not hold the figures of a comparison.",
             code="bad-comparison",
@@ -37,7 +37,7 @@ def read_comparison(path: str | Path) -> dict[str, Any]:
     return record
 
 
-def _in_order(record: Any) -> bool:
+def _is_comparison(record: Any) -> bool:
     if not isinstance(record, dict) or not isinstance(record.get("summary", {}), dict):
         return False
     rows = record.get("per_slice")

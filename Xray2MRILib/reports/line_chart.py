@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .axis_ticks import round_ticks, tick_label, widened
+from .axis_ticks import round_ticks, tick_label, widen_to_ticks
+from .svg import Svg
 
 _WIDTH, _HEIGHT = 560, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 18, 30, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 18, 30, 40
 _LEAST_LABEL_GAP = 26
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: ``values`` at ``places``; ``dashed`` for what is there for comparison only."""
+    """One line: ``values`` at ``places``.
+
+    ``series`` names its colour in the style sheet; ``dashed`` marks a curve that is there for comparison only.
+    """
 
     name: str
     places: Sequence[float]
     values: Sequence[float]
-    colour: str
+    series: str
     dashed: bool = False
     dots: bool = False
+
+    @property
+    def classes(self) -> str:
+        """Classes of the style sheet."""
+        return f"{escape(self.series)}{' dashed' if self.dashed else ''}"
 
 
 def line_chart(
@@ -35,8 +44,8 @@ def line_chart(
     floor: float = -math.inf,
     ceiling: float = math.inf,
     ticks: Sequence[float] | None = None,
-) -> str:
-    """The chart as an ``<svg>``; empty text when no curve has a finite value.
+) -> Svg:
+    """The chart as an ``<svg>`` with a legend; empty text when no curve has a finite value.
 
     ``diagonal`` draws y = x; the vertical axis goes no farther than ``floor`` and ``ceiling``, which the values must
     respect; ``ticks`` are the marks of the horizontal axis (None: round numbers).
@@ -44,11 +53,11 @@ def line_chart(
     finite = [v for curve in curves for v in curve.values if math.isfinite(v)]
     places = [p for curve in curves for p in curve.places]
     if not finite:
-        return ""
-    low, high = widened(min(finite), max(finite), floor, ceiling)
+        return Svg()
+    low, high = widen_to_ticks(min(finite), max(finite), floor, ceiling)
     first, last = min(places), max(places)
     if diagonal:
-        low, high = widened(0.0, max(*finite, last))
+        low, high = widen_to_ticks(0.0, max(*finite, last))
         first, last = low, high
     reach = last - first or 1.0
 
@@ -76,40 +85,38 @@ def line_chart(
                  f"{escape(across)}</text>")  # fmt: skip
     if diagonal:
         parts.append(f'<line x1="{x(low):.1f}" y1="{y(low):.1f}" x2="{x(high):.1f}" y2="{y(high):.1f}" class="axis"/>')
-    for curve in curves:
-        parts.append(_drawn(curve, x, y))
-    return "".join(parts) + "</svg>" + _legend(curves)
+    parts += [_draw(curve, x, y) for curve in curves]
+    return Svg("".join(parts) + "</svg>" + _legend(curves))
 
 
-def _drawn(curve: Curve, x, y) -> str:
-    dash = ' stroke-dasharray="5 4"' if curve.dashed else ""
+def _draw(curve: Curve, x: Callable[[float], float], y: Callable[[float], float]) -> str:
     runs: list[list[str]] = [[]]
     dots = []
     for place, value in zip(curve.places, curve.values, strict=True):
         if math.isfinite(value):
             runs[-1].append(f"{x(place):.1f},{y(value):.1f}")
             if curve.dots:
-                dots.append(_dot(x(place), y(value), curve.colour, alone=len(curve.places) == 1))
+                dots.append(_dot(x(place), y(value), curve, alone=len(curve.places) == 1))
         elif runs[-1]:
             runs.append([])
-    style = f'fill="none" stroke="{curve.colour}" stroke-width="2" stroke-linecap="round"{dash}'
-    return "".join(f'<polyline {style} points="{" ".join(run * 2 if len(run) == 1 else run)}"/>'
-                   for run in runs if run) + "".join(dots)  # fmt: skip
+    return "".join(
+        f'<polyline class="curve {curve.classes}" points="{" ".join(run * 2 if len(run) == 1 else run)}"/>'
+        for run in runs
+        if run
+    ) + "".join(dots)
 
 
-def _sign(curve: Curve) -> str:
-    """What stands for a curve in the legend: a stretch of it, or its ring."""
-    if len(curve.places) == 1:
-        return f'<b style="border:2px solid {curve.colour}"></b>'
-    return f'<i style="border-top:3px {"dashed" if curve.dashed else "solid"} {curve.colour}"></i>'
-
-
-def _dot(x: float, y: float, colour: str, alone: bool) -> str:
-    """A dot; a curve of one place is a ring around it, which shows through what lies upon it."""
-    style = f'r="7" fill="none" stroke="{colour}" stroke-width="2"' if alone else f'r="3" fill="{colour}"'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" {style}/>'
+def _dot(x: float, y: float, curve: Curve, alone: bool) -> str:
+    """A dot; a curve of one place is a ring, so that what is drawn under it stays visible."""
+    kind, radius = ("ring", 7) if alone else ("dot", 3)
+    return f'<circle class="{kind} {curve.classes}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
 
 
 def _legend(curves: Sequence[Curve]) -> str:
-    entries = "".join(f"<span>{_sign(curve)}{escape(curve.name)}</span>" for curve in curves)
+    """Name and sample of each curve: a piece of its line, or its ring."""
+    entries = "".join(
+        f'<span><i class="{"ring-key" if len(curve.places) == 1 else "line-key"} {curve.classes}"></i>'
+        f"{escape(curve.name)}</span>"
+        for curve in curves
+    )
     return f'<p class="legend">{entries}</p>'

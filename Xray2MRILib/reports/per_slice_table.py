@@ -1,4 +1,4 @@
-"""Figures per slice as CSV: of a comparison with a real MRI, or of the volume alone."""
+"""Values per slice as CSV: of a comparison with a real MRI, or of the volume alone."""
 
 from __future__ import annotations
 
@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles, check_place
+from ..metrics.metric_names import METRIC_NAMES
 from ..volume import geometry
 from ..volume.provenance import notice
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
 
+_MEASURES = ("psnr_db", "ssim", "rssim", "edge_mm", "f1", "correlation", "correlation_reference")
 # column -> heading with unit, in the order of the table
 COMPARISON_COLUMNS = {
     "index": "slice",
     "depth_mm": "depth (mm)",
-    "psnr_db": "PSNR (dB)",
-    "ssim": "SSIM",
-    "rssim": "RSSIM",
-    "edge_mm": "edge distance (mm)",
-    "f1": "edge F1",
-    "correlation": "correlation with next slice",
-    "correlation_reference": "the same in the real MRI",
+    **{measure: METRIC_NAMES[measure].heading for measure in _MEASURES},
 }
 VOLUME_COLUMNS = {
     "index": "slice",
@@ -37,7 +33,7 @@ VOLUME_COLUMNS = {
 
 
 def rows_of_volume(volume: PseudoMRI) -> list[dict[str, Any]]:
-    """One row a slice in file order: place in mm (LPS y, positive is posterior) and grey values in [0, 1]."""
+    """One row per slice in file order: position in mm (LPS y, positive is posterior) and grey values in [0, 1]."""
     rows = []
     for index in range(volume.num_slices):
         u = geometry.index_to_depth(geometry.file_index(index, volume.num_slices), volume.num_slices)
@@ -54,7 +50,7 @@ def rows_of_volume(volume: PseudoMRI) -> list[dict[str, Any]]:
 
 
 def table_text(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
-    """The CSV: a comment line with the notice, headings, a line a slice; what is undefined is an empty cell."""
+    """The CSV: a comment line with the notice, headings, one line per slice; an undefined value is an empty cell."""
     used = [name for name in columns if any(row.get(name) is not None for row in rows)]
     stream = io.StringIO()
     stream.write(f"# {notice()}\n")
@@ -66,7 +62,7 @@ def table_text(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
 
 
 def write_per_slice_table(volume: PseudoMRI, path: str | Path, comparison: dict[str, Any] | None = None) -> Path:
-    """Write the rows of a comparison (its ``per_slice``), or without one those of the volume, as ``.csv``.
+    """Write the rows of a comparison (its ``per_slice``) as ``.csv``; those of the volume without a comparison.
 
     Raises InputError for another ending or a place that cannot be written, ProcessingError when writing fails.
     """

@@ -1,40 +1,36 @@
-"""Slices of reference, pseudo-MRI and difference maps side by side as one picture, embedded in a page."""
+"""Pictures of slices and of their differences, as arrays of colours."""
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 
-_GAP = 6
 _DIFFERENCE_GAIN = 2.5  # outlines of neighbouring tissues rarely differ by more than 0.4
 
 
-def evenly_chosen(valid: np.ndarray, count: int) -> list[int]:
+def choose_evenly(valid: np.ndarray, count: int) -> list[int]:
     """At most ``count`` slice indices, evenly spaced among the valid ones; among all when none is."""
     places = np.flatnonzero(valid) if valid.any() else np.arange(len(valid))
     return sorted({int(places[round(k)]) for k in np.linspace(0, len(places) - 1, count)})
 
 
-def grey(picture: np.ndarray) -> np.ndarray:
+def draw_grey(picture: np.ndarray) -> np.ndarray:
     """[H, W, 3] uint8 of a slice in [0, 1]."""
     return np.repeat(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def signed(picture: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 of a signed difference: orange what the pseudo-MRI adds, blue what it lacks, on white."""
+def draw_signed(picture: np.ndarray) -> np.ndarray:
+    """[H, W, 3] uint8 of a signed difference: orange where the pseudo-MRI adds, blue where it lacks, on white."""
     strength = np.clip(np.abs(picture) * _DIFFERENCE_GAIN, 0, 1)[..., None]
     colour = np.where(picture[..., None] > 0, (213.0, 94.0, 0.0), (0.0, 90.0, 181.0))
     return np.rint(255 * (1 - strength) + colour * strength).astype(np.uint8)
 
 
-def one_sided(picture: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 of the paper's form: white what the pseudo-MRI adds, on black."""
-    return grey(np.clip(picture, 0, 1) * _DIFFERENCE_GAIN)
+def draw_one_sided(picture: np.ndarray) -> np.ndarray:
+    """[H, W, 3] uint8 of the paper's form: white where the pseudo-MRI adds, on black."""
+    return draw_grey(np.clip(picture, 0, 1) * _DIFFERENCE_GAIN)
 
 
-def with_region(picture: np.ndarray, rows: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+def mark_region(picture: np.ndarray, rows: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     """The picture with RSSIM's rows (green ticks at both sides) and the box of the edges (corners) marked."""
     marked = picture.copy()
     top, bottom, left, right = box
@@ -48,23 +44,3 @@ def with_region(picture: np.ndarray, rows: np.ndarray, box: tuple[int, int, int,
         for row in (int(rows[0]), min(int(rows[1]), len(marked)) - 1):
             marked[row, :14] = marked[row, -14:] = (0, 170, 80)
     return marked
-
-
-def grid(rows: list[list[np.ndarray]]) -> str:
-    """Pictures of one size as a data URI of one PNG: a list of rows, light gaps between."""
-    lines = []
-    for row in rows:
-        height = row[0].shape[0]
-        gap = np.full((height, _GAP, 3), 255, np.uint8)
-        lines.append(np.concatenate([part for picture in row for part in (picture, gap)][:-1], axis=1))
-        lines.append(np.full((_GAP, lines[0].shape[1], 3), 255, np.uint8))
-    return data_uri(np.concatenate(lines[:-1]))
-
-
-def data_uri(picture: np.ndarray) -> str:
-    """``data:image/png;base64,...`` of an [H, W, 3] uint8 picture."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "png")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,23 +1,31 @@
-"""A report that stands alone: one HTML file with its pictures inside, to be read in a browser or printed to PDF."""
+"""The report of a volume: one self-contained HTML file, to be read in a browser or printed to PDF."""
 
 from __future__ import annotations
 
-from html import escape
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles, check_place
-from ..volume.provenance import notice, without_identifiers
-from .report_figures import per_slice_charts, per_slice_html, summary_table, table
-from .report_page import MEANING, STYLE
-from .report_pictures import data_uri, radiograph_picture, rendering_picture, slices_picture, spread_picture
+from ..metrics.metric_names import METRIC_NAMES
+from ..volume.provenance import without_identifiers
+from .axis_ticks import round_ticks
+from .comparison_tables import medians_table
+from .embedded_picture import data_uri
+from .line_chart import Curve, line_chart
+from .measure_text import number_text
+from .page_templates import render_page
+from .per_slice_table import COMPARISON_COLUMNS
+from .svg import Svg
+from .volume_pictures import deviation_picture, radiograph_picture, rendering_picture, slices_picture
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
 
 _REPORT_BYTES = 20_000_000
 _GRADES = ("no osteoarthritis", "doubtful", "minimal", "moderate", "severe")
+_CHARTED = ("psnr_db", "ssim", "rssim", "edge_mm")
 
 
 def write_report(
@@ -36,8 +44,8 @@ def write_report(
     comparison
         Result of a comparison with a real MRI, see comparison_record.read_comparison.
 
-    No name, path or identifier of a patient is in it. Raises InputError for another ending, a place that cannot be
-    written or an unreadable radiograph, ProcessingError when writing fails.
+    The page contains no name, path or identifier of a patient. Raises InputError for another ending, a place that
+    cannot be written or an unreadable radiograph, ProcessingError when writing fails.
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -53,122 +61,129 @@ def report_html(
     volume: PseudoMRI, *, radiograph: str | Path | None = None, comparison: dict[str, Any] | None = None
 ) -> str:
     """The page as text; parameters and errors as for write_report."""
+    return render_page("volume_report.html.j2", volume_context(volume, radiograph, comparison))
+
+
+def volume_context(
+    volume: PseudoMRI, radiograph: str | Path | None = None, comparison: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """All that the template shows, as plain data; parameters and errors as for write_report."""
     record = without_identifiers(volume.provenance)
-    created = escape(str(record.get("created_utc", "at an unknown time")))
-    sections = [
-        _warnings(record),
-        _pictures(volume, radiograph),
-        _grades(record),
-        _agreement_with_radiograph(record),
-        "" if comparison is None else _comparison(comparison),
-        _made_by(volume, record),
-        MEANING,
-    ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>SYNTHETIC pseudo-MRI: report</title><style>{STYLE}</style></head><body>"
-        f'<div class="notice">SYNTHETIC, NOT FOR DIAGNOSIS. {escape(notice())}</div>'
-        f"<h1>Pseudo-MRI of a {escape(volume.side)} knee</h1>"
-        f"<p>{volume.num_slices} coronal slices, computed {created}</p>"
-        f"{''.join(sections)}</body></html>\n"
-    )
+    return {
+        "side": volume.side,
+        "slices": volume.num_slices,
+        "created": str(record.get("created_utc", "at an unknown time")),
+        "warnings": _warnings(record),
+        "pictures": _pictures(volume, radiograph),
+        "grades": _grades(record),
+        "agreement": _agreement_with_radiograph(record),
+        "comparison": None if comparison is None else _comparison(comparison),
+        "facts": _facts(volume, record),
+    }
 
 
-def _warnings(record: dict[str, Any]) -> str:
+def _warnings(record: dict[str, Any]) -> list[str]:
     plausibility = record.get("plausibility") or {}
     sentences = [str(warning) for warning in record.get("warnings") or []]
     if plausibility.get("plausible") is False:
-        sentences.append("The input may not be a frontal knee radiograph; the volume then means nothing.")
-    return "".join(f'<p class="warning">{escape(sentence)}</p>' for sentence in dict.fromkeys(sentences))
+        sentences.append("The input may not be a frontal knee radiograph. Do not interpret the volume.")
+    return list(dict.fromkeys(sentences))
 
 
-def _pictures(volume: PseudoMRI, radiograph: str | Path | None) -> str:
+def _pictures(volume: PseudoMRI, radiograph: str | Path | None) -> list[dict[str, str]]:
     shown = []
     if radiograph is not None:
         picture, same = radiograph_picture(volume, radiograph)
-        caption = "The joint on the radiograph, as the model saw it"
+        caption = "The joint on the radiograph, as the model received it"
         if not same:
-            caption += ". The file differs from the one that the volume was made from (its pixels do not match)"
-        shown.append(_figure(data_uri(picture), caption))
-    shown.append(_figure(data_uri(rendering_picture(volume)), "3-D rendering of the synthetic volume, from the front"))
-    shown.append(_figure(data_uri(slices_picture(volume)), "SYNTHETIC coronal slices from posterior to anterior"))
-    spread = spread_picture(volume)
-    if spread is not None:
-        words = "Standard deviation over volumes of several seeds (sampled without guidance and with all noise), same "
-        words += "slices; white is a standard deviation of"
-        shown.append(_figure(data_uri(spread[0]), f"{words} {spread[1]:.3g} of the grey range"))
-    return f"<h2>Pictures</h2>{''.join(shown)}"
+            caption += ". This file is not the one that the volume was made from: the pixels do not match"
+        shown.append((picture, caption))
+    shown.append((rendering_picture(volume), "3-D rendering of the synthetic volume, from the front"))
+    shown.append((slices_picture(volume), "SYNTHETIC coronal slices from posterior to anterior"))
+    deviation = deviation_picture(volume)
+    if deviation is not None:
+        picture, white = deviation
+        caption = (
+            "Standard deviation over volumes of several seeds (sampled without guidance and with all noise) in the "
+        )
+        caption += f"same slices. White is a standard deviation of {white:.3g} of the grey range"
+        shown.append((picture, caption))
+    return [{"source": data_uri(picture), "caption": caption} for picture, caption in shown]
 
 
-def _figure(source: str, caption: str) -> str:
-    words = escape(caption)
-    return f'<figure><img src="{source}" alt="{words}"><figcaption>{words}</figcaption></figure>'
-
-
-def _grades(record: dict[str, Any]) -> str:
+def _grades(record: dict[str, Any]) -> dict[str, Any] | None:
+    """The Kellgren-Lawrence probabilities; None for a record without five of them."""
     from ..rendering.grade_bars import percentage, source_in_words
 
     koa = record.get("koa") or {}
     values = koa.get("values")
     if not isinstance(values, list) or len(values) != 5:
-        return ""
-    rows = "".join(
-        f"<tr><td>KL {grade}</td><td>{meaning}</td><td>{escape(percentage(value))}</td>"
-        f'<td><span class="bar" style="width:{max(round(260 * value), 1)}px"></span></td></tr>'
-        for grade, (value, meaning) in enumerate(zip(values, _GRADES, strict=True))
-    )
-    source = escape(source_in_words(str(koa.get("source", "unknown"))))
-    heading = "<h2>Kellgren-Lawrence grade that the volume was made with</h2>"
-    return f"{heading}<p>Probabilities {source}</p><table>{rows}</table>"
+        return None
+    return {
+        "source": source_in_words(str(koa.get("source", "unknown"))),
+        "rows": [
+            {"grade": grade, "meaning": meaning, "share": percentage(value), "pixels": max(round(260 * value), 1)}
+            for grade, (value, meaning) in enumerate(zip(values, _GRADES, strict=True))
+        ],
+    }
 
 
-def _agreement_with_radiograph(record: dict[str, Any]) -> str:
-    """Distances of the bones' outlines from those on the radiograph; empty for volumes that do not tell."""
+def _agreement_with_radiograph(record: dict[str, Any]) -> dict[str, Any] | None:
+    """Distances of the bone outlines from those on the radiograph; None for volumes without that record."""
     from ..reprojection.record import CAUTION
 
     agreement = record.get("reprojection") or {}
     if not agreement:
-        return ""
-    heading = "<h2>Agreement of the bones with the radiograph</h2>"
+        return None
     if not agreement.get("applies"):
-        return f"{heading}<p>{escape(str(agreement.get('summary', 'Not applicable.')))}</p>"
+        return {"refusal": str(agreement.get("summary", "Not applicable."))}
     rows = []
     others = agreement.get("other_films") or {}
-    for stage, how in (("as_placed", "as placed"), ("after_fit", "after a similarity fit")):
-        own, beside = agreement.get(stage) or {}, others.get(stage) or {}
+    for stage, how in (("as_placed", "unregistered"), ("after_fit", "after a similarity fit")):
+        own, other = agreement.get(stage) or {}, others.get(stage) or {}
         for part, words in (("joint_line", "joint line"), ("outline", "sides of the bones")):
-            closer = None
-            if beside.get(f"{part}_farther") is not None:
-                closer = f"{beside[f'{part}_farther']} of {beside.get(f'{part}_of')}"
-            rows.append([f"{words}, {how}", own.get(f"{part}_mm"), beside.get(f"{part}_mm"), closer])
-    headings = [
-        "median distance (mm, nominal scale)",
-        "own radiograph",
-        "other people's radiographs",
-        "own is closer than",
-    ]
-    reasons = "".join(f"<p>{escape(str(reason))}</p>" for reason in agreement.get("reasons") or [])
-    return f"{heading}{table(headings, rows)}{reasons}<p>{CAUTION} It concerns only what a radiograph shows anyway.</p>"
+            closer = number_text(None)
+            if other.get(f"{part}_farther") is not None:
+                closer = f"{other[f'{part}_farther']} of {other.get(f'{part}_of')}"
+            rows.append([f"{words}, {how}", number_text(own.get(f"{part}_mm")), number_text(other.get(f"{part}_mm")),
+                         closer])  # fmt: skip
+    headings = ["median distance (mm, nominal scale)", "own radiograph", "other patients' radiographs",
+                "own is closer than"]  # fmt: skip
+    reasons = [str(reason) for reason in agreement.get("reasons") or []]
+    return {"refusal": "", "headings": headings, "rows": rows, "reasons": reasons, "caution": CAUTION}
 
 
-def _comparison(comparison: dict[str, Any]) -> str:
-    from .report_wording import HOW_TO_READ
+def _comparison(comparison: dict[str, Any]) -> dict[str, Any]:
+    rows, summary = comparison["per_slice"], comparison.get("summary")
+    used = [name for name in COMPARISON_COLUMNS if any(row.get(name) is not None for row in rows)]
+    return {
+        "verdict": str(comparison.get("verdict") or ""),
+        "warnings": [str(warning) for warning in comparison.get("warnings") or []],
+        "scores": medians_table(summary) if summary else None,
+        "charts": _per_slice_charts(rows),
+        "headings": [COMPARISON_COLUMNS[name] for name in used],
+        "rows": [
+            [str(row.get(name)) if name == "index" else number_text(row.get(name), name) for name in used]
+            for row in rows
+        ],
+    }
 
-    parts = ["<h2>Comparison with a real MRI</h2>"]
-    if comparison.get("verdict"):
-        parts.append(f'<p class="verdict">{escape(str(comparison["verdict"]))}</p>')
-    parts += [f'<p class="warning">{escape(str(warning))}</p>' for warning in comparison.get("warnings") or []]
-    if comparison.get("summary"):
-        parts.append("<p>Every figure stands beside what a meaningless volume reaches on the same knee.</p>")
-        parts.append(summary_table(comparison["summary"]))
-    parts.append(per_slice_charts(comparison["per_slice"]))
-    parts.append(HOW_TO_READ.replace("<h2>", "<h3>").replace("</h2>", "</h3>"))
-    every_slice = per_slice_html(comparison["per_slice"])
-    parts.append(f"<details><summary>Figures of every slice</summary>{every_slice}</details>")
-    return "".join(parts)
+
+def _per_slice_charts(rows: list[dict[str, Any]]) -> list[Svg]:
+    """One chart per measure over the slices of the file, anterior at the left; undefined slices are gaps."""
+    places = [row["index"] for row in rows]
+    ticks = [tick for tick in round_ticks(places[0], places[-1], 8) if tick.is_integer()] if len(rows) > 1 else places
+    charts = []
+    for measure in _CHARTED:
+        values = [math.nan if row.get(measure) is None else float(row[measure]) for row in rows]
+        curve = Curve("pseudo-MRI", places, values, "pseudo")
+        title = METRIC_NAMES[measure].title
+        charts.append(line_chart(title, "anterior  ←  slice of the file  →  posterior", [curve], ticks=ticks))
+    return [chart for chart in charts if chart]
 
 
-def _made_by(volume: PseudoMRI, record: dict[str, Any]) -> str:
+def _facts(volume: PseudoMRI, record: dict[str, Any]) -> list[tuple[str, str]]:
+    """How the volume was made, as rows of name and text."""
     model, sampling = record.get("model") or {}, record.get("sampling") or {}
     radiograph, libraries = record.get("radiograph") or {}, record.get("libraries") or {}
     weights = model.get("weights_sha256")
@@ -181,17 +196,16 @@ def _made_by(volume: PseudoMRI, record: dict[str, Any]) -> str:
         "weights (SHA-256, first 16)": ", ".join(f"{name} {str(digest)[:16]}" for name, digest in digests if digest),
         "sampling": f"{sampling.get('steps', '?')} {sampling.get('sampler', '')} steps",
         "guidance scale": sampling.get("guidance_scale"),
-        "share of the steps that is guided": sampling.get("guidance_share"),
-        "spread of the noise": sampling.get("noise_scale"),
+        "share of guided steps": sampling.get("guidance_share"),
+        "noise scale": sampling.get("noise_scale"),
         "seeds": sampling.get("seeds") or sampling.get("seed"),
-        "side": f"{volume.side} (from: {radiograph.get('side_source', 'unknown')})",
-        "knee found by": radiograph.get("box_source"),
+        "side": f"{volume.side} (source: {radiograph.get('side_source', 'unknown')})",
+        "knee located by": radiograph.get("box_source"),
         "plausible as a frontal knee radiograph": plausibility.get("plausible"),
         "spacing (mm)": " x ".join(f"{step:.4g}" for step in volume.spacing),
-        "programs": ", ".join(f"{name} {version}" for name, version in libraries.items() if version),
+        "software": ", ".join(f"{name} {version}" for name, version in libraries.items() if version),
     }
-    rows = [[name, _in_words(value)] for name, value in facts.items() if value not in (None, "", [])]
-    return f"<h2>How it was made</h2>{table(['what', 'value'], rows, numbers=False)}"
+    return [(name, _in_words(value)) for name, value in facts.items() if value not in (None, "", [])]
 
 
 def _in_words(value: Any) -> str:

@@ -31,7 +31,7 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
     from scipy.ndimage import gaussian_filter
 
     if len(slices) < 8:
-        raise ValueError("Eight slices are needed to project the bones.")
+        raise ValueError("At least eight slices are needed to project the bones.")
     u = np.linspace(-1, 1, len(slices))
     joint = volume_on_grid(slices[(u >= JOINT_DEPTHS[0]) & (u <= JOINT_DEPTHS[1])])
     sides = np.minimum(volume_on_grid(slices[(u >= SIDE_DEPTHS[0]) & (u <= SIDE_DEPTHS[1])]), _SOFT_ABOVE)

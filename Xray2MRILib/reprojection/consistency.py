@@ -109,7 +109,7 @@ def _distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float 
 def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | None, str | None]:
     """The similarity, or why there is none: sides and joint line together determine it, one of them does not."""
     if any(outline.share(names) < LEAST_SHARE for outline in (radiograph, volume) for names in PARTS.values()):
-        return None, "Too little was found to fit a similarity."
+        return None, "Too little of the outlines was found to fit a similarity."
     try:
         fit = fitted_similarity(radiograph, volume)
     except ValueError as error:
@@ -119,7 +119,7 @@ def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | Non
         or abs(fit.turn_rad) > _FARTHEST_TURN
         or not _SCALES[0] <= fit.scale <= _SCALES[1]
     ):
-        return None, "The similarity fit ran away; its distances would mean nothing."
+        return None, "The similarity fit diverged; distances are not reported."
     return fit, None
 
 

@@ -17,11 +17,11 @@ def why_not_shared(pipeline: Any) -> str | None:
     if encoder is None:
         if getattr(pipeline, "generator", None) is not None:
             return None
-        return "The model does not say how its slices lie to the radiograph."
+        return "The model does not state how its slices are registered to the radiograph."
     config = encoder.config
     if not config.field_placement:
-        return "The model does not lay the radiograph into the frame of its slices (field_placement is off)."
+        return "The model does not register the radiograph to its slices (field_placement is off)."
     nominal = (SPAN_MM, CENTRE_ROW, CENTRE_COLUMN)
     if (config.span_mm, config.centre_row, config.centre_column) != nominal:
-        return "The model lays the radiograph into its slices in another frame than that of the training pairs."
+        return "The model registers radiograph and slices in another frame than the training pairs."
     return None

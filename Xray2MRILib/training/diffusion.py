@@ -140,7 +140,7 @@ def _load_autoencoder(folder: Path) -> AutoencoderKL:
         raise InputError(
             f"The folder {folder.name} holds no autoencoder.",
             code="bad-recipe",
-            hint="Let 'autoencoder' name the output of a finished training of one, or compact, the shipped one.",
+            hint="Train an autoencoder first and give its folder, or compact for the shipped one.",
             field="autoencoder",
         ) from error
 

@@ -59,9 +59,10 @@ def assemble_model(
     now = origins(autoencoder, recipe.initial)
     if trained_from and trained_from["autoencoder_sha256"] != now["autoencoder_sha256"]:
         raise InputError(
-            f"The autoencoder in {autoencoder.name} is another one than when the training began.",
+            f"The autoencoder in {autoencoder.name} has changed since the training began.",
             code="other-autoencoder",
-            hint="Put the earlier one back and resume, or train again.",
+            hint="Restore it and resume the training, or train again.",
+            field="resume",
         )
     card = {
         "preset": recipe.preset,

@@ -240,11 +240,10 @@ class EmaTrainer(Generic[N]):
         return self.progress["best_step"]
 
     def report_stop(self) -> dict[str, Any]:
-        """Print that the run stopped before its end and how to resume it; returns {"step", "steps"}."""
+        """Print that the run stopped before its end; returns {"step", "steps"}."""
         step, steps = self.progress["step"], self.settings.steps
         print(
-            f"Stopped after {self.settings.minutes} minutes at step {step} of {steps}; a checkpoint is saved. "
-            "Give the same command with --resume to continue.",
+            f"Stopped after {self.settings.minutes} minutes at step {step} of {steps}; a checkpoint is saved.",
             flush=True,
         )
         return {"step": step, "steps": steps}

@@ -20,7 +20,8 @@ def choose_device(wish: str = "auto") -> torch.device:
             raise InputError(
                 f"This machine has no device {wish!r} that PyTorch can use.",
                 code="bad-device",
-                hint="Give --set device=auto, or cpu.",
+                hint="Choose auto or cpu.",
+                field="device",
             ) from error
         return torch.device(wish)
     if torch.cuda.is_available():

@@ -141,8 +141,13 @@ def refuse(name: str, value: Any, rule: str, help: str = "") -> InputError:
         f"The entry {name} of the recipe cannot be {shown}: give {rule}.",
         code="bad-recipe",
         hint=f"Meaning of {name}: {help}." if help else "",
-        field=name,
+        field=_settable(name),
     )
+
+
+def _settable(name: str) -> str:
+    """The entry that a user sets for an entry of this name: that of the whole list for an element's entry."""
+    return name.partition("[")[0]
 
 
 def _section(kind: type[R], values: Any, within: str) -> R:
@@ -156,7 +161,6 @@ def _section(kind: type[R], values: Any, within: str) -> R:
                 f"The recipe has an entry {f'{within}{key}'[:60]!r}, which is unknown.",
                 code="bad-recipe",
                 hint=f"Known are {', '.join(known)}.",
-                field=f"{within}{key}",
             )
     for key, found in known.items():
         if key not in values and found.required:
@@ -164,7 +168,7 @@ def _section(kind: type[R], values: Any, within: str) -> R:
                 f"The recipe lacks the entry {within}{key}: give {found.rule()}.",
                 code="bad-recipe",
                 hint=f"Meaning of {within}{key}: {found.help}.",
-                field=f"{within}{key}",
+                field=_settable(f"{within}{key}"),
             )
     checked = {
         found.name: _value(found.type, found, values[key], f"{within}{key}")

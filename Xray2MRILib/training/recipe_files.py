@@ -42,7 +42,6 @@ def chosen_recipe(network: str, config: str | None = None) -> dict[str, Any]:
             f"The recipe {path.name} has an entry {unknown[0][:60]!r}, which {network} does not know.",
             code="bad-recipe",
             hint=f"It knows {', '.join(known)}.",
-            field=unknown[0][:60],
         )
     return recipe | {key: _merge(known[key], recipe[key], value) for key, value in changes.items()}
 
@@ -64,7 +63,6 @@ def apply_change(network: str, recipe: dict[str, Any], change: str) -> None:
             f"The recipe has no entry {name[:60]!r} to set.",
             code="bad-option",
             hint=f"It has {', '.join(values if isinstance(values, dict) else recipe)}.",
-            field=name[:60],
         )
     try:
         value = json.loads(text)

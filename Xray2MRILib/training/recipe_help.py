@@ -19,7 +19,7 @@ def describe_entries(network: str) -> list[dict[str, Any]]:
 
 def recipe_help(network: str, width: int = 100) -> str:
     """The same as lines of at most about ``width`` characters."""
-    lines = [f"Entries of a recipe for {network}; --set NAME=VALUE changes one.", ""]
+    lines = [f"Entries of a recipe for {network}, with their defaults", ""]
     for found in describe_entries(network):
         help, rule = found["help"], found["rule"]
         lines.append(f"{found['name']} = {json.dumps(found['default'])}")

@@ -15,7 +15,7 @@ def volume_ending(path: Path) -> str:
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return ending
     raise InputError(
-        f"The output {path.name or str(path)!r} has no ending of a volume file.",
+        f"The output {path.name or str(path)!r} has no file extension of a volume.",
         code="bad-output",
-        hint=f"Let the name end in one of {', '.join(VOLUME_ENDINGS)}.",
+        hint=f"End the name in one of {', '.join(VOLUME_ENDINGS)}.",
     )

@@ -142,9 +142,9 @@ def _checked(array: np.ndarray, what: str) -> np.ndarray:
         raise ValueError(f"The {what} must be [S, H, W] with at least 2 slices, not {array.shape}.")
     if not np.isfinite(array).all():
         raise ProcessingError(
-            f"The {what} holds values that are not numbers.",
+            f"The {what} contains values that are not numbers.",
             code="non-finite-volume",
-            hint="Use float32 on this device, or another seed.",
+            hint="Choose another seed or device.",
         )
     low, high = array.min(), array.max()
     if low < -_ROUNDING or high > 1 + _ROUNDING:

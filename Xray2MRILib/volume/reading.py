@@ -41,7 +41,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
         expected, mirrored, has_deviation = (about[key] for key in ("voxels_sha256", "mirrored", "has_deviation"))
     except (KeyError, TypeError, ValueError):
         raise InputError(
-            f"The side-car {files.record.name} lacks the section on the volume.",
+            f"The side-car {files.record.name} does not describe the volume.",
             code="bad-side-car",
             hint="Generate the volume again.",
         ) from None
@@ -84,14 +84,14 @@ def _read_image(path: Path) -> tuple[np.ndarray, tuple[float, ...], tuple[float,
         raise InputError(
             f"The volume {path.name} is not a 16-bit volume written by Xray2MRI.",
             code="unreadable-volume",
-            hint="Choose a volume that xray2mri generate wrote.",
+            hint="Choose a volume that Xray2MRI wrote.",
         )
     return sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetDirection(), image.GetOrigin()
 
 
 def _foreign(files: VolumeFiles) -> InputError:
     return InputError(
-        f"The volume {files.volume.name} is not the one described by {files.record.name}; it was changed or replaced.",
+        f"The volume {files.volume.name} does not match its side-car {files.record.name}: it was changed or replaced.",
         code="side-car-mismatch",
-        hint="Use the files as they were written.",
+        hint="Restore the files as they were written.",
     )

@@ -155,7 +155,7 @@ def _check(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
     previous = read_record(files.record)
     if previous is None and files.record.exists():
         raise InputError(
-            f"The file {files.record.name} beside the output is not a provenance file and would be overwritten.",
+            f"The file {files.record.name} would be overwritten, and it is not a side-car of Xray2MRI.",
             code="bad-output",
             hint="Choose another output name.",
         )
@@ -181,5 +181,5 @@ def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], 
         raise ProcessingError(
             "The volume could not be written completely.",
             code="write-failed",
-            hint="The disk may be full or failing; write to another one.",
+            hint="The disk may be full or faulty: write to another one.",
         )

@@ -39,7 +39,7 @@ class ReportChannel:
     def send_error(self, error: Xray2MRIError, job: str | None = None) -> None:
         """Write one error report, for a job or for none."""
         of_job = {} if job is None else {"job": job}
-        self.send("error", **of_job, code=error.code, message=error.message, hint=error.hint)
+        self.send("error", **of_job, code=error.code, message=error.message, hint=error.hint, field=error.field)
 
 
 class RequestReader(threading.Thread):
@@ -76,7 +76,7 @@ class RequestReader(threading.Thread):
         sentence = "A line was not a JSON object with a type." if message is None else fault(message, REQUESTS)
         if message is None or sentence is not None:
             job = None if message is None else message.get("job")
-            error = InputError(sentence or "", code="bad-request", hint="worker/protocol.py lists the messages.")
+            error = InputError(sentence or "", code="bad-request", hint="See worker/protocol.py for the messages.")
             self._channel.send_error(error, job if isinstance(job, str) else None)
         elif message["type"] == "shutdown":
             self.cancel.set()

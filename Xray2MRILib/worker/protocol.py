@@ -25,7 +25,7 @@ A conversation, with > to the worker and < from it::
     < {"type":"result","job":"1","result":{"volume":"/data/knee.nrrd",...}}
     > {"type":"densify","job":"2","of_job":"1","slices":99,"output":"/data/knee_99.nrrd"}
     > {"type":"cancel","job":"2"}
-    < {"type":"error","job":"2","code":"cancelled","message":"Cancelled before ...","hint":""}
+    < {"type":"error","job":"2","code":"cancelled","message":"Cancelled before ...","hint":"","field":""}
     > {"type":"shutdown"}
 """
 
@@ -169,6 +169,7 @@ REPORTS: dict[str, dict[str, Field]] = {
         "code": Field("text", "stable word to act upon", required=True),
         "message": Field("text", "one sentence for the user", required=True),
         "hint": Field("text", "what the user can do, may be empty", required=True),
+        "field": Field("text", "name of the request's field at fault, may be empty"),
     },
     "log": {
         "message": Field("text", "one line for a log window", required=True),

@@ -77,7 +77,7 @@ class Worker:
             failure = Xray2MRIError(
                 f"An unforeseen {type(error).__name__} stopped the job.",
                 code="internal",
-                hint="The log holds the details.",
+                hint="See the log for details.",
             )
         else:
             self._reader.job_over()
@@ -177,12 +177,12 @@ class Worker:
                 raise InputError(
                     f"The volume of job {message['of_job']} is not in memory.",
                     code="no-such-job",
-                    hint="Name its volume file and the radiograph instead.",
+                    hint="Give its volume file and the radiograph instead.",
                 )
             return earlier
         if message.get("volume") is None or message.get("radiograph") is None:
             raise InputError(
-                "The message densify names no earlier job, nor a volume and its radiograph.",
+                "The message densify names neither an earlier job nor a volume and its radiograph.",
                 code="bad-request",
                 hint="Give of_job, or volume and radiograph.",
             )
@@ -237,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
         channel.send_error(Xray2MRIError(
             f"The package {error.name or 'torch'} cannot be loaded.",
             code="missing-dependency",
-            hint="Install Xray2MRI with its dependencies into this Python.",
+            hint="Install Xray2MRI and its dependencies into this Python.",
         ))  # fmt: skip
         return 1
     worker.serve(options.idle_shutdown)

@@ -59,16 +59,6 @@ def test_files_that_exist_are_never_chosen(tmp_path: Path) -> None:
     assert freePath(tmp_path, "knee-synthetic", ".nii.gz").name == "knee-synthetic-2.nii.gz"
 
 
-def test_advice_for_the_command_line_does_not_reach_the_panel() -> None:
-    from Xray2MRIModule.panel.section import withoutOptions
-
-    text = "2 knees were found; number 1 from the left was taken. --knee chooses another one."
-    assert withoutOptions(text) == "2 knees were found; number 1 from the left was taken."
-    text = "Nothing tells which knee this is; right was assumed. Choose with --side."
-    assert withoutOptions(text) == "Nothing tells which knee this is; right was assumed."
-    assert withoutOptions("Well - fine, 3-D.") == "Well - fine, 3-D."
-
-
 def test_durations_in_words() -> None:
     from Xray2MRIModule.panel.progress_text import durationText
 

@@ -9,11 +9,15 @@ from ..translation import tr as _
 
 @dataclass(frozen=True)
 class Failure:
-    """``code`` is a stable word to act upon, ``message`` one sentence, ``hint`` what to do about it, may be empty."""
+    """``code`` is a stable word to act upon, ``message`` one sentence, ``hint`` what to do about it, may be empty.
+
+    ``field`` names the setting at fault as in the worker's protocol, e.g. "roi"; empty when it is none.
+    """
 
     code: str
     message: str
     hint: str = ""
+    field: str = ""
 
     @property
     def is_cancellation(self) -> bool:

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from .metric_labels import METRICS
 from .progress_text import stageSentence
-from .section import Choice, Section, emphasised, say, show, withoutOptions
+from .section import Choice, Section, emphasised, say, show
 
 
 class ComparePanel(Section):
@@ -88,7 +88,7 @@ class ComparePanel(Section):
         self.panel.comparison = run.comparison
         self._drawn = None
         comparison = run.comparison
-        warnings = " ".join(withoutOptions(warning) for warning in comparison.warnings)
+        warnings = " ".join(comparison.warnings)
         say(self.ui.compareMessageLabel,
             emphasised(_("Result:"), f"{comparison.verdict} {warnings}".strip()))  # fmt: skip
         self._chart.fill([(name, METRICS[name]) for name in comparison.metrics])
@@ -101,8 +101,7 @@ class ComparePanel(Section):
         if failure.code == "cancelled":
             say(self.ui.compareMessageLabel, _("Cancelled."))
         else:
-            sentence = withoutOptions(self.panel.failed(failure))
-            say(self.ui.compareMessageLabel, emphasised(_("Not compared:"), sentence))
+            say(self.ui.compareMessageLabel, emphasised(_("Not compared:"), self.panel.failed(failure)))
         self.panel.refresh()
 
     def _onTable(self, *_arguments: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from .section import Choice, Section, emphasised, say, withoutOptions
+from .section import Choice, Section, emphasised, say
 
 _ENDINGS = {"nrrd": ".nrrd", "nifti": ".nii.gz", "dicom": "_dicom", "report": "_report", "table": ".csv"}
 _FORMATS = {"nrrd": "file", "nifti": "file", "dicom": "dicom", "report": "report"}
@@ -123,8 +123,7 @@ class ExportPanel(Section):
         if failure.code == "cancelled":
             say(self.ui.exportMessageLabel, _("Cancelled. Nothing was left behind."))
         else:
-            sentence = withoutOptions(self.panel.failed(failure))
-            say(self.ui.exportMessageLabel, emphasised(_("Not exported:"), sentence))
+            say(self.ui.exportMessageLabel, emphasised(_("Not exported:"), self.panel.failed(failure)))
         self.panel.refresh()
 
     def _onOpenFolder(self, *_arguments: Any) -> None:

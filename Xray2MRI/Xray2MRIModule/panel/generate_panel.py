@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..parameter_node import settings
 from .progress_text import durationText, stageSentence
-from .section import Choice, Section, emphasised, say, show, withoutOptions
+from .section import Choice, Section, emphasised, say, show
 
 
 class GeneratePanel(Section):
@@ -185,8 +185,7 @@ class GeneratePanel(Section):
         self._over()
         result = run.result or {}
         words = _("Done in {duration}.").format(duration=durationText(time.monotonic() - self._begun))
-        warnings = [withoutOptions(warning) for warning in result.get("warnings", [])]
-        text = " ".join(warning for warning in warnings if warning)
+        text = self.panel.worded(result.get("warnings", []), result.get("warning_fields", {}))
         say(self.ui.generateMessageLabel, emphasised(words, text))
         self.panel.density.follow()
         self.panel.refresh()
@@ -196,8 +195,7 @@ class GeneratePanel(Section):
         if failure.code == "cancelled":
             say(self.ui.generateMessageLabel, _("Cancelled. Nothing was left behind."))
         else:
-            sentence = withoutOptions(self.panel.failed(failure))
-            say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), sentence))
+            say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), self.panel.failed(failure)))
         self.panel.density.giveBack()
         self.panel.refresh()
 

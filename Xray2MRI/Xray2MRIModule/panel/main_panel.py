@@ -14,6 +14,7 @@ from .generate_panel import GeneratePanel
 from .grade_panel import GradePanel
 from .radiograph_panel import RadiographPanel
 from .section import showAgain
+from .setting_labels import withLabel
 from .view_panel import ViewPanel
 
 
@@ -124,7 +125,11 @@ class MainPanel:
         """The sentence for a failed job; a worker that cannot start opens the section that helps."""
         if failure.code in ("worker-cannot-start", "missing-dependency"):
             self.environment.open()
-        return failure.sentence()
+        return withLabel(self.ui, failure.sentence(), failure.field)
+
+    def worded(self, warnings: list[str], fields: dict[str, str]) -> str:
+        """The worker's warnings as one text; ``fields`` is what its result calls ``warning_fields``."""
+        return " ".join(withLabel(self.ui, warning, fields.get(warning, "")) for warning in warnings)
 
     def _onFolded(self, *_: Any) -> None:
         showAgain(self.ui)

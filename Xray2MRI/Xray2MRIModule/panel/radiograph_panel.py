@@ -20,7 +20,7 @@ from ..scene.radiograph_node import (
     roi_from_rectangle,
 )
 from ..views.knee_box_overlay import KneeMark
-from .section import Choice, Section, emphasised, say, show, withoutOptions
+from .section import Choice, Section, emphasised, say, show
 
 _FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
 
@@ -189,9 +189,10 @@ class RadiographPanel(Section):
             self._offerKnees(prepared)
         self._markKnee()
         say(self.ui.radiographStatusLabel, self._described(prepared))
-        warnings = [withoutOptions(warning) for warning in prepared["film_warnings"]]
-        # how many knees there are is said above
-        text = " ".join(warning for warning in warnings if warning and " knees were found;" not in warning)
+        fields = prepared.get("warning_fields", {})
+        # the sentence above already says how many knees were found
+        others = [warning for warning in prepared["film_warnings"] if fields.get(warning) != "knee"]
+        text = self.panel.worded(others, fields)
         say(self.ui.plausibilityLabel, emphasised(_("Caution:"), text) if text else "")
         self.panel.refresh()
 
@@ -200,7 +201,7 @@ class RadiographPanel(Section):
             return
         self._forget()
         self._looked = wanted
-        say(self.ui.radiographStatusLabel, emphasised(_("Not usable:"), withoutOptions(self.panel.failed(failure))))
+        say(self.ui.radiographStatusLabel, emphasised(_("Not usable:"), self.panel.failed(failure)))
         self.panel.refresh()
 
     def _offerKnees(self, prepared: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +122,3 @@ def emphasised(word: str, sentence: str) -> str:
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         sentence = sentence.replace(character, entity)
     return f"<b>{word}</b> {sentence}"
-
-
-def withoutOptions(text: str) -> str:
-    """The sentences of a text that do not speak of the command line's options, which a panel does not have."""
-    sentences = re.split(r"(?<=[.!?;]) ", text)
-    return " ".join(sentence for sentence in sentences if not re.search(r"(^|\s)--[a-z]", sentence)).rstrip(";").strip()

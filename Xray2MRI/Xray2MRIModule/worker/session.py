@@ -283,7 +283,7 @@ class WorkerSession:
             self._finish(job.on_result, message["result"])
 
     def _on_error(self, message: dict[str, Any], job: Job | None) -> None:
-        failure = Failure(message["code"], message["message"], message["hint"])
+        failure = Failure(message["code"], message["message"], message["hint"], message.get("field") or "")
         if message.get("job") is not None:
             self._finish(job.on_error, CANCELLED if job.cancelled_at is not None else failure)
             return

@@ -1,10 +1,8 @@
-"""The pictures of a report, as PNG inside the page: radiograph, slices, spread over seeds, 3-D rendering."""
+"""The pictures of a volume's report: radiograph, slices, standard deviation over seeds, 3-D rendering."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +25,6 @@ _SIDE = 420
 _NOTICE_HEIGHT = 30
 
 
-def data_uri(picture: Image.Image) -> str:
-    """The picture as ``data:image/png;base64,...``."""
-    stream = io.BytesIO()
-    picture.save(stream, format="PNG", compress_level=6)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
-
-
 def slices_picture(volume: PseudoMRI) -> Image.Image:
     """Twelve coronal slices, posterior to anterior, in one grey window."""
     from PIL import Image
@@ -45,7 +36,7 @@ def slices_picture(volume: PseudoMRI) -> Image.Image:
 
 
 def _with_notice(picture: Image.Image) -> Image.Image:
-    """The picture with a line below that stays with it when it is taken out of the page."""
+    """The picture with the notice below it, so that a copy of the picture carries it too."""
     from PIL import Image, ImageDraw
 
     width, height = picture.size
@@ -55,8 +46,8 @@ def _with_notice(picture: Image.Image) -> Image.Image:
     return marked
 
 
-def spread_picture(volume: PseudoMRI) -> tuple[Image.Image, float] | None:
-    """The standard deviation over seeds in the same layout, and the value shown white; None without one."""
+def deviation_picture(volume: PseudoMRI) -> tuple[Image.Image, float] | None:
+    """The standard deviation over seeds in the same layout, and the value shown as white; None without one."""
     if volume.deviation is None:
         return None
     white = float(np.percentile(volume.deviation, 99.5)) or 1.0
@@ -78,17 +69,16 @@ def rendering_picture(volume: PseudoMRI) -> Image.Image:
 
 
 def radiograph_picture(volume: PseudoMRI, path: str | Path) -> tuple[Image.Image, bool]:
-    """The joint of the radiograph as the model saw it, and whether it is the very picture that the volume was made
-    from.
+    """The joint of the radiograph as the model received it, and whether the volume was made from this very crop.
 
-    Only the joint: writing at the edges of a radiograph may name the patient. Raises InputError when the radiograph
-    cannot be read or the volume does not say where its knee lies on it.
+    The page shows the joint alone, because text at the edges of a radiograph may name the patient. Raises InputError
+    when the radiograph cannot be read or the volume does not record where its knee is on it.
     """
     from PIL import Image
 
     from ..rendering.radiograph_panel import draw_radiograph
 
-    prepared = _prepared_again(volume, Path(path))
+    prepared = _prepare_again(volume, Path(path))
     picture = Image.new("RGB", (_SIDE, _SIDE), BACKGROUND)
     draw_radiograph(picture, prepared.image, (0, 0, _SIDE, _SIDE), left_knee=volume.side == "left")
     pixels = np.ascontiguousarray(np.clip(prepared.image, -1, 1), "<f4")
@@ -96,7 +86,7 @@ def radiograph_picture(volume: PseudoMRI, path: str | Path) -> tuple[Image.Image
     return picture, same
 
 
-def _prepared_again(volume: PseudoMRI, path: Path) -> PreparedRadiograph:
+def _prepare_again(volume: PseudoMRI, path: Path) -> PreparedRadiograph:
     from ..localization.knee_box import KneeBox
     from ..preparation.joint_crop import prepare_radiograph
     from ..radiograph.reading import read_radiograph
@@ -107,8 +97,8 @@ def _prepared_again(volume: PseudoMRI, path: Path) -> PreparedRadiograph:
         side, side_source = about["side"], about["side_source"]
     except (KeyError, TypeError):
         raise InputError(
-            "The side-car of the volume does not say where the knee lies on the radiograph.",
+            "The side-car of the volume does not record where the knee is on the radiograph.",
             code="bad-side-car",
-            hint="Leave the radiograph out.",
+            hint="Write the report without the radiograph.",
         ) from None
     return prepare_radiograph(read_radiograph(path), box, side, side_source)

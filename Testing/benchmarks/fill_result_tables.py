@@ -1,0 +1,167 @@
+"""Fill the result tables of README, docs and model card from docs/results/*.json.
+
+    python Testing/benchmarks/fill_result_tables.py            # rewrite the tables
+    python Testing/benchmarks/fill_result_tables.py --check    # only say which files differ; exit code 1 if any does
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; NAME is a key of TABLES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "results"
+PAGES = ("README.md", "docs/results.md", "docs/reprojection.md", "Resources/models/compact/MODEL_CARD.md")
+BLOCK = re.compile(r"(<!-- table: ([\w ]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+# measure -> heading and decimals
+MEASURES = {
+    "edge_mm": ("edge distance, mm", 1),
+    "f1": ("edge F1 at 2 px", 2),
+    "ssim": ("SSIM", 2),
+    "psnr_db": ("PSNR, dB", 1),
+    "rssim": ("RSSIM", 2),
+}
+ROWS = {
+    "own": "**generated from its own radiograph**",
+    "other radiograph": "generated from another knee's radiograph",
+    "other knee": "another knee's true volume",
+    "mean": "mean of 200 training volumes",
+    "blank": "blank volume",
+    "autoencoder alone": "the true volume through the autoencoder",
+    "neighbouring slice": "the true volume's neighbouring slices",
+}
+SHORT_ROWS = {
+    "own": "**generated from the knee's own radiograph**",
+    "other radiograph": "generated from another knee's radiograph",
+    "other knee": "another knee's true volume",
+    "mean": "mean of 200 training volumes",
+    "autoencoder alone": "true volume through the autoencoder (best reachable)",
+}
+
+
+def figures(name: str) -> Any:
+    """The figures of docs/results/NAME.json."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"]
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def spread(values: Sequence[float], decimals: int) -> str:
+    """Median with quartiles, such as ``2.1 (1.8-2.3)``."""
+    median, low, high = (f"{value:.{decimals}f}" for value in values)
+    return f"{median} ({low}-{high})"
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def held_out_short() -> str:
+    """Five rows for the README: medians, and how often the own volume is closer than the control."""
+    found = figures("held_out")
+    measures = ("edge_mm", "f1", "ssim", "psnr_db")
+
+    def cells(row: str, title: str) -> list[str]:
+        medians = [f"{found[row][name][0]:.{MEASURES[name][1]}f}" for name in measures]
+        share = found[row].get("own_closer_share") if row != "autoencoder alone" else None
+        return [title, *medians, percent(share["edge_mm"]) if share else ""]
+
+    heading = ["", *(MEASURES[name][0] for name in measures), "own volume closer"]
+    return table(heading, (cells(row, title) for row, title in SHORT_ROWS.items()))
+
+
+def held_out() -> str:
+    """All rows with quartiles."""
+    found = figures("held_out")
+
+    def cells(row: str, title: str) -> list[str]:
+        values = [spread(found[row][name], decimals) for name, (_, decimals) in MEASURES.items()]
+        share = found[row].get("own_closer_share") if row not in ("autoencoder alone", "neighbouring slice") else None
+        closer = " / ".join(percent(share[name]) for name in ("edge_mm", "f1", "ssim", "psnr_db")) if share else ""
+        return [title, *values, closer]
+
+    heading = ["", *(title for title, _ in MEASURES.values()), "own closer: edges / F1 / SSIM / PSNR"]
+    return table(heading, (cells(row, title) for row, title in ROWS.items()))
+
+
+def joint_band() -> str:
+    """Correlations of the height of the bright band between the bones."""
+    found = figures("held_out")["joint_band_correlation"]
+    columns = [f"{first} radiograph with true volume" for first in ("own", "other")]
+    columns += [f"{first} with simulated joint space" for first in ("own radiograph", "true volume")]
+    rows = ([side, *(f"{values[column]:.2f}" for column in columns)] for side, values in found.items())
+    return table(["compartment", *columns], rows)
+
+
+def _reprojection(found: Mapping[str, Any]) -> str:
+    titles = {
+        "joint_line, as placed": "joint line, as placed",
+        "outline, as placed": "sides, as placed",
+        "joint_line, after fit": "joint line, after fit",
+        "outline, after fit": "sides, after fit",
+    }
+    counted = all("measured" in found[part] for part in titles)
+    rows = []
+    for part, title in titles.items():
+        values = found[part]
+        measured = [str(values["measured"])] if counted else []
+        distances = [spread(values[name], 2) for name in ("own_mm", "other_mm")]
+        shares = [percent(values[name]) for name in ("own_ranks_first", "own_closer_than_median_other")]
+        rows.append([title, *measured, *distances, f"{values['auc']:.2f}", *shares])
+    heading = ["", *(["measured"] if counted else []), "own radiograph", "other radiographs", "AUC", "first"]
+    return table([*heading, "own closer than the median other"], rows)
+
+
+def speed() -> str:
+    rows = ([row["what"], row["result"], row["wanted"]] for row in figures("speed"))
+    return table(["measurement", "result", "wanted"], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "held out short": held_out_short,
+    "held out": held_out,
+    "joint band": joint_band,
+    "reprojection true": lambda: _reprojection(figures("reprojection")["true volumes"]),
+    "reprojection generated": lambda: _reprojection(figures("reprojection")["generated, all radiographs"]),
+    "speed": speed,
+}
+
+
+def filled(text: str) -> str:
+    """A page with its tables made anew."""
+    return BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a table differs")
+    options = parser.parse_args()
+    differing = []
+    for name in PAGES:
+        page = ROOT / name
+        before = page.read_text(encoding="utf-8")
+        after = filled(before)
+        if after != before:
+            differing.append(name)
+            if not options.check:
+                page.write_text(after, encoding="utf-8")
+    verb = "differs from docs/results" if options.check else "filled"
+    for name in differing:
+        print(f"{name}: {verb}")
+    return 1 if differing and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

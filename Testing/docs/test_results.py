@@ -1,0 +1,299 @@
+"""Numbers in README, docs and model cards are those of docs/results/*.json, which the benchmarks write."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from documentation import ROOT, name_of, pages
+
+RESULTS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "docs/results").glob("*.json")}
+HELD_OUT = RESULTS["held_out"]["figures"]
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+# first words of a row -> key of the JSON; README and model card word them a little differently
+ROWS = {
+    "generated from its own radiograph": "own",
+    "generated from the knee's own radiograph": "own",
+    "generated from another knee's radiograph": "other radiograph",
+    "another knee's true volume": "other knee",
+    "mean of 200 training volumes": "mean",
+    "blank volume": "blank",
+    "the true volume through the autoencoder": "autoencoder alone",
+    "true volume through the autoencoder (best reachable)": "autoencoder alone",
+    "the true volume's neighbouring slices": "neighbouring slice",
+}
+COLUMNS = {
+    "edge distance, mm": "edge_mm",
+    "edge F1 at 2 px": "f1",
+    "SSIM": "ssim",
+    "PSNR, dB": "psnr_db",
+    "RSSIM": "rssim",
+}
+
+
+def tables(page: str, name: str) -> list[dict[str, str]]:
+    """Rows of the table NAME of a page, heading -> cell; the first column is called ``row``."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(rf"<!-- table: {name} -->\n(.*?)<!-- end of table -->", text, re.DOTALL)
+    assert len(blocks) == 1, f"{page} holds {len(blocks)} tables {name}"
+    lines = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in blocks[0].splitlines()]
+    heading = ["row", *lines[0][1:]]
+    return [dict(zip(heading, cells, strict=True)) for cells in lines[2:]]
+
+
+def printed(cell: str) -> list[str]:
+    """The numbers of a cell as they are printed; a hyphen between two of them is no minus."""
+    return NUMBER.findall(cell)
+
+
+def same(text: str, value: float) -> bool:
+    """Is ``text`` the value rounded to as many decimals as it shows?"""
+    decimals = len(text.partition(".")[2])
+    return abs(float(text.replace(",", "")) - value) <= 0.5 * 10**-decimals + 1e-9
+
+
+def check(cell: str, values: list[float], where: str) -> None:
+    numbers = printed(cell)
+    assert len(numbers) == len(values), f"{where}: {cell!r} holds {len(numbers)} numbers, not {len(values)}"
+    for number, value in zip(numbers, values, strict=True):
+        assert same(number, value), f"{where} prints {number}; docs/results says {value}"
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "count"),
+    [
+        ("README.md", "held out short", 5),
+        ("docs/results.md", "held out", 7),
+        ("Resources/models/compact/MODEL_CARD.md", "held out", 7),
+    ],
+)
+def test_held_out_tables(page: str, name: str, count: int):
+    rows = tables(page, name)
+    assert len(rows) == count
+    for cells in rows:
+        row = HELD_OUT[ROWS[cells["row"].strip("*")]]
+        for heading, measure in COLUMNS.items():
+            if heading in cells:
+                shown = len(printed(cells[heading]))
+                assert shown in (1, 3)
+                check(cells[heading], row[measure][:shown], f"{page}, {cells['row']}, {heading}")
+        for heading, measures in (
+            ("own volume closer", ["edge_mm"]),
+            ("own closer: edges / F1 / SSIM / PSNR", ["edge_mm", "f1", "ssim", "psnr_db"]),
+        ):
+            if cells.get(heading):
+                shares = [100 * row["own_closer_share"][measure] for measure in measures]
+                check(cells[heading], shares, f"{page}, {cells['row']}, {heading}")
+
+
+def test_joint_band_of_the_model_card():
+    for cells in tables("Resources/models/compact/MODEL_CARD.md", "joint band"):
+        side = cells.pop("row")
+        for heading, cell in cells.items():
+            check(cell, [HELD_OUT["joint_band_correlation"][side][heading]], f"model card, {side}, {heading}")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("reprojection true", "true volumes"), ("reprojection generated", "generated, all radiographs")],
+)
+def test_reprojection_tables(name: str, key: str):
+    rows = tables("docs/reprojection.md", name)
+    assert len(rows) == 4
+    for cells in rows:
+        part, _, stage = cells["row"].partition(", ")
+        found = RESULTS["reprojection"]["figures"][key][
+            f"{ {'sides': 'outline', 'joint line': 'joint_line'}[part] }, {stage}"
+        ]
+        check(cells["own radiograph"], found["own_mm"], cells["row"])
+        check(cells["other radiographs"], found["other_mm"], cells["row"])
+        check(cells["AUC"], [found["auc"]], cells["row"])
+        check(cells["first"], [100 * found["own_ranks_first"]], cells["row"])
+        check(cells["own closer than the median other"], [100 * found["own_closer_than_median_other"]], cells["row"])
+        if "measured" in cells:
+            check(cells["measured"], [found["measured"]], cells["row"])
+
+
+def test_speed_table():
+    rows = tables("docs/results.md", "speed")
+    measured = RESULTS["speed"]["figures"]
+    assert [list(cells.values()) for cells in rows] == [[row["what"], row["result"], row["wanted"]] for row in measured]
+
+
+def value(path: str) -> float:
+    """A number of docs/results by its path, such as ``held_out/own/edge_mm/0``; percent with a leading ``%``."""
+    name, *keys = path.lstrip("%").split("/")
+    found: Any = RESULTS[name]["figures"]
+    for key in keys:
+        found = found[int(key)] if isinstance(found, list) else found[key]
+    if isinstance(found, str):
+        found = float(NUMBER.search(found)[0])
+    return 100 * found if path.startswith("%") else found
+
+
+CARD = "Resources/models/compact/MODEL_CARD.md"
+REAL = "reprojection/generated, all radiographs"
+TRUE = "reprojection/true volumes"
+LAG = "held_out/correlation_by_lag"
+BAND = "held_out/joint_band_correlation"
+GRADE = "held_out/joint_band_mm_by_grade"
+WITH_TRUE, WITH_SPACE = "own radiograph with true volume", "own radiograph with simulated joint space"
+SIDES = ("medial", "lateral")
+# page, sentence with # in the place of each number, where each number is from
+SENTENCES = [
+    ("README.md", "50 slices takes about # s on two CPU cores", ["speed/2/result"]),
+    (
+        "README.md",
+        "lies # mm from that of its own radiograph and # mm from that of others",
+        [f"{REAL}/joint_line, as placed/{whose}_mm/0" for whose in ("own", "other")],
+    ),
+    ("README.md", "The edges are # mm off", ["held_out/own/edge_mm/0"]),
+    ("docs/results.md", "The edges are # mm off", ["held_out/own/edge_mm/0"]),
+    ("docs/results.md", "one true volume differ by # mm", ["held_out/neighbouring slice/edge_mm/0"]),
+    (
+        "docs/results.md",
+        "reaches # dB, the model # dB",
+        ["held_out/mean/psnr_db/0", "held_out/own/psnr_db/0"],
+    ),
+    ("docs/results.md", "the same weights reach # mm", ["held_out_as_printed/own/edge_mm/0"]),
+    (
+        "docs/results.md",
+        "lies # mm from that of its own radiograph and # mm from that of others (medians; AUC #)",
+        [f"{REAL}/joint_line, as placed/{figure}" for figure in ("own_mm/0", "other_mm/0", "auc")],
+    ),
+    ("docs/results.md", "from others (AUC #). Agreement", [f"{REAL}/outline, as placed/auc"]),
+    ("docs/results.md", "(correlation #, true #)", [f"{LAG}/generated/0", f"{LAG}/true/0"]),
+    ("docs/results.md", "no more than # mm beyond", [f"{GRADE}/medial/narrower by"]),
+    (
+        CARD,
+        "is # of that in the true volume (quartiles #-#",
+        [f"held_out/cartilage contrast kept by the autoencoder/{k}" for k in range(3)],
+    ),
+    (
+        CARD,
+        "Sampled as printed, these weights reach # mm, F1 #, SSIM #, # dB",
+        [f"held_out_as_printed/own/{name}/0" for name in ("edge_mm", "f1", "ssim", "psnr_db")],
+    ),
+    (
+        CARD,
+        "joint band r # and #. Training and sampling",
+        [f"held_out_as_printed/joint_band_correlation/{side}/{WITH_TRUE}" for side in SIDES],
+    ),
+    (CARD, "generated " + "#, " * 9 + "#;", [f"{LAG}/generated/{k}" for k in range(10)]),
+    (CARD, "true " + "#, " * 9 + "#.", [f"{LAG}/true/{k}" for k in range(10)]),
+    (CARD, "the band narrows in # % of knees", [f"%{GRADE}/medial/narrower with KL 4"]),
+    (
+        CARD,
+        "by # mm in the medial and # mm in the lateral compartment",
+        [f"{GRADE}/{side}/narrower by" for side in SIDES],
+    ),
+    (CARD, "Two seeds of one radiograph differ by # mm", ["held_out/two seeds of one radiograph/edge_mm"]),
+    (CARD, "edge distance at most 1.0 mm | # mm: missed", ["held_out/own/edge_mm/0"]),
+    (CARD, "| # medial, # lateral: reached", [f"{BAND}/{side}/{WITH_TRUE}" for side in SIDES]),
+    (CARD, "with the simulated joint space itself # and #", [f"{BAND}/{side}/{WITH_SPACE}" for side in SIDES]),
+    (CARD, "(# against # dB)", ["held_out/own/psnr_db/0", "held_out/mean/psnr_db/0"]),
+    (
+        "docs/reprojection.md",
+        "within what the measure can tell (# mm, true simulated volumes # mm)",
+        [f"{found}/joint_line, as placed/own_mm/0" for found in (REAL, TRUE)],
+    ),
+    (
+        "docs/reprojection.md",
+        "only # % are found in its volumes (# % in true ones)",
+        [f"%{found}/found/outline, volume" for found in (REAL, TRUE)],
+    ),
+    (
+        "docs/reprojection.md",
+        "(AUC # falls to # even for true volumes)",
+        [f"{TRUE}/joint_line, {stage}/auc" for stage in ("as placed", "after fit")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "sentence", "paths"), SENTENCES, ids=[f"{s[0]}: {s[1]}" for s in SENTENCES])
+def test_sentences(page: str, sentence: str, paths: list[str]):
+    pattern = re.escape(sentence).replace(r"\#", r"(\d+(?:\.\d+)?)").replace(r"\ ", r"\s+")
+    found = re.search(pattern, (ROOT / page).read_text(encoding="utf-8"))
+    assert found, f"{page} no longer says {sentence!r}; say it again or change this test"
+    for number, path in zip(found.groups(), paths, strict=True):
+        assert same(number, value(path)), f"{page} prints {number}; docs/results says {value(path)} ({path})"
+
+
+def test_the_figures_are_those_of_the_shipped_weights():
+    checksums = json.loads((ROOT / "Resources/models/compact/checksums.json").read_text(encoding="utf-8"))
+    for name, result in RESULTS.items():
+        for network, checksum in result["weights_sha256"].items():
+            shipped = [
+                value for file, value in checksums.items() if file.startswith(f"{network}/") and "safetensors" in file
+            ]
+            assert shipped == [checksum], f"docs/results/{name}.json was measured with other weights of {network}"
+
+
+def test_each_result_says_where_it_is_from():
+    for name, result in RESULTS.items():
+        assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", result["date"]), name
+        assert result["origin"].startswith("written by the benchmark"), name
+        script = re.search(r"Testing/\S+\.py", result["command"])
+        assert result["command"] == "make bench" or (ROOT / script[0]).exists(), name
+        assert result["settings"], name
+
+
+def test_tables_are_filled_as_the_script_fills_them():
+    script = ROOT / "Testing/benchmarks/fill_result_tables.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_table_of_the_reduced_run():
+    """docs/comparison-of-methods.md against the summary that ``xray2mri benchmark`` wrote."""
+    with (ROOT / "docs/reduced-comparison/summary.csv").open(encoding="utf-8") as file:
+        summary = {(row["measure"], row["column"]): row for row in csv.DictReader(file)}
+    measures = {
+        "edge distance, mm": "edge_mm",
+        "edge F1": "f1",
+        "SSIM, joint": "ssim_joint",
+        "PSNR, joint, dB": "psnr_joint_db",
+        "RSSIM": "rssim",
+    }
+    titles = {
+        "Xray2MRI with another radiograph": "Xray2MRI with another film",
+        "Xray2MRI, second run": "Xray2MRI, second run",
+    }
+    text = (ROOT / "docs/comparison-of-methods.md").read_text(encoding="utf-8")
+    lines = text[text.index("| | edge distance, mm | edge F1 |") :].split("\n\n")[0].splitlines()
+    heading = [cell.strip() for cell in lines[0].strip("|").split("|")][1:]
+    assert heading == list(measures)
+    for line in lines[2:]:
+        row, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        for name, cell in zip(heading, cells, strict=True):
+            found = summary[measures[name], titles.get(row, row)]
+            check(cell, [float(found[key]) for key in ("median", "ci_low", "ci_high")], f"{row}, {name}")
+
+
+def test_parts_are_those_of_their_model_cards():
+    """Every number of the column ``measured`` stands in the card that the row links to."""
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [\w ]+ \| (.+) \| .+ \| \[card\]\((.+)\) \|$", text, re.MULTILINE)
+    assert len(rows) == 7
+    for measured, card in rows:
+        stated = set(NUMBER.findall((ROOT / "docs" / card).read_text(encoding="utf-8")))
+        for number in NUMBER.findall(re.sub(r"\bKL \d", "", measured)):
+            assert number in stated, f"{card} does not state {number}"
+
+
+def test_no_page_but_these_repeats_the_held_out_table():
+    for page in pages():
+        name = name_of(page)
+        if name not in ("README.md", "docs/results.md", CARD):
+            assert "generated from another knee's" not in page.read_text(encoding="utf-8"), name
+
+
+def test_the_readme_is_short():
+    words = (ROOT / "README.md").read_text(encoding="utf-8").split()
+    assert len(words) <= 1150, f"README has {len(words)} words; docs/results.md has room"

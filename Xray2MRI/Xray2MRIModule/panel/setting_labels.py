@@ -1,0 +1,34 @@
+"""The panel's own words for the setting that an error or a warning names: the label beside its widget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+# field of an error, as in the worker's protocol -> the widget of Xray2MRI.ui whose text names that setting
+LABELS = {
+    "side": "sideLabel",
+    "knee": "kneeLabel",
+    "roi": "useRoiCheckBox",
+    "kl": "whatIfCheckBox",
+    "kl_grade": "whatIfCheckBox",
+    "slices": "slicesLabel",
+    "model": "modelLabel",
+    "device": "deviceLabel",
+    "steps": "stepsLabel",
+    "seed": "seedLabel",
+    "samples": "samplesLabel",
+    "align": "alignmentLabel",
+    "initial": "nudgeLabel",
+    "format": "formatLabel",
+}
+
+
+def withLabel(ui: Any, sentence: str, field: str) -> str:
+    """The sentence, followed by the label of the setting ``field``; unchanged where the panel does not show it."""
+    widget = LABELS.get(field)
+    if widget is None:
+        return sentence
+    label = getattr(ui, widget).text.rstrip(": ")
+    return f"{sentence} " + _('Setting: "{label}".').format(label=label)
