@@ -216,7 +216,7 @@ def test_every_entry_of_every_network_refuses_what_it_cannot_be(network: str) ->
         for value in (object(), {"nothing": 1} if known.key not in ("changes", "sampling") else 3, [[]], -1e300):
             with pytest.raises(InputError) as refused:
                 recipe_class(network).from_json(default | {known.key: value})
-            assert refused.value.field.startswith(known.key)
+            assert known.key in refused.value.message
 
 
 def test_a_section_keeps_what_a_change_leaves_out(tmp_path: Path) -> None:
