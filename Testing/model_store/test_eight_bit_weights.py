@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities  # noqa: E402
 from Xray2MRILib.errors import ProcessingError  # noqa: E402
-from Xray2MRILib.files.shipped_weights import sha256_of, write_json  # noqa: E402
+from Xray2MRILib.files.checksums import write_checksums  # noqa: E402
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline  # noqa: E402
 from Xray2MRILib.model_store.assembly import build_components  # noqa: E402
 from Xray2MRILib.model_store.eight_bit_weights import FILE, SCALE, from_eight_bits, to_eight_bits  # noqa: E402
@@ -109,7 +109,6 @@ def test_weights_whose_scales_are_missing_are_refused_in_one_sentence(model) -> 
     file = folder / "unet" / FILE
     save_file({n: t for n, t in load_file(file).items() if not n.endswith(SCALE)}, file)
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "checksums.json"]
-    table = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-    write_json(folder / "checksums.json", table)
+    write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
     with pytest.raises(ProcessingError, match="unet of the model folder model cannot be loaded"):
         Xray2MRIPipeline.from_pretrained(folder, device="cpu")

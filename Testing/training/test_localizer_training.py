@@ -89,7 +89,7 @@ def test_resumed_run_equals_uninterrupted_run(recipe: dict, tmp_path: Path) -> N
             train(recipe, tmp_path / "half")
     assert not (tmp_path / "half" / "model").exists()
     train(recipe, tmp_path / "half", resume=True)
-    whole, half = (load_file(tmp_path / run / "model/model.safetensors") for run in ("whole", "half"))
+    whole, half = (load_file(tmp_path / run / "model/diffusion_pytorch_model.safetensors") for run in ("whole", "half"))
     assert whole.keys() == half.keys()
     for name, tensor in whole.items():
         torch.testing.assert_close(tensor, half[name])
@@ -150,7 +150,7 @@ def test_the_rate_ends_with_the_steps_or_the_minutes(recipe: dict) -> None:
 def test_minutes_end_the_whole_run(recipe: dict, tmp_path: Path) -> None:
     """A run without time left writes its model, and resuming has nothing left to do."""
     train(recipe | {"minutes": 1e-9}, tmp_path)
-    first = load_file(tmp_path / "model/model.safetensors")
+    first = load_file(tmp_path / "model/diffusion_pytorch_model.safetensors")
     assert train(recipe | {"minutes": 1e-9}, tmp_path, resume=True) == {}
-    again = load_file(tmp_path / "model/model.safetensors")
+    again = load_file(tmp_path / "model/diffusion_pytorch_model.safetensors")
     assert all(torch.equal(tensor, first[name]) for name, tensor in again.items())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..metrics.adjacent_correlation import adjacent_correlation
 from ..metrics.leg_mask import leg_mask
 from .held_out import held_out_knee

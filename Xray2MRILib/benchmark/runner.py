@@ -13,7 +13,7 @@ import numpy as np
 
 from ..comparison.evaluation import Target, score
 from ..errors import InputError
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..generation.volume_from_radiograph import PipelineCache
 from ..metrics.canny_edges import EdgeMap, canny_edges
 from ..metrics.edge_distance import edge_distance_mm

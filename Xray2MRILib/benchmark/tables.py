@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison.evaluation import MEASURES
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..metrics.specificity import specificity
 from ..volume.provenance import plain
 from .runner import BenchmarkResult

@@ -16,8 +16,7 @@ from diffusers import DiffusionPipeline
 from ..baselines.cae_generator import CaeGenerator
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..device import choose_device
-from ..errors import ProcessingError
-from ..files.shipped_weights import WEIGHTS_FILE, read_weights, verify_weights, write_json, write_weights
+from ..files.json_files import write_json
 from ..model_store.model_folder import CARD_FILE, INDEX_FILE, locate_model, read_card
 from ..volume.geometry import depth_positions
 from .pipeline import Xray2MRIPipeline
@@ -49,19 +48,10 @@ class CaePipeline(Xray2MRIPipeline):
     ) -> CaePipeline:
         """Load a folder that ``save_pretrained`` wrote. Raises ProcessingError for missing or altered files."""
         folder = locate_model(model)
-        config, state = read_weights(folder / GENERATOR_FOLDER)
-        try:
-            generator = CaeGenerator(**config)
-            generator.load_state_dict(state)
-        except (TypeError, RuntimeError) as error:
-            raise ProcessingError(
-                f"The generator of the model folder {folder.name} does not fit its configuration.",
-                code="damaged-model",
-                hint="Restore the folder from its source, or train it again.",
-            ) from error
-        pipeline = cls(generator if torch_dtype == torch.float32 else generator.to(torch_dtype))
+        generator = CaeGenerator.from_pretrained(folder / GENERATOR_FOLDER)
+        pipeline = cls(generator.to(torch_dtype))
         pipeline.model_card = read_card(folder)
-        pipeline.weights_sha256 = {"generator": verify_weights(folder / GENERATOR_FOLDER)[WEIGHTS_FILE]}
+        pipeline.weights_sha256 = {"generator": generator.weights_sha256}
         pipeline.model_name = folder.name
         return pipeline.on_device(choose_device(device))
 
@@ -71,8 +61,7 @@ class CaePipeline(Xray2MRIPipeline):
     ) -> None:  # fmt: skip
         """Write the model; always in half precision."""
         folder = Path(folder)
-        config = {name: self.generator.config[name] for name in ("width", "slices", "size")}
-        write_weights(folder / GENERATOR_FOLDER, config, self.generator.state_dict())
+        self.generator.save_pretrained(folder / GENERATOR_FOLDER)
         write_json(folder / CARD_FILE, self.model_card if card is None else card)
         write_json(folder / INDEX_FILE, {"_class_name": type(self).__name__})
 

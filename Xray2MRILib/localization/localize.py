@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, ProcessingError
+from ..errors import InputError
 from ..files.resources import resource_path
-from ..files.shipped_weights import read_weights
 from .knee_box import KneeBox
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -
         Radiograph [H, W], bright bone, finite, arbitrary units; a whole radiograph, a strip with two knees or a ready
         joint crop.
     model_folder
-        Folder with config.json, model.safetensors and checksums.json; None takes the shipped detector.
+        Folder of a trained detector (``models.network``); None takes the shipped one.
 
     Returns
     -------
@@ -103,19 +102,11 @@ def name_sides(boxes: list[KneeBox]) -> list[KneeBox]:
 
 @lru_cache(maxsize=2)
 def load_detector(folder: Path) -> tuple[KneeDetector, float, float]:
-    """The detector of a weights folder, checked against its checksums, with its confidence and overlap thresholds.
+    """The detector of a folder, checked against its checksums, with its confidence and overlap thresholds.
 
     Raises ProcessingError when a file is missing, damaged or altered, or belongs to another network.
     """
     from .detector import KneeDetector
 
-    config, state = read_weights(folder)
-    try:
-        detector = KneeDetector(config["canvas_size"], tuple(config["channels"]))
-        detector.load_state_dict(state)
-        thresholds = float(config["confidence_threshold"]), float(config["overlap_threshold"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as fault:
-        raise ProcessingError(
-            f"The folder {folder.name} contains no knee detector.", code="bad-weights", hint="Install Xray2MRI again."
-        ) from fault
-    return detector.eval().requires_grad_(False), *thresholds
+    detector = KneeDetector.from_pretrained(folder).requires_grad_(False)
+    return detector, float(detector.config["confidence_threshold"]), float(detector.config["overlap_threshold"])

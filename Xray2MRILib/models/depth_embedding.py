@@ -1,4 +1,4 @@
-"""Depth d as an additive embedding for every down block (A3), smooth enough to be asked between slices (A4)."""
+"""Depth d of eq. 15 as an additive embedding for every down block (A3), smooth for depths between slices (A4)."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ RADIOGRAPH_ENCODER: dict[str, dict[str, Any]] = {
         "token_encoder": "features",
         "token_width": 128,
         "feature_channels": 48,
-        # the frame that simulated pairs are laid into, see simulation.pairs.crop_frame
+        # the frame of the simulated pairs, see simulation.pairs.crop_frame
         "span_mm": 91.0,
         "centre_row": 141.0,
     },

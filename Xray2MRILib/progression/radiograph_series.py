@@ -14,8 +14,8 @@ import torch
 from ..baselines.morphing import load_morphing_model, local_correlation
 from ..conditions.koa_classifier import classify_koa
 from ..diffusion.radiograph_conditions import picture_digest
+from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
-from ..files.shipped_weights import WEIGHTS_FILE, verify_weights, write_json
 from ..generation.settings import GenerationSettings
 from ..generation.volume_from_radiograph import PipelineCache
 from ..preparation.joint_crop import PreparedRadiograph
@@ -58,7 +58,7 @@ def write_radiograph_series(
     InputError for a folder that is not empty and ProcessingError for a folder without a morphing model.
     """
     model = load_morphing_model(morphing_model)
-    digest = verify_weights(morphing_model)[WEIGHTS_FILE]
+    digest = model.weights_sha256
     pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device)
     radiograph = torch.as_tensor(prepared.image)[None]
     target = None if towards is None else torch.as_tensor(towards.image)[None]

@@ -14,7 +14,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from ..baselines.cae_generator import WIDTHS, CaeGenerator, hybrid_loss
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..generation.cae_pipeline import CaePipeline
 from ..simulation.pairs.pair_store import list_pairs, read_pair
 from .data.graded_radiographs import to_bytes

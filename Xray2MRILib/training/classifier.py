@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ..conditions.koa_classifier import KneeGradeNetwork, grade_probabilities
 from ..conditions.koa_probabilities import GRADES
-from ..files.shipped_weights import read_weights, write_json, write_weights
+from ..files.json_files import write_json
 from .data.augmentation import vary_appearance, vary_pose
 from .data.graded_radiographs import (
     GradedRadiographs,
@@ -117,7 +117,7 @@ def train(recipe: ClassifierRecipe | Mapping[str, Any], output: Path, resume: bo
             score = found["accuracy"] + found["quadratic_kappa"]
             if score > progress["best_score"]:
                 progress |= {"best_score": score, "best_epoch": epoch + 1}
-                write_weights(output / "best", {"network": network.config, "temperature": 1.0}, averaged.state_dict())
+                averaged.save_pretrained(output / "best")
             line += f" | val accuracy {found['accuracy']:.4f} kappa {found['quadratic_kappa']:.4f} score {score:.4f}"
             trainer.save()
         print(line, flush=True)
@@ -128,10 +128,7 @@ def finish(
     recipe: ClassifierRecipe, output: Path, splits: dict[str, GradedRadiographs], best_epoch: int
 ) -> dict[str, Any]:
     """Calibrate the best network on the validation split, measure it on all, write ``model`` and metrics.json."""
-    stored, state = read_weights(output / "best")
-    network = KneeGradeNetwork(**stored["network"])
-    network.load_state_dict(state)
-    network.eval().to(memory_format=torch.channels_last)
+    network = KneeGradeNetwork.from_pretrained(output / "best").to(memory_format=torch.channels_last)
     temperature = fit_temperature(network, splits["val"])
     metrics: dict[str, Any] = {"best_epoch": best_epoch, "temperature": temperature}
     for split in ("val", "test"):
@@ -141,7 +138,8 @@ def finish(
         graded = external.grades >= 0
         single = GradedRadiographs(external.images[graded], external.grades[graded], external.left[graded])
         metrics["external"] = counts | grade_agreement(single.grades.numpy(), predict(network, single, temperature))
-    write_weights(output / "model", {"network": network.config, "temperature": temperature}, network.state_dict())
+    network.register_to_config(temperature=temperature)
+    network.save_pretrained(output / "model")
     values = recipe.to_json(without=("data", "external_films"))
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": values})
     print(json.dumps(metrics["test"]), flush=True)

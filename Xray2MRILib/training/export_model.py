@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files.shipped_weights import sha256_of
+from ..files.checksums import sha256_of
 from .recipes.diffusion import DiffusionRecipe
 from .warm_start import model_part
 

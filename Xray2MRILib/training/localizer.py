@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..files.shipped_weights import read_weights, write_weights
 from ..localization.detector import STRIDE, KneeDetector, encode_targets
 from .data.box_annotations import read_box_annotations, read_joint_crops
 from .data.composite_radiographs import composite_radiograph
@@ -103,7 +102,7 @@ def train(recipe: LocalizerRecipe | Mapping[str, Any], output: Path, resume: boo
     device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
     detector = KneeDetector(recipe.canvas_size, recipe.channels)
     if recipe.start_from:
-        detector.load_state_dict(read_weights(Path(recipe.start_from))[1])
+        detector.load_state_dict(KneeDetector.from_pretrained(recipe.start_from).state_dict())
     detector = detector.to(device, memory_format=torch.channels_last)
     settings = LoopSettings.of(
         recipe, minutes=None, keep="last", save_every=recipe.checkpoint_every, clip=5.0, ema_warm_up="ratio"
@@ -143,7 +142,8 @@ def train(recipe: LocalizerRecipe | Mapping[str, Any], output: Path, resume: boo
 
     trainer.load_best()
     thresholds = {name: getattr(recipe, name) for name in ("confidence_threshold", "overlap_threshold")}
-    write_weights(output / "model", detector.config | thresholds, detector.state_dict())
+    detector.register_to_config(**thresholds)
+    detector.save_pretrained(output / "model")
     return logged
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ..baselines.morphing import SIZE, STEPS, MorphingModel, local_correlation, morphing_loss, warp
 from ..errors import InputError
-from ..files.shipped_weights import write_json, write_weights
+from ..files.json_files import write_json
 from .data.graded_radiographs import data_folder, from_bytes, load_graded_radiographs
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
@@ -62,7 +62,7 @@ def train(recipe: MorphingRecipe | Mapping[str, Any], output: Path, resume: bool
     model.eval()
     model.mean_code.copy_(mean_code(model, healthy, severe, recipe.code_pairs, device))
     metrics = measure_correlation(model, *radiographs_of_two_grades(folder, "val", recipe.limit), device)
-    write_weights(output / "model", {"size": SIZE}, model.state_dict())
+    model.save_pretrained(output / "model")
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe.to_json(without=("data",))})
     print(json.dumps(metrics), flush=True)
     return metrics

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from ..device import choose_device
 from ..errors import InputError
-from .precision import choose_device
 
 
 def prepare_run(output: Path, *, seed: int, threads: int, device: str = "cpu") -> torch.device:
@@ -15,7 +15,7 @@ def prepare_run(output: Path, *, seed: int, threads: int, device: str = "cpu") -
 
     Raises InputError for a device that this machine lacks.
     """
-    chosen = choose_device(device)
+    chosen = torch.device(choose_device(device))
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     if threads:

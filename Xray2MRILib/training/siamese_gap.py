@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..baselines.siamese_gap import GRADES, SiameseGap
-from ..files.shipped_weights import read_weights, write_json, write_weights
+from ..files.json_files import write_json
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .loop import EmaTrainer, LoopSettings
@@ -94,13 +94,10 @@ def _train_one(
             progress["epoch"] = epoch + 1
             if found["auc"] > progress["best_auc"]:
                 progress |= {"best_auc": found["auc"], "best_epoch": epoch + 1}
-                write_weights(output, averaged.config, averaged.state_dict())
+                averaged.save_pretrained(output)
             trainer.save()
             print(f"{pooling} epoch {epoch + 1} loss {np.mean(losses):.4f} val {json.dumps(found)}", flush=True)
-    stored, state = read_weights(output)
-    best = SiameseGap(**stored)
-    best.load_state_dict(state)
-    best.to(device).eval()
+    best = SiameseGap.from_pretrained(output).to(device)
     return {"best_epoch": progress["best_epoch"]} | {s: agreement(best, splits[s], device) for s in ("val", "test")}
 
 

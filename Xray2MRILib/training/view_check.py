@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..files.shipped_weights import write_json, write_weights
+from ..files.json_files import write_json
 from ..preparation.view_check import ViewClassifier, check_probabilities
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import data_folder, from_bytes, to_bytes
@@ -126,7 +126,7 @@ def draw_batch(
     return vary_appearance(images, variation, generator), bank.frontal[chosen].float(), left
 
 
-def finish(recipe: ViewCheckRecipe, output: Path, network: nn.Module) -> dict[str, Any]:
+def finish(recipe: ViewCheckRecipe, output: Path, network: ViewClassifier) -> dict[str, Any]:
     """Choose the threshold on the validation knees, measure every kind, write ``model`` and metrics.json."""
     bank = measuring_bank(recipe, output)
     frontal, left = predict(network, bank.images)
@@ -143,7 +143,8 @@ def finish(recipe: ViewCheckRecipe, output: Path, network: nn.Module) -> dict[st
             "median_probability": float(np.median(frontal[indices])),
             "side_accuracy": float(right_side[known].mean()) if known.any() else None,
         }
-    write_weights(output / "model", {"network": network.config, "frontal_threshold": threshold}, network.state_dict())
+    network.register_to_config(frontal_threshold=threshold)
+    network.save_pretrained(output / "model")
     metrics = {"frontal_threshold": threshold, "kinds": table}
     values = recipe.to_json(without=("data", "whole_films", "mr_slices"))
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": values})
