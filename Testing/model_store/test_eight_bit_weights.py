@@ -82,11 +82,11 @@ def test_a_model_in_eight_bits_is_smaller_and_makes_nearly_the_same_volume(model
 
 
 def test_training_begins_from_a_model_in_eight_bits(model) -> None:
-    from Xray2MRILib.training.warm_start import model_part, take_over
+    from Xray2MRILib.training.warm_start import load_matching_weights, model_part
 
     pipeline, folder = model
     fresh = build_components("tiny")["unet"]
-    assert take_over(fresh, model_part(folder, "unet")) == len(fresh.state_dict())
+    assert load_matching_weights(fresh, model_part(folder, "unet")) == len(fresh.state_dict())
     for name, weight in pipeline.unet.state_dict().items():
         assert (fresh.state_dict()[name] - weight).abs().max() <= max(float(weight.abs().max()) / 200, 1e-3)
 

@@ -1,4 +1,4 @@
-"""In which arithmetic a training run computes: float32, or bfloat16 by autocast."""
+"""The arithmetic of a training run: float32, or bfloat16 by autocast."""
 
 from __future__ import annotations
 

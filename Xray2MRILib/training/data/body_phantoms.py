@@ -1,8 +1,8 @@
-"""Phantoms of other body parts as a radiograph would show them: cylinders, hollow bones and ellipses in projection.
+"""Phantoms of other body parts in projection: cylinders, hollow bones and ellipses in projection.
 
-Real radiographs of other body parts are not at hand. Each body part is a function that takes a random generator and
-returns one picture [h, w] of arbitrary range, bright where a radiograph would be; ``rod`` and ``ellipse`` are what they
-are made of.
+They stand for radiographs of other body parts, which the project does not have. Each body part is a function that takes
+a random generator and returns one picture [h, w] of arbitrary range, bright where a radiograph would be; ``rod`` and
+``ellipse`` are their elements.
 """
 
 from __future__ import annotations
