@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
+from Xray2MRILib.volume.geometry import OAI_FIELD
+
 
 def _even_grades() -> list[float]:
     return [0.2] * 5
@@ -49,7 +51,7 @@ class Xray2MRIParameterNode:
     model: str = "compact"
     modelFolder: str = ""
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
-    slices: Annotated[int, WithinRange(30, 500)] = 50
+    slices: Annotated[int, WithinRange(30, 500)] = OAI_FIELD.num_slices
     steps: Annotated[int, WithinRange(1, 1000)] = 20
     seed: Annotated[int, WithinRange(0, 2147483647)] = 0
     samples: Annotated[int, WithinRange(1, 20)] = 1

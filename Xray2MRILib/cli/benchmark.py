@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..generation.settings import DEVICES
+from ..volume.geometry import OAI_FIELD
 from .radiograph_arguments import DEFAULTS, add_json_argument
 from .terminal import Terminal
 
@@ -30,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--slices",
         type=int,
-        choices=(50, 8),
-        default=50,
-        help="slices of each volume; 8 are every seventh of the 50 (default: %(default)s)",
+        choices=(OAI_FIELD.num_slices, 8),
+        default=OAI_FIELD.num_slices,
+        help="slices of each volume; 8 are every seventh of them all (default: %(default)s)",
     )
     add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
     add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..generation.settings import DEVICES
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .radiograph_arguments import DEFAULTS, add_json_argument
 from .terminal import Terminal
 
@@ -73,7 +74,7 @@ def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
     from ..diffusion.batch_size import LARGEST_BATCH
 
     slices = LARGEST_BATCH.get(pipeline.device.type, 10)
-    picture = np.zeros((1, 256, 256), np.float32)
+    picture = np.zeros(CROP_FRAME.shape, np.float32)
 
     def seconds(steps: int) -> float:
         started = time.perf_counter()
@@ -87,7 +88,7 @@ def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
     return {
         "seconds_per_slice_and_step": round(per_step, 5),
         "seconds_per_slice_besides": round(rest, 5),
-        "seconds_for_50_slices_at_20_steps": round(50 * (20 * per_step + rest), 1),
+        "seconds_for_50_slices_at_20_steps": round(OAI_FIELD.num_slices * (20 * per_step + rest), 1),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..volume.geometry import OAI_FIELD
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -62,7 +63,7 @@ def warnings_about(
         found.append(
             "No joint line was found in the reference: RSSIM is undefined, and edges are measured in a nominal box."
         )
-    if len(evaluation.image) != 50:
+    if len(evaluation.image) != OAI_FIELD.num_slices:
         found.append(
             f"The pseudo-MRI has {len(evaluation.image)} slices; correlations of neighbours depend on their pitch "
             f"({pitch_mm:.2f} mm) and compare with volumes of the same number only."

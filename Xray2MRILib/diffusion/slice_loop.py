@@ -17,12 +17,11 @@ from torch.nn import functional
 from ..errors import Cancelled, ProcessingError
 from ..models.autoencoder import decode_latents
 from ..models.conditional_unet import Xray2MRIUNet
+from ..volume.geometry import OAI_FIELD
 from .batch_size import is_out_of_memory, release_cached_memory
 from .depth_grid import coarse_first
 from .radiograph_conditions import RadiographConditions
 from .schedule import sampler_for
-
-FIELD_PIXELS = 256  # rows and columns of a slice of any volume
 
 
 def predict(
@@ -186,8 +185,8 @@ def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
 
 def in_whole_field(images: Tensor) -> Tensor:
     """Slices [B, 1, 256, 256]: those of a model at half the resolution, [B, 1, 128, 128], enlarged bicubically."""
-    if images.shape[-1] == FIELD_PIXELS:
+    if images.shape[-1] == OAI_FIELD.pixels:
         return images
     # antialias has nothing to filter here, but brings Keys' kernel with a = -0.5, which keeps slopes as they are; it
     # exists for float32 alone on a CPU
-    return functional.interpolate(images.float(), (FIELD_PIXELS, FIELD_PIXELS), mode="bicubic", antialias=True)
+    return functional.interpolate(images.float(), OAI_FIELD.slice_shape, mode="bicubic", antialias=True)

@@ -32,7 +32,7 @@ from ..errors import ProcessingError
 from ..model_store.model_folder import checked_card, load_components, locate_model, verify_model, write_model
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.radiograph_encoder import RadiographEncoder
-from ..volume.geometry import depth_positions
+from ..volume.geometry import OAI_FIELD, depth_positions
 from ..volume.provenance import build_provenance
 from ..volume.pseudo_mri import PseudoMRI
 from .settings_from_provenance import settings_from_provenance
@@ -132,7 +132,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
     def __call__(
         self,
         radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
-        num_slices: int = 50,
+        num_slices: int = OAI_FIELD.num_slices,
         num_inference_steps: int = 20,
         *,
         koa: KoaProbabilities | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..device import free_memory_bytes
 from ..errors import InputError, ProcessingError
+from ..volume.geometry import OAI_FIELD
 from ..volume.writing import check_destination
 from .settings import GenerationSettings
 
@@ -44,7 +45,7 @@ def check_memory(settings: GenerationSettings) -> None:
     free = free_memory_bytes("cpu")
     # the volume, its clipped copy and its stored integers; mean, squares and one more sample
     copies = 3 if settings.samples == 1 else 7
-    needed = _BASE_BYTES + settings.slices * 256 * 256 * 4 * copies
+    needed = _BASE_BYTES + settings.slices * OAI_FIELD.pixels**2 * 4 * copies
     if free is not None and free < needed:
         raise ProcessingError(
             f"{settings.slices} slices need about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free.",

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..errors import InputError
+from ..volume.geometry import OAI_FIELD
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SIDES = ("auto", "left", "right")
@@ -43,7 +44,7 @@ class GenerationSettings:
     at most one of them may be given.
     """
 
-    slices: int = 50
+    slices: int = OAI_FIELD.num_slices
     steps: int = 20
     model: str = "compact"
     device: str = "auto"

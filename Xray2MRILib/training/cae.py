@@ -16,6 +16,7 @@ from ..baselines.cae_generator import WIDTHS, CaeGenerator, hybrid_loss
 from ..files.shipped_weights import write_json
 from ..generation.cae_pipeline import CaePipeline
 from ..simulation.pairs.pair_store import list_pairs, read_pair
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .data.graded_radiographs import to_bytes
 from .data.pair_data import pair_in_radiograph_frame
 from .log import TrainingLog
@@ -45,7 +46,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     network = CaeGenerator(width=WIDTHS[config["preset"]]).to(device)
     training = EmaTrainer(network, config, output, resume=resume)
     radiographs, volumes = _pairs_once(Path(config["data"]), output / "training", config, bent=True)
-    probe = torch.zeros(2, 1, 256, 256, device=device)
+    probe = torch.zeros(2, *CROP_FRAME.shape, device=device)
     precision = training.precision(lambda: network.volume(probe))
     cast = partial(autocast, device, precision)
     print(f"{len(radiographs)} knees, {precision} on {device}", flush=True)
@@ -95,7 +96,7 @@ def _pairs_once(folder: Path, kept: Path, config: dict[str, Any], *, bent: bool)
     if not all(file.exists() for file in files):
         count = len(paths) * variants
         drafts = [file.with_name(file.name + ".tmp") for file in files]
-        shapes = (count, exposures, 256, 256), (count, 50, 256, 256)
+        shapes = (count, exposures, *CROP_FRAME.shape[1:]), (count, *OAI_FIELD.shape)
         radiographs, volumes = (open_memmap(d, "w+", np.uint8, s) for d, s in zip(drafts, shapes, strict=True))
         for place in range(count):
             variant, knee = divmod(place, len(paths))

@@ -29,6 +29,7 @@ from ..model_store.assembly import build_components
 from ..model_store.network_folder import load_network
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.condition_dropout import drop_conditions
+from ..volume.geometry import CROP_FRAME
 from .data.pair_data import KneeLatents, soft_grades
 from .export_model import assemble_model, origins
 from .latent_cache import kept_latents
@@ -250,7 +251,7 @@ def sampled_sheet(
     chosen = [round(k * (len(knees) - 1) / max(rows - 1, 1)) for k in range(rows)]
     lines = []
     for knee in chosen:
-        crop = knees.crops[knee, :1, None].reshape(1, 1, 256, 256).float().to(device) / 127.5 - 1
+        crop = knees.crops[knee, :1, None].reshape(1, *CROP_FRAME.shape).float().to(device) / 127.5 - 1
         count = len(depths)
         vectors = {"p": torch.eye(5)[int(knees.grades[knee])][None], "i": knees.histograms[knee, :1]}
         with cast():

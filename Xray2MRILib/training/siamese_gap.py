@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ..baselines.siamese_gap import GRADES, POOLINGS, SiameseGap
 from ..files.shipped_weights import read_weights, write_json, write_weights
+from ..volume.geometry import CROP_FRAME
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .loop import EmaTrainer
@@ -73,7 +74,7 @@ def _train_one(
         raise ValueError(f"batch_size {batch} exceeds the {len(radiographs)} training crops")
     steps = {"steps": config["epochs"] * per_epoch}
     training = EmaTrainer(network, config | steps, output, resume=resume, clip=5.0)
-    probe = torch.zeros(8, 1, 256, 256, device=device)
+    probe = torch.zeros(8, *CROP_FRAME.shape, device=device)
     precision = training.precision(lambda: copy.deepcopy(network)(probe))
     progress = training.progress = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0} | training.progress
     for epoch in range(progress["epoch"], config["epochs"]):
@@ -112,7 +113,9 @@ def varied(
     limits = Augmentation(**variation)
     images = from_bytes(radiographs.images[chosen])
     unmirrored = torch.zeros(len(chosen), dtype=torch.bool)
-    return vary_appearance(vary_pose(images, limits, generator, size=256, mirror=unmirrored), limits, generator)
+    return vary_appearance(
+        vary_pose(images, limits, generator, size=CROP_FRAME.pixels, mirror=unmirrored), limits, generator
+    )
 
 
 @torch.inference_mode()
