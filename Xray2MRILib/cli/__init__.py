@@ -94,8 +94,16 @@ def _refuse(error: Xray2MRIError, terminal: Terminal) -> int:
         import traceback
 
         terminal.say(traceback.format_exc())
-    terminal.say(f"xray2mri: {error.sentence()}")
+    terminal.say(f"xray2mri: {error.sentence()}{_option_at_fault(error)}")
     return error.exit_code
+
+
+def _option_at_fault(error: Xray2MRIError) -> str:
+    """The option to change, as a sentence; empty where the error names no setting."""
+    from ..generation.settings import SETTINGS
+    from .setting_options import option_of
+
+    return f" The option is {option_of(error.field)}." if error.field in SETTINGS else ""
 
 
 def _unforeseen(error: Exception, given: Sequence[str]) -> Xray2MRIError:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation.settings import DEVICES
+from ..generation.settings import SETTINGS
 from ..volume.geometry import OAI_FIELD
-from .radiograph_arguments import DEFAULTS, add_json_argument
+from .radiograph_arguments import add_json_argument
+from .setting_options import add_setting
 from .terminal import Terminal
 
 _DENSITIES = (30, 50, 100, 200, 300, 400, 500)
@@ -35,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=OAI_FIELD.num_slices,
         help="slices of each volume; 8 are every seventh of them all (default: %(default)s)",
     )
-    add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
-    add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
+    # the same for all models, whatever their cards say
+    add_setting(parser, "steps", default=SETTINGS["steps"].fallback)
+    add_setting(parser, "seed", help="one for all volumes")
     add(
         "--grades",
         choices=("truth", "classifier"),
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--specificity-knees", type=int, default=12, metavar="N", help="knees compared crosswise (default: %(default)s)"
     )
-    add("--device", choices=DEVICES, default=DEFAULTS.device, help="where to compute (default: %(default)s)")
+    add_setting(parser, "device")
     add_json_argument(parser)
 
 

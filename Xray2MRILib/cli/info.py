@@ -6,9 +6,9 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..generation.settings import DEVICES
 from ..volume.geometry import CROP_FRAME, OAI_FIELD
-from .radiograph_arguments import DEFAULTS, add_json_argument
+from .radiograph_arguments import add_json_argument
+from .setting_options import add_setting
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -19,16 +19,8 @@ _TIMED_STEPS = (2, 4)  # even, so that a share of them that is guided is that of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default=DEFAULTS.model,
-        help="compact, a model folder or a hub name (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device", choices=DEVICES, default=DEFAULTS.device, help="where to time it (default: %(default)s)"
-    )
+    add_setting(parser, "model", positional=True)
+    add_setting(parser, "device", help="where to time it")
     parser.add_argument("--no-timing", action="store_true", help="leave out the timed run")
     add_json_argument(parser)
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ..volume.geometry import OAI_FIELD
+from .sampling_settings import NOISES
 
-NOISES = ("shared", "drifting", "independent")
 DRIFT_MM = 10.0
 
 

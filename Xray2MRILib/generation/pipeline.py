@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from ..conditions.koa_probabilities import KoaProbabilities
 from ..device import choose_device
 from ..diffusion.batch_size import batch_size_for
 from ..diffusion.depth_grid import shared_depths
-from ..diffusion.initial_noise import initial_noise
 from ..diffusion.progress import Callback, LoopProgress, SliceProgress
 from ..diffusion.radiograph_conditions import (
     RadiographConditions,
@@ -25,8 +23,9 @@ from ..diffusion.radiograph_conditions import (
     picture_digest,
     prepared_picture,
 )
-from ..diffusion.sampling_settings import SamplingSettings, check_integer, chosen_seed, sampling_of_model
+from ..diffusion.sampling_settings import SamplingSettings, chosen_seed
 from ..diffusion.schedule import check_schedule
+from ..diffusion.setting import Setting
 from ..diffusion.slice_loop import slice_loop
 from ..errors import ProcessingError
 from ..model_store.model_folder import checked_card, load_components, locate_model, verify_model, write_model
@@ -35,12 +34,14 @@ from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import OAI_FIELD, depth_positions
 from ..volume.provenance import build_provenance
 from ..volume.pseudo_mri import PseudoMRI
+from .settings import SETTINGS
 from .settings_from_provenance import settings_from_provenance
 from .uncertainty import sample_deviation
 
 if TYPE_CHECKING:
     from ..preparation.joint_crop import PreparedRadiograph
 
+BATCH_SIZE = Setting("batch_size", None, "integer", "batch size", "slices denoised together", low=1, high=500)
 NO_CLASSIFIER_NOTE = "No grade classifier is installed: all five grades were taken as equally likely."
 
 
@@ -133,19 +134,15 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self,
         radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
         num_slices: int = OAI_FIELD.num_slices,
-        num_inference_steps: int = 20,
+        num_inference_steps: int | None = None,
         *,
-        koa: KoaProbabilities | None = None,
         seed: int | None = 0,
         generator: torch.Generator | None = None,
-        guidance_scale: float | None = None,
-        guidance_share: float | None = None,
-        noise_scale: float | None = None,
-        sampler: str = "ddim",
-        noise: str = "shared",
+        koa: KoaProbabilities | None = None,
         batch_size: int | None = None,
         callback: Callback | None = None,
         should_cancel: Callable[[], bool] | None = None,
+        **sampling: Any,
     ) -> PseudoMRI:
         """A volume of ``num_slices`` synthetic coronal slices.
 
@@ -156,21 +153,15 @@ class Xray2MRIPipeline(DiffusionPipeline):
         num_slices
             Number of depths over the fixed extent of 73.5 mm, 2 to 500 (the paper's s).
         num_inference_steps
-            Denoising steps per slice, 1 to 1000.
-        koa
-            Grade probabilities p; None asks the shipped classifier, and without one takes a uniform p and notes it.
+            Denoising steps per slice, 1 to 1000. None: what the model's card asks for, or else 20.
         seed, generator
             The same seed gives the same volume, whatever the batch size, to float32 rounding. None draws one. A
             generator, when given, supplies the seed.
-        guidance_scale, guidance_share, noise_scale
-            Classifier-free guidance, 0 to 20, 1 is off and faster (A19); the share of the steps that it concerns;
-            spread of the noise that sampling begins with (diffusion.sampling_settings). None: what the model's card
-            asks for, or else as printed, 1.
-        sampler
-            ``ddim`` (eq. 16) or ``dpm`` (DPM-Solver++, good with few steps).
-        noise
-            ``shared`` by all depths (A17), ``drifting`` along the depth or ``independent``
-            (diffusion.initial_noise).
+        koa
+            Grade probabilities p; None asks the shipped classifier, and without one takes a uniform p and notes it.
+        sampling
+            Further fields of diffusion.sampling_settings.SamplingSettings: sampler, noise, guidance_scale,
+            guidance_share, noise_scale.
         batch_size
             Slices denoised together; None chooses by free memory. Halved when memory runs out.
         callback
@@ -181,13 +172,31 @@ class Xray2MRIPipeline(DiffusionPipeline):
 
         Raises InputError for choices or pictures out of range, ProcessingError when memory runs out.
         """
+        chosen = SamplingSettings(num_inference_steps, chosen_seed(seed, generator), **sampling)
+        return self.volume(
+            radiograph, num_slices, chosen, koa=koa, batch_size=batch_size, callback=callback,
+            should_cancel=should_cancel,
+        )  # fmt: skip
+
+    def volume(
+        self,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        num_slices: int,
+        sampling: SamplingSettings,
+        *,
+        koa: KoaProbabilities | None = None,
+        batch_size: int | None = None,
+        callback: Callback | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+    ) -> PseudoMRI:
+        """As a call, with the choices of the sampler as they are; None among them leaves a choice to the model's card.
+
+        Raises InputError and ProcessingError as a call does.
+        """
         started = time.monotonic()
-        own = sampling_of_model(
-            self.model_card, guidance_scale=guidance_scale, guidance_share=guidance_share, noise_scale=noise_scale
-        )
-        sampling = SamplingSettings(num_inference_steps, chosen_seed(seed, generator), sampler, noise, **own)
-        check_integer("num_slices", num_slices, 2, 500)
-        check_integer("batch_size", batch_size or 1, 1, 500)
+        sampling = sampling.for_model(self.model_card)
+        SETTINGS["slices"].check(num_slices)
+        BATCH_SIZE.check(batch_size)
         picture, mirrored, record = prepared_picture(radiograph)
         notes: list[str] = []
         koa = koa or self._grade(picture, notes)
@@ -200,7 +209,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self._fill(slices, range(num_slices), sampling, conditions, batch_size, progress, should_cancel, notes)
         provenance = build_provenance(
             model=self._described(),
-            sampling={"num_slices": num_slices, **asdict(sampling)},
+            sampling={"num_slices": num_slices, **sampling.record()},
             radiograph={**record, "crop_sha256": picture_digest(picture)},
             koa={"values": list(koa.values), "source": koa.source},
             plausibility=record.get("plausibility"),
@@ -225,8 +234,8 @@ class Xray2MRIPipeline(DiffusionPipeline):
         deviation. Raises InputError when radiograph or model are not the volume's.
         """
         started = time.monotonic()
-        check_integer("num_slices", num_slices, 2, 500)
-        check_integer("batch_size", batch_size or 1, 1, 500)
+        SETTINGS["slices"].check(num_slices)
+        BATCH_SIZE.check(batch_size)
         picture, _, _ = prepared_picture(radiograph)
         sampling, koa = settings_from_provenance(volume, picture_digest(picture), self.weights_sha256)
         notes: list[str] = []
@@ -244,7 +253,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self._fill(slices, new, sampling, conditions, batch_size, progress, should_cancel, notes)
         provenance = {
             **volume.provenance,
-            "sampling": {"num_slices": num_slices, **asdict(sampling)},
+            "sampling": {"num_slices": num_slices, **sampling.record()},
             "run": {**self._run_record(started, notes), "slices_taken_over": len(kept)},
         }
         return PseudoMRI.from_depth_slices(slices, volume.mirrored, provenance)
@@ -253,19 +262,40 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self,
         radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
         samples: int,
+        num_slices: int = OAI_FIELD.num_slices,
+        num_inference_steps: int | None = None,
         *,
         seed: int = 0,
         koa: KoaProbabilities | None = None,
         callback: Callback | None = None,
-        **choices: Any,
+        batch_size: int | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+        **sampling: Any,
     ) -> PseudoMRI:
         """The volume of ``seed`` with the voxel-wise standard deviation over ``samples`` seeds from it on (section 8).
 
-        ``samples`` is 2 to 100; ``choices`` are those of a call; see generation.uncertainty.
+        ``samples`` is 2 to 100; the other choices are those of a call; see generation.uncertainty.
         """
+        chosen = SamplingSettings(num_inference_steps, seed, **sampling)
+        return self.volume_with_deviation(
+            radiograph, num_slices, chosen, samples, koa=koa, callback=callback, batch_size=batch_size,
+            should_cancel=should_cancel,
+        )  # fmt: skip
+
+    def volume_with_deviation(
+        self,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        num_slices: int,
+        sampling: SamplingSettings,
+        samples: int,
+        *,
+        koa: KoaProbabilities | None = None,
+        **listeners: Any,
+    ) -> PseudoMRI:
+        """``sample_deviation`` with the choices of the sampler as they are; ``listeners`` as for ``volume``."""
         notes: list[str] = []
         koa = koa or self._grade(prepared_picture(radiograph)[0], notes)
-        volume = sample_deviation(self, radiograph, samples, seed=seed, koa=koa, callback=callback, **choices)
+        volume = sample_deviation(self, radiograph, num_slices, sampling, samples, koa=koa, **listeners)
         volume.provenance["run"]["notes"] += notes
         return volume
 
@@ -288,20 +318,15 @@ class Xray2MRIPipeline(DiffusionPipeline):
         size = self.radiograph_encoder.config.slice_size
         if size < slices.shape[-1]:
             notes.append(f"The model draws slices of {size} x {size} pixels; the volume holds them enlarged.")
-        loop = LoopProgress(progress, len(indices), sampling.steps)
+        loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
         for batch, images in slice_loop(
             self.unet,
             self.autoencoder,
             self.scheduler,
             conditions,
             depths,
-            sampling.noise_scale
-            * initial_noise(depths, sampling.seed, sampling.noise, self.unet.config.out_channels, of_latent),
-            num_inference_steps=sampling.steps,
+            sampling,
             batch_size=batch_size or batch_size_for(self.unet, len(indices), latent_size=of_latent),
-            sampler=sampling.sampler,
-            guidance_scale=sampling.guidance_scale,
-            guidance_share=sampling.guidance_share,
             on_step=loop.step,
             on_smaller_batch=lambda size: notes.append(
                 f"Memory ran out; the work went on with {size} slice{'s' if size > 1 else ''} at a time."

@@ -21,7 +21,7 @@ def check_destinations(radiograph: Any, output: Path, montage: Path | None, sett
 
     Raises InputError, and ProcessingError (code ``disk-full``).
     """
-    files = check_destination(output, settings.slices, deviation=settings.samples > 1)
+    files = check_destination(output, settings.num_slices, deviation=settings.samples > 1)
     targets = [files.volume, files.record, files.deviation]
     if montage is not None:
         from ..rendering.montage import check_montage_destination
@@ -45,10 +45,11 @@ def check_memory(settings: GenerationSettings) -> None:
     free = free_memory_bytes("cpu")
     # the volume, its clipped copy and its stored integers; mean, squares and one more sample
     copies = 3 if settings.samples == 1 else 7
-    needed = _BASE_BYTES + settings.slices * OAI_FIELD.pixels**2 * 4 * copies
+    needed = _BASE_BYTES + settings.num_slices * OAI_FIELD.pixels**2 * 4 * copies
     if free is not None and free < needed:
         raise ProcessingError(
-            f"{settings.slices} slices need about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free.",
+            f"{settings.num_slices} slices need about {needed / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free.",
             code="out-of-memory",
             hint="Close other programs or ask for fewer slices.",
         )

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..diffusion.sampling_settings import PAPER_DEFAULTS, SamplingSettings
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles
 from .job_progress import StageTimer
+from .model_steps import steps_of_model
 from .preflight import check_destinations, check_memory
 from .prepared_knee import PreparedKnee, described, prepare_knee
 from .settings import GenerationSettings
@@ -145,7 +147,7 @@ def densify(
 
     All other choices are those of the earlier one. Raises InputError, ProcessingError and Cancelled.
     """
-    settings = replace(earlier.settings, slices=num_slices, samples=1)
+    settings = replace(earlier.settings, num_slices=num_slices, samples=1)
     pipelines = pipelines or PipelineCache()
     output = Path(output)
     check_destinations(None, output, None, settings)
@@ -182,14 +184,13 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     pseudo_mri = PseudoMRI.load(volume)
     record = pseudo_mri.provenance
     try:
-        about, sampling = record["radiograph"], record["sampling"]
+        about = record["radiograph"]
         box = KneeBox(**about["box"]) if about["box"] else None
         prepared = prepare_radiograph(_opened(radiograph), box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
-            slices=pseudo_mri.num_slices, steps=sampling["steps"], seed=sampling["seed"], sampler=sampling["sampler"],
-            guidance_scale=sampling["guidance_scale"], noise_scale=sampling.get("noise_scale", 1.0), side=about["side"],
-            model=model, device=device,
+            num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.of_record(record["sampling"]),
+            side=about["side"], model=model, device=device,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
@@ -211,14 +212,15 @@ def _opened(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
 
 def _expected_seconds(settings: GenerationSettings, pipelines: PipelineCache, with_montage: bool) -> dict[str, float]:
     """Rough durations on two CPU cores; the measured pace corrects them."""
+    steps = settings.sampling.num_inference_steps or steps_of_model(settings.model)
     return {
         "read": 0.3,
         "localise": 0.5,
         "prepare": 0.3,
         "load model": 0.1 if pipelines.holds(settings.model, settings.device) else 2.0,
         # half of the steps guided, that is computed twice; several samples come beside the volume itself
-        "volume": (settings.samples + (settings.samples > 1)) * settings.slices * (0.03 * settings.steps + 0.06),
-        "write": 0.5 + 0.02 * settings.slices + (4.0 if with_montage else 0.0),
+        "volume": (settings.samples + (settings.samples > 1)) * settings.num_slices * (0.03 * steps + 0.06),
+        "write": 0.5 + 0.02 * settings.num_slices + (4.0 if with_montage else 0.0),
     }
 
 
@@ -229,20 +231,11 @@ def _sampled(
     listener: Report,
     should_cancel: Callable[[], bool] | None,
 ) -> PseudoMRI:
-    choices: dict[str, Any] = {
-        "num_slices": settings.slices,
-        "num_inference_steps": settings.steps,
-        "koa": settings.koa(),
-        "seed": settings.seed,
-        "guidance_scale": settings.guidance_scale,
-        "noise_scale": settings.noise_scale,
-        "sampler": settings.sampler,
-        "callback": listener,
-        "should_cancel": should_cancel,
-    }
+    choices: dict[str, Any] = {"koa": settings.koa(), "callback": listener, "should_cancel": should_cancel}
+    asked = (knee.prepared, settings.num_slices, settings.sampling)
     if settings.samples > 1:
-        return pipeline.sample_deviation(knee.prepared, settings.samples, **choices)
-    return pipeline(knee.prepared, **choices)
+        return pipeline.volume_with_deviation(*asked, settings.samples, **choices)
+    return pipeline.volume(*asked, **choices)
 
 
 def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: Xray2MRIPipeline) -> dict[str, Any]:
@@ -293,10 +286,8 @@ def _generation(
         "slices": volume.num_slices,
         "size": list(volume.array.shape[::-1]),
         "spacing_mm": list(volume.spacing),
-        "steps": settings.steps,
-        "sampler": settings.sampler,
-        **{name: record["sampling"][name] for name in ("guidance_scale", "guidance_share", "noise_scale")},
-        "seeds": record["sampling"].get("seeds", [settings.seed]),
+        **{name: record["sampling"][name] for name in ("steps", "sampler", *PAPER_DEFAULTS)},
+        "seeds": record["sampling"].get("seeds", [record["sampling"]["seed"]]),
         **described(knee),
         "koa": record["koa"],
         "reprojection": record.get("reprojection"),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..baselines.registry import OURS
 from ..diffusion.radiograph_conditions import RadiographConditions
-from ..diffusion.sampling_settings import check_sampling
+from ..diffusion.sampling_settings import SamplingSettings, check_sampling
 from ..diffusion.schedule import training_target
 from ..diffusion.slice_loop import denoise, in_whole_field
 from ..errors import InputError
@@ -261,7 +261,7 @@ def sampled_sheet(
             u = torch.tensor(depths, device=device).float() / (knees.mean.shape[1] - 1) * 2 - 1
             noise = torch.randn(1, *knees.mean.shape[2:], generator=torch.Generator().manual_seed(0)).to(device)
             made = denoise(
-                network.unet, scheduler, noise.expand(count, -1, -1, -1), u, conditions, num_inference_steps=steps
+                network.unet, scheduler, noise.expand(count, -1, -1, -1), u, conditions, SamplingSettings(steps)
             )
             truth = scaled_latents(vae.config, knees.mean[knee, list(depths)].float().to(device))
             both = decode_latents(vae, torch.stack((truth, made), dim=1).flatten(0, 1).to(vae.dtype))
