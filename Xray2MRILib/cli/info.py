@@ -12,7 +12,7 @@ from .setting_options import add_setting
 from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from ..generation.pipeline import Xray2MRIPipeline
+    from ..generation.volume_pipeline import VolumePipeline
 
 _TIMED_STEPS = (2, 4)  # even, so that a share of them that is guided is that of the whole
 
@@ -53,12 +53,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         terminal.print(f"{name:<28} {value}")
 
 
-def _parameters(pipeline: Xray2MRIPipeline) -> dict[str, int]:
+def _parameters(pipeline: VolumePipeline) -> dict[str, int]:
     networks = {name: part for name, part in pipeline.components.items() if hasattr(part, "parameters")}
     return {name: sum(part.numel() for part in network.parameters()) for name, network in networks.items()}
 
 
-def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+def measured_speed(pipeline: VolumePipeline) -> dict[str, Any]:
     """Seconds of one slice-step, of a slice's share of everything else, and of 50 slices at 20 steps from these."""
     import numpy as np
 

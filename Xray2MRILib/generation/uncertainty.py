@@ -16,11 +16,11 @@ from .settings import SETTINGS
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
-    from .pipeline import Xray2MRIPipeline
+    from .volume_pipeline import VolumePipeline
 
 
 def sample_deviation(
-    pipeline: Xray2MRIPipeline,
+    pipeline: VolumePipeline,
     radiograph: Any,
     num_slices: int,
     sampling: SamplingSettings,

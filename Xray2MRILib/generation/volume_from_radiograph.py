@@ -1,11 +1,4 @@
-"""From one radiograph to files: the one procedure behind the command line and the background worker.
-
-The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
-be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side,
-side_source, box, box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection``
-(agreement of the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings, timings_s,
-notice``.
-"""
+"""From one radiograph to files: the one procedure behind the command line and the background worker."""
 
 from __future__ import annotations
 
@@ -16,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..diffusion.sampling_settings import PAPER_DEFAULTS, SamplingSettings
+from ..diffusion.sampling_settings import SamplingSettings
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles
+from .generation_result import generation_result
 from .job_progress import StageTimer
-from .model_steps import steps_of_model
-from .preflight import check_destinations, check_memory
-from .prepared_knee import PreparedKnee, described, prepare_knee
+from .preflight import check_destinations, check_memory, expected_seconds
+from .prepared_knee import PreparedKnee, prepare_knee
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
     from ..radiograph.reading import Radiograph
     from ..volume.pseudo_mri import PseudoMRI
-    from .pipeline import Xray2MRIPipeline
+    from .volume_pipeline import VolumePipeline
 
 Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished volume with what is needed to make it denser, and the result for the caller."""
+    """A finished volume with what is needed to make it denser, and its generation_result."""
 
     volume: PseudoMRI
     knee: PreparedKnee
@@ -48,9 +41,9 @@ class PipelineCache:
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
-        self._pipeline: Xray2MRIPipeline | None = None
+        self._pipeline: VolumePipeline | None = None
 
-    def get(self, model: str, device: str) -> Xray2MRIPipeline:
+    def get(self, model: str, device: str) -> VolumePipeline:
         """The pipeline of a model on a device (names as in GenerationSettings), loaded unless it was used last.
 
         Raises InputError and ProcessingError as Xray2MRIPipeline.from_pretrained does.
@@ -113,7 +106,7 @@ def generate(
     montage = None if montage is None else Path(montage)
     check_destinations(radiograph, output, montage, settings)
     check_memory(settings)
-    expected = _expected_seconds(settings, pipelines, with_montage=montage is not None)
+    expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device), montage is not None)
     course = StageTimer(expected, "volume", on_progress, should_cancel)
 
     course.enter("read")
@@ -130,7 +123,7 @@ def generate(
     course.enter("write")
     paths = _written(volume, knee, output, montage, settings)
     course.finished()
-    return _generation(volume, knee, settings, paths, course)
+    return Generation(volume, knee, settings, generation_result(volume, knee, paths, course.timings_s))
 
 
 def densify(
@@ -152,7 +145,7 @@ def densify(
     output = Path(output)
     check_destinations(None, output, None, settings)
     check_memory(settings)
-    expected = _expected_seconds(settings, pipelines, with_montage=False)
+    expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device))
     course = StageTimer(expected, "volume", on_progress, should_cancel)
     course.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
@@ -168,7 +161,7 @@ def densify(
     course.enter("write")
     paths = _written(volume, earlier.knee, output, None, settings)
     course.finished()
-    return _generation(volume, earlier.knee, settings, paths, course)
+    return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, course.timings_s))
 
 
 def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
@@ -210,22 +203,8 @@ def _opened(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
     return radiograph_from_array(radiograph) if isinstance(radiograph, np.ndarray) else radiograph
 
 
-def _expected_seconds(settings: GenerationSettings, pipelines: PipelineCache, with_montage: bool) -> dict[str, float]:
-    """Rough durations on two CPU cores; the measured pace corrects them."""
-    steps = settings.sampling.num_inference_steps or steps_of_model(settings.model)
-    return {
-        "read": 0.3,
-        "localise": 0.5,
-        "prepare": 0.3,
-        "load model": 0.1 if pipelines.holds(settings.model, settings.device) else 2.0,
-        # half of the steps guided, that is computed twice; several samples come beside the volume itself
-        "volume": (settings.samples + (settings.samples > 1)) * settings.num_slices * (0.03 * steps + 0.06),
-        "write": 0.5 + 0.02 * settings.num_slices + (4.0 if with_montage else 0.0),
-    }
-
-
 def _sampled(
-    pipeline: Xray2MRIPipeline,
+    pipeline: VolumePipeline,
     knee: PreparedKnee,
     settings: GenerationSettings,
     listener: Report,
@@ -238,7 +217,7 @@ def _sampled(
     return pipeline.volume(*asked, **choices)
 
 
-def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
     from ..reprojection.record import reprojection_record
 
     return reprojection_record(volume, knee.prepared, pipeline)
@@ -268,33 +247,3 @@ def _written(
         "deviation": None if volume.deviation is None else str(files.deviation),
         "montage": None if montage is None else str(montage),
     }
-
-
-def _generation(
-    volume: PseudoMRI,
-    knee: PreparedKnee,
-    settings: GenerationSettings,
-    paths: dict[str, str | None],
-    course: StageTimer,
-) -> Generation:
-    from ..volume.provenance import notice, plain
-
-    record = volume.provenance
-    run = record.get("run", {})
-    result = {
-        **paths,
-        "slices": volume.num_slices,
-        "size": list(volume.array.shape[::-1]),
-        "spacing_mm": list(volume.spacing),
-        **{name: record["sampling"][name] for name in ("steps", "sampler", *PAPER_DEFAULTS)},
-        "seeds": record["sampling"].get("seeds", [record["sampling"]["seed"]]),
-        **described(knee),
-        "koa": record["koa"],
-        "reprojection": record.get("reprojection"),
-        "model": record["model"].get("name"),
-        "device": run.get("device"),
-        "warnings": [*record.get("warnings", []), *run.get("notes", [])],
-        "timings_s": course.timings_s,
-        "notice": notice(),
-    }
-    return Generation(volume, knee, settings, plain(result))

@@ -147,7 +147,7 @@ REPORTS: dict[str, dict[str, Field]] = {
             "intensity_slope + intensity_intercept",
         ),
     },
-    "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation", required=True)},
+    "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation.generation_result", required=True)},
     "error": {
         "job": Field("text", "absent when the fault belongs to no job"),
         "code": Field("text", "stable word to act upon", required=True),
