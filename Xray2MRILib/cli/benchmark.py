@@ -106,8 +106,10 @@ def _densities(text: str) -> tuple[int, ...]:
         found = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
     except ValueError:
         found = (0,)
-    if any(not 2 <= density <= 500 for density in found):
+    allowed = SETTINGS["slices"]
+    if any(not allowed.low <= density <= allowed.high for density in found):
         raise InputError(
-            f"The densities {text[:60]!r} are not numbers from 2 to 500 separated by commas.", code="bad-option"
+            f"The densities {text[:60]!r} are not numbers from {allowed.low} to {allowed.high} separated by commas.",
+            code="bad-option",
         )
     return found

@@ -135,6 +135,9 @@ def check_sampling(asked: Any) -> None:
         return
     if not isinstance(asked, Mapping) or not set(asked) <= set(_OF_MODEL):
         raise InputError(f"The sampling cannot be {str(asked)[:60]}: name {', '.join(_OF_MODEL)}.", code="bad-option")
+    for name, value in asked.items():
+        if value is None:
+            raise settings_of(SamplingSettings)[name].refusal("null", "leave the entry out")
     SamplingSettings(**asked)
 
 
