@@ -21,7 +21,7 @@ TRAIN_TIMESTEPS = 1000
 SAMPLERS = ("ddim", "dpm")
 NOISES = ("shared", "drifting", "independent")
 # What Algorithm 2 does; a model's card may ask for something else under "sampling" (see SamplingSettings.for_model).
-PAPER_DEFAULTS = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
+PAPER_DEFAULTS: dict[str, Any] = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
 _STEPS = 20  # of a model whose card does not say
 # what a model's card may choose
 _OF_MODEL = ("num_inference_steps", *PAPER_DEFAULTS)
@@ -91,7 +91,7 @@ class SamplingSettings:
         No guidance is written in one way only, as scale 1 of all steps.
         """
         own, described = card.get("sampling") or {}, settings_of(self)
-        chosen = {
+        chosen: dict[str, Any] = {
             name: own.get(name, described[name].fallback) if getattr(self, name) is None else getattr(self, name)
             for name in _OF_MODEL
         }

@@ -51,8 +51,8 @@ class Setting:
     kind: str
     title: str
     meaning: str
-    low: float | None = None
-    high: float | None = None
+    low: Any = None
+    high: Any = None
     words: tuple[str, ...] = ()
     symbol: str | None = None
     otherwise: str = ""
@@ -88,6 +88,7 @@ class Setting:
         if self.words and value not in self.words:
             raise self.refusal(value, f"choose {self.range}")
         if self.kind in ("integer", "number"):
+            kind: Any
             kind, noun = (numbers.Integral, "an integer") if self.kind == "integer" else (numbers.Real, "a number")
             if isinstance(value, bool) or not isinstance(value, kind) or not self.low <= value <= self.high:
                 raise self.refusal(value, f"choose {noun} from {self.low} to {self.high}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from ..diffusion.sampling_settings import SamplingSettings
 from ..errors import Xray2MRIError
@@ -22,7 +23,7 @@ def steps_of_model(model: str | os.PathLike[str] = SETTINGS["model"].default) ->
     try:
         folder = resource_path(f"models/{model}") if model == SETTINGS["model"].default else Path(model)
         card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-        steps = SamplingSettings().for_model(card).num_inference_steps
+        steps: Any = SamplingSettings().for_model(card).num_inference_steps
     except (OSError, ValueError, AttributeError, TypeError, Xray2MRIError):
         steps = SETTINGS["steps"].fallback
     return steps
