@@ -1,4 +1,4 @@
-"""The settings of the panel, saved with the scene."""
+"""The settings of the panel, saved with the scene; ranges and defaults are those of the library's settings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from typing import Annotated, Any
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
+from Xray2MRILib.generation.model_steps import steps_of_model
+from Xray2MRILib.generation.settings import SETTINGS
+
 
 def _even_grades() -> list[float]:
     return [0.2] * 5
+
+
+def _within(name: str) -> WithinRange:
+    return WithinRange(*SETTINGS[name].panel_range)
+
+
+def _one_of(name: str) -> Choice:
+    return Choice(list(SETTINGS[name].words))
 
 
 @parameterNodeWrapper
@@ -42,17 +53,17 @@ class Xray2MRIParameterNode:
     reference: vtkMRMLScalarVolumeNode
     roi: vtkMRMLMarkupsROINode
     useRoi: bool = False
-    side: Annotated[str, Choice(["auto", "left", "right"])] = "auto"
-    knee: Annotated[int, WithinRange(0, 20)] = 0
+    side: Annotated[str, _one_of("side")] = SETTINGS["side"].default
+    knee: Annotated[int, WithinRange(0, SETTINGS["knee"].high)] = 0
     whatIf: bool = False
     grades: Annotated[list[float], Default(generator=_even_grades)]
-    model: str = "compact"
+    model: str = SETTINGS["model"].default
     modelFolder: str = ""
-    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
-    slices: Annotated[int, WithinRange(30, 500)] = 50
-    steps: Annotated[int, WithinRange(1, 1000)] = 20
-    seed: Annotated[int, WithinRange(0, 2147483647)] = 0
-    samples: Annotated[int, WithinRange(1, 20)] = 1
+    device: Annotated[str, _one_of("device")] = SETTINGS["device"].default
+    slices: Annotated[int, _within("slices")] = SETTINGS["slices"].default
+    steps: Annotated[int, _within("steps")] = steps_of_model()
+    seed: Annotated[int, _within("seed")] = SETTINGS["seed"].default
+    samples: Annotated[int, _within("samples")] = SETTINGS["samples"].default
     alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
     showRendering: bool = False
     showUncertainty: bool = False

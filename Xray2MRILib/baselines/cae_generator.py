@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..models.network import Network, register_to_config
+from ..volume.geometry import OAI_FIELD
 
 RADIOGRAPH_SIZE = 299  # 299-149-74-36-17-8-3-1 through seven unpadded convolutions of stride 2
 _ENCODER = (1, 2, 4, 8, 16, 32, 64)  # in units of the first layer's channels
@@ -72,7 +73,7 @@ class CaeGenerator(Network):
     hint = "Name the folder model that xray2mri train cae wrote."
 
     @register_to_config
-    def __init__(self, width: int = 32, slices: int = 50, size: int = 256) -> None:
+    def __init__(self, width: int = 32, slices: int = OAI_FIELD.num_slices, size: int = OAI_FIELD.pixels) -> None:
         super().__init__()
         self.encoder = RadiographEncoder(width)
         self.film_decoder = Ladder(width, 1)

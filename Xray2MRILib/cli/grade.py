@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
+from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
+from .setting_options import settings_from
 from .terminal import Terminal
 
 _BAR_WIDTH = 40

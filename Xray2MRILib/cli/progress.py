@@ -7,15 +7,8 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation.settings import DEVICES
-from .radiograph_arguments import (
-    DEFAULTS,
-    add_json_argument,
-    add_knee_arguments,
-    add_radiograph_argument,
-    numbers,
-    settings_from,
-)
+from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
+from .setting_options import add_setting, numbers, settings_from
 from .terminal import Terminal
 
 
@@ -42,11 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that radiograph")
     add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every radiograph")
-    add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
-    add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
-    add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
-    add("--model", default=DEFAULTS.model, metavar="compact|DIR|HUB-ID", help="for --volumes (default: %(default)s)")
-    add("--device", choices=DEVICES, default=DEFAULTS.device, help="for --volumes (default: %(default)s)")
+    add_setting(parser, "slices", help="slices per volume")
+    add_setting(parser, "steps")
+    add_setting(parser, "seed", help="one for all volumes")
+    add_setting(parser, "model", help="for --volumes")
+    add_setting(parser, "device", help="for --volumes")
     add_knee_arguments(parser)
     add_json_argument(parser)
 

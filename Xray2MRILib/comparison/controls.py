@@ -17,7 +17,6 @@ from ..volume import geometry
 
 CONSTANT_GREY = 0.1
 _COLUMNS = 10
-_SHIPPED_SLICES = 50
 _MOST_OTHERS = 5  # of the given controls: each costs as much as the pseudo-MRI itself
 
 BLANK, CONSTANT, MEAN, OTHER, SHUFFLED = "blank", "constant 10 %", "training mean", "other knee", "shuffled pairing"
@@ -53,7 +52,7 @@ def _mosaic(name: str) -> np.ndarray:
         grey = np.asarray(picture.convert("L"))
     size = grey.shape[1] // _COLUMNS
     volume = grey.reshape(-1, size, _COLUMNS, size).swapaxes(1, 2).reshape(-1, size, size)
-    return volume[:_SHIPPED_SLICES].astype(np.float32) / 255
+    return volume[: geometry.OAI_FIELD.num_slices].astype(np.float32) / 255
 
 
 def on_grid(depth_slices: np.ndarray, shape: tuple[int, int, int], mirrored: bool) -> np.ndarray:

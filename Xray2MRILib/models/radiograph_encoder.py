@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError, ProcessingError
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .autoencoder import encode_images
 from .radiograph_features import RadiographFeatures
 
@@ -36,7 +37,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         Channels of the convolutional token encoder's first layer.
     field_placement
         A departure from A23, which holds the crop's millimetre size irrelevant. The MR slice shows 160 mm while the
-        crop spans about 82 mm around the joint line. Placing the crop into the MR field at its nominal scale makes
+        crop spans about 91 mm around the joint line. Placing the crop into the MR field at its nominal scale makes
         the same pixel of radiograph and slice show nearly the same anatomy, which a small convolutional network needs:
         it has no capacity to learn a shift and a scale. Off in the paper preset.
     span_mm, field_mm
@@ -67,24 +68,27 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         token_width: int = 128,
         width: int = 16,
         field_placement: bool = True,
-        span_mm: float = 82.0,
-        field_mm: float = 160.0,
-        centre_row: float = 151.0,
-        centre_column: float = 128.0,
+        span_mm: float = CROP_FRAME.span_mm,
+        field_mm: float = OAI_FIELD.width_mm,
+        centre_row: float = CROP_FRAME.centre[0],
+        centre_column: float = CROP_FRAME.centre[1],
         local_normalisation: bool = True,
         local_sigma_px: float = 24.0,
         radiograph_latent_scale: float = 1.0,
         feature_channels: int = 0,
         token_grid: int = 4,
-        slice_size: int = 256,
+        slice_size: int = OAI_FIELD.pixels,
     ) -> None:
         super().__init__()
-        if not isinstance(slice_size, int) or slice_size not in (128, 256):
-            raise InputError(f"slice_size cannot be {str(slice_size)[:20]}: choose 256 or 128.", code="bad-recipe")
+        sizes = (OAI_FIELD.pixels, OAI_FIELD.pixels // 2)
+        if not isinstance(slice_size, int) or slice_size not in sizes:
+            raise InputError(
+                f"slice_size cannot be {str(slice_size)[:20]}: choose {sizes[0]} or {sizes[1]}.", code="bad-recipe"
+            )
         if feature_channels and not field_placement:
             raise ValueError("feature_channels need field_placement")
         if feature_channels:
-            span_px = span_mm / field_mm * 256
+            span_px = span_mm / field_mm * OAI_FIELD.pixels
             centre = (centre_row, centre_column)
             self.features = RadiographFeatures(feature_channels, width, span_px, centre, token_width, token_grid)
         if token_encoder == "clip":
@@ -161,7 +165,8 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
 
     def at_slice_size(self, images: Tensor) -> Tensor:
         """Images [B, 1, 256, 256] averaged down to the edge that the autoencoder encodes."""
-        return functional.avg_pool2d(images, 256 // self.config.slice_size) if self.config.slice_size < 256 else images
+        factor = OAI_FIELD.pixels // self.config.slice_size
+        return functional.avg_pool2d(images, factor) if factor > 1 else images
 
     def normalised(self, image: Tensor) -> Tensor:
         """The crop, locally normalised when the configuration asks for it."""

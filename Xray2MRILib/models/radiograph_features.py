@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..volume.geometry import OAI_FIELD
 from .residual_blocks import ResidualBlock, group_norm
 
 
@@ -67,7 +68,7 @@ class RadiographFeatures(nn.Module):
 
     def in_field(self, features: Tensor, places: int = 32) -> Tensor:
         """Crop features [B, C, h, w] bilinearly at the places of the field [B, C, places, places]."""
-        pitch = 256 / places
+        pitch = OAI_FIELD.pixels / places
         position = (torch.arange(places, device=features.device, dtype=torch.float32) + 0.5) * pitch
         row, column = ((position - middle) * 2 / self.span_px for middle in self.centre)
         grid = torch.stack((column.expand(places, -1), row[:, None].expand(-1, places)), dim=-1)

@@ -19,6 +19,7 @@ from ..files.new_folder import NewFolder
 from ..generation.settings import GenerationSettings
 from ..generation.volume_from_radiograph import PipelineCache
 from ..preparation.joint_crop import PreparedRadiograph
+from ..volume.geometry import OAI_FIELD
 from ..volume.provenance import notice, plain
 from ..volume.writing import write_volume
 
@@ -67,7 +68,7 @@ def write_radiograph_series(
         to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": picture_digest(target[0])}
     about_radiograph = RADIOGRAPH_NOTICE if target is None else TOWARDS_NOTICE
     shown, rows = [], []
-    per_frame = 100_000 + (0 if settings is None else settings.slices * 256 * 256 * 2)
+    per_frame = 100_000 + (0 if settings is None else settings.num_slices * OAI_FIELD.pixels**2 * 2)
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
@@ -82,10 +83,9 @@ def write_radiograph_series(
             if pipeline is not None:
                 about = {**prepared.record, "morphing": {"severity": severity, "weights_sha256": digest, **leads_to}}
                 given = settings.koa()
-                volume = pipeline(
-                    replace(prepared, image=image, record=about), num_slices=settings.slices, seed=settings.seed,
-                    num_inference_steps=settings.steps, koa=given or koa, sampler=settings.sampler,
-                    guidance_scale=settings.guidance_scale, noise_scale=settings.noise_scale,
+                volume = pipeline.volume(
+                    replace(prepared, image=image, record=about), settings.num_slices, settings.sampling,
+                    koa=given or koa,
                 )  # fmt: skip
                 row["volume"] = f"volume-{index:02d}.nrrd"
                 write_volume(volume, draft / row["volume"])

@@ -32,7 +32,7 @@ def reprojection_consistency(
     ----------
     slices
         [S, 256, 256] in [0, 1], posterior first, in right-knee space, in the frame of the radiograph
-        (simulation/crop_frame).
+        (volume.geometry.CROP_FRAME).
     crop
         The prepared joint crop [H, H] or [1, H, H] in [-1, 1] in right-knee space.
     others

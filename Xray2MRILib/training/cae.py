@@ -17,6 +17,7 @@ from ..baselines.cae_generator import WIDTHS, CaeGenerator, hybrid_loss
 from ..files.json_files import write_json
 from ..generation.cae_pipeline import CaePipeline
 from ..simulation.pairs.pair_store import list_pairs, read_pair
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .data.graded_radiographs import to_bytes
 from .data.pair_data import pair_in_radiograph_frame
 from .log import TrainingLog
@@ -37,7 +38,7 @@ def train(recipe: CaeRecipe | Mapping[str, Any], output: Path, resume: bool = Fa
     network = CaeGenerator(width=WIDTHS[recipe.preset]).to(device)
     trainer = EmaTrainer(network, LoopSettings.of(recipe, keep="last"), output, resume=resume)
     radiographs, volumes = _load_or_make_pairs(Path(recipe.data), output / "training", recipe, bend=True)
-    probe = torch.zeros(2, 1, 256, 256, device=device)
+    probe = torch.zeros(2, *CROP_FRAME.shape, device=device)
     precision = trainer.precision(lambda: network.volume(probe))
     cast = partial(autocast, device, precision)
     print(f"{len(radiographs)} knees, {precision} on {device}", flush=True)
@@ -84,7 +85,7 @@ def _load_or_make_pairs(folder: Path, cache: Path, recipe: CaeRecipe, *, bend: b
     if not all(file.exists() for file in files):
         count = len(paths) * variants
         drafts = [file.with_name(file.name + ".tmp") for file in files]
-        shapes = (count, exposures, 256, 256), (count, 50, 256, 256)
+        shapes = (count, exposures, *CROP_FRAME.shape[1:]), (count, *OAI_FIELD.shape)
         radiographs, volumes = (open_memmap(d, "w+", np.uint8, s) for d, s in zip(drafts, shapes, strict=True))
         for place in range(count):
             variant, knee = divmod(place, len(paths))

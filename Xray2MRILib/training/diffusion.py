@@ -19,12 +19,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..diffusion.radiograph_conditions import RadiographConditions
-from ..diffusion.sampling_settings import check_sampling
+from ..diffusion.sampling_settings import SamplingSettings, check_sampling
 from ..diffusion.slice_loop import denoise, in_whole_field
 from ..errors import InputError
 from ..model_store.assembly import build_components
 from ..model_store.network_folder import load_network
 from ..models.autoencoder import decode_latents, scaled_latents
+from ..volume.geometry import CROP_FRAME
 from .data.pair_data import KneeLatents
 from .denoising_loss import Denoiser, denoising_loss, latent_scaling
 from .export_model import assemble_model, origins
@@ -177,7 +178,7 @@ def sampled_sheet(
     chosen = [round(k * (len(knees) - 1) / max(rows - 1, 1)) for k in range(rows)]
     lines = []
     for knee in chosen:
-        crop = knees.crops[knee, :1, None].reshape(1, 1, 256, 256).float().to(device) / 127.5 - 1
+        crop = knees.crops[knee, :1, None].reshape(1, *CROP_FRAME.shape).float().to(device) / 127.5 - 1
         count = len(depths)
         vectors = {"p": torch.eye(5)[int(knees.grades[knee])][None], "i": knees.histograms[knee, :1]}
         with cast():
@@ -187,7 +188,7 @@ def sampled_sheet(
             u = torch.tensor(depths, device=device).float() / (knees.mean.shape[1] - 1) * 2 - 1
             noise = torch.randn(1, *knees.mean.shape[2:], generator=torch.Generator().manual_seed(0)).to(device)
             made = denoise(
-                network.unet, scheduler, noise.expand(count, -1, -1, -1), u, conditions, num_inference_steps=steps
+                network.unet, scheduler, noise.expand(count, -1, -1, -1), u, conditions, SamplingSettings(steps)
             )
             truth = scaled_latents(vae.config, knees.mean[knee, list(depths)].float().to(device))
             both = decode_latents(vae, torch.stack((truth, made), dim=1).flatten(0, 1).to(vae.dtype))

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ..baselines.siamese_gap import GRADES, SiameseGap
 from ..files.json_files import write_json
+from ..volume.geometry import CROP_FRAME
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .loop import EmaTrainer, LoopSettings
@@ -70,7 +71,7 @@ def _train_one(
         recipe, steps=recipe.epochs * per_epoch, save_every=per_epoch, minutes=None, keep="last", clip=5.0
     )
     trainer = EmaTrainer(network, settings, output, resume=resume)
-    probe = torch.zeros(8, 1, 256, 256, device=device)
+    probe = torch.zeros(8, *CROP_FRAME.shape, device=device)
     precision = trainer.precision(lambda: copy.deepcopy(network)(probe))
     progress = trainer.progress = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0} | trainer.progress
     progress["step"] = progress["epoch"] * per_epoch  # checkpoints are written between epochs
@@ -107,7 +108,9 @@ def augment(
     """Crops [B, 1, 256, 256] changed at random; never mirrored, because this network ignores mirroring."""
     images = from_bytes(radiographs.images[chosen])
     unmirrored = torch.zeros(len(chosen), dtype=torch.bool)
-    return vary_appearance(vary_pose(images, variation, generator, size=256, mirror=unmirrored), variation, generator)
+    return vary_appearance(
+        vary_pose(images, variation, generator, size=CROP_FRAME.pixels, mirror=unmirrored), variation, generator
+    )
 
 
 @torch.inference_mode()

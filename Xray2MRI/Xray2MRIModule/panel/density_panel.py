@@ -6,9 +6,10 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from Xray2MRILib.volume.geometry import slice_pitch_mm
+
 from .section import Section, say
 
-DEPTH_MM = 73.5  # the slices always span this much of the knee, whatever their number
 _FEWEST, _MOST = 30, 500
 _PAUSE_MS = 800
 
@@ -84,7 +85,7 @@ class DensityPanel(Section):
     def _show(self, slices: float) -> None:
         slices = round(slices)
         text = _("{count} slices, one every {distance} mm.").format(
-            count=slices, distance=f"{DEPTH_MM / (slices - 1):.2g}"
+            count=slices, distance=f"{slice_pitch_mm(slices):.2g}"
         )
         volume = self._volumeOfRadiograph()
         if volume is not None:

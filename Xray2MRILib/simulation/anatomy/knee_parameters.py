@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from ...volume.geometry import CROP_FRAME
+
 # Bone-to-bone joint space of healthy compartments in mm, mean and spread (fixed-flexion radiographs, e.g. Lanyon et al.
 # 1998: medial about 4.7 mm, lateral slightly wider).
 HEALTHY_JOINT_SPACE_MM = {"medial": (4.8, 0.7), "lateral": (5.6, 0.8)}
@@ -27,7 +29,7 @@ CYST_CHANCE = {0: 0.02, 1: 0.06, 2: 0.15, 3: 0.40, 4: 0.65}
 ATTRITION_CHANCE = {0: 0.0, 1: 0.0, 2: 0.05, 3: 0.30, 4: 0.75}
 EFFUSION_MM = {0: 0.7, 1: 1.0, 2: 1.6, 3: 2.4, 4: 3.2}
 # Edge of a joint crop that lies in the nominal frame at its true size.
-MEAN_CROP_MM = 91.0
+MEAN_CROP_MM = CROP_FRAME.span_mm
 FORMER_MEAN_CROP_MM = 86.0  # of pairs of format 1, which were drawn about it
 # Crops that are drawn, relative to it: with these the tibia fills 0.79 of the width, on real crops 0.81 and 0.83
 # (medians, docs/simulator-realism.md).

@@ -12,6 +12,7 @@ import torch
 from ...errors import InputError
 from ...localization.knee_box import KneeBox
 from ...preparation.joint_crop import normalise_crop
+from ...volume.geometry import CROP_FRAME
 from .box_annotations import read_grey
 
 _BLOCK = 50  # radiographs
@@ -88,7 +89,7 @@ def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool,
             code="bad-training-data",
             hint="Name an existing split: train, val or test.",
         )
-    images = np.empty((len(entries), 256, 256), np.uint8)
+    images = np.empty((len(entries), *CROP_FRAME.shape[1:]), np.uint8)
     for index, (file, left, _, inverted) in enumerate(entries):
         radiograph = read_grey(folder / file).astype(np.float32)
         radiograph = radiograph.max() - radiograph if inverted else radiograph
@@ -148,5 +149,5 @@ def load_localised_radiographs(
             images.append(to_bytes(normalise_crop(box_crop(radiograph, box))))
             grades.append(int(grade) if kind == "single" else -1)
             left.append(box.side == "left")
-    crops = torch.from_numpy(np.stack(images)) if images else torch.empty(0, 256, 256, dtype=torch.uint8)
+    crops = torch.from_numpy(np.stack(images)) if images else torch.empty(0, *CROP_FRAME.shape[1:], dtype=torch.uint8)
     return GradedRadiographs(crops, torch.tensor(grades), torch.tensor(left)), counts

@@ -29,6 +29,7 @@ from ...simulation.pairs.crop_frame import (
 from ...simulation.pairs.knee_pair import KneePair
 from ...simulation.pairs.pair_store import list_pairs, read_pair
 from ...simulation.radiograph.appearance import expose, joint_crop
+from ...volume.geometry import CROP_FRAME
 
 
 def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: int) -> Iterator[Any]:
@@ -68,7 +69,9 @@ def exposed_crops(path: Path, exposures: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng([seed, pair.parameters.seed])
     return np.stack(
         [
-            normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)).reshape(256, 256)
+            normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)).reshape(
+                CROP_FRAME.shape[1:]
+            )
             for _ in range(exposures)
         ]
     )
@@ -92,7 +95,7 @@ def pair_in_radiograph_frame(
         if bend_mm is not None and rng.random() < 0.3:  # a radiograph that ends within the crop
             half = len(crop) / 2
             crop = crop[np.clip(np.arange(len(crop)), *(half + half * rng.uniform(0.6, 0.98, 2) * (-1, 1))).astype(int)]
-        crops.append(normalise_crop(crop).reshape(256, 256))
+        crops.append(normalise_crop(crop).reshape(CROP_FRAME.shape[1:]))
     return volume_in_frame(pair, frame, bend), np.stack(crops)
 
 
