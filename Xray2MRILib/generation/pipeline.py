@@ -36,7 +36,7 @@ class Xray2MRIPipeline(VolumePipeline):
     Parameters
     ----------
     autoencoder, unet, radiograph_encoder, scheduler
-        As ``model_store.assembly.build_components`` makes them or ``from_pretrained`` loads them.
+        As built by ``model_store.assembly.build_components`` or loaded by ``from_pretrained``.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Xray2MRIPipeline(VolumePipeline):
         return pipeline.on_device(device)
 
     def on_device(self, device: str) -> Xray2MRIPipeline:
-        """Move the networks to a device, in the memory layout that suits it."""
+        """Move the networks to a device, in the memory layout that is fastest there."""
         self.to(device)
         # float32 convolutions on a CPU take up to five times as long in the default layout
         layout = torch.channels_last if device == "cpu" else torch.contiguous_format
@@ -124,7 +124,7 @@ class Xray2MRIPipeline(VolumePipeline):
             return notes
         size = self.radiograph_encoder.config.slice_size
         if size < slices.shape[-1]:
-            notes.append(f"The model draws slices of {size} x {size} pixels; the volume holds them enlarged.")
+            notes.append(f"The model generates slices of {size} x {size} pixels; they are enlarged for the volume.")
         loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
         fitting = batch_size_for(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
         for batch, images in slice_loop(
@@ -137,7 +137,7 @@ class Xray2MRIPipeline(VolumePipeline):
             batch_size=batch_size or fitting,
             on_step=loop.step,
             on_smaller_batch=lambda size: notes.append(
-                f"Memory ran out; the work went on with {size} slice{'s' if size > 1 else ''} at a time."
+                f"Memory ran out; generation continued with {size} slice{'s' if size > 1 else ''} at a time."
             ),
             should_cancel=should_cancel or (lambda: False),
         ):

@@ -1,7 +1,7 @@
-"""A quick look at a radiograph before any volume is made: knees, side, plausibility, grade, grey levels.
+"""Quick check of a radiograph before a volume is generated: knees, side, plausibility, grade, grey levels.
 
-It needs no diffusion model and takes about a second, so that a user sees what the program makes of the radiograph
-first.
+It needs no diffusion model and takes about a second, so that a user can first check how the program reads the
+radiograph.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ def check_radiograph(
     preview: str | Path | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """What a generation with these settings would see on the radiograph.
+    """Analyse a radiograph as a generation with these settings would.
 
     Parameters
     ----------
     radiograph
         A file or a Radiograph.
     settings
-        ``side``, ``roi`` and ``knee`` count.
+        Only ``side``, ``roi`` and ``knee`` are used.
     preview
-        PNG to write: the joint crop [256, 256] as the radiograph shows it, not mirrored.
+        PNG file for the joint crop [256, 256], not mirrored.
     should_cancel
-        Asked between the stages.
+        Called between the stages; True cancels.
 
     Returns
     -------
-    JSON-able dictionary: ``film`` (columns, rows, turned_upright), ``knees`` (box [x, y, w, h] in radiograph pixels,
-    side, confidence; from the left edge to the right), ``chosen`` (index into knees, null without one),
-    ``box_source``, ``side``, ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``,
-    ``warning_fields`` (sentence of film_warnings -> name of the setting it speaks of), ``probabilities`` (of the grades
-    0 to 4), ``probabilities_source``, ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
+    Dictionary for JSON: ``film`` (columns, rows, turned_upright), ``knees`` (box [x, y, w, h] in radiograph pixels,
+    side, confidence; from left to right), ``chosen`` (index into knees, null without one), ``box_source``, ``side``,
+    ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``, ``warning_fields`` (sentence of film_warnings
+    -> name of the setting it concerns), ``probabilities`` (of the grades 0 to 4), ``probabilities_source``,
+    ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
     Raises InputError, ProcessingError and Cancelled.
     """
     from ..conditions.intensity_histogram import intensity_histogram
@@ -110,7 +110,9 @@ def _grade(image: np.ndarray) -> tuple[list[float], str]:
 
 def _checked_preview(path: Path) -> Path:
     if path.suffix.lower() != ".png":
-        raise InputError(f"The preview {path.name!r} is not named as a PNG.", code="bad-output", hint="End it in .png.")
+        raise InputError(
+            f"The preview {path.name!r} is not a PNG file name.", code="bad-output", hint="End the name in .png."
+        )
     check_place(path, 100_000)
     return path
 

@@ -1,4 +1,4 @@
-"""From one radiograph to files: the one procedure behind the command line and the background worker."""
+"""From one radiograph to files: the procedure of both the command line and the background worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished volume with what is needed to make it denser, and its generation_result."""
+    """A finished volume, the knee and settings that ``densify`` needs, and its generation_result."""
 
     volume: PseudoMRI
     knee: PreparedKnee
@@ -37,7 +37,7 @@ class Generation:
 
 
 class PipelineCache:
-    """The model used last, kept in memory for the next volume."""
+    """The last model, kept in memory for the next volume."""
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
@@ -52,7 +52,7 @@ class PipelineCache:
             from .cae_pipeline import CaePipeline, is_cae
             from .pipeline import Xray2MRIPipeline
 
-            # the old one goes first: two paper-size models do not fit side by side
+            # release the old model first: two paper-size models do not fit into memory together
             self._key = self._pipeline = None
             kind = CaePipeline if is_cae(model) else Xray2MRIPipeline
             self._pipeline = kind.from_pretrained(model, device=device)
@@ -60,7 +60,7 @@ class PipelineCache:
         return self._pipeline
 
     def holds(self, model: str, device: str) -> bool:
-        """Whether get would answer at once."""
+        """Whether ``get`` would return without loading."""
         return self._key == (model, device)
 
 
@@ -75,28 +75,28 @@ def generate(
     on_slice: Report | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> Generation:
-    """Make a volume (and, with several samples, its deviation) from one radiograph and write the files.
+    """Generate a volume (and, with several samples, its deviation) from one radiograph and write the files.
 
     Parameters
     ----------
     radiograph
         A file, a Radiograph, or an array [H, W].
     output
-        Volume to write, ending in .nrrd, .nii.gz or .mha; its side-car and deviation go beside it. Either all files
-        appear complete or none does.
+        Path of the volume, ending in .nrrd, .nii.gz or .mha; side-car and deviation go into the same folder. Either all
+        files are written completely or none is.
     settings
-        The choices; None takes the defaults.
+        None takes the defaults.
     montage
-        Overview picture (.png) to write.
+        Path of the overview image (.png).
     pipelines
         Keeps the model between calls.
     on_progress
         Receives ``{"stage", "step", "of", "fraction", "eta_s"}``.
     on_slice
-        Receives each slice of the first sample when it is final: ``{"depth_index", "file_index", "of", "u", "image"}``
-        with image [H, W] float32 in [0, 1] as it lies in the volume.
+        Receives each finished slice of the first sample: ``{"depth_index", "file_index", "of", "u", "image"}`` with
+        image [H, W] float32 in [0, 1] in the orientation of the volume.
     should_cancel
-        Asked between stages and before every denoising step.
+        Called between stages and before every denoising step; True cancels.
 
     Raises InputError, ProcessingError and Cancelled.
     """
@@ -136,9 +136,9 @@ def densify(
     on_slice: Report | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> Generation:
-    """The volume of an earlier generation at another number of depths (2 to 500); depths it already holds are kept.
+    """The volume of an earlier generation at another number of depths (2 to 500); shared depths are copied.
 
-    All other choices are those of the earlier one. Raises InputError, ProcessingError and Cancelled.
+    All other settings are those of the earlier generation. Raises InputError, ProcessingError and Cancelled.
     """
     settings = replace(earlier.settings, num_slices=num_slices, samples=1)
     pipelines = pipelines or PipelineCache()
@@ -165,9 +165,9 @@ def densify(
 
 
 def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
-    """A generation from its files, to be made denser: the volume with its side-car, and the radiograph it came from.
+    """Load a generation for ``densify`` from its files: the volume with its side-car, and its radiograph.
 
-    Raises InputError when they cannot be read. densify checks that radiograph and model are the volume's own.
+    Raises InputError when they cannot be read. ``densify`` checks that radiograph and model belong to the volume.
     """
     from ..localization.knee_box import KneeBox
     from ..preparation.joint_crop import prepare_radiograph
@@ -188,7 +188,7 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"The side-car of {Path(volume).name} does not say how the volume was made.",
+            f"The side-car of {Path(volume).name} has no complete record of the volume's generation.",
             code="bad-side-car",
             hint="Generate the volume again.",
         ) from error
@@ -230,7 +230,7 @@ def _written(
     montage: Path | None,
     settings: GenerationSettings,
 ) -> dict[str, str | None]:
-    """Write all files; the picture gets its name only after the volume did."""
+    """Write all files; the montage gets its final name only after the volume."""
     from ..volume.writing import write_volume
 
     with AtomicFiles() as transaction:

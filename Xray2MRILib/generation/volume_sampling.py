@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .slice_model import SliceModel
 
 BATCH_SIZE = Setting("batch_size", None, "integer", "batch size", "slices denoised together", low=1, high=500)
-NO_GRADES_NOTE = "This model does not ask for the grade of the knee; all five are noted as equally likely."
+NO_GRADES_NOTE = "This model does not use the grade of the knee; all five are recorded as equally likely."
 
 
 def sampled_volume(
@@ -48,15 +48,15 @@ def sampled_volume(
     Parameters
     ----------
     sampling
-        The choices of the sampler; None among them leaves a choice to the model's card.
+        The sampling settings; a None in them leaves that setting to the model's card.
     known
-        A volume of the same radiograph and model: depths that it holds are copied, and ``sampling`` and ``koa`` are
-        those that its provenance names.
+        A volume of the same radiograph and model. Its slices are copied at shared depths, and ``sampling`` and ``koa``
+        come from its provenance.
     radiograph, koa, batch_size, callback, should_cancel
-        As in VolumePipeline's call.
+        As in VolumePipeline's ``__call__``.
 
-    Raises InputError for choices or pictures out of range and for a ``known`` volume of another origin, ProcessingError
-    when memory runs out, and Cancelled.
+    Raises InputError for settings out of range, an invalid crop, or a ``known`` volume of another origin;
+    ProcessingError when memory runs out; and Cancelled.
     """
     started = time.monotonic()
     SETTINGS["slices"].check(num_slices)
@@ -102,7 +102,7 @@ def sampled_volume(
 
 
 def grades_for(model: SliceModel, crop: torch.Tensor, notes: list[str]) -> KoaProbabilities:
-    """Grade probabilities of a crop where the caller gives none; what is to be known about them goes to ``notes``."""
+    """Grade probabilities of a crop when the caller gives none; remarks on them are added to ``notes``."""
     if not model.uses_grades:
         notes.append(NO_GRADES_NOTE)
         return KoaProbabilities.uniform()
@@ -112,7 +112,7 @@ def grades_for(model: SliceModel, crop: torch.Tensor, notes: list[str]) -> KoaPr
 
 
 def _copy_shared_depths(known: PseudoMRI, slices: np.ndarray, progress: SliceProgress) -> dict[int, int]:
-    """Copy the slices whose depths ``known`` holds as well, and report them; their index here -> their index there."""
+    """Copy and report the slices at shared depths; returns their index in ``slices`` -> their index in ``known``."""
     shared = shared_depths(depth_positions(known.num_slices), depth_positions(len(slices)))
     earlier: Any = known.depth_slices()
     for index, place in shared.items():
@@ -122,7 +122,9 @@ def _copy_shared_depths(known: PseudoMRI, slices: np.ndarray, progress: SlicePro
 
 
 def _empty_slices(num_slices: int, mirrored: bool, crop: torch.Tensor) -> np.ndarray:
-    """[S, H, W] in depth order and right-knee space: a view whose reordering into the file's order is contiguous,
-    so that the volume takes the memory over instead of copying it."""
+    """Zeros [S, H, W] in depth order and right-knee space.
+
+    The array is a view whose reordering into the file's order is contiguous, so that the volume needs no copy.
+    """
     array = np.zeros((num_slices, *crop.shape[-2:]), np.float32)
     return array[::-1, :, ::-1] if mirrored else array[::-1]
