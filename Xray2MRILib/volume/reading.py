@@ -1,4 +1,4 @@
-"""Reading a saved pseudo-MRI volume back, for more depths or for evaluation."""
+"""Reading a saved pseudo-MRI volume, e.g. to compute more depths or to evaluate it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
 from .writing import VolumeFiles, read_record, voxels_sha256
 
-_TOLERANCE_MM = 1e-3  # NIfTI keeps single precision
-# named, because SimpleITK's own choice goes by the case of the ending
+_TOLERANCE_MM = 1e-3  # NIfTI stores single precision
+# set explicitly, because SimpleITK's own choice depends on upper and lower case of the extension
 _FORMATS = {".nrrd": "NrrdImageIO", ".nii.gz": "NiftiImageIO", ".mha": "MetaImageIO"}
 
 
 def read_volume(path: str | Path) -> PseudoMRI:
-    """The volume at a path with its provenance and, when the side-car announces one, its standard deviation.
+    """Read a volume with its provenance and, if the side-car lists one, its standard deviation.
 
-    Raises InputError when the file cannot be read, was not written by this program, or when the voxels or the geometry
-    are no longer those of the side-car.
+    Raises InputError when the file cannot be read, was not written by this program, or does not match the voxels or the
+    geometry in the side-car.
     """
     files = VolumeFiles.of(path)
     if not files.volume.is_file():
@@ -51,7 +51,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
     if has_deviation:
         if not files.deviation.is_file():
             raise InputError(
-                f"The standard deviation {files.deviation.name} is missing beside {files.volume.name}.",
+                f"The standard deviation {files.deviation.name} of {files.volume.name} is missing.",
                 code="missing-volume",
                 hint="Keep the files together.",
             )
@@ -67,7 +67,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
 
 
 def _without_volume(record: dict[str, Any]) -> dict[str, Any]:
-    """The section is written anew with every file."""
+    """The record without the section ``volume``, which is written again with every file."""
     return {key: value for key, value in record.items() if key != "volume"}
 
 
