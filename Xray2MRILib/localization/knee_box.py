@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class KneeBox:
-    """Box in radiograph pixels, x and y of its top left corner; it may reach beyond the radiograph.
+    """Box in radiograph pixels, with x and y of its top left corner; it may extend beyond the radiograph.
 
-    The box is square like the OAI joint crop: centred on the joint (between tibial spines and femoral notch), its side
-    is the tibial plateau width divided by 0.82. ``confidence`` lies in [0, 1]; ``side`` is "left", "right" or None.
+    The box is square like the OAI joint crop. Its centre is the joint (between tibial spines and femoral notch), and
+    its side is the tibial plateau width divided by 0.82. ``confidence`` is in [0, 1]; ``side`` is "left", "right" or
+    None.
     """
 
     x: float
@@ -21,19 +22,19 @@ class KneeBox:
     side: str | None = None
 
     def square(self) -> KneeBox:
-        """The square with the same centre and the longer edge, so that nothing inside is lost."""
+        """The square with the same centre and the longer edge; it contains the whole box."""
         edge = max(self.width, self.height)
         x, y = self.x + (self.width - edge) / 2, self.y + (self.height - edge) / 2
         return replace(self, x=x, y=y, width=edge, height=edge)
 
     def clip(self, rows: int, columns: int) -> KneeBox:
-        """The part on a radiograph of so many rows and columns; width or height 0 when there is none."""
+        """The part of the box inside a radiograph of ``rows`` x ``columns``; width or height 0 if it is outside."""
         left, right = max(self.x, 0.0), min(self.x + self.width, columns)
         top, bottom = max(self.y, 0.0), min(self.y + self.height, rows)
         return replace(self, x=left, y=top, width=max(right - left, 0.0), height=max(bottom - top, 0.0))
 
     def share_on_radiograph(self, rows: int, columns: int) -> float:
-        """Share of the box's area that lies on a radiograph of so many rows and columns, in [0, 1]."""
+        """Share in [0, 1] of the box's area inside a radiograph of ``rows`` x ``columns``."""
         clipped = self.clip(rows, columns)
         return clipped.width * clipped.height / (self.width * self.height)
 
