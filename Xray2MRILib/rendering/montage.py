@@ -1,4 +1,4 @@
-"""One picture that tells a whole run: radiograph, grade probabilities, slices, 3-D rendering, and what made it."""
+"""The overview image of one generation: radiograph, grade probabilities, slices, 3-D rendering and provenance."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BARS = 176
 
 
 class GradeProbabilities(Protocol):
-    """Five probabilities of the Kellgren-Lawrence grades and where they come from."""
+    """Five probabilities of the Kellgren-Lawrence grades and their source."""
 
     values: Sequence[float]
     source: str
@@ -45,78 +45,78 @@ class GradeProbabilities(Protocol):
 def write_montage(
     prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI, path: str | Path
 ) -> Path:
-    """Write the overview of one run as PNG; returns its path.
+    """Write the overview of one generation as PNG; returns its path.
 
     Parameters
     ----------
     prepared
-        The radiograph as the model saw it, or its image alone: [1, 256, 256] float in [-1, 1], right-knee space.
+        The prepared radiograph, or its crop alone: [1, 256, 256] float in [-1, 1], right-knee space.
     koa
-        The probabilities that were used.
+        The grade probabilities of the generation.
     path
-        Ends in ``.png``. The file appears complete or not at all.
+        File name ending in ``.png``. The file is written completely or not at all.
 
-    Raises InputError for another ending or a place that cannot be written, ProcessingError when writing fails.
+    Raises InputError for another file extension or an unwritable path, ProcessingError when writing fails.
     """
     path = check_montage_destination(path)
-    picture = draw_montage(prepared, koa, volume)
+    canvas = draw_montage(prepared, koa, volume)
     with AtomicFiles() as transaction:
         with transaction.stage(path).open("wb") as file:
-            picture.save(file, format="PNG", pnginfo=_notice_in_file(), compress_level=6)
+            canvas.save(file, format="PNG", pnginfo=_notice_in_file(), compress_level=6)
     return path
 
 
 def check_montage_destination(path: str | Path) -> Path:
-    """Refuse an output path before anything is computed. Raises as write_montage does."""
+    """Check an output path before the computation; raises the errors of write_montage."""
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(
             f"The montage {path.name or str(path)!r} is not a PNG file.",
             code="bad-output",
-            hint="Let its name end in .png.",
+            hint="End its name in .png.",
         )
     check_place(path, PICTURE_BYTES)
     return path
 
 
 def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI) -> Image.Image:
-    """The overview as a Pillow RGB picture; arguments as for write_montage."""
+    """Draw the overview as a Pillow RGB image; arguments as for write_montage."""
     from PIL import Image, ImageDraw
 
     grid_width, grid_height = grid_size(_TILE, _GAP, _COLUMNS, _ROWS)
     width = _MARGIN + _SIDE + _MARGIN + grid_width + _MARGIN
     height = _HEADER + _LABEL + grid_height + _FOOTER
-    picture = Image.new("RGB", (width, height), BACKGROUND)
-    draw = ImageDraw.Draw(picture)
+    canvas = Image.new("RGB", (width, height), BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
     left_knee = volume.side == "left"
 
     _draw_header(draw, volume, width)
     left, right = _MARGIN, _MARGIN + _SIDE
     top = _HEADER
-    write(draw, (left, top + 18), "Radiograph as the model saw it", 18)
+    write(draw, (left, top + 18), "Radiograph as seen by the model", 18)
     top += _LABEL
-    draw_radiograph(picture, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
+    draw_radiograph(canvas, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
     used = write(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
     write(draw, (right, top + 18), source_in_words(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
     top += _LABEL
-    draw_grade_bars(picture, koa.values, (left, top, right, top + _BARS))
+    draw_grade_bars(canvas, koa.values, (left, top, right, top + _BARS))
     top += _BARS + _GAP
-    write(draw, (left, top + 18), "3-D rendering, oblique from the front", 18)
+    write(draw, (left, top + 18), "3-D rendering, oblique anterior view", 18)
     top += _LABEL
     bottom = _HEADER + _LABEL + grid_height
     rendering = render(
         volume.array, volume.spacing, size=(bottom - top, _SIDE), left_knee=left_knee, background=BACKGROUND
     )
-    picture.paste(Image.fromarray(rendering), (left, top))
-    write_orientation(picture, (left, top, right, bottom))
+    canvas.paste(Image.fromarray(rendering), (left, top))
+    write_orientation(canvas, (left, top, right, bottom))
 
     grid_left = right + _MARGIN
     write(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
-    draw_scale_bar(picture, (width - _MARGIN, _HEADER + 18), _TILE)
-    draw_slices(picture, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
+    draw_scale_bar(canvas, (width - _MARGIN, _HEADER + 18), _TILE)
+    draw_slices(canvas, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
     write(draw, (left, height - 18), made_by(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)
-    return picture
+    return canvas
 
 
 def _draw_header(draw: Any, volume: PseudoMRI, width: int) -> None:
@@ -132,7 +132,7 @@ def _draw_header(draw: Any, volume: PseudoMRI, width: int) -> None:
 
 
 def made_by(provenance: dict[str, Any]) -> str:
-    """The footer: model, weights, seed, sampling and time, as far as the provenance knows them."""
+    """The text of the footer: model, weights, seed, sampling and time, as far as the provenance contains them."""
     model, sampling = provenance.get("model") or {}, provenance.get("sampling") or {}
     parts = [f"model {model.get('name') or 'unknown'} {model.get('version') or ''}".rstrip()]
     weights = model.get("weights_sha256")
