@@ -1,6 +1,6 @@
-"""Maps from an output grid back into the template: size, pose, smooth random shape, joint space narrowing, flexion.
+"""Maps from an output grid to the template: size, pose, smooth random shape, joint space narrowing, flexion.
 
-Every map is output to template (the inverse of the deformation), which is what resampling needs. All coordinates are
+Every map leads from output to template (the inverse of the deformation), as resampling requires. All coordinates are
 (y, z, x) in mm about the joint centre.
 """
 

@@ -1,4 +1,4 @@
-"""From a label map to the smooth, aligned right-knee template: resampling, fascia envelope, joint surfaces, margins."""
+"""Builds the smooth, aligned right-knee template from a label map: resampling, fascia, joint surfaces, margins."""
 
 from __future__ import annotations
 

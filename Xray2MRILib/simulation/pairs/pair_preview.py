@@ -1,4 +1,4 @@
-"""A contact sheet of simulated pairs: per KL grade the radiograph as a network sees it and slices of the MR volume."""
+"""A contact sheet of simulated pairs: radiographs as the network's input and slices of the MR volume, per KL grade."""
 
 from __future__ import annotations
 
