@@ -221,7 +221,7 @@ def test_a_series_towards_another_radiograph_is_of_the_same_side(
     assert "kl3_right.webp shows a right knee (file name), but the series begins with a left one." in said
     assert "Option: --side auto|left|right." in said
     assert run(sample("kl0_left"), "--towards-roi", "1,1,99,99", folder="none") == 2
-    assert "--towards-roi names a part of no radiograph." in capsys.readouterr().err
+    assert "--towards-roi needs the radiograph of --towards." in capsys.readouterr().err
     assert run(sample("kl0_left"), "--towards", str(tmp_path / "none.png"), folder="none") == 2
     assert "none.png" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

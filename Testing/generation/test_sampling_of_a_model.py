@@ -67,7 +67,7 @@ def test_a_model_asks_for_its_own_sampling_and_a_caller_has_the_last_word(pipeli
 
 def test_a_card_that_asks_for_the_impossible_is_refused_when_it_is_loaded(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path / "model", card={**pipeline.model_card, "sampling": {"noise_scale": 7}})
-    with pytest.raises(ProcessingError, match="card of the model folder model asks for an impossible sampling"):
+    with pytest.raises(ProcessingError, match="card of the model folder model has impossible sampling settings"):
         Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
 
 
