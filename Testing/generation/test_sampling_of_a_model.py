@@ -132,6 +132,6 @@ def test_the_record_of_a_volume_keeps_the_names_of_files():
         "steps": 4, "seed": 3, "sampler": "dpm", "noise": "drifting", "guidance_scale": 2.0, "guidance_share": 0.5,
         "noise_scale": 0.8,
     }  # fmt: skip
-    assert SamplingSettings.of_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
+    assert SamplingSettings.from_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
     with pytest.raises(KeyError):
-        SamplingSettings.of_record({"steps": 4, "seed": 3})
+        SamplingSettings.from_record({"steps": 4, "seed": 3})

@@ -16,7 +16,7 @@ from ..files.json_files import write_json
 from ..metrics.adjacent_correlation import adjacent_correlation
 from ..metrics.leg_mask import leg_mask
 from ..volume.geometry import OAI_FIELD
-from .held_out import held_out_knee
+from .held_out import load_held_out_knee
 
 if TYPE_CHECKING:
     from .runner import BenchmarkPlan
@@ -31,7 +31,7 @@ def measure_correlation(file: Path, pipeline: Any, path: Path, plan: BenchmarkPl
     """Sample a knee's volume with ``density`` slices and write its correlations to ``file``, unless it exists."""
     if file.exists():
         return
-    knee = held_out_knee(path)
+    knee = load_held_out_knee(path)
     volume = pipeline(
         knee.crop, num_slices=density, num_inference_steps=plan.steps, koa=knee.probabilities(plan.grades),
         seed=plan.seed,
@@ -56,9 +56,9 @@ def load_correlations(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, C
         wanted = {d: kept[INTERPOLATED][d][place] for d in plan.densities} | {0: kept[REFERENCE][NATIVE][place]}
         missing = {density: file for density, file in wanted.items() if not file.exists()}
         if missing:
-            volume = held_out_knee(path).volume
+            volume = load_held_out_knee(path).volume
             for density, file in missing.items():
-                _write_correlation(file, interpolated(volume, density) if density else volume)
+                _write_correlation(file, interpolate_slices(volume, density) if density else volume)
     whole: Curves = {}
     in_leg: Curves = {}
     for name, densities in kept.items():
@@ -68,7 +68,7 @@ def load_correlations(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, C
     return whole, in_leg
 
 
-def interpolated(volume: np.ndarray, slices: int) -> np.ndarray:
+def interpolate_slices(volume: np.ndarray, slices: int) -> np.ndarray:
     """Interpolate a volume [S, H, W] linearly to ``slices`` evenly spaced depths over the same extent."""
     places = np.linspace(0, len(volume) - 1, slices)
     below = np.minimum(places.astype(int), len(volume) - 2)

@@ -46,12 +46,12 @@ class HeldOutKnee:
         return classify_koa(self.crop)
 
 
-def chosen_files(folder: Path, count: int | None) -> list[Path]:
+def select_files(folder: Path, count: int | None) -> list[Path]:
     """The first ``count`` pair files, or all for None. Raises InputError for a folder without pairs."""
     return list_pairs(folder)[:count]
 
 
-def held_out_knee(path: Path) -> HeldOutKnee:
+def load_held_out_knee(path: Path) -> HeldOutKnee:
     """Load one knee with one exposure of its radiograph, which is the same on every machine."""
     pair = read_pair(path)
     rng = np.random.default_rng([20260101, pair.parameters.seed])
@@ -59,7 +59,7 @@ def held_out_knee(path: Path) -> HeldOutKnee:
     return HeldOutKnee(path.stem, pair.parameters.kl_grade, crops[:1].astype(np.float32), volume.astype(np.float32))
 
 
-def depth_choice(slices: int) -> np.ndarray:
+def select_depths(slices: int) -> np.ndarray:
     """Indices of ``slices`` evenly spaced slices among the 50 (see SLICE_COUNTS)."""
     return np.arange(0, OAI_FIELD.num_slices, (OAI_FIELD.num_slices - 1) // (slices - 1))
 
@@ -69,7 +69,7 @@ def training_mean(folder: Path, count: int = 200) -> np.ndarray:
     """Mean volume [50, 256, 256] of the first training knees in the frame of their radiographs; do not modify it."""
     from ..simulation.pairs.crop_frame import nominal_frame, volume_in_frame
 
-    total, files = np.zeros(OAI_FIELD.shape), chosen_files(folder, count)
+    total, files = np.zeros(OAI_FIELD.shape), select_files(folder, count)
     for path in files:
         pair = read_pair(path, radiograph=False)
         total += volume_in_frame(pair, nominal_frame(pair))

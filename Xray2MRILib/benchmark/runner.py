@@ -21,7 +21,7 @@ from ..metrics.joint_region import find_joint_region, nominal_box
 from ..metrics.summary import summarise
 from ..volume.geometry import OAI_FIELD
 from .density_curves import load_correlations, measure_correlation
-from .held_out import HeldOutKnee, chosen_files, depth_choice, held_out_knee, training_mean
+from .held_out import HeldOutKnee, load_held_out_knee, select_depths, select_files, training_mean
 
 BLANK, CONSTANT, MEAN, OTHER_KNEE = "blank", "constant 10 %", "training mean", "another knee's MRI"
 OTHER_RADIOGRAPH = " with another radiograph"
@@ -65,7 +65,7 @@ class BenchmarkPlan:
     def signature(self) -> dict[str, Any]:
         """The settings that two runs must have in common to share results."""
         return {"slices": self.slices, "steps": self.steps, "seed": self.seed, "grades": self.grades,
-                "pairs": [path.name for path in chosen_files(self.pairs, self.knees)]}  # fmt: skip
+                "pairs": [path.name for path in select_files(self.pairs, self.knees)]}  # fmt: skip
 
 
 @dataclass
@@ -92,7 +92,7 @@ class BenchmarkResult:
 
 def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = lambda done, of: None) -> BenchmarkResult:
     """Compute the missing results and return all of them. Raises InputError for an unusable plan or folder."""
-    files = chosen_files(plan.pairs, plan.knees)
+    files = select_files(plan.pairs, plan.knees)
     _check_folder(plan)
     pipelines = PipelineCache()
     result = BenchmarkResult(plan, [path.stem for path in files], [])
@@ -105,7 +105,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
         for place, path in enumerate(files):
             file = volume_file(plan, title, path.stem)
             if not file.exists():
-                _generate(pipeline, held_out_knee(path), plan, file)
+                _generate(pipeline, load_held_out_knee(path), plan, file)
             done += 1
             progress(done, of)
             if place < plan.density_knees:
@@ -118,7 +118,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
         result.seconds[title] = float(np.median(times))
     rows: list[dict[str, dict[str, float]]] = []
     for place, path in enumerate(files):
-        other = another_knee(files, place)
+        other = choose_other_knee(files, place)
         rows.append(_score_knee(plan, path, other))
         about = rows[-1].pop("knee")
         result.grades.append(int(about["grade"]))
@@ -134,7 +134,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     return result
 
 
-def another_knee(files: list[Path], place: int) -> Path | None:
+def choose_other_knee(files: list[Path], place: int) -> Path | None:
     """The other knee for the one at ``place``: the fifth after it, which has the same grade in a simulated population.
 
     None if there is only one knee.
@@ -148,14 +148,14 @@ def volume_file(plan: BenchmarkPlan, title: str, knee: str) -> Path:
     return _folder(plan, title) / f"{knee}.npz"
 
 
-def stored_volume(file: Path) -> np.ndarray:
+def load_stored_volume(file: Path) -> np.ndarray:
     """Load a volume file as float32 [S, 256, 256] in [0, 1]."""
     with np.load(file, allow_pickle=False) as content:
         return content["volume"].astype(np.float32) / 255
 
 
-def _stored(plan: BenchmarkPlan, title: str, path: Path) -> np.ndarray:
-    return stored_volume(volume_file(plan, title, path.stem))
+def _load_stored(plan: BenchmarkPlan, title: str, path: Path) -> np.ndarray:
+    return load_stored_volume(volume_file(plan, title, path.stem))
 
 
 def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -> Path:
@@ -163,9 +163,9 @@ def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -
     return plan.output / "correlation" / _folder(plan, title).name / f"{knee}-{density}.json"
 
 
-def target_of(knee: HeldOutKnee, slices: int) -> Target:
+def build_target(knee: HeldOutKnee, slices: int) -> Target:
     """The reference at the compared slices, with the joint region from all 50 slices."""
-    chosen, whole = depth_choice(slices), find_joint_region(knee.volume)
+    chosen, whole = select_depths(slices), find_joint_region(knee.volume)
     parts = {n: getattr(whole, n)[chosen] for n in ("joint_row", "femur_row", "tibia_row", "rows", "valid")}
     volume, box = knee.volume[chosen], whole.box or nominal_box(*knee.volume.shape[1:])
     edges = EdgeMap(canny_edges(volume), box)
@@ -228,8 +228,8 @@ def _score_knee(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     columns = _columns(plan, path, other)
     if not known.keys() >= {"knee", *columns}:
-        knee = held_out_knee(path)
-        target = target_of(knee, plan.slices)
+        knee = load_held_out_knee(path)
+        target = build_target(knee, plan.slices)
         known["knee"] = {"grade": knee.grade, "slices_without_region": int((~target.region.valid).sum())}
         for column, volume in columns.items():
             if column not in known:
@@ -243,12 +243,14 @@ def _score_knee(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str
 
 def _columns(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
     """Column of the table -> function for its volume: methods, first method with another radiograph, controls."""
-    shape, chosen = (plan.slices, *OAI_FIELD.slice_shape), depth_choice(plan.slices)
-    found: dict[str, Callable[[], np.ndarray]] = {title: partial(_stored, plan, title, path) for title in plan.models}
+    shape, chosen = (plan.slices, *OAI_FIELD.slice_shape), select_depths(plan.slices)
+    found: dict[str, Callable[[], np.ndarray]] = {
+        title: partial(_load_stored, plan, title, path) for title in plan.models
+    }
     if other is not None:
         first = next(iter(plan.models))
-        found[first + OTHER_RADIOGRAPH] = partial(_stored, plan, first, other)
-        found[OTHER_KNEE] = lambda: held_out_knee(other).volume[chosen]
+        found[first + OTHER_RADIOGRAPH] = partial(_load_stored, plan, first, other)
+        found[OTHER_KNEE] = lambda: load_held_out_knee(other).volume[chosen]
     if plan.training is not None:
         found[MEAN] = lambda: training_mean(plan.training)[chosen]
     found[CONSTANT] = lambda: np.full(shape, CONSTANT_GREY, np.float32)
@@ -260,10 +262,10 @@ def _specificity_matrices(plan: BenchmarkPlan, files: list[Path]) -> dict[str, n
     """Title -> [N, N] median edge distance of each generated volume (row) to each reference (column)."""
     kept = {t: plan.output / "specificity" / f"{_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
     missing = [title for title, file in kept.items() if not file.exists()]
-    edges = {title: [canny_edges(_stored(plan, title, path)) for path in files] for title in missing}
+    edges = {title: [canny_edges(_load_stored(plan, title, path)) for path in files] for title in missing}
     matrices = {title: np.zeros((len(files), len(files))) for title in missing}
     for column, path in enumerate(files if missing else ()):
-        target = target_of(held_out_knee(path), plan.slices)  # once for all methods
+        target = build_target(load_held_out_knee(path), plan.slices)  # once for all methods
         for title, volumes in edges.items():
             for row, found in enumerate(volumes):
                 distances = edge_distance_mm(target.edges, EdgeMap(found, target.box))

@@ -116,7 +116,7 @@ def specificity_lines(result: dict[str, Any]) -> list[str]:
 
     lines = [f"{'':<34}{'own':>10}{'others':>10}{'own first':>11}{'AUC':>7}   95 % interval"]
     for measure, found in result["measures"].items():
-        cells = f"{_shown(found['own']):>10}{_shown(found['others']):>10}"
+        cells = f"{_format_value(found['own']):>10}{_format_value(found['others']):>10}"
         if found["auc"] is None:
             cells += f"{'-':>11}{'-':>7}   undefined for some pairs"
         else:
@@ -136,23 +136,23 @@ def table_lines(result: dict[str, Any]) -> list[str]:
     lines = [" " * 34 + "".join(f"{name:>18}" for name in names)]
     for measure in MEASURES:
         values = result["summary"][measure]
-        cells = "".join(f"{_shown(values.get(name)):>18}" for name in names)
+        cells = "".join(f"{_format_value(values.get(name)):>18}" for name in names)
         missing = result["undefined"][measure]["pseudo"]
         remark = f"   undefined in {missing} of {len(result['per_slice'])} slices" if missing else ""
         lines.append(f"{metric_label(measure):<34}{cells}{remark}")
     correlation = result["summary"]["correlation"]
     lines.append(
-        f"{'Correlation of neighbouring slices':<34}{_shown(correlation['pseudo']):>18}"
-        f"   reference {_shown(correlation['reference'])}; closer to it is better, higher is not"
+        f"{'Correlation of neighbouring slices':<34}{_format_value(correlation['pseudo']):>18}"
+        f"   reference {_format_value(correlation['reference'])}; closer to it is better, higher is not"
     )
     calibration = result["calibration"]
     if calibration is not None:
         lines.append(
-            f"{'Standard deviation and error':<34}{_shown(calibration['spearman']):>18}"
-            f"   rank correlation; the error is {_shown(calibration['ratio'])} times the deviation over seeds"
+            f"{'Standard deviation and error':<34}{_format_value(calibration['spearman']):>18}"
+            f"   rank correlation; the error is {_format_value(calibration['ratio'])} times the deviation over seeds"
         )
     return lines
 
 
-def _shown(value: float | None) -> str:
+def _format_value(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         "weights_sha256": pipeline.weights_sha256,
         "device": device,
         "device_name": describe_device(device),
-        "speed": None if options.no_timing else measured_speed(pipeline),
+        "speed": None if options.no_timing else measure_speed(pipeline),
         "notice": notice(),
     }
     if options.json:
@@ -58,7 +58,7 @@ def _parameters(pipeline: VolumePipeline) -> dict[str, int]:
     return {name: sum(part.numel() for part in network.parameters()) for name, network in networks.items()}
 
 
-def measured_speed(pipeline: VolumePipeline) -> dict[str, Any]:
+def measure_speed(pipeline: VolumePipeline) -> dict[str, Any]:
     """Seconds per slice and step, per slice for the rest, and for 50 slices with 20 steps as calculated from these."""
     import numpy as np
 

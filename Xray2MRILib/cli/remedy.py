@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 
-def with_option(sentence: str, field: str, parser: argparse.ArgumentParser | None) -> str:
+def append_option(sentence: str, field: str, parser: argparse.ArgumentParser | None) -> str:
     """The sentence, followed by the option for ``field``; unchanged if the command has no such option."""
     option = option_of(parser, field) if parser is not None and field else ""
     return f"{sentence} Option: {option}." if option else sentence

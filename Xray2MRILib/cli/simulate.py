@@ -66,8 +66,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
             code="bad-option",
             hint=f"Stay below {HELD_OUT_OFFSET}, or give --held-out.",
         )
-    course = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
-    course.at("simulate", 0.0, of=options.count)
+    progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
+    progress_bar.at("simulate", 0.0, of=options.count)
     simulate_population(
         options.output,
         options.count,
@@ -75,9 +75,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         first=options.first,
         stride=options.stride,
         label_maps=options.labels,
-        progress=lambda done, of: course.at("simulate", done / of, step=done, of=of),
+        progress=lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
     )
-    course.finished()
+    progress_bar.finished()
     terminal.print(str(options.output))
     if options.preview is not None:
         write_preview(options.output, options.preview)

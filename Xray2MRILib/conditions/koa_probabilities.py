@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 
 GRADES = 5
+GRADE_NAMES = ("no osteoarthritis", "doubtful", "minimal", "moderate", "severe")  # Kellgren-Lawrence 0 to 4
 SOURCES = ("classifier", "reader", "given", "uniform")
 _SUM_TOLERANCE = 0.02  # probabilities with two decimals may deviate from a sum of 1 by this much; they are rescaled
 

@@ -21,7 +21,7 @@ def bytes_per_slice(unet: Xray2MRIUNet, latent_size: int = 32) -> int:
     return _FEATURE_MAPS * unet.config.block_out_channels[0] * latent_size**2 * unet.dtype.itemsize
 
 
-def batch_size_for(
+def choose_batch_size(
     unet: Xray2MRIUNet, num_slices: int, budget_bytes: int | None = None, *, latent_size: int = 32
 ) -> int:
     """Slices per batch within the memory budget, in batches of similar size.

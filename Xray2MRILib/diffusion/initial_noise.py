@@ -41,27 +41,29 @@ def initial_noise(depths: Sequence[float], seed: int, noise: str, channels: int 
     if noise == "shared":
         return torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed)).expand(len(depths), -1, -1, -1)
     if noise == "independent":
-        return torch.stack([torch.randn(shape, generator=_generator(seed, _micro(depth))) for depth in depths])
+        return torch.stack(
+            [torch.randn(shape, generator=_create_generator(seed, _to_millionths(depth))) for depth in depths]
+        )
     if noise == "drifting":
-        places = [_micro(depth) * 1e-6 / 2 * OAI_FIELD.extent_mm / DRIFT_MM for depth in depths]
+        places = [_to_millionths(depth) * 1e-6 / 2 * OAI_FIELD.extent_mm / DRIFT_MM for depth in depths]
         wanted = sorted({math.floor(place) + more for place in places for more in (0, 1)})
-        anchors = {k: torch.randn(shape, generator=_generator(seed, k)) for k in wanted}
-        return torch.stack([_between(anchors, place) for place in places])
+        anchors = {k: torch.randn(shape, generator=_create_generator(seed, k)) for k in wanted}
+        return torch.stack([_interpolate(anchors, place) for place in places])
     raise ValueError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
 
 
-def _between(anchors: dict[int, Tensor], place: float) -> Tensor:
+def _interpolate(anchors: dict[int, Tensor], place: float) -> Tensor:
     """The noise at ``place``, a position in units of the distance between two anchors."""
     below = math.floor(place)
     turn = (place - below) * math.pi / 2
     return math.cos(turn) * anchors[below] + math.sin(turn) * anchors[below + 1]
 
 
-def _micro(depth: float) -> int:
+def _to_millionths(depth: float) -> int:
     """u + 1 in millionths, so that rounding errors do not split one depth into two."""
     return round((depth + 1) * 1e6)
 
 
-def _generator(seed: int, place: int) -> torch.Generator:
+def _create_generator(seed: int, place: int) -> torch.Generator:
     mixed = np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))

@@ -64,7 +64,7 @@ class LoopProgress:
         fraction = ENCODING_SHARE + (1 - ENCODING_SHARE) * self._fraction
         self._progress.at(stage, steps_done, self._slices * self._steps, fraction)
 
-    def batch_over(self, batch: int) -> None:
+    def finish_batch(self, batch: int) -> None:
         """Report that the slices of a batch are decoded."""
         self._done += batch
         self.step(0, 0)

@@ -108,7 +108,7 @@ class SamplingSettings:
         return {_RECORDED.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def of_record(cls, recorded: Mapping[str, Any]) -> SamplingSettings:
+    def from_record(cls, recorded: Mapping[str, Any]) -> SamplingSettings:
         """The settings in a provenance. Raises KeyError for a missing setting, InputError for a value out of range.
 
         A provenance from before guidance and noise scale were settings takes the paper's values for them.
@@ -141,7 +141,7 @@ def check_sampling(asked: Any) -> None:
     SamplingSettings(**asked)
 
 
-def chosen_seed(seed: int | None, generator: torch.Generator | None = None) -> int:
+def choose_seed(seed: int | None, generator: torch.Generator | None = None) -> int:
     """A seed drawn from the generator when there is one, else ``seed`` itself, else a random one."""
     if generator is not None:
         import torch

@@ -37,14 +37,14 @@ def predict(
     """Predict noise or v [B, 4, h, w] at z_t [B, 4, h, w] and depths u [B], with classifier-free guidance (A19)."""
 
     def under(given: RadiographConditions) -> Tensor:
-        radiograph_latent, token, vectors = given.repeated(len(latents))
+        radiograph_latent, token, vectors = given.repeat(len(latents))
         sample = torch.cat([latents.to(unet.dtype), radiograph_latent], dim=1)
         return unet(sample, timestep, depths, vectors, token).float()
 
     conditional = under(conditions)
     if guidance_scale == 1.0:
         return conditional
-    unconditional = under(conditions.dropped())
+    unconditional = under(conditions.drop())
     return unconditional + guidance_scale * (conditional - unconditional)
 
 
@@ -130,7 +130,7 @@ def slice_loop(
                 before_step,
             )
             before_step(sampling.num_inference_steps)
-            slices = grey_slices(autoencoder, latents)
+            slices = decode_slices(autoencoder, latents)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -171,17 +171,17 @@ def slice_loop_as_printed(
             conditions,
             SamplingSettings(num_inference_steps),
         )
-        yield grey_slices(autoencoder, latents)[0]
+        yield decode_slices(autoencoder, latents)[0]
 
 
 @torch.inference_mode()
-def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
+def decode_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
     """Slices [B, 256, 256] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
     images = decode_latents(autoencoder, latents.to(autoencoder.dtype)).float().cpu()
-    return ((in_whole_field(images)[:, 0] + 1) / 2).clamp(0, 1)
+    return ((enlarge_to_field(images)[:, 0] + 1) / 2).clamp(0, 1)
 
 
-def in_whole_field(images: Tensor) -> Tensor:
+def enlarge_to_field(images: Tensor) -> Tensor:
     """Slices [B, 1, 256, 256], enlarged bicubically if the model has half the resolution, [B, 1, 128, 128]."""
     if images.shape[-1] == OAI_FIELD.pixels:
         return images

@@ -55,14 +55,14 @@ class AtomicFiles:
             if fault is None:
                 self._commit()
         except OSError as error:
-            raise writing_error(error, self._blamed(error)) from None
+            raise writing_error(error, self._failed_target(error)) from None
         finally:
             for temporary in self._staged.values():
                 temporary.unlink(missing_ok=True)
         if isinstance(fault, OSError):
-            raise writing_error(fault, self._blamed(fault)) from None
+            raise writing_error(fault, self._failed_target(fault)) from None
 
-    def _blamed(self, error: OSError) -> Path:
+    def _failed_target(self, error: OSError) -> Path:
         """The target of the failed write, instead of the temporary name in the system's error."""
         named = Path(os.fsdecode(error.filename)).name if error.filename else ""
         for target, temporary in self._staged.items():
@@ -76,7 +76,7 @@ class AtomicFiles:
         before: dict[Path, Path | None] = {}  # target -> backup of its old content, None if it did not exist
         try:
             for target in [*self._staged, *self._obsolete]:
-                before[target] = _keep(target) if target.exists() else None
+                before[target] = _back_up(target) if target.exists() else None
             for target, temporary in self._staged.items():
                 os.replace(temporary, target)
             for target in self._obsolete:
@@ -84,8 +84,8 @@ class AtomicFiles:
         except BaseException as fault:
             stranded = _restore(before)
             if stranded:
-                reason = writing_error(fault, self._blamed(fault)).message if isinstance(fault, OSError) else ""
-                raise _not_restored(stranded, reason) from fault
+                reason = writing_error(fault, self._failed_target(fault)).message if isinstance(fault, OSError) else ""
+                raise _restore_error(stranded, reason) from fault
             raise
         for backup in before.values():
             if backup is not None:
@@ -94,7 +94,7 @@ class AtomicFiles:
             _flush_folder(folder)
 
 
-def _keep(target: Path) -> Path:
+def _back_up(target: Path) -> Path:
     """Back up the old file as a hard link, or as a copy if the file system does not support links."""
     if not target.is_file():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
@@ -122,7 +122,7 @@ def _restore(before: dict[Path, Path | None]) -> dict[Path, Path]:
     return stranded
 
 
-def _not_restored(stranded: dict[Path, Path], reason: str) -> ProcessingError:
+def _restore_error(stranded: dict[Path, Path], reason: str) -> ProcessingError:
     places = ", ".join(f"the old {target.name} is now {backup}" for target, backup in stranded.items())
     return ProcessingError(
         f"{reason} Restoring the old files failed too: {places}.".strip(),
@@ -167,12 +167,12 @@ def check_place(target: Path, needed_bytes: int = 0) -> None:
             raise InputError(
                 f"The output folder {folder} {fault}.", code="bad-output", hint="Create it or choose another one."
             )
-        _try_out(Path(os.path.realpath(target)), needed_bytes)
+        _test_write(Path(os.path.realpath(target)), needed_bytes)
     except OSError as error:
         raise writing_error(error, target) from None
 
 
-def _try_out(target: Path, needed_bytes: int) -> None:
+def _test_write(target: Path, needed_bytes: int) -> None:
     """Create a file of the needed size and remove it, to detect a failure before the computation."""
     try:
         os.lstat(target)  # fails for a name that is too long for the file system

@@ -48,7 +48,7 @@ def encode_conditions(
     return encode_radiograph(autoencoder, radiograph_encoder, crop, vectors)
 
 
-def classified_grades(crop: torch.Tensor) -> tuple[KoaProbabilities, list[str]]:
+def classify_grades(crop: torch.Tensor) -> tuple[KoaProbabilities, list[str]]:
     """Grade probabilities from the shipped classifier, and notes; without a classifier uniform ones and a note."""
     from ..conditions.koa_classifier import classify_koa
 

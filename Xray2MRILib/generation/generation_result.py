@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..diffusion.sampling_settings import PAPER_DEFAULTS
 from ..errors import fields_of
-from .prepared_knee import PreparedKnee, described
+from .prepared_knee import PreparedKnee, describe_knee
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
@@ -37,7 +37,7 @@ def generation_result(
             "spacing_mm": list(volume.spacing),
             **{name: sampling[name] for name in ("steps", "sampler", *PAPER_DEFAULTS)},
             "seeds": sampling.get("seeds", [sampling["seed"]]),
-            **described(knee),
+            **describe_knee(knee),
             "koa": record["koa"],
             "reprojection": record.get("reprojection"),
             "model": record["model"].get("name"),

@@ -11,13 +11,13 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 
 from ..device import choose_device
-from ..diffusion.batch_size import batch_size_for
+from ..diffusion.batch_size import choose_batch_size
 from ..diffusion.progress import LoopProgress, SliceProgress
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.schedule import check_schedule
 from ..diffusion.slice_loop import slice_loop
-from ..model_store.model_folder import checked_card, load_components, locate_model, verify_model, write_model
+from ..model_store.model_folder import load_components, locate_model, read_checked_card, verify_model, write_model
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import depth_positions
@@ -69,7 +69,7 @@ class Xray2MRIPipeline(VolumePipeline):
         folder = locate_model(model)
         checksums = verify_model(folder)
         pipeline = cls(**load_components(folder, torch_dtype))
-        pipeline.model_card = checked_card(folder)
+        pipeline.model_card = read_checked_card(folder)
         pipeline.weights_sha256 = checksums
         pipeline.model_name = folder.name if Path(model).is_dir() else os.fspath(model)
         return pipeline.on_device(device)
@@ -126,7 +126,7 @@ class Xray2MRIPipeline(VolumePipeline):
         if size < slices.shape[-1]:
             notes.append(f"The model generates slices of {size} x {size} pixels; they are enlarged for the volume.")
         loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
-        fitting = batch_size_for(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
+        fitting = choose_batch_size(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
         for batch, images in slice_loop(
             self.unet,
             self.autoencoder,
@@ -144,5 +144,5 @@ class Xray2MRIPipeline(VolumePipeline):
             for place, image in zip(batch, images.numpy(), strict=True):
                 slices[indices[place]] = image
                 progress.slice(indices[place], image)
-            loop.batch_over(len(batch))
+            loop.finish_batch(len(batch))
         return notes

@@ -100,7 +100,7 @@ def choose_box(
     return boxes, box, "detector", [Notice(f"{choice} Choose another knee if it is wrong.", field="knee")]
 
 
-def described(knee: PreparedKnee) -> dict[str, Any]:
+def describe_knee(knee: PreparedKnee) -> dict[str, Any]:
     """Box, side and plausibility of a knee for a result or a log, without pixels and names."""
     from ..volume.provenance import plain
 

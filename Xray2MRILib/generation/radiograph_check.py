@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import Cancelled, InputError, ProcessingError, fields_of
 from ..files.atomic_write import AtomicFiles, check_place
-from .prepared_knee import PreparedKnee, described, prepare_knee
+from .prepared_knee import PreparedKnee, describe_knee, prepare_knee
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ def check_radiograph(
         if should_cancel is not None and should_cancel():
             raise Cancelled("Cancelled before the radiograph was analysed.")
 
-    preview = None if preview is None else _checked_preview(Path(preview))
+    preview = None if preview is None else _check_preview(Path(preview))
     opened = read_radiograph(radiograph) if isinstance(radiograph, (str, Path)) else radiograph
     knee = prepare_knee(opened, settings or GenerationSettings(), enter)
     enter("grade")
     probabilities, source = _grade(knee.prepared.image)
     if preview is not None:
         _write_preview(knee, preview)
-    about = described(knee)
+    about = describe_knee(knee)
     return plain(
         {
             "film": {
@@ -74,7 +74,7 @@ def check_radiograph(
                 "rows": opened.pixels.shape[0],
                 "turned_upright": opened.record.get("turned_upright", []),
             },
-            "knees": [_knee(box, opened) for box in knee.boxes],
+            "knees": [_describe_box(box, opened) for box in knee.boxes],
             "chosen": None if knee.box is None else knee.boxes.index(knee.box),
             **{name: about[name] for name in ("box_source", "side", "side_source", "plausible", "plausibility")},
             "film_warnings": knee.warnings,
@@ -87,7 +87,7 @@ def check_radiograph(
     )
 
 
-def _knee(box: KneeBox, radiograph: Radiograph) -> dict[str, Any]:
+def _describe_box(box: KneeBox, radiograph: Radiograph) -> dict[str, Any]:
     return {
         "box": [box.x, box.y, box.width, box.height],
         "side": box.side or radiograph.side,
@@ -108,7 +108,7 @@ def _grade(image: np.ndarray) -> tuple[list[float], str]:
     return list(koa.values), koa.source
 
 
-def _checked_preview(path: Path) -> Path:
+def _check_preview(path: Path) -> Path:
     if path.suffix.lower() != ".png":
         raise InputError(
             f"The preview {path.name!r} is not a PNG file name.", code="bad-output", hint="End the name in .png."
@@ -122,5 +122,5 @@ def _write_preview(knee: PreparedKnee, path: Path) -> None:
 
     grey = (np.clip(knee.prepared.image[0], -1.0, 1.0) + 1.0) * 127.5
     shown = grey[:, ::-1] if knee.prepared.mirrored else grey
-    with AtomicFiles() as transaction, transaction.stage(path).open("wb") as file:
+    with AtomicFiles() as atomic, atomic.stage(path).open("wb") as file:
         Image.fromarray(np.rint(shown).astype(np.uint8)).save(file, format="PNG")

@@ -20,7 +20,7 @@ def settings_from_provenance(
     Raises InputError (code ``other-origin``) when its provenance lacks them or names another radiograph or model.
     """
     try:
-        sampling = SamplingSettings.of_record(volume.provenance["sampling"])
+        sampling = SamplingSettings.from_record(volume.provenance["sampling"])
         koa = KoaProbabilities(tuple(volume.provenance["koa"]["values"]), volume.provenance["koa"]["source"])
         same_crop = volume.provenance["radiograph"]["crop_sha256"] == crop_sha256
         same_model = volume.provenance["model"]["weights_sha256"] == weights_sha256

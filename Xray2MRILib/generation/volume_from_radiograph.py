@@ -107,23 +107,23 @@ def generate(
     check_destinations(radiograph, output, montage, settings)
     check_memory(settings)
     expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device), montage is not None)
-    course = StageTimer(expected, "volume", on_progress, should_cancel)
+    timer = StageTimer(expected, "volume", on_progress, should_cancel)
 
-    course.enter("read")
-    opened = _opened(radiograph)
-    knee = prepare_knee(opened, settings, course.enter)
-    course.enter("load model")
+    timer.enter("read")
+    opened = _open_radiograph(radiograph)
+    knee = prepare_knee(opened, settings, timer.enter)
+    timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
-    course.enter("volume")
-    volume = _sampled(pipeline, knee, settings, course.listener(on_slice), should_cancel)
+    timer.enter("volume")
+    volume = _sample_volume(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
     volume.provenance["warnings"] = list(knee.warnings)
-    volume.provenance["reprojection"] = _reprojected(volume, knee, pipeline)
+    volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
         volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
-    course.enter("write")
-    paths = _written(volume, knee, output, montage, settings)
-    course.finished()
-    return Generation(volume, knee, settings, generation_result(volume, knee, paths, course.timings_s))
+    timer.enter("write")
+    paths = _write_files(volume, knee, output, montage, settings)
+    timer.finished()
+    return Generation(volume, knee, settings, generation_result(volume, knee, paths, timer.timings_s))
 
 
 def densify(
@@ -146,22 +146,22 @@ def densify(
     check_destinations(None, output, None, settings)
     check_memory(settings)
     expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device))
-    course = StageTimer(expected, "volume", on_progress, should_cancel)
-    course.enter("load model")
+    timer = StageTimer(expected, "volume", on_progress, should_cancel)
+    timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
-    course.enter("volume")
+    timer.enter("volume")
     volume = pipeline.densify(
         earlier.volume,
         num_slices,
         radiograph=earlier.knee.prepared,
-        callback=course.listener(on_slice),
+        callback=timer.listener(on_slice),
         should_cancel=should_cancel,
     )
-    volume.provenance["reprojection"] = _reprojected(volume, earlier.knee, pipeline)
-    course.enter("write")
-    paths = _written(volume, earlier.knee, output, None, settings)
-    course.finished()
-    return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, course.timings_s))
+    volume.provenance["reprojection"] = _measure_reprojection(volume, earlier.knee, pipeline)
+    timer.enter("write")
+    paths = _write_files(volume, earlier.knee, output, None, settings)
+    timer.finished()
+    return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, timer.timings_s))
 
 
 def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
@@ -179,10 +179,10 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     try:
         about = record["radiograph"]
         box = KneeBox(**about["box"]) if about["box"] else None
-        prepared = prepare_radiograph(_opened(radiograph), box, about["side"], about["side_source"])
+        prepared = prepare_radiograph(_open_radiograph(radiograph), box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
-            num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.of_record(record["sampling"]),
+            num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.from_record(record["sampling"]),
             side=about["side"], model=model, device=device,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
@@ -195,7 +195,7 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     return Generation(pseudo_mri, knee, settings, {})
 
 
-def _opened(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
+def _open_radiograph(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
     from ..radiograph.reading import radiograph_from_array, read_radiograph
 
     if isinstance(radiograph, (str, Path)):
@@ -203,7 +203,7 @@ def _opened(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
     return radiograph_from_array(radiograph) if isinstance(radiograph, np.ndarray) else radiograph
 
 
-def _sampled(
+def _sample_volume(
     pipeline: VolumePipeline,
     knee: PreparedKnee,
     settings: GenerationSettings,
@@ -217,13 +217,13 @@ def _sampled(
     return pipeline.volume(*asked, **choices)
 
 
-def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
+def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
     from ..reprojection.record import reprojection_record
 
     return reprojection_record(volume, knee.prepared, pipeline)
 
 
-def _written(
+def _write_files(
     volume: PseudoMRI,
     knee: PreparedKnee,
     output: Path,
@@ -233,13 +233,13 @@ def _written(
     """Write all files; the montage gets its final name only after the volume."""
     from ..volume.writing import write_volume
 
-    with AtomicFiles() as transaction:
+    with AtomicFiles() as atomic:
         if montage is not None:
             from ..conditions.koa_probabilities import KoaProbabilities
             from ..rendering.montage import write_montage
 
             koa = KoaProbabilities(**volume.provenance["koa"])
-            write_montage(knee.prepared, koa, volume, transaction.stage(montage))
+            write_montage(knee.prepared, koa, volume, atomic.stage(montage))
         files = write_volume(volume, output, keep_identifiers=settings.keep_identifiers)
     return {
         "volume": str(files.volume),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from diffusers import DiffusionPipeline
 
 from ..diffusion.progress import Callback
-from ..diffusion.radiograph_conditions import prepared_picture
-from ..diffusion.sampling_settings import SamplingSettings, chosen_seed
+from ..diffusion.radiograph_conditions import unpack_crop
+from ..diffusion.sampling_settings import SamplingSettings, choose_seed
 from ..volume.geometry import OAI_FIELD
 from .uncertainty import sample_deviation
-from .volume_sampling import grades_for, sampled_volume
+from .volume_sampling import choose_grades, sample_volume
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ class VolumePipeline(DiffusionPipeline):
 
         Raises InputError for settings out of range or an invalid crop, ProcessingError when memory runs out.
         """
-        chosen = SamplingSettings(num_inference_steps, chosen_seed(seed, generator), **sampling)
+        chosen = SamplingSettings(num_inference_steps, choose_seed(seed, generator), **sampling)
         return self.volume(
             radiograph, num_slices, chosen, koa=koa, batch_size=batch_size, callback=callback,
             should_cancel=should_cancel,
@@ -101,7 +101,7 @@ class VolumePipeline(DiffusionPipeline):
         **choices: Any,
     ) -> PseudoMRI:
         """The same as ``__call__`` with the sampling settings as one object; ``choices`` are its other arguments."""
-        return sampled_volume(self, radiograph, num_slices, sampling, **choices)
+        return sample_volume(self, radiograph, num_slices, sampling, **choices)
 
     def densify(
         self,
@@ -119,7 +119,7 @@ class VolumePipeline(DiffusionPipeline):
         from the volume's provenance. With 2 n - 1 slices half of the computation is saved. The result has no deviation.
         Raises InputError when radiograph or model do not belong to the volume.
         """
-        return sampled_volume(
+        return sample_volume(
             self, radiograph, num_slices, known=volume, batch_size=batch_size, callback=callback,
             should_cancel=should_cancel,
         )  # fmt: skip
@@ -161,7 +161,7 @@ class VolumePipeline(DiffusionPipeline):
     ) -> PseudoMRI:
         """``sample_deviation`` with the sampling settings as one object."""
         notes: list[str] = []
-        koa = koa or grades_for(self, prepared_picture(radiograph)[0], notes)
+        koa = koa or choose_grades(self, unpack_crop(radiograph)[0], notes)
         volume = sample_deviation(self, radiograph, num_slices, sampling, samples, koa=koa, **choices)
         volume.provenance["run"]["notes"] += notes
         return volume

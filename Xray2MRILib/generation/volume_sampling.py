@@ -11,13 +11,13 @@ import numpy as np
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..diffusion.depth_grid import shared_depths
 from ..diffusion.progress import ENCODING_SHARE, Callback, SliceProgress
-from ..diffusion.radiograph_conditions import picture_digest, prepared_picture
+from ..diffusion.radiograph_conditions import hash_crop, unpack_crop
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.setting import Setting
 from ..volume.geometry import depth_positions
 from ..volume.provenance import build_provenance
 from ..volume.pseudo_mri import PseudoMRI
-from .condition_encoding import classified_grades
+from .condition_encoding import classify_grades
 from .settings import SETTINGS
 from .settings_from_provenance import settings_from_provenance
 
@@ -31,7 +31,7 @@ BATCH_SIZE = Setting("batch_size", None, "integer", "batch size", "slices denois
 NO_GRADES_NOTE = "This model does not use the grade of the knee; all five are recorded as equally likely."
 
 
-def sampled_volume(
+def sample_volume(
     model: SliceModel,
     radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
     num_slices: int,
@@ -61,13 +61,13 @@ def sampled_volume(
     started = time.monotonic()
     SETTINGS["slices"].check(num_slices)
     BATCH_SIZE.check(batch_size)
-    crop, mirrored, record = prepared_picture(radiograph)
+    crop, mirrored, record = unpack_crop(radiograph)
     notes: list[str] = []
     if known is None:
         sampling = (sampling or SamplingSettings()).for_model(model.model_card)
-        koa = koa or grades_for(model, crop, notes)
+        koa = koa or choose_grades(model, crop, notes)
     else:
-        sampling, koa = settings_from_provenance(known, picture_digest(crop), model.weights_sha256)
+        sampling, koa = settings_from_provenance(known, hash_crop(crop), model.weights_sha256)
         mirrored = known.mirrored
     progress = SliceProgress(callback, num_slices, mirrored)
     progress.at("encode", 0, 1, 0.0)
@@ -94,19 +94,19 @@ def sampled_volume(
     provenance = build_provenance(
         model={**model.model_card, "name": model.model_name, "weights_sha256": model.weights_sha256},
         sampling=recorded,
-        radiograph={**record, "crop_sha256": picture_digest(crop)},
+        radiograph={**record, "crop_sha256": hash_crop(crop)},
         koa={"values": list(koa.values), "source": koa.source},
         plausibility=record.get("plausibility"),
     )
     return PseudoMRI.from_depth_slices(slices, mirrored, {**provenance, "run": run})
 
 
-def grades_for(model: SliceModel, crop: torch.Tensor, notes: list[str]) -> KoaProbabilities:
+def choose_grades(model: SliceModel, crop: torch.Tensor, notes: list[str]) -> KoaProbabilities:
     """Grade probabilities of a crop when the caller gives none; remarks on them are added to ``notes``."""
     if not model.uses_grades:
         notes.append(NO_GRADES_NOTE)
         return KoaProbabilities.uniform()
-    koa, remarks = classified_grades(crop)
+    koa, remarks = classify_grades(crop)
     notes += remarks
     return koa
 

@@ -37,7 +37,7 @@ def unit_range(
     return np.clip((volume.astype(np.float64) - low) / (high - low), 0.0, 1.0).astype(np.float32)
 
 
-def checked_pair(reference: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def check_pair(reference: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Check both volumes (or slices) and convert them to float64.
 
     Raises TypeError for integers (they wrap, and their range is unknown here), ValueError for different shapes or grey

@@ -84,15 +84,15 @@ def _search(reference: np.ndarray, pixel_mm: float, bright_bone: bool = False) -
 
     leg = leg_mask(reference)
     smooth = gaussian_filter(reference, (0, 1.0, 1.0))
-    bone = leg & _bone_like(smooth, leg, bright_bone)
-    columns = _column_evidence(-smooth if bright_bone else smooth, bone, leg, pixel_mm)
+    bone = leg & _find_bone(smooth, leg, bright_bone)
+    columns = _measure_evidence(-smooth if bright_bone else smooth, bone, leg, pixel_mm)
     counted = columns > _LEAST_EVIDENCE
     evidence = gaussian_filter((columns * counted).sum(axis=2), (0.0, 2.0))
-    path = _followed(evidence, _STEP_COST)
-    return _measured(path, counted, bone, pixel_mm, bright_bone)
+    path = _follow_band(evidence, _STEP_COST)
+    return _measure_region(path, counted, bone, pixel_mm, bright_bone)
 
 
-def _bone_like(smooth: np.ndarray, leg: np.ndarray, bright_bone: bool) -> np.ndarray:
+def _find_bone(smooth: np.ndarray, leg: np.ndarray, bright_bone: bool) -> np.ndarray:
     """[S, H, W] bool: darker (or brighter) than Otsu's threshold between marrow and muscle."""
     from skimage.filters import threshold_otsu
 
@@ -102,7 +102,7 @@ def _bone_like(smooth: np.ndarray, leg: np.ndarray, bright_bone: bool) -> np.nda
     return smooth > level if bright_bone else smooth < level
 
 
-def _column_evidence(smooth: np.ndarray, bone: np.ndarray, leg: np.ndarray, pixel_mm: float) -> np.ndarray:
+def _measure_evidence(smooth: np.ndarray, bone: np.ndarray, leg: np.ndarray, pixel_mm: float) -> np.ndarray:
     """[S, H, W] in [0, 1]: similarity of each pixel to a bright band with bone above and below."""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
@@ -111,15 +111,15 @@ def _column_evidence(smooth: np.ndarray, bone: np.ndarray, leg: np.ndarray, pixe
     share = uniform_filter1d(bone.astype(np.float32), length, axis=1, mode="constant")
     level = uniform_filter1d(smooth, length, axis=1, mode="nearest")
     band = maximum_filter1d(smooth, 2 * round(_BAND_HALF_MM / pixel_mm) + 1, axis=1)
-    above, below = _shifted(share, away), _shifted(share, -away)
-    around = np.maximum(_shifted(level, away), _shifted(level, -away))
+    above, below = _shift(share, away), _shift(share, -away)
+    around = np.maximum(_shift(level, away), _shift(level, -away))
     spread = max(float(np.percentile(smooth[leg], 90) - np.percentile(smooth[leg], 10)), 1e-3) if leg.any() else 1.0
     contrast = np.clip((band - around) / (0.4 * spread), 0, 1)
     evidence = np.clip(above * 1.5 - 0.5, 0, 1) * np.clip(below * 1.5 - 0.5, 0, 1) * contrast
     return maximum_filter1d(evidence, 2 * round(_TILT_MM / pixel_mm) + 1, axis=1)
 
 
-def _shifted(volume: np.ndarray, rows: int) -> np.ndarray:
+def _shift(volume: np.ndarray, rows: int) -> np.ndarray:
     """Shift the volume down by ``rows`` (up if negative) and fill with zeros."""
     moved = np.zeros_like(volume)
     if rows >= 0:
@@ -129,7 +129,7 @@ def _shifted(volume: np.ndarray, rows: int) -> np.ndarray:
     return moved
 
 
-def _followed(evidence: np.ndarray, step_cost: float) -> np.ndarray:
+def _follow_band(evidence: np.ndarray, step_cost: float) -> np.ndarray:
     """[S] int: the row per slice of the best path through [S, H] evidence, minus the cost of its steps."""
     slices, height = evidence.shape
     rows = np.arange(height)
@@ -147,7 +147,7 @@ def _followed(evidence: np.ndarray, step_cost: float) -> np.ndarray:
     return path
 
 
-def _measured(
+def _measure_region(
     path: np.ndarray, counted: np.ndarray, bone: np.ndarray, pixel_mm: float, bright_bone: bool
 ) -> JointRegion:
     """Measure femur and tibia around the path, decide which slices are valid, and find the box of these slices."""

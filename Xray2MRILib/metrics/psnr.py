@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .intensity_range import checked_pair
+from .intensity_range import check_pair
 
 IDENTICAL_DB = 99.0  # instead of infinity, which JSON does not allow
 
@@ -17,7 +17,7 @@ def psnr_db(reference: np.ndarray, image: np.ndarray, mask: np.ndarray | None = 
     """
     from skimage.metrics import peak_signal_noise_ratio
 
-    reference, image = checked_pair(reference, image)
+    reference, image = check_pair(reference, image)
     values = np.full(len(reference), np.nan)
     for place, (truth, found) in enumerate(zip(reference, image, strict=True)):
         if mask is not None:
@@ -35,7 +35,7 @@ def paper_psnr_db(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
     29 dB in the paper agree with this arithmetic and not with a PSNR. It serves for comparison only and must be
     labelled as an artefact wherever it is shown. The pitfall is known, e.g. torchmetrics issue 2787.
     """
-    reference, image = checked_pair(reference, image)
+    reference, image = check_pair(reference, image)
     truth, found = (np.rint(volume * 255).astype(np.uint8) for volume in (reference, image))
     wrapped = (truth - found) ** 2
     error = wrapped.reshape(len(wrapped), -1).mean(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .intensity_range import checked_pair
+from .intensity_range import check_pair
 
 
 def sobel_magnitude(volume: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def sobel_magnitude(volume: np.ndarray) -> np.ndarray:
 
 def signed_sobel_difference(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
     """[S, H, W] float32 in [-1, 1]: positive for edges only in the image, negative for edges only in the reference."""
-    reference, image = checked_pair(reference, image)
+    reference, image = check_pair(reference, image)
     return sobel_magnitude(image) - sobel_magnitude(reference)
 
 

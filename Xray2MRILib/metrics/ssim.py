@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .intensity_range import checked_pair
+from .intensity_range import check_pair
 
 SIGMA_PX = 1.5
 WINDOW_PX = 11  # scikit-image's window for sigma 1.5, truncated at 3.5 sigma
@@ -64,7 +64,7 @@ def ssim_with_box(
     The local SSIM is the expensive part and is computed once for both. Without a box the second array is NaN.
     ``inside`` is ``windows_inside(mask)``, for callers that compare many images with the same mask.
     """
-    reference, image = checked_pair(reference, image)
+    reference, image = check_pair(reference, image)
     if mask is not None and inside is None:
         inside = windows_inside(mask)
     whole, boxed = np.full((2, len(reference)), np.nan)

@@ -21,14 +21,14 @@ def build_components(preset: str, *, method: str = "xray2mri", **changes: dict[s
         )
     from diffusers import AutoencoderKL
 
-    from ..baselines.registry import method_named, unet_class
+    from ..baselines.registry import find_method, unet_class
     from ..diffusion.schedule import ddim_schedule
     from ..models.radiograph_encoder import RadiographEncoder
 
     unknown = set(changes) - {"autoencoder", "unet", "radiograph_encoder", "scheduler"}
     if unknown:
         raise ValueError(f"There is no component named {', '.join(sorted(unknown))}.")
-    chosen = method_named(method)
+    chosen = find_method(method)
     of_method = chosen.changes(preset)
     presets = {"autoencoder": AUTOENCODER, "unet": UNET, "radiograph_encoder": RADIOGRAPH_ENCODER}
     entries = {name: sizes[preset] | of_method.get(name, {}) | changes.get(name, {}) for name, sizes in presets.items()}

@@ -147,7 +147,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     return read_model_json(folder, CARD_FILE) if (folder / CARD_FILE).exists() else {}
 
 
-def checked_card(folder: Path) -> dict[str, Any]:
+def read_checked_card(folder: Path) -> dict[str, Any]:
     """``read_card`` with a check of its sampling settings. Raises ProcessingError for values out of range."""
     card = read_card(folder)
     try:

@@ -31,11 +31,11 @@ def prepare_follow_up(
     Errors and warnings about the rectangle name the field ``towards_roi``.
     """
     radiograph = read_radiograph(path)
-    knee = _prepared(radiograph, side, roi)
+    knee = _prepare(radiograph, side, roi)
     if knee.prepared.side != first.side and (
         knee.prepared.record["side_source"] == "assumed" or any(box.side == first.side for box in knee.boxes)
     ):
-        knee = _prepared(radiograph, first.side, roi)
+        knee = _prepare(radiograph, first.side, roi)
     if knee.prepared.side != first.side:
         raise InputError(
             f"{path.name} shows a {knee.prepared.side} knee ({knee.prepared.record['side_source']}), "
@@ -45,18 +45,19 @@ def prepare_follow_up(
             field="side",
         )
     return knee.prepared, [
-        Notice(f"{path.name}: {warning}", field=_own_field(getattr(warning, "field", ""))) for warning in knee.warnings
+        Notice(f"{path.name}: {warning}", field=_translate_field(getattr(warning, "field", "")))
+        for warning in knee.warnings
     ]
 
 
-def _prepared(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) -> PreparedKnee:
+def _prepare(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) -> PreparedKnee:
     try:
         return prepare_knee(radiograph, GenerationSettings(side=side, roi=roi))
     except InputError as error:
-        error.field = _own_field(error.field)
+        error.field = _translate_field(error.field)
         raise
 
 
-def _own_field(field: str) -> str:
+def _translate_field(field: str) -> str:
     """The name of the setting for this radiograph: it has its own rectangle, but shares the side."""
     return "towards_roi" if field in ("roi", "knee") else field

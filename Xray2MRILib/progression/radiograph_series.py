@@ -12,7 +12,7 @@ import torch
 
 from ..baselines.morphing import load_morphing_model, local_correlation
 from ..conditions.koa_classifier import classify_koa
-from ..diffusion.radiograph_conditions import picture_digest
+from ..diffusion.radiograph_conditions import hash_crop
 from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
 from ..generation.settings import GenerationSettings
@@ -62,14 +62,14 @@ def write_radiograph_series(
     target = None if towards is None else torch.as_tensor(towards.image)[None]
     leads_to: dict[str, Any] = {}
     if target is not None:
-        to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": picture_digest(target[0])}
+        to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": hash_crop(target[0])}
     about_radiograph = RADIOGRAPH_NOTICE if target is None else TOWARDS_NOTICE
     shown, rows = [], []
     per_frame = 100_000 + (0 if settings is None else settings.num_slices * OAI_FIELD.pixels**2 * 2)
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
-            image = model.progressed(radiograph, severity, target)[0].clamp(-1, 1).numpy()
+            image = model.progress_to(radiograph, severity, target)[0].clamp(-1, 1).numpy()
             koa = classify_koa(image)
             row = {
                 "film": f"film-{index:02d}.png", "severity": round(severity, 4), "kl_probabilities": list(koa.values),
@@ -90,7 +90,7 @@ def write_radiograph_series(
         on_frame(frames, frames)
         aim = {"to_grade": to_grade}
         if target is not None:
-            aim = leads_to | _likeness(radiograph, torch.from_numpy(image)[None], target)
+            aim = leads_to | _measure_similarity(radiograph, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]
         record = plain(
             {
@@ -108,7 +108,9 @@ def write_radiograph_series(
     return record
 
 
-def _likeness(radiograph: torch.Tensor, last: torch.Tensor, target: torch.Tensor) -> dict[str, dict[str, float]]:
+def _measure_similarity(
+    radiograph: torch.Tensor, last: torch.Tensor, target: torch.Tensor
+) -> dict[str, dict[str, float]]:
     """Similarity of the radiograph and of the last frame to the target radiograph."""
     values = [float(local_correlation((image + 1) / 2, (target + 1) / 2)) for image in (radiograph, last)]
     return {"correlation_with_target": {"film": round(values[0], 4), "last_frame": round(values[1], 4)}}
@@ -146,7 +148,7 @@ def _write_strip(radiographs: list[np.ndarray], rows: list[dict[str, Any]], path
     """Write all radiographs as one image, eight per row, with severity, expected grade and the notice."""
     from PIL import Image, ImageDraw
 
-    from ..rendering.text import BACKGROUND, NOTICE, QUIET, write
+    from ..rendering.text import BACKGROUND, NOTICE, QUIET, draw_text
 
     columns, below = min(len(radiographs), 8), 26
     lines = -(-len(radiographs) // columns)
@@ -160,8 +162,8 @@ def _write_strip(radiographs: list[np.ndarray], rows: list[dict[str, Any]], path
         strip.paste(tile.convert("RGB"), (left, top))
         grade = sum(g * p for g, p in enumerate(row["kl_probabilities"]))
         text = f"severity {row['severity']:.2f}, predicted KL {grade:.1f}"
-        write(draw, (left + 4, top + _THUMBNAIL + 17), text, 14, QUIET, width=_THUMBNAIL - 8)
-    write(draw, (6, height - 9), about_radiograph, 14, NOTICE, width=strip.width - 12)
+        draw_text(draw, (left + 4, top + _THUMBNAIL + 17), text, 14, QUIET, width=_THUMBNAIL - 8)
+    draw_text(draw, (6, height - 9), about_radiograph, 14, NOTICE, width=strip.width - 12)
     strip.save(path)
 
 

@@ -81,17 +81,17 @@ def render(
     """
     image = np.empty((*size, 3), np.float32)
     image[:] = np.asarray(background, np.float32) / 255
-    grey, voxel = _averaged(np.asarray(grey, np.float32), np.array(spacing[::-1]))  # slices, rows, columns
-    level = _levels(grey)
+    grey, voxel = _average_slices(np.asarray(grey, np.float32), np.array(spacing[::-1]))  # slices, rows, columns
+    level = _scale_levels(grey)
     if level is not None:
-        rays = _turned(_without_air_around(level), voxel, viewpoint or Viewpoint(), left_knee)
-        light, cover = _composited(rays, (transfer or TransferFunction()).tables())
-        light, cover = _fitted(light, cover, size)
+        rays = _rotate(_crop_air(level), voxel, viewpoint or Viewpoint(), left_knee)
+        light, cover = _composite(rays, (transfer or TransferFunction()).tables())
+        light, cover = _fit_to_size(light, cover, size)
         image = light + (1 - cover[..., None]) * image
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def _levels(grey: np.ndarray) -> np.ndarray | None:
+def _scale_levels(grey: np.ndarray) -> np.ndarray | None:
     """Grey values relative to the bright level; None for a volume without contrast."""
     if float(np.ptp(grey)) < 1e-3:
         return None
@@ -101,7 +101,7 @@ def _levels(grey: np.ndarray) -> np.ndarray | None:
     return np.clip(grey / bright, 0, _TOP_LEVEL)
 
 
-def _without_air_around(level: np.ndarray) -> np.ndarray:
+def _crop_air(level: np.ndarray) -> np.ndarray:
     """Crop the volume to its visible part with a rim of air, which saves time."""
     box = []
     for axis in range(3):
@@ -111,7 +111,7 @@ def _without_air_around(level: np.ndarray) -> np.ndarray:
     return level[tuple(box)]
 
 
-def _turned(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bool) -> np.ndarray:
+def _rotate(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bool) -> np.ndarray:
     """Resample along the rays: [D, Y, X] with D away from the viewer, Y down, X to the right of the image."""
     from scipy import ndimage
 
@@ -131,7 +131,7 @@ def _turned(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bo
     return ndimage.affine_transform(smooth, matrix, offset, tuple(shape), order=1, mode="constant", cval=0.0)
 
 
-def _averaged(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _average_slices(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average slices much thinner than a sample in groups, which saves most of the time and memory in dense volumes."""
     group = int(_SAMPLES_MM / voxel[0])
     if group < 2:
@@ -140,7 +140,7 @@ def _averaged(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return grey[: count * group].reshape(count, group, *grey.shape[1:]).mean(axis=1), voxel * (group, 1, 1)
 
 
-def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _composite(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Composite the rays: light [Y, X, 3] and the share [Y, X] of the background that is hidden."""
     light = np.zeros((*rays.shape[1:], 3), np.float32)
     passing = np.ones(rays.shape[1:], np.float32)
@@ -169,7 +169,7 @@ def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.nd
     return light, 1 - passing
 
 
-def _fitted(light: np.ndarray, cover: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _fit_to_size(light: np.ndarray, cover: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Crop to the covered part, scale it to ``size`` without distortion, and centre it."""
     from scipy import ndimage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .text import QUIET, TEXT, Colour, write
+from .text import QUIET, TEXT, Colour, draw_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +22,7 @@ SOURCES = {
 }
 
 
-def source_in_words(source: str) -> str:
+def describe_source(source: str) -> str:
     """The source of the probabilities in words, for a caption."""
     return SOURCES.get(source, source)
 
@@ -49,10 +49,10 @@ def draw_grade_bars(canvas: Image.Image, values: Sequence[float], box: tuple[int
         if height:
             draw.rectangle((first, bottom - height, last, bottom - 1), fill=BAR)
         likeliest = value == max(values)
-        write(draw, (middle, top - 6), percentage(value), 17, TEXT if likeliest else QUIET, anchor="ms")
-        write(draw, (middle, bottom + 19), f"KL {grade}", 17, TEXT if likeliest else QUIET, anchor="ms")
+        draw_text(draw, (middle, top - 6), format_percentage(value), 17, TEXT if likeliest else QUIET, anchor="ms")
+        draw_text(draw, (middle, bottom + 19), f"KL {grade}", 17, TEXT if likeliest else QUIET, anchor="ms")
 
 
-def percentage(value: float) -> str:
+def format_percentage(value: float) -> str:
     """0.314 -> "31 %"; a small positive value gives "<1 %", not "0 %"."""
     return "<1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"

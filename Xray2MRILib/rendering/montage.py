@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles, check_place
 from .direct_volume_rendering import render
-from .grade_bars import draw_grade_bars, source_in_words
+from .grade_bars import describe_source, draw_grade_bars
 from .radiograph_panel import draw_radiograph
 from .slice_grid import draw_scale_bar, draw_slices, grid_size
-from .text import ALARM, BACKGROUND, NOTICE, QUIET, write, write_orientation
+from .text import ALARM, BACKGROUND, NOTICE, QUIET, draw_orientation, draw_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,9 +60,9 @@ def write_montage(
     """
     path = check_montage_destination(path)
     canvas = draw_montage(prepared, koa, volume)
-    with AtomicFiles() as transaction:
-        with transaction.stage(path).open("wb") as file:
-            canvas.save(file, format="PNG", pnginfo=_notice_in_file(), compress_level=6)
+    with AtomicFiles() as atomic:
+        with atomic.stage(path).open("wb") as file:
+            canvas.save(file, format="PNG", pnginfo=_build_notice(), compress_level=6)
     return path
 
 
@@ -93,45 +93,45 @@ def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilit
     _draw_header(draw, volume, width)
     left, right = _MARGIN, _MARGIN + _SIDE
     top = _HEADER
-    write(draw, (left, top + 18), "Radiograph as seen by the model", 18)
+    draw_text(draw, (left, top + 18), "Radiograph as seen by the model", 18)
     top += _LABEL
     draw_radiograph(canvas, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
-    used = write(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
-    write(draw, (right, top + 18), source_in_words(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
+    used = draw_text(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
+    draw_text(draw, (right, top + 18), describe_source(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
     top += _LABEL
     draw_grade_bars(canvas, koa.values, (left, top, right, top + _BARS))
     top += _BARS + _GAP
-    write(draw, (left, top + 18), "3-D rendering, oblique anterior view", 18)
+    draw_text(draw, (left, top + 18), "3-D rendering, oblique anterior view", 18)
     top += _LABEL
     bottom = _HEADER + _LABEL + grid_height
     rendering = render(
         volume.array, volume.spacing, size=(bottom - top, _SIDE), left_knee=left_knee, background=BACKGROUND
     )
     canvas.paste(Image.fromarray(rendering), (left, top))
-    write_orientation(canvas, (left, top, right, bottom))
+    draw_orientation(canvas, (left, top, right, bottom))
 
     grid_left = right + _MARGIN
-    write(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
+    draw_text(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
     draw_scale_bar(canvas, (width - _MARGIN, _HEADER + 18), _TILE)
     draw_slices(canvas, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
-    write(draw, (left, height - 18), made_by(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)
+    draw_text(draw, (left, height - 18), describe_origin(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)
     return canvas
 
 
 def _draw_header(draw: Any, volume: PseudoMRI, width: int) -> None:
-    write(draw, (_MARGIN, 52), "Pseudo-MRI from one knee radiograph", 36, width=width * 0.5)
-    write(draw, (width - _MARGIN, 50), NOTICE_LINE, 30, NOTICE, anchor="rs", width=width * 0.44)
+    draw_text(draw, (_MARGIN, 52), "Pseudo-MRI from one knee radiograph", 36, width=width * 0.5)
+    draw_text(draw, (width - _MARGIN, 50), NOTICE_LINE, 30, NOTICE, anchor="rs", width=width * 0.44)
     about = f"{volume.side} knee, {volume.num_slices} slices"
-    used = write(draw, (_MARGIN, 84), about, 19, QUIET)
+    used = draw_text(draw, (_MARGIN, 84), about, 19, QUIET)
     plausibility = volume.provenance.get("plausibility")
     if isinstance(plausibility, dict) and plausibility.get("plausible") is False:
         reasons = "; ".join(str(reason) for reason in plausibility.get("reasons") or ["it looks unusual"])
         warning = f"WARNING: the input may not be a frontal knee radiograph: {reasons}"
-        write(draw, (_MARGIN + used + 28, 84), warning, 19, ALARM, width=width - 2 * _MARGIN - used - 28)
+        draw_text(draw, (_MARGIN + used + 28, 84), warning, 19, ALARM, width=width - 2 * _MARGIN - used - 28)
 
 
-def made_by(provenance: dict[str, Any]) -> str:
+def describe_origin(provenance: dict[str, Any]) -> str:
     """The text of the footer: model, weights, seed, sampling and time, as far as the provenance contains them."""
     model, sampling = provenance.get("model") or {}, provenance.get("sampling") or {}
     parts = [f"model {model.get('name') or 'unknown'} {model.get('version') or ''}".rstrip()]
@@ -150,7 +150,7 @@ def made_by(provenance: dict[str, Any]) -> str:
     return "   |   ".join(parts)
 
 
-def _notice_in_file() -> Any:
+def _build_notice() -> Any:
     from PIL import PngImagePlugin
 
     from ..volume.provenance import notice

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .text import write_orientation
+from .text import draw_orientation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,4 +25,4 @@ def draw_radiograph(canvas: Image.Image, crop: np.ndarray, box: tuple[int, int, 
     grey = np.rint(np.clip(np.nan_to_num(radiograph) * 0.5 + 0.5, 0, 1) * 255).astype(np.uint8)
     size = (box[2] - box[0], box[3] - box[1])
     canvas.paste(Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC).convert("RGB"), box[:2])
-    write_orientation(canvas, box)
+    draw_orientation(canvas, box)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..volume import geometry
-from .text import LETTER, PANEL, QUIET, TEXT, write, write_orientation
+from .text import LETTER, PANEL, QUIET, TEXT, draw_orientation, draw_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _CAPTION_HEIGHT = 26
 
 
-def evenly_spaced(num_slices: int, count: int) -> list[int]:
+def select_evenly_spaced(num_slices: int, count: int) -> list[int]:
     """Depth indices of at most ``count`` different slices, evenly spaced, including first and last."""
     return sorted({round(index) for index in np.linspace(0, num_slices - 1, count)})
 
 
-def place_in_words(depth_index: int, num_slices: int) -> str:
+def describe_position(depth_index: int, num_slices: int) -> str:
     """Position of a slice relative to the centre of the volume, e.g. "36.8 mm posterior"."""
     y_mm = geometry.depth_to_mm(geometry.index_to_depth(depth_index, num_slices))
     if abs(y_mm) < 0.05:
@@ -37,7 +37,7 @@ def draw_slices(
     from PIL import Image, ImageDraw
 
     draw = ImageDraw.Draw(canvas)
-    chosen = evenly_spaced(volume.num_slices, columns * rows)
+    chosen = select_evenly_spaced(volume.num_slices, columns * rows)
     for place, depth_index in enumerate(chosen):
         row, column = divmod(place, columns)
         left = corner[0] + column * (tile + gap)
@@ -47,10 +47,12 @@ def draw_slices(
         box = (left, top, left + tile, top + tile)
         draw.rectangle((left, top, left + tile - 1, top + tile - 1), fill=PANEL)
         canvas.paste(pixels.resize((tile, tile), Image.Resampling.BICUBIC).convert("RGB"), box[:2])
-        write_orientation(canvas, box)
+        draw_orientation(canvas, box)
         baseline = top + tile + 19
-        write(draw, (left + 1, baseline), f"depth {depth_index}", 17, TEXT)
-        write(draw, (left + tile - 1, baseline), place_in_words(depth_index, volume.num_slices), 17, QUIET, anchor="rs")
+        draw_text(draw, (left + 1, baseline), f"depth {depth_index}", 17, TEXT)
+        draw_text(
+            draw, (left + tile - 1, baseline), describe_position(depth_index, volume.num_slices), 17, QUIET, anchor="rs"
+        )
 
 
 def grid_size(tile: int, gap: int, columns: int, rows: int) -> tuple[int, int]:
@@ -68,4 +70,4 @@ def draw_scale_bar(canvas: Image.Image, end: tuple[int, int], tile: int, length_
     draw.rectangle((right - length, y - 7, right - 1, y - 5), fill=LETTER)
     for x in (right - length, right - 3):
         draw.rectangle((x, y - 11, x + 2, y - 1), fill=LETTER)
-    write(draw, (right - length - 10, y), f"{length_mm:.0f} mm (nominal)", 17, QUIET, anchor="rs")
+    draw_text(draw, (right - length - 10, y), f"{length_mm:.0f} mm (nominal)", 17, QUIET, anchor="rs")

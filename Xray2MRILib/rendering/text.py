@@ -27,7 +27,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size=size)
 
 
-def write(
+def draw_text(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],
     text: str,
@@ -54,7 +54,7 @@ def write(
     return draw.textlength(text, font(size))
 
 
-def write_orientation(canvas: Image.Image, box: tuple[int, int, int, int], size: int = 15) -> None:
+def draw_orientation(canvas: Image.Image, box: tuple[int, int, int, int], size: int = 15) -> None:
     """Draw R and L (patient's right and left), S and I (superior, inferior) at the edges of a frontal image.
 
     ``box`` is left, top, right, bottom. Radiographs and slices are shown as if facing the patient.

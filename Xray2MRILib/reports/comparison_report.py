@@ -10,7 +10,7 @@ import numpy as np
 from ..comparison.controls import OTHER
 from ..comparison.verdict import gains
 from ..volume import geometry
-from ..volume.provenance import without_identifiers
+from ..volume.provenance import remove_identifiers
 from .comparison_charts import calibration, lag_charts, per_slice_charts
 from .comparison_tables import remarks, score_table
 from .embedded_picture import data_uri
@@ -79,7 +79,7 @@ def _pictures(comparison: Comparison) -> dict[str, Any]:
 
 def _details(comparison: Comparison) -> list[tuple[str, str]]:
     """What was compared and how, as rows of name and text."""
-    result, record = comparison.result, without_identifiers(comparison.volume.provenance)
+    result, record = comparison.result, remove_identifiers(comparison.volume.provenance)
     matrix = comparison.alignment.matrix
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
     turn = float(np.degrees(np.arccos(np.clip((np.trace(matrix[:3, :3]) / scale - 1) / 2, -1, 1))))

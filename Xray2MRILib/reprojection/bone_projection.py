@@ -11,7 +11,7 @@ import numpy as np
 from .frame_grid import GRID_MM, volume_on_grid
 from .joint_space import trough_depth
 from .knee_outline import KneeOutline
-from .outline_tracing import EdgeMaps, strength, traced_outline
+from .outline_tracing import EdgeMaps, strength, trace_outline
 
 # Depths u from -1 (posterior) to 1. In true volumes of simulated pairs the cortex at these depths matches the edge on
 # the radiograph; at other depths the bones are narrower.
@@ -50,4 +50,4 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
         medial=strength(medial, _LEAST_SIDE),
         valid=np.ones(joint.shape[1], bool),
     )
-    return traced_outline(maps)
+    return trace_outline(maps)

@@ -15,7 +15,7 @@ from .bone_projection import volume_outline
 from .knee_outline import JOINT_LINE, SIDES, KneeOutline
 from .outline_distance import curve_distances
 from .radiograph_outline import radiograph_outline
-from .similarity import Similarity, fitted_similarity
+from .similarity import Similarity, fit_similarity
 
 PARTS = {"outline": SIDES, "joint_line": JOINT_LINE}
 LEAST_SHARE = 0.5  # smallest share of a part that must be found on radiograph and volume
@@ -57,10 +57,10 @@ def reprojection_consistency(
     """
     crop = np.asarray(crop)
     radiograph = radiograph_outline(crop[0] if crop.ndim == 3 else crop)
-    return compared_outlines(radiograph, volume_outline(slices), others)
+    return compare_outlines(radiograph, volume_outline(slices), others)
 
 
-def compared_outlines(
+def compare_outlines(
     radiograph: KneeOutline, volume: KneeOutline, others: Sequence[KneeOutline] = ()
 ) -> dict[str, Any]:
     """The record of reprojection_consistency from given outlines."""
@@ -70,14 +70,14 @@ def compared_outlines(
         for where, outline in (("on the radiograph", radiograph), ("in the volume", volume))
         if outline.share(names) < LEAST_SHARE
     ]
-    placed = _distances(radiograph, volume)
+    placed = _measure_distances(radiograph, volume)
     fit, refusal = _fit(radiograph, volume)
     if refusal:
         reasons.append(refusal)
-    fitted = _distances(fit.moved(radiograph), volume) if fit else dict.fromkeys(placed)
+    fitted = _measure_distances(fit.transform(radiograph), volume) if fit else dict.fromkeys(placed)
     record: dict[str, Any] = {
-        "as_placed": _rounded(placed),
-        "after_fit": _rounded(fitted),
+        "as_placed": _round(placed),
+        "after_fit": _round(fitted),
         "fit": None
         if fit is None
         else {
@@ -93,11 +93,13 @@ def compared_outlines(
         "reasons": reasons,
     }
     if others:
-        record["other_films"] = _beside(placed, fitted, [o for o in others if not _same(o, radiograph)], volume)
+        record["other_films"] = _compare_with_others(
+            placed, fitted, [o for o in others if not _same_radiograph(o, radiograph)], volume
+        )
     return record
 
 
-def _distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float | None]:
+def _measure_distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float | None]:
     result: dict[str, float | None] = {}
     for part, names in PARTS.items():
         distances = curve_distances(radiograph, volume, names)
@@ -111,7 +113,7 @@ def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | Non
     if any(outline.share(names) < LEAST_SHARE for outline in (radiograph, volume) for names in PARTS.values()):
         return None, "Too small a part of the outlines was found for a similarity fit."
     try:
-        fit = fitted_similarity(radiograph, volume)
+        fit = fit_similarity(radiograph, volume)
     except ValueError as error:
         return None, str(error)
     if (
@@ -123,22 +125,22 @@ def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | Non
     return fit, None
 
 
-def _beside(
+def _compare_with_others(
     placed: dict[str, float | None], fitted: dict[str, float | None], others: Sequence[KneeOutline], volume: KneeOutline
 ) -> dict[str, Any]:
     of_placed, of_fitted = [], []
     for other in others:
-        of_placed.append(_distances(other, volume))
+        of_placed.append(_measure_distances(other, volume))
         fit, _ = _fit(other, volume)
-        of_fitted.append(_distances(fit.moved(other), volume) if fit else dict.fromkeys(placed))
+        of_fitted.append(_measure_distances(fit.transform(other), volume) if fit else dict.fromkeys(placed))
     return {
         "count": len(others),
-        "as_placed": _among(placed, of_placed),
-        "after_fit": _among(fitted, of_fitted),
+        "as_placed": _rank(placed, of_placed),
+        "after_fit": _rank(fitted, of_fitted),
     }
 
 
-def _among(own: dict[str, float | None], others: Sequence[dict[str, float | None]]) -> dict[str, Any]:
+def _rank(own: dict[str, float | None], others: Sequence[dict[str, float | None]]) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for name, value in own.items():
         measured = [other[name] for other in others if other[name] is not None]
@@ -149,11 +151,11 @@ def _among(own: dict[str, float | None], others: Sequence[dict[str, float | None
     return record
 
 
-def _same(first: KneeOutline, second: KneeOutline) -> bool:
+def _same_radiograph(first: KneeOutline, second: KneeOutline) -> bool:
     """Whether both outlines come from the same radiograph, which must not count as another patient's."""
     distances = curve_distances(first, second, {**SIDES, **JOINT_LINE})
     return len(distances) > 0 and float(np.median(distances)) < _SAME_RADIOGRAPH_MM
 
 
-def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:
+def _round(values: dict[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else round(value, 2) for name, value in values.items()}

@@ -51,7 +51,9 @@ class KneeOutline:
         unknown = set(curves) - set(SIDES) - set(JOINT_LINE)
         if unknown:
             raise ValueError(f"There is no curve {sorted(unknown)[0]!r} of the knee.")
-        return cls.of({name: _filled(np.array(points, float).reshape(-1, 2)) for name, points in curves.items()})
+        return cls.of(
+            {name: _insert_midpoints(np.array(points, float).reshape(-1, 2)) for name, points in curves.items()}
+        )
 
     @classmethod
     def of(cls, curves: dict[str, np.ndarray]) -> KneeOutline:
@@ -64,7 +66,7 @@ def runs_down(name: str) -> bool:
     return name in SIDES
 
 
-def _filled(points: np.ndarray) -> np.ndarray:
+def _insert_midpoints(points: np.ndarray) -> np.ndarray:
     """The points [N, 2] with a midpoint inserted between every two neighbours that are not separated by a gap."""
     apart = np.linalg.norm(np.diff(points, axis=0), axis=1)
     middles = (points[1:] + points[:-1]) / 2

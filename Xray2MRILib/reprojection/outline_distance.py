@@ -11,7 +11,7 @@ _FARTHEST_MM = 10.0
 _FEWEST = 8
 
 
-def matched(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def match_points(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Match points [N, 2] with a curve [M, 2]: signed distances along the normal [N], normals [N, 2], met [N] bool.
 
     ``met`` is False for points beyond the curve's ends or in its gaps.
@@ -34,8 +34,8 @@ def curve_distances(first: KneeOutline, second: KneeOutline, names: dict[str, in
     for name in names:
         if name not in first.curves or name not in second.curves:
             continue
-        there, _, met_there = matched(first.curves[name], second.curves[name], name)
-        back, _, met_back = matched(second.curves[name], first.curves[name], name)
+        there, _, met_there = match_points(first.curves[name], second.curves[name], name)
+        back, _, met_back = match_points(second.curves[name], first.curves[name], name)
         distances = np.abs(np.concatenate((there[met_there], back[met_back])))
         if len(distances) >= _FEWEST:
             found.append(np.minimum(distances, _FARTHEST_MM))

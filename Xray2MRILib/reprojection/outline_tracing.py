@@ -47,7 +47,7 @@ def strength(evidence: np.ndarray, least: float) -> np.ndarray:
     return np.clip(evidence / white, 0.0, 1.0)
 
 
-def traced_outline(maps: EdgeMaps) -> KneeOutline:
+def trace_outline(maps: EdgeMaps) -> KneeOutline:
     """Trace the outline along the strongest edges."""
     across = slice(index_of(-_GAP_REACH_MM), index_of(_GAP_REACH_MM) + 1)
     usual = np.exp(-0.5 * ((axis_mm() - _GAP_Z_MM) / _GAP_SPREAD_MM) ** 2)

@@ -7,7 +7,7 @@ import numpy as np
 from .frame_grid import GRID_MM, radiograph_on_grid
 from .joint_space import trough_depth
 from .knee_outline import KneeOutline
-from .outline_tracing import EdgeMaps, strength, traced_outline
+from .outline_tracing import EdgeMaps, strength, trace_outline
 
 _LOCAL_MM = 9.0  # sigma of the local mean and contrast, which remove exposure and tone curve
 _ACROSS_MM, _ALONG_MM = 0.7, 1.5  # smoothing across and along an edge
@@ -22,7 +22,7 @@ def radiograph_outline(crop: np.ndarray) -> KneeOutline:
     from scipy.ndimage import gaussian_filter
 
     image = radiograph_on_grid(crop)
-    local = _locally_normalised(image)
+    local = _normalise_locally(image)
     across, along = _ACROSS_MM / GRID_MM, _ALONG_MM / GRID_MM
     down = gaussian_filter(local, (across, along), order=(1, 0), mode="nearest")
     right = gaussian_filter(local, (along, across), order=(0, 1), mode="nearest")
@@ -33,12 +33,12 @@ def radiograph_outline(crop: np.ndarray) -> KneeOutline:
         tibia=strength(down, _LEAST_EDGE),
         lateral=strength(right, _LEAST_EDGE),
         medial=strength(-right, _LEAST_EDGE),
-        valid=~_repeated_rows(image),
+        valid=~_find_repeated_rows(image),
     )
-    return traced_outline(maps)
+    return trace_outline(maps)
 
 
-def _locally_normalised(image: np.ndarray) -> np.ndarray:
+def _normalise_locally(image: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     sigma = _LOCAL_MM / GRID_MM
@@ -47,7 +47,7 @@ def _locally_normalised(image: np.ndarray) -> np.ndarray:
     return (image - mean) / (np.sqrt(np.maximum(variance, 0)) + 0.05)
 
 
-def _repeated_rows(image: np.ndarray) -> np.ndarray:
+def _find_repeated_rows(image: np.ndarray) -> np.ndarray:
     """[H] bool: rows equal to a neighbouring row, i.e. padding beyond the edge of the radiograph."""
     same = np.abs(np.diff(image, axis=0)).max(axis=1) < 1e-3
     return np.append(same, False) | np.append(False, same)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..volume.geometry import OAI_FIELD
 from .consistency import reprojection_consistency
 from .reference_outlines import reference_outlines
-from .registration_frame import why_not_shared
+from .registration_frame import find_mismatch
 
 if TYPE_CHECKING:
     from ..preparation.joint_crop import PreparedRadiograph
@@ -23,7 +23,7 @@ def reprojection_record(volume: PseudoMRI, radiograph: PreparedRadiograph, pipel
     small for a projection. Otherwise the section contains the values of reprojection_consistency for the own and other
     patients' radiographs and a ``summary`` in words. It suits JSON and contains no identifiers.
     """
-    reason = why_not_shared(pipeline)
+    reason = find_mismatch(pipeline)
     if reason is None:
         slices = volume.depth_slices()
         if len(slices) < 8 or slices.shape[1:] != OAI_FIELD.slice_shape:
@@ -31,10 +31,10 @@ def reprojection_record(volume: PseudoMRI, radiograph: PreparedRadiograph, pipel
     if reason is not None:
         return {"applies": False, "reason": reason, "summary": f"Not applicable: {reason}"}
     record = reprojection_consistency(slices, radiograph.image, reference_outlines())
-    return {"applies": True, "summary": in_words(record), **record}
+    return {"applies": True, "summary": summarise_agreement(record), **record}
 
 
-def in_words(record: dict[str, Any]) -> str:
+def summarise_agreement(record: dict[str, Any]) -> str:
     """Summarise a record of reprojection_consistency in one to three sentences."""
     others = record.get("other_films", {}).get("as_placed", {})
     parts = []

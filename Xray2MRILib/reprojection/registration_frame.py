@@ -7,7 +7,7 @@ from typing import Any
 from ..volume.geometry import CROP_FRAME, CropFrame
 
 
-def why_not_shared(pipeline: Any) -> str | None:
+def find_mismatch(pipeline: Any) -> str | None:
     """The reason why the pipeline's slices are not in the frame of the joint crop, as a sentence; None if they are.
 
     The pipeline is an Xray2MRIPipeline or CaePipeline. A CAE generator is always trained in the radiograph's frame; for

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .knee_outline import KneeOutline
-from .outline_distance import matched
+from .outline_distance import match_points
 
 _ROUNDS = 15
 _ROBUST_MM = 1.5  # larger residuals count linearly (Huber)
@@ -30,12 +30,12 @@ class Similarity:
         cosine, sine = self.scale * np.cos(self.turn_rad), self.scale * np.sin(self.turn_rad)
         return points @ np.array([[cosine, sine], [-sine, cosine]]) + self.shift_mm
 
-    def moved(self, outline: KneeOutline) -> KneeOutline:
+    def transform(self, outline: KneeOutline) -> KneeOutline:
         """The outline with every point transformed."""
         return KneeOutline({name: self(points) for name, points in outline.curves.items()})
 
 
-def fitted_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarity:
+def fit_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarity:
     """Fit the similarity from the radiograph's outline to the volume's.
 
     Each point of the radiograph is matched with the nearest point of the same curve, and the distances along the
@@ -48,7 +48,7 @@ def fitted_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarit
         rows, distances = [], []
         for name in radiograph.curves.keys() & volume.curves.keys():
             points = now(radiograph.curves[name])
-            distance, normal, met = matched(points, volume.curves[name], name)
+            distance, normal, met = match_points(points, volume.curves[name], name)
             if not met.any():
                 continue
             points, distance, normal = points[met], distance[met], normal[met]

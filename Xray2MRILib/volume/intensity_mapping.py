@@ -17,14 +17,14 @@ class IntensityMapping:
 
     def to_stored(self, grey: np.ndarray) -> np.ndarray:
         """The int16 integers nearest to the grey values (any shape); the error is at most half a slope."""
-        return _by_slices(lambda part: np.rint((part - self.intercept) / self.slope), grey, np.int16)
+        return _map_by_slice(lambda part: np.rint((part - self.intercept) / self.slope), grey, np.int16)
 
     def to_grey(self, stored: np.ndarray) -> np.ndarray:
         """float32 grey values of stored integers (any shape)."""
-        return _by_slices(lambda part: part * self.slope + self.intercept, stored, np.float32)
+        return _map_by_slice(lambda part: part * self.slope + self.intercept, stored, np.float32)
 
 
-def _by_slices(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
+def _map_by_slice(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
     """Apply the mapping in double precision slice by slice, because a whole volume in it would need too much memory."""
     values = np.asarray(values)
     mapped = np.empty(values.shape, dtype)

@@ -115,24 +115,24 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def without_identifiers(record: Mapping[str, Any]) -> dict[str, Any]:
+def remove_identifiers(record: Mapping[str, Any]) -> dict[str, Any]:
     """A plain copy without the section ``identifiers``, without keys that name a person, place or file, without paths.
 
     This is a second safeguard; the program's records should not contain such entries in the first place.
     """
     kept = {key: value for key, value in record.items() if key != "identifiers"}
-    return _scrubbed(plain(kept))
+    return _scrub(plain(kept))
 
 
-def _scrubbed(value: Any) -> Any:
+def _scrub(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _scrubbed(item) for key, item in value.items() if not _identifying_key(key) and not _is_path(item)}
+        return {key: _scrub(item) for key, item in value.items() if not _is_identifying_key(key) and not _is_path(item)}
     if isinstance(value, list):
-        return [_scrubbed(item) for item in value if not _is_path(item)]
+        return [_scrub(item) for item in value if not _is_path(item)]
     return value
 
 
-def _identifying_key(key: str) -> bool:
+def _is_identifying_key(key: str) -> bool:
     """True for e.g. PatientName, patient_id, StudyInstanceUID, source_path, file_name."""
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", key)]
     return "_".join(words) in _IDENTIFYING_KEYS or not _IDENTIFYING_WORDS.isdisjoint(words)

@@ -46,9 +46,9 @@ class PseudoMRI:
     deviation: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        self.array = _checked(self.array, "volume")
+        self.array = _check_array(self.array, "volume")
         if self.deviation is not None:
-            self.deviation = _checked(self.deviation, "standard deviation")
+            self.deviation = _check_array(self.deviation, "standard deviation")
             if self.deviation.shape != self.array.shape:
                 raise ValueError(
                     f"The standard deviation has the shape {self.deviation.shape}, but the volume has the shape "
@@ -95,15 +95,15 @@ class PseudoMRI:
     ) -> PseudoMRI:
         """A volume from the model's slices, [S, H, W] in [0, 1], posterior first, in right-knee space."""
         return cls(
-            array=_reordered(slices, mirrored),
+            array=_reorder(slices, mirrored),
             provenance=provenance,
             mirrored=mirrored,
-            deviation=None if deviation is None else _reordered(deviation, mirrored),
+            deviation=None if deviation is None else _reorder(deviation, mirrored),
         )
 
     def depth_slices(self) -> np.ndarray:
         """[S, H, W] float32 in the model's order and space: posterior first, right knee."""
-        return _reordered(self.array, self.mirrored)
+        return _reorder(self.array, self.mirrored)
 
     def to_sitk(self, array: np.ndarray | None = None) -> SimpleITK.Image:
         """The volume as a SimpleITK image in LPS, or another ``array`` of the same shape in its geometry."""
@@ -129,7 +129,7 @@ class PseudoMRI:
         return read_volume(path)
 
 
-def _reordered(slices: np.ndarray, mirrored: bool) -> np.ndarray:
+def _reorder(slices: np.ndarray, mirrored: bool) -> np.ndarray:
     """Convert depth order and right-knee space to file order and patient space, or back; it is its own inverse."""
     slices = np.asarray(slices)
     if slices.ndim != 3:
@@ -137,7 +137,7 @@ def _reordered(slices: np.ndarray, mirrored: bool) -> np.ndarray:
     return slices[::-1, :, ::-1] if mirrored else slices[::-1]
 
 
-def _checked(array: np.ndarray, what: str) -> np.ndarray:
+def _check_array(array: np.ndarray, what: str) -> np.ndarray:
     array = np.ascontiguousarray(array, dtype=np.float32)
     if array.ndim != 3 or array.shape[0] < 2 or 0 in array.shape:
         raise ValueError(f"The {what} must be [S, H, W] with at least 2 slices, not {array.shape}.")

@@ -46,7 +46,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
             hint="Generate the volume again.",
         ) from None
     if voxels_sha256(stored) != expected:
-        raise _foreign(files)
+        raise _mismatch_error(files)
     deviation = None
     if has_deviation:
         if not files.deviation.is_file():
@@ -57,16 +57,16 @@ def read_volume(path: str | Path) -> PseudoMRI:
             )
         deviation = mapping.to_grey(_read_image(files.deviation)[0])
     try:
-        volume = PseudoMRI(mapping.to_grey(stored), _without_volume(record), bool(mirrored), deviation)
+        volume = PseudoMRI(mapping.to_grey(stored), _drop_volume_section(record), bool(mirrored), deviation)
     except ValueError:
-        raise _foreign(files) from None
+        raise _mismatch_error(files) from None
     for found, nominal in ((spacing, volume.spacing), (direction, volume.direction), (origin, volume.origin)):
         if not np.allclose(found, nominal, rtol=0, atol=_TOLERANCE_MM):
-            raise _foreign(files)
+            raise _mismatch_error(files)
     return volume
 
 
-def _without_volume(record: dict[str, Any]) -> dict[str, Any]:
+def _drop_volume_section(record: dict[str, Any]) -> dict[str, Any]:
     """The record without the section ``volume``, which is written again with every file."""
     return {key: value for key, value in record.items() if key != "volume"}
 
@@ -89,7 +89,7 @@ def _read_image(path: Path) -> tuple[np.ndarray, tuple[float, ...], tuple[float,
     return sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetDirection(), image.GetOrigin()
 
 
-def _foreign(files: VolumeFiles) -> InputError:
+def _mismatch_error(files: VolumeFiles) -> InputError:
     return InputError(
         f"The volume {files.volume.name} does not match its side-car {files.record.name}: it was changed or replaced.",
         code="side-car-mismatch",

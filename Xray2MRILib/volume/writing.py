@@ -52,7 +52,7 @@ def check_destination(
     disk.
     """
     files = VolumeFiles.of(path)
-    _check(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
+    _check_files(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
     return files
 
 
@@ -68,28 +68,28 @@ def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool 
     ``disk-full``) when writing fails.
     """
     files = VolumeFiles.of(path)
-    previous = _check(files, volume.array.size, volume.deviation is not None)
+    previous = _check_files(files, volume.array.size, volume.deviation is not None)
     stored = STANDARD_MAPPING.to_stored(volume.array)
     record = complete_record(volume, stored, keep_identifiers)
     ending = volume_ending(files.volume)
-    with AtomicFiles() as transaction:
-        _write_image(volume, stored, record, transaction.stage(files.volume, ending))
+    with AtomicFiles() as atomic:
+        _write_image(volume, stored, record, atomic.stage(files.volume, ending))
         if volume.deviation is not None:
             spread = STANDARD_MAPPING.to_stored(volume.deviation)
             about = {**record, "content": "voxel-wise standard deviation over seeds, in grey values of the volume"}
             about["volume"] = {key: value for key, value in record["volume"].items() if key != "voxels_sha256"}
-            _write_image(volume, spread, about, transaction.stage(files.deviation, ending))
+            _write_image(volume, spread, about, atomic.stage(files.deviation, ending))
         elif previous["volume"].get("has_deviation") and files.deviation.is_file():
             # the old file would look like the deviation of the new volume
-            transaction.remove(files.deviation)
+            atomic.remove(files.deviation)
         text = json.dumps(record, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        transaction.stage(files.record).write_text(text, encoding="ascii")
+        atomic.stage(files.record).write_text(text, encoding="ascii")
     return files
 
 
 def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: bool) -> dict[str, Any]:
     """The provenance with the section ``volume``: geometry, intensity mapping, and notes on nominal values."""
-    cleaned = provenance.plain if keep_identifiers else provenance.without_identifiers
+    cleaned = provenance.plain if keep_identifiers else provenance.remove_identifiers
     record = {**provenance.build_provenance(model={}, sampling={}, radiograph={}, koa={}), **cleaned(volume.provenance)}
     record["volume"] = provenance.plain(
         {
@@ -147,7 +147,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record if ours and isinstance(record.get("volume"), dict) else None
 
 
-def _check(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
+def _check_files(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
     """Check the output files; returns the existing side-car, or an empty one with the section ``volume``."""
     # uncompressed size: files are smaller, but a disk with less space is too full
     size = voxels * 2 * (2 if deviation else 1) + _RECORD_BYTES

@@ -63,15 +63,15 @@ class RequestReader(threading.Thread):
             if not data:
                 os._exit(0)
             for line in splitter.feed(data):
-                self._take(line)
+                self._handle_line(line)
 
-    def job_over(self) -> None:
+    def finish_job(self) -> None:
         """Accept the next job. Called before the last report of a job, so that the caller can send the next at once."""
         with self._lock:
             self._running = None
             self.cancel.clear()
 
-    def _take(self, line: bytes) -> None:
+    def _handle_line(self, line: bytes) -> None:
         message = decode(line)
         sentence = "A line was not a JSON object with a type." if message is None else fault(message, REQUESTS)
         if message is None or sentence is not None:

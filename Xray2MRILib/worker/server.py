@@ -61,9 +61,9 @@ class Worker:
                 return
             if message is None:
                 return
-            self._carry_out(message)
+            self._run_job(message)
 
-    def _carry_out(self, message: dict[str, Any]) -> None:
+    def _run_job(self, message: dict[str, Any]) -> None:
         from ..files.crash_log import failure_text
 
         job = message["job"]
@@ -80,10 +80,10 @@ class Worker:
                 hint="See the log for details.",
             )
         else:
-            self._reader.job_over()
+            self._reader.finish_job()
             self._channel.send("result", job=job, result=result)
             return
-        self._reader.job_over()
+        self._reader.finish_job()
         self._channel.send_error(failure, job)
 
     def _generate(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +105,12 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
-        return self._kept(message["job"], generation)
+        return self._remember(message["job"], generation)
 
     def _densify(self, message: dict[str, Any]) -> dict[str, Any]:
         from ..generation.volume_from_radiograph import densify
 
-        earlier = self._earlier(message)
+        earlier = self._find_earlier(message)
         slices = SliceFiles(self._channel, message)
         try:
             generation = densify(
@@ -125,7 +125,7 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
-        return self._kept(message["job"], generation)
+        return self._remember(message["job"], generation)
 
     def _prepare(self, message: dict[str, Any]) -> dict[str, Any]:
         from ..generation.radiograph_check import check_radiograph
@@ -169,7 +169,7 @@ class Worker:
         )
         return {"files": [str(path) for path in files]}
 
-    def _earlier(self, message: dict[str, Any]) -> Generation:
+    def _find_earlier(self, message: dict[str, Any]) -> Generation:
         """The earlier volume of a densify request, from memory or from its files."""
         if message.get("of_job") is not None:
             earlier = self._done.get(message["of_job"])
@@ -191,7 +191,7 @@ class Worker:
         choices = {name: message[name] for name in ("model", "device") if message.get(name) is not None}
         return reopen(message["volume"], message["radiograph"], **choices)
 
-    def _kept(self, job: str, generation: Generation) -> dict[str, Any]:
+    def _remember(self, job: str, generation: Generation) -> dict[str, Any]:
         """Keep the volume for densify and drop the oldest ones beyond the limit; returns its result."""
         self._done.pop(job, None)
         self._done[job] = generation
@@ -202,7 +202,7 @@ class Worker:
         return generation.result
 
 
-def _say_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
+def _send_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
     from ..device import choose_device, describe_device, free_memory_bytes
     from ..volume.provenance import library_versions
 
@@ -231,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     reader = RequestReader(channel)
     reader.start()
     try:
-        _say_hello(channel, options.idle_shutdown)
+        _send_hello(channel, options.idle_shutdown)
         worker = Worker(channel, reader)
     except ImportError as error:
         channel.send_error(Xray2MRIError(

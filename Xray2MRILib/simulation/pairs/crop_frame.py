@@ -82,7 +82,7 @@ def coronal_bend(rng: np.random.Generator, deviation_mm: float, wavelength_mm: f
     return torch.from_numpy(field)
 
 
-def _bent(z: torch.Tensor, x: torch.Tensor, bend: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _deform(z: torch.Tensor, x: torch.Tensor, bend: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     if bend is None:
         return z, x
     grid = torch.stack((x, z), dim=-1)[None] / 120.0
@@ -98,7 +98,7 @@ def _on_knee(
     down, across = a * frame.span_mm, b * frame.span_mm
     z = cosine * down - sine * across + frame.centre_mm[0]
     x = sine * down + cosine * across + frame.centre_mm[1]
-    return _bent(z, x, bend)
+    return _deform(z, x, bend)
 
 
 def crop_in_frame(
