@@ -89,7 +89,7 @@ def test_a_python_caller_reads_a_neutral_sentence_and_the_field(two_knee_radiogr
         prepare_knee(radiograph, GenerationSettings(knee=3))
     assert caught.value.sentence() == (
         "There is no knee 3: 2 knees were found on the radiograph. "
-        "Choose a knee that was found, or give the knee's rectangle."
+        "Choose one of the knees found, or give the knee's rectangle."
     )
     assert caught.value.field == "knee"
     (warning,) = prepare_knee(radiograph, GenerationSettings()).warnings
