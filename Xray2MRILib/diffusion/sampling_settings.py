@@ -120,7 +120,7 @@ class SamplingSettings:
 _RECORDED = {"num_inference_steps": "steps"}  # the name in files
 
 
-def sampling_of_model(card: Mapping[str, Any], **given: float | None) -> dict[str, float]:
+def sampling_of_model(card: Mapping[str, Any], **given: Any) -> dict[str, float]:
     """The values of PAPER_DEFAULTS's names: those given, else those of a model card's ``sampling``, else as printed.
 
     Raises InputError for a value given that is out of its range.

@@ -125,6 +125,7 @@ class Xray2MRIPipeline(VolumePipeline):
         size = self.radiograph_encoder.config.slice_size
         if size < slices.shape[-1]:
             notes.append(f"The model draws slices of {size} x {size} pixels; the volume holds them enlarged.")
+        assert sampling.num_inference_steps is not None  # ``sampling`` comes with every choice made
         loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
         fitting = batch_size_for(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
         for batch, images in slice_loop(
