@@ -113,7 +113,7 @@ class SamplingSettings:
 
         Volumes made before guidance and spread of the noise could be chosen were made as printed.
         """
-        known = PAPER_DEFAULTS | dict(recorded)
+        known = PAPER_DEFAULTS | {name: value for name, value in recorded.items() if value is not None}
         return cls(**{field.name: known[_RECORDED.get(field.name, field.name)] for field in fields(cls)})
 
 
