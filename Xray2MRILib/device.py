@@ -99,5 +99,7 @@ def _free_memory_windows() -> int | None:
         )  # fmt: skip
 
     status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
+    if sys.platform != "win32":  # no other system has ctypes.windll
+        return None
     known = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
     return int(status.available_physical) if known else None

@@ -135,3 +135,5 @@ def test_the_record_of_a_volume_keeps_the_names_of_files():
     assert SamplingSettings.from_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
     with pytest.raises(KeyError):
         SamplingSettings.from_record({"steps": 4, "seed": 3})
+    with pytest.raises(KeyError):
+        SamplingSettings.from_record(chosen.record() | {"steps": None})

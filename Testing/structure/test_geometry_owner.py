@@ -74,7 +74,7 @@ ALLOWED = {
     ("Xray2MRILib/training/data/view_training_data.py", 50): "degrees",
     ("Xray2MRILib/training/morphing.py", 50): "pairs",
     ("Xray2MRI/Xray2MRIModule/views/comparison_chart.py", 1.5): "width of a line",
-    ("Xray2MRI/Xray2MRIModule/views/difference_colours.py", 256): "colours of a table",
+    ("Xray2MRI/Xray2MRIModule/scene/difference_colours.py", 256): "colours of a table",
     ("Xray2MRI/Xray2MRIModule/worker/poll_timer.py", 50): "milliseconds",
 }
 

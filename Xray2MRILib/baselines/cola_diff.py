@@ -67,12 +67,14 @@ class ColaDiffUNet(Xray2MRIUNet):
 
     _added = (*Xray2MRIUNet._added, "gate.", "side_network.")
 
-    @functools.wraps(Xray2MRIUNet.__init__)  # diffusers reads a network's configuration from this signature
     def __init__(self, *sizes: Any, **named_sizes: Any) -> None:
         super().__init__(*sizes, **named_sizes)
         channels = self.config.in_channels - self.config.out_channels
         self.gate = AutoWeightGate(channels)
         self.side_network = SideNetwork(channels, self.config.block_out_channels)
+
+    # diffusers reads a network's configuration from this signature
+    functools.update_wrapper(__init__, Xray2MRIUNet.__init__)
 
     def forward(
         self, sample: Tensor, timestep: Tensor | int, depth: Tensor | None = None, *unused: Any, **also_unused: Any

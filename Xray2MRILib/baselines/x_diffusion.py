@@ -48,10 +48,12 @@ class XDiffusionUNet(Xray2MRIUNet):
 
     _added = (*Xray2MRIUNet._added, "slice_projection.")
 
-    @functools.wraps(Xray2MRIUNet.__init__)  # diffusers reads a network's configuration from this signature
     def __init__(self, *sizes: Any, **named_sizes: Any) -> None:
         super().__init__(*sizes, **named_sizes)
         self.slice_projection = SliceProjection(self.config.cross_attention_dim)
+
+    # diffusers reads a network's configuration from this signature
+    functools.update_wrapper(__init__, Xray2MRIUNet.__init__)
 
     def forward(
         self,
@@ -60,7 +62,8 @@ class XDiffusionUNet(Xray2MRIUNet):
         depth: Tensor | None = None,
         conditions: Any = None,
         token: Tensor | None = None,
-        **unused: Any,
+        *unused: Any,
+        **also_unused: Any,
     ) -> Tensor:
         """Predicted noise (or v); ``token`` [B, N, width] is averaged over N; None stands for zeros (dropped)."""
         embedding = sample.new_zeros(len(sample), self.config.cross_attention_dim) if token is None else token.mean(1)

@@ -55,14 +55,14 @@ def _mosaic(name: str) -> np.ndarray:
     return volume[: geometry.OAI_FIELD.num_slices].astype(np.float32) / 255
 
 
-def on_grid(depth_slices: np.ndarray, shape: tuple[int, int, int], mirrored: bool) -> np.ndarray:
+def on_grid(depth_slices: np.ndarray, shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
     """A volume [S', H', W'] (posterior first, right knee) on a pseudo-MRI's grid of ``shape``, in file order.
 
     Both span the same 73.5 x 160 x 160 mm, so that depths are interpolated between slices and pixels within them.
     """
     from scipy.ndimage import zoom
 
-    depths = geometry.depth_to_index(geometry.depth_positions(shape[0]), len(depth_slices))
+    depths = np.array([geometry.depth_to_index(u, len(depth_slices)) for u in geometry.depth_positions(shape[0])])
     lower = np.minimum(depths.astype(int), len(depth_slices) - 2)
     share = (depths - lower)[:, None, None].astype(np.float32)
     volume = depth_slices[lower] * (1 - share) + depth_slices[lower + 1] * share

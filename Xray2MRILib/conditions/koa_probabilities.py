@@ -28,7 +28,7 @@ class KoaProbabilities:
     Raises InputError (code ``bad-probabilities``) for other values or sources.
     """
 
-    values: tuple[float, float, float, float, float]
+    values: tuple[float, ...]
     source: str
 
     def __post_init__(self) -> None:

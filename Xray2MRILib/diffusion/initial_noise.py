@@ -21,7 +21,9 @@ from .sampling_settings import NOISES
 DRIFT_MM = 10.0
 
 
-def initial_noise(depths: Sequence[float], seed: int, noise: str, channels: int = 4, size: int = 32) -> Tensor:
+def initial_noise(
+    depths: Sequence[float] | np.ndarray, seed: int, noise: str, channels: int = 4, size: int = 32
+) -> Tensor:
     """z_T [S, channels, size, size], float32 on the CPU, so that every device starts from the same noise.
 
     Parameters

@@ -113,14 +113,14 @@ class SamplingSettings:
 
         A provenance from before guidance and noise scale were settings takes the paper's values for them.
         """
-        known = PAPER_DEFAULTS | dict(recorded)
+        known = PAPER_DEFAULTS | {name: value for name, value in recorded.items() if value is not None}
         return cls(**{field.name: known[_RECORDED.get(field.name, field.name)] for field in fields(cls)})
 
 
 _RECORDED = {"num_inference_steps": "steps"}  # the name in files
 
 
-def sampling_of_model(card: Mapping[str, Any], **given: float | None) -> dict[str, float]:
+def sampling_of_model(card: Mapping[str, Any], **given: Any) -> dict[str, float]:
     """The value of each setting in PAPER_DEFAULTS: as given, else from a model card's ``sampling``, else the paper's.
 
     Raises InputError for a value out of range.

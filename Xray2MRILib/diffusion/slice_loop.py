@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -64,6 +65,10 @@ def denoise(
     finished steps and may raise an exception to stop.
     """
     sampling = sampling.for_model()
+    # for_model leaves no choice open
+    assert sampling.num_inference_steps is not None
+    assert sampling.guidance_scale is not None
+    assert sampling.guidance_share is not None
     process = sampler_for(scheduler, sampling.sampler, sampling.num_inference_steps)
     latents = noise * process.init_noise_sigma
     guided = math.ceil(sampling.guidance_share * len(process.timesteps) - 1e-6)
@@ -80,7 +85,7 @@ def slice_loop(
     autoencoder: AutoencoderKL,
     scheduler: object,
     conditions: RadiographConditions,
-    depths: Sequence[float],
+    depths: Sequence[float] | np.ndarray,
     sampling: SamplingSettings,
     *,
     batch_size: int,
@@ -112,6 +117,7 @@ def slice_loop(
         on_step(len(batch), step)
 
     sampling = sampling.for_model()
+    assert sampling.num_inference_steps is not None  # for_model leaves no choice open
     noise = sampling.noise_scale * initial_noise(
         depths, sampling.seed, sampling.noise, unet.config.out_channels, conditions.latent.shape[-1]
     )
@@ -155,7 +161,7 @@ def slice_loop_as_printed(
     autoencoder: AutoencoderKL,
     scheduler: object,
     encode: Callable[[], RadiographConditions],
-    depths: Sequence[float],
+    depths: Sequence[float] | np.ndarray,
     noise: Tensor,
     *,
     num_inference_steps: int,

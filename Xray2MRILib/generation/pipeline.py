@@ -125,6 +125,7 @@ class Xray2MRIPipeline(VolumePipeline):
         size = self.radiograph_encoder.config.slice_size
         if size < slices.shape[-1]:
             notes.append(f"The model generates slices of {size} x {size} pixels; they are enlarged for the volume.")
+        assert sampling.num_inference_steps is not None  # ``for_model`` has set it
         loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
         fitting = choose_batch_size(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
         for batch, images in slice_loop(

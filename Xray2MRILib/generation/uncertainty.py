@@ -65,6 +65,8 @@ def sample_deviation(
             deviation = RunningDeviation(volume.array)
         else:
             deviation.add(volume.array)
+    assert shown is not None  # there are two runs as printed or more
+    assert deviation is not None
     shown.deviation = deviation.value()
     shown.provenance["sampling"]["seeds"] = [own.seed + done for done in range(samples)]
     if own != printed:

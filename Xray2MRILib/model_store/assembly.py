@@ -29,12 +29,14 @@ def build_components(preset: str, *, method: str = "xray2mri", **changes: dict[s
     if unknown:
         raise ValueError(f"There is no component named {', '.join(sorted(unknown))}.")
     chosen = find_method(method)
+    unet = unet_class(chosen.unet)
+    assert unet is not None  # every method names a class of this package
     of_method = chosen.changes(preset)
     presets = {"autoencoder": AUTOENCODER, "unet": UNET, "radiograph_encoder": RADIOGRAPH_ENCODER}
     entries = {name: sizes[preset] | of_method.get(name, {}) | changes.get(name, {}) for name, sizes in presets.items()}
     return {
         "autoencoder": AutoencoderKL(**entries["autoencoder"]),
-        "unet": unet_class(chosen.unet)(**entries["unet"]),
+        "unet": unet(**entries["unet"]),
         "radiograph_encoder": RadiographEncoder(**entries["radiograph_encoder"]),
         "scheduler": ddim_schedule(**changes.get("scheduler", {})),
     }

@@ -140,7 +140,8 @@ def box_from_rectangle(rectangle: Sequence[float], radiograph_shape: tuple[int, 
             hint="Give x, y, width and height in radiograph pixels.",
             field="roi",
         )
-    box = KneeBox(*numbers, confidence=1.0)
+    x, y, width, height = numbers
+    box = KneeBox(x, y, width, height, confidence=1.0)
     _check_box(box, *radiograph_shape)
     return box.square()
 

@@ -64,20 +64,21 @@ def write_radiograph_series(
     if target is not None:
         to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": hash_crop(target[0])}
     about_radiograph = RADIOGRAPH_NOTICE if target is None else TOWARDS_NOTICE
-    shown, rows = [], []
+    shown: list[np.ndarray] = []
+    rows: list[dict[str, Any]] = []
     per_frame = 100_000 + (0 if settings is None else settings.num_slices * OAI_FIELD.pixels**2 * 2)
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
             image = model.progress_to(radiograph, severity, target)[0].clamp(-1, 1).numpy()
             koa = classify_koa(image)
-            row = {
+            row: dict[str, Any] = {
                 "film": f"film-{index:02d}.png", "severity": round(severity, 4), "kl_probabilities": list(koa.values),
                 "volume": None,
             }  # fmt: skip
             shown.append(image[0, :, ::-1] if prepared.mirrored else image[0])
             _write_radiograph(shown[-1], draft / row["film"], severity, about_radiograph)
-            if pipeline is not None:
+            if settings is not None and pipeline is not None:
                 about = {**prepared.record, "morphing": {"severity": severity, "weights_sha256": digest, **leads_to}}
                 given = settings.koa()
                 volume = pipeline.volume(
@@ -88,7 +89,7 @@ def write_radiograph_series(
                 write_volume(volume, draft / row["volume"])
             rows.append(row)
         on_frame(frames, frames)
-        aim = {"to_grade": to_grade}
+        aim: dict[str, Any] = {"to_grade": to_grade}
         if target is not None:
             aim = leads_to | _measure_similarity(radiograph, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]

@@ -184,6 +184,7 @@ def _displayed(
     from pydicom.pixels import apply_modality_lut, apply_voi
 
     values = apply_modality_lut(stored, dataset)
+    applied: dict[str, Any]
     if dataset.get("VOILUTSequence"):
         shown, applied = apply_voi(np.rint(values).astype(np.int64), dataset), {"kind": "table"}
     elif window := first_window(dataset):

@@ -38,8 +38,13 @@ _BARS = 176
 class GradeProbabilities(Protocol):
     """Five probabilities of the Kellgren-Lawrence grades and their source."""
 
-    values: Sequence[float]
-    source: str
+    @property
+    def values(self) -> Sequence[float]:
+        """In the order of the grades, 0 to 4."""
+
+    @property
+    def source(self) -> str:
+        """``classifier``, ``reader``, ``given`` or ``uniform``."""
 
 
 def write_montage(
@@ -95,7 +100,8 @@ def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilit
     top = _HEADER
     draw_text(draw, (left, top + 18), "Radiograph as seen by the model", 18)
     top += _LABEL
-    draw_radiograph(canvas, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
+    image = prepared if isinstance(prepared, np.ndarray) else prepared.image
+    draw_radiograph(canvas, image, (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
     used = draw_text(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
     draw_text(draw, (right, top + 18), describe_source(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)

@@ -143,11 +143,11 @@ def _compare_with_others(
 def _rank(own: dict[str, float | None], others: Sequence[dict[str, float | None]]) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for name, value in own.items():
-        measured = [other[name] for other in others if other[name] is not None]
+        measured = [distance for other in others if (distance := other[name]) is not None]
         part = name.removesuffix("_mm")
         record[name] = round(float(np.median(measured)), 2) if measured else None
         record[f"{part}_of"] = len(measured)
-        record[f"{part}_farther"] = None if value is None else sum(other > value for other in measured)
+        record[f"{part}_farther"] = None if value is None else sum(distance > value for distance in measured)
     return record
 
 

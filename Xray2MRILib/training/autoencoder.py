@@ -130,7 +130,8 @@ def measure_reconstruction(
     """
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-    values, latents, sheet = [], [], None
+    sheet: np.ndarray | None = None
+    values, latents = [], []
     for volume in volumes:
         images = volume[4::9, None].float() / 127.5 - 1
         entering = to_autoencoder_channels(images, vae.config.in_channels).to(device)
@@ -146,6 +147,7 @@ def measure_reconstruction(
             )
             values.append((peak_signal_noise_ratio(one, other, data_range=1.0), ssim))
     psnr, ssim = (float(torch.tensor(column).median()) for column in zip(*values, strict=True))
+    assert sheet is not None  # the first volume made it
     return {"psnr_db": psnr, "ssim": ssim}, sheet, torch.cat(latents)
 
 

@@ -23,7 +23,8 @@ class TrainingLog:
     """
 
     def __init__(self, folder: Path, every: int) -> None:
-        self._every, self._losses, self._since = every, [], time.monotonic()
+        self._every, self._since = every, time.monotonic()
+        self._losses: list[Tensor] = []
         self._folder = folder
         try:
             from torch.utils.tensorboard import SummaryWriter

@@ -27,7 +27,7 @@ class IntensityMapping:
 def _map_by_slice(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
     """Apply the mapping in double precision slice by slice, because a whole volume in it would need too much memory."""
     values = np.asarray(values)
-    mapped = np.empty(values.shape, dtype)
+    mapped: np.ndarray = np.empty(values.shape, dtype)
     for place in np.ndindex(values.shape[:1]):
         mapped[place] = mapping(values[place].astype(np.float64))
     return mapped

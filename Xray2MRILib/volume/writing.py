@@ -133,7 +133,7 @@ def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
 
 def voxels_sha256(stored: np.ndarray) -> str:
     """SHA-256 of the stored integers as little-endian int16 in file order; links the side-car to its volume."""
-    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2").data).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

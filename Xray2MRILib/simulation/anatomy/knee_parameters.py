@@ -96,7 +96,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
     template = templates[int(rng.integers(len(templates)))]
     width = float(np.clip(rng.normal(71.0, 5.0), 58, 84))
     size = width / mean_plateau_mm[template]
-    scale = tuple(float(size * np.clip(rng.normal(1, s), 1 - 2.5 * s, 1 + 2.5 * s)) for s in (0.04, 0.04, 0.0))
+    y, z, x = (float(size * np.clip(rng.normal(1, s), 1 - 2.5 * s, 1 + 2.5 * s)) for s in (0.04, 0.04, 0.0))
     diseased = rng.choice(["medial", "lateral", "both"], p=[0.68, 0.22, 0.10])
     mean, spread = NARROWING[kl_grade]
     joint_space, osteophyte, sclerosis = {}, {}, {}
@@ -114,7 +114,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         seed=seed,
         kl_grade=kl_grade,
         template=template,
-        scale=scale,
+        scale=(y, z, x),
         femur_width=float(rng.normal(1.0, 0.025)),
         tibia_width=float(rng.normal(1.0, 0.025)),
         # The joint line of real crops drops to the medial side by 2.3 degrees on average.

@@ -107,7 +107,8 @@ def crop_in_frame(
     """The joint crop [size, size] float32 of a radiograph [H, W] that spans RADIOGRAPH_MM; edge values go on beyond the
     radiograph."""
     axis = (torch.arange(size) + 0.5) / size - 0.5
-    z, x = _on_knee(*torch.meshgrid(axis, axis, indexing="ij"), frame, bend)
+    down, across = torch.meshgrid(axis, axis, indexing="ij")
+    z, x = _on_knee(down, across, frame, bend)
     # the centres of the outermost radiograph pixels lie half a pixel inside its edge
     grid = torch.stack((x, z), dim=-1)[None] * (2 / RADIOGRAPH_MM)
     picture = torch.from_numpy(np.ascontiguousarray(radiograph, dtype=np.float32))[None, None]
@@ -122,7 +123,8 @@ def volume_in_frame(pair: KneePair, frame: CropPlacement, bend: torch.Tensor | N
     offset_y, offset_z, offset_x = pair.parameters.field_offset_mm
     rows = (torch.arange(SIZE) + 0.5 - CROP_FRAME.centre[0]) * PIXEL_MM / CROP_FRAME.span_mm
     columns = (torch.arange(SIZE) + 0.5 - CROP_FRAME.centre[1]) * PIXEL_MM / CROP_FRAME.span_mm
-    z, x = _on_knee(*torch.meshgrid(rows, columns, indexing="ij"), frame, bend)
+    down, across = torch.meshgrid(rows, columns, indexing="ij")
+    z, x = _on_knee(down, across, frame, bend)
     row = JOINT_ROW + (z + offset_z) / PIXEL_MM
     column = (SIZE - 1) / 2 + (x + offset_x) / PIXEL_MM
     nominal_y = FIRST_DEPTH_MM + PITCH_MM * torch.arange(SLICES)

@@ -56,6 +56,6 @@ def _shuffled_tiles(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray
     count = rng.integers(4, 8)
     edge = picture.shape[0] // count
     corners = [(i * edge, j * edge) for i in range(count) for j in range(count)]
-    tiles = [np.rot90(picture[top : top + edge, left : left + edge], rng.integers(4)) for top, left in corners]
+    tiles = [np.rot90(picture[top : top + edge, left : left + edge], int(rng.integers(4))) for top, left in corners]
     rng.shuffle(tiles)
     return np.block([tiles[row * count : (row + 1) * count] for row in range(count)])

@@ -119,7 +119,7 @@ def photograph(names: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
 
 def turned_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A joint crop rotated by 90, 180 or 270 degrees."""
-    return np.rot90(crop, rng.integers(1, 4))
+    return np.rot90(crop, int(rng.integers(1, 4)))
 
 
 def rearranged_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -50,7 +50,14 @@ def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: in
 def _begin_worker() -> None:
     """Use one thread, and exit when the training is killed: a pool's processes would wait for work forever."""
     torch.set_num_threads(1)
-    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    parent = parent_process()
+    assert parent is not None  # a pool started this process
+
+    def exit_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=exit_with_parent, daemon=True).start()
 
 
 def load_volumes(folder: Path, count: int | None = None) -> Tensor:

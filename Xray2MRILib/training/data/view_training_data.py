@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ class _Collector:
     def draw(self, kind: str, count: int, drawing: Callable[[], np.ndarray], *, frontal: bool = False) -> None:
         """``count`` pictures of a drawing, normalised like every crop."""
         if count > 0:
-            radiographs = []
+            radiographs: list[np.ndarray] = []
             while len(radiographs) < count:
                 with contextlib.suppress(InputError):  # preparation refuses a crop with a single grey level
                     radiographs.append(to_bytes(normalise_crop(np.ascontiguousarray(drawing(), dtype=np.float32))))
@@ -101,11 +102,10 @@ def training_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     collector = _Collector()
     radiographs = load_graded_radiographs(data_folder(recipe.data), "train", right_knee_space=False, limit=recipe.limit)
     collector.add("frontal knee, OAI", radiographs.images, True, radiographs.left.float().tolist())
-    if recipe.whole_radiographs:
-        _add_whole_radiographs(collector, recipe, "first", "")
+    _add_whole_radiographs(collector, recipe, "first", "")
     _add_counter_examples(collector, radiographs, count, rng)
     for kind, drawing in drawn.DRAWN.items():
-        collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
+        collector.draw(kind, count, partial(drawing, rng))
     collector.draw("photograph", 2 * count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
     _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
     slices = _mr_slices(recipe.mr_slices)
@@ -126,10 +126,10 @@ def measuring_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
         collector.add(f"frontal knee, OAI {split}", radiographs.images, True, radiographs.left.float().tolist())
     _add_counter_examples(collector, radiographs, count, rng)
     for kind, drawing in drawn.DRAWN.items():
-        collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
+        collector.draw(kind, count, partial(drawing, rng))
     collector.draw("photograph", count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
     for kind, drawing in drawn.HELD_OUT_DRAWN.items():
-        collector.draw(f"{kind} (held out)", count, lambda drawing=drawing: drawing(rng))
+        collector.draw(f"{kind} (held out)", count, partial(drawing, rng))
     collector.draw("photograph (held out)", count, lambda: drawn.photograph(drawn.HELD_OUT_PHOTOGRAPHS, rng))
     _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
     _add_views(collector, "second label map (held out)", resource_path("anatomy/dess_knee"), cache, count, rng)
@@ -138,13 +138,14 @@ def measuring_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     if slices:
         kind = "sagittal MR slice (held-out slices)"
         collector.draw(kind, count, lambda: drawn.square_part(slices[rng.integers(len(slices))], rng))
-    if recipe.whole_radiographs:
-        _add_whole_radiographs(collector, recipe, "second", " (held-out part)")
+    _add_whole_radiographs(collector, recipe, "second", " (held-out part)")
     return collector.bank()
 
 
 def _add_whole_radiographs(collector: _Collector, recipe: ViewCheckRecipe, part: str, remark: str) -> None:
     """Knees that the shipped detector finds on whole radiographs; sides are known on radiographs of both knees only."""
+    if not recipe.whole_radiographs:
+        return
     radiographs, _ = load_localised_radiographs(Path(recipe.whole_radiographs), recipe.limit, part)
     single = radiographs.grades >= 0
     for kind, chosen in (("single", single), ("bilateral", ~single)):

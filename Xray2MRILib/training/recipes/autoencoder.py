@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...volume.geometry import OAI_FIELD
 from ..recipe import Recipe, entry, refuse
 from . import shared_entries as shared
 
@@ -28,7 +29,7 @@ class AutoencoderRecipe(Recipe):
     minutes: float | None = shared.minutes()
     keep: str = shared.keep()
     batch_size: int = shared.batch_size("patches")
-    patch: int = entry("the edge of a patch", unit="pixels", low=8, high=256, multiple_of=8)
+    patch: int = entry("the edge of a patch", unit="pixels", low=8, high=OAI_FIELD.pixels, multiple_of=8)
     radiograph_share: float = entry("the share of patches that show radiographs", low=0, high=1)
     learning_rate: float = shared.learning_rate()
     warm_up_steps: int | None = shared.warm_up_steps_or_constant()
