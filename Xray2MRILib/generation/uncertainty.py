@@ -65,7 +65,7 @@ def sample_deviation(
             deviation = RunningDeviation(volume.array)
         else:
             deviation.add(volume.array)
-    assert shown is not None  # there are two runs as printed or more
+    assert shown is not None  # at least two runs have the settings of the paper
     assert deviation is not None
     shown.deviation = deviation.value()
     shown.provenance["sampling"]["seeds"] = [own.seed + done for done in range(samples)]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-# Normalisation of so many channels
+# normalisation layer for a number of channels
 Norm = Callable[[int], nn.Module]
 group_norm: Norm = partial(nn.GroupNorm, 8)
 
