@@ -46,6 +46,7 @@ class Xray2MRI(ScriptedLoadableModule):
             "The documentation names the sources of the radiographs and of the anatomy."
         )
         slicer.app.connect("startupCompleted()", registerSamples)
+        slicer.app.connect("startupCompleted()", registerLayout)
         slicer.app.connect("startupCompleted()", watchForReadScenes)
 
 
@@ -54,6 +55,14 @@ def registerSamples():
     from Xray2MRIModule.scene import sample_data
 
     sample_data.registerSampleData()
+
+
+def registerLayout():
+    """Make the module's layout known before a scene that was saved with it is read: the views would be blank."""
+    from Xray2MRIModule.application import SlicerApplication
+    from Xray2MRIModule.views.layout import ViewLayout
+
+    ViewLayout(SlicerApplication()).register()
 
 
 def watchForReadScenes():

@@ -56,16 +56,23 @@ class ViewLayout:
 
     @property
     def isShown(self) -> bool:
-        """Whether the module's layout is shown."""
+        """Whether the module's layout is shown.
+
+        A scene can ask for its number before it is registered; the view area is blank then.
+        """
         node = self._application.layoutNode
-        return node is not None and node.GetViewArrangement() == LAYOUT_ID
+        if node is None or node.GetViewArrangement() != LAYOUT_ID:
+            return False
+        return node.GetCurrentLayoutDescription() == layout_description()
 
     def show(self) -> None:
         """Switch to the module's layout and remember the previous one."""
         node = self._application.layoutNode
-        if node is None or self.isShown:
+        if node is None:
             return
         self.register()
+        if self.isShown:
+            return
         node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
         node.SetViewArrangement(LAYOUT_ID)
         for tag in SLICE_VIEWS:
@@ -84,16 +91,20 @@ class ViewLayout:
     def restore(self) -> None:
         """Restore the previous layout, if the module's one is shown."""
         node = self._application.layoutNode
-        if node is None or not self.isShown:
+        if node is None or node.GetViewArrangement() != LAYOUT_ID:
             return
         former = int(node.GetAttribute(_FORMER) or 0)
         node.SetViewArrangement(former or slicer.vtkMRMLLayoutNode.SlicerLayoutInitialView)
 
     def register(self) -> None:
-        """Register the layout under its number."""
+        """Register the layout under its number. Views that a scene asked for before appear now."""
         node = self._application.layoutNode
-        if node is not None and not node.AddLayoutDescription(LAYOUT_ID, layout_description()):
+        if node is None:
+            return
+        if not node.AddLayoutDescription(LAYOUT_ID, layout_description()):
             node.SetLayoutDescription(LAYOUT_ID, layout_description())
+        if node.GetViewArrangement() == LAYOUT_ID:
+            node.SetViewArrangement(LAYOUT_ID)
 
     def sliceNode(self, tag: str) -> Any:
         """The slice node of one of our views, None before it exists."""
