@@ -100,6 +100,11 @@ class Xray2MRIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = MainPanel(self.ui, self.logic, self.logic.getParameterNode(), self.parent)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        # the developer's "Reload" sets the module up while it is shown, and enters it no more
+        if self.parent.isEntered:
+            self.panel.enter()
 
     def enter(self):
         """The user opens the module."""
@@ -128,6 +133,16 @@ class Xray2MRIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Start again on the empty scene, if the module is open."""
         if self.panel is not None and self.parent.isEntered:
             self.panel.onSceneEndClose()
+
+    def onSceneStartImport(self, caller=None, event=None):
+        """Release the settings while a scene is read."""
+        if self.panel is not None:
+            self.panel.onSceneStartImport()
+
+    def onSceneEndImport(self, caller=None, event=None):
+        """Show the settings of the scene, if the module is open."""
+        if self.panel is not None and self.parent.isEntered:
+            self.panel.onSceneEndImport()
 
     def onReload(self):
         """Reload the package Xray2MRIModule too; Slicer reloads this file only."""

@@ -17,6 +17,7 @@ class ComparePanel(Section):
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
         self._drawn: tuple | None = None
+        self._volume: str | None = None
         ui = self.ui
         self._alignment = Choice(self, ui.alignmentSelector, "alignment", [
             ("rigid", _("Rigid")), ("similarity", _("Rigid with scaling")), ("none", _("None"))
@@ -46,8 +47,21 @@ class ComparePanel(Section):
             self._difference.show(parameters.differenceForm if parameters.showDifference else "off")
             self._drawDifference()
 
+    def parametersChanged(self) -> None:
+        """Another volume has another comparison, or none."""
+        volume = self.parameters.volume
+        identifier = None if volume is None else volume.GetID()
+        if identifier != self._volume:
+            self._volume = identifier
+            found = [] if volume is None else self.logic.comparisons(volume)
+            self._present(found[-1] if found else None)
+
+    def sceneRead(self) -> None:
+        """A scene was read: its comparisons may be those of the volume that is selected already."""
+        self._volume = None
+
     def sceneClosed(self) -> None:
-        self._drawn = None
+        self._drawn = self._volume = None
         self.ui.comparisonTable.setMRMLTableNode(None)
         say(self.ui.compareMessageLabel, "")
 
@@ -72,16 +86,28 @@ class ComparePanel(Section):
         say(self.ui.compareMessageLabel, text)
 
     def _onDone(self, job: Any) -> None:
-        self.panel.comparison = job.comparison
+        self._present(job.comparison)
+        self.panel.view.showComparison()
+        self.panel.refresh()
+
+    def _present(self, comparison: Any) -> None:
+        """Fill the section with a comparison, a new one or one of a saved scene; None empties it."""
+        before, self.panel.comparison = self.panel.comparison, comparison
         self._drawn = None
-        comparison = job.comparison
+        self.logic.views.followComparison(comparison)
+        if comparison is None:
+            if before is not None:
+                if self.parameters.showDifference:
+                    self.logic.views.setDifferenceVisible(before, False)
+                say(self.ui.compareMessageLabel, "")
+            self.ui.comparisonTable.setMRMLTableNode(None)
+            return
         warnings = " ".join(comparison.warnings)
         say(self.ui.compareMessageLabel,
             emphasised(_("Result:"), f"{comparison.verdict} {warnings}".strip()))  # fmt: skip
         self._chart.fill([(name, METRICS[name]) for name in comparison.metrics])
+        self._chart.show(self.logic.views.metricOfChart(comparison))
         self._onTable()
-        self.panel.view.showComparison()
-        self.panel.refresh()
 
     def _onError(self, failure: Any) -> None:
         if failure.code == "cancelled":

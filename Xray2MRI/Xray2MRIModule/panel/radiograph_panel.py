@@ -75,6 +75,12 @@ class RadiographPanel(Section):
         if self._analysisInput() != self._analysed:
             self._timer.start()
 
+    def sceneRead(self) -> None:
+        """A scene was read: its radiograph keeps the knee and the box that were saved with it."""
+        radiograph = self.parameters.radiograph
+        if radiograph is None or radiograph.GetID() != self._radiograph:
+            self._radiograph = None
+
     def sceneClosed(self) -> None:
         self._radiograph = None
         self._overlay.remove()

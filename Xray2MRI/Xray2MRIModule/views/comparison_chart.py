@@ -52,6 +52,17 @@ def choose_metric(comparison: Comparison, name: str) -> bool:
     return True
 
 
+def shown_metric(comparison: Comparison) -> str | None:
+    """The measure that the chart shows now; None without a chart."""
+    series, table = comparison.node("series"), comparison.tableNode
+    if series is None or table is None:
+        return None
+    for place, name in enumerate(METRICS):
+        if table.GetColumnName(FIRST_MEASURE + place) == series.GetYColumnName():
+            return name
+    return None
+
+
 def mark_slice(comparison: Comparison, index: int | None) -> None:
     """Move the line to a slice (index in the volume file)."""
     marker = comparison.node("marker")

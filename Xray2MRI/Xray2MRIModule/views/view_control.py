@@ -102,7 +102,6 @@ class ViewControl:
 
     def showComparison(self, comparison: Comparison) -> None:
         """Show chart, real MRI and pseudo-MRI of a comparison in the module's layout."""
-        self._chosen = comparison
         self.layout.show()
         if comparison.volumeNode is not None:
             self.showVolume(comparison.volumeNode)
@@ -111,12 +110,21 @@ class ViewControl:
         view = self.layout.chartViewNode
         if view is not None and comparison.chartNode is not None:
             view.SetPlotChartNodeID(comparison.chartNode.GetID())
+        self.followComparison(comparison)
+
+    def followComparison(self, comparison: Comparison | None) -> None:
+        """Keep the chart of this comparison at the slice that is shown; None follows none."""
+        self._chosen = comparison
         self._followSlice()
         self._markSlice()
 
     def chartMetric(self, comparison: Comparison, name: str) -> bool:
         """Show another measure (one of ``comparison.metrics``) in the chart."""
         return comparison_chart.choose_metric(comparison, name)
+
+    def metricOfChart(self, comparison: Comparison) -> str | None:
+        """The measure that the chart shows now; None without a chart."""
+        return comparison_chart.shown_metric(comparison)
 
     def startAnnotations(self) -> None:
         """Mark every view that shows a synthetic volume, now and whenever the views change."""
