@@ -54,7 +54,7 @@ class Xray2MRIParameterNode:
     seed: Annotated[int, WithinRange(0, 2147483647)] = 0
     samples: Annotated[int, WithinRange(1, 20)] = 1
     alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
-    showRendering: bool = False
+    showRendering: bool = True
     showUncertainty: bool = False
     showDifference: bool = False
     differenceForm: Annotated[str, Choice(["signed", "paper"])] = "signed"

@@ -131,6 +131,7 @@ class Desk:
             if time.monotonic() > end:
                 raise TimeoutError(f"not within {seconds} s; the panel says: {self.sentences()}")
             QApplication.processEvents()
+            self.logic.application.processEvents()
             time.sleep(0.005)
 
     def sentences(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ..scene.radiograph_node import (
     rectangle_of_roi,
     roi_from_rectangle,
 )
-from ..views.knee_box_overlay import KneeBoxOverlay
+from ..views.knee_box_overlay import KneeBoxOverlay, show_in_radiograph_view_only
 from .section import Choice, Section, emphasised, say, show
 
 _FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
@@ -251,6 +251,7 @@ class RadiographPanel(Section):
             if parameters.roi is None:
                 self._makeRoi()
             roi = parameters.roi
+            show_in_radiograph_view_only(roi)
             if self._roiTag is None or self._roiTag[0] is not roi:
                 self._unfollowRoi()
                 self._roiTag = (roi, roi.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onRoiModified))

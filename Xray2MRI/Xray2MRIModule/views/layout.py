@@ -1,6 +1,7 @@
-"""The module's own layout: radiograph, pseudo-MRI and real MRI above, volume rendering and chart below.
+"""The module's own layout: pseudo-MRI and real MRI above, radiograph, volume rendering and chart below.
 
-The views have their own tags, so that no other views change. The two MR views are linked; the view of the radiograph
+No row has more than two slice views: the slider of each makes it 330 pixels wide at least, and three of them with the
+panel need a window wider than 1,280 pixels. The views have their own tags, so that no other views change. The two MR views are linked; the view of the radiograph
 is not, because a radiograph has no position in the body.
 """
 
@@ -42,8 +43,8 @@ def layout_description() -> str:
     chart = _view("vtkMRMLPlotViewNode", CHART, viewlabel="C")
     return (
         '<layout type="vertical" split="true">'
-        f'<item><layout type="horizontal" split="true">{radiograph}{synthetic}{real}</layout></item>'
-        f'<item><layout type="horizontal" split="true">{rendering}{chart}</layout></item>'
+        f'<item><layout type="horizontal" split="true">{synthetic}{real}</layout></item>'
+        f'<item><layout type="horizontal" split="true">{radiograph}{rendering}{chart}</layout></item>'
         "</layout>"
     )
 
@@ -65,14 +66,14 @@ class ViewLayout:
             return False
         return node.GetCurrentLayoutDescription() == layout_description()
 
-    def show(self) -> None:
-        """Switch to the module's layout and remember the previous one."""
+    def show(self) -> bool:
+        """Switch to the module's layout and remember the previous one. Returns False if it was shown already."""
         node = self._application.layoutNode
         if node is None:
-            return
+            return False
         self.register()
         if self.isShown:
-            return
+            return False
         node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
         node.SetViewArrangement(LAYOUT_ID)
         for tag in SLICE_VIEWS:
@@ -84,9 +85,12 @@ class ViewLayout:
                 composite.SetHotLinkedControl(tag != RADIOGRAPH)
         view = self.renderingViewNode
         if view is not None:
-            view.SetAxisLabelsVisible(True)
+            # Slicer fits both to all that the views show, also to the flat radiograph, which lies elsewhere
+            view.SetBoxVisible(False)
+            view.SetAxisLabelsVisible(False)
             view.SetBackgroundColor(0.0, 0.0, 0.0)
             view.SetBackgroundColor2(0.0, 0.0, 0.0)
+        return True
 
     def restore(self) -> None:
         """Restore the previous layout, if the module's one is shown."""
@@ -138,11 +142,23 @@ class ViewLayout:
         composite.SetBackgroundVolumeID(None if node is None else node.GetID())
         if node is None:
             return
-        slice_node, logic = self.sliceNode(tag), self.sliceLogic(tag)
+        slice_node = self.sliceNode(tag)
         slice_node.SetOrientation("Axial" if tag == RADIOGRAPH else "Coronal")
         slice_node.RotateToVolumePlane(node)
-        logic.FitSliceToBackground()
-        logic.SnapSliceOffsetToIJK()
+        self.fit(tag)
+
+    def fit(self, tag: str) -> None:
+        """Fit the whole volume of one of the views into it; no effect for an empty view."""
+        logic = self.sliceLogic(tag)
+        if logic is not None and logic.GetSliceCompositeNode().GetBackgroundVolumeID():
+            logic.FitSliceToBackground()
+            logic.SnapSliceOffsetToIJK()
+
+    def backgroundVolume(self, tag: str) -> Any:
+        """The volume that one of the views shows; None for an empty view."""
+        composite = self.compositeNode(tag)
+        volume = None if composite is None else composite.GetBackgroundVolumeID()
+        return None if not volume else self._application.scene.GetNodeByID(volume)
 
     def alignRealView(self) -> None:
         """Show the same plane and field of view of the real MRI as of the pseudo-MRI."""

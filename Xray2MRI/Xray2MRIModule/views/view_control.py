@@ -12,7 +12,7 @@ from ..scene.comparison_nodes import Comparison
 from ..scene.volume_nodes import slice_count
 from . import comparison_chart, uncertainty_overlay, volume_rendering
 from .annotations import SyntheticAnnotations
-from .layout import RADIOGRAPH, REAL, SYNTHETIC, ViewLayout
+from .layout import RADIOGRAPH, REAL, SLICE_VIEWS, SYNTHETIC, ViewLayout
 
 
 class ViewControl:
@@ -32,7 +32,7 @@ class ViewControl:
 
     def showLayout(self, radiographNode: Any = None, volumeNode: Any = None, referenceNode: Any = None) -> None:
         """Switch to the module's layout and show these nodes in it; None leaves a view as it is."""
-        self.layout.show()
+        self._showViews()
         self.startAnnotations()
         if radiographNode is not None:
             self.layout.showVolume(RADIOGRAPH, radiographNode)
@@ -55,8 +55,7 @@ class ViewControl:
     def showReference(self, referenceNode: Any) -> None:
         """Show a real MRI in its view, in the plane of the pseudo-MRI when there is one."""
         self.layout.showVolume(REAL, referenceNode)
-        composite = self.layout.compositeNode(SYNTHETIC)
-        if composite is not None and composite.GetBackgroundVolumeID():
+        if self.layout.backgroundVolume(SYNTHETIC) is not None:
             self.layout.alignRealView()
 
     def setVolumeRendering(self, volumeNode: Any, visible: bool) -> bool:
@@ -64,8 +63,8 @@ class ViewControl:
         if volumeNode is None:
             return False
         done = volume_rendering.set_visible(self._application, volumeNode, visible) is not None
-        if done and visible and self.layout.renderingViewNode is not None:
-            volume_rendering.look_from_front(self._application, self.layout.renderingViewNode, volumeNode)
+        if done and visible:
+            self._lookFromFront(volumeNode)
         return done
 
     def setUncertaintyVisible(
@@ -102,7 +101,7 @@ class ViewControl:
 
     def showComparison(self, comparison: Comparison) -> None:
         """Show chart, real MRI and pseudo-MRI of a comparison in the module's layout."""
-        self.layout.show()
+        self._showViews()
         if comparison.volumeNode is not None:
             self.showVolume(comparison.volumeNode)
         if comparison.alignedNode is not None:
@@ -150,6 +149,29 @@ class ViewControl:
     def forgetAll(self) -> None:
         """The scene was closed: the chart belongs to no comparison."""
         self._chosen = None
+
+    def _showViews(self) -> None:
+        # new views get their size later than they are filled: what was fitted before is cut off then
+        if self.layout.show():
+            self._application.callSoon(self._fitViews)
+
+    def _fitViews(self) -> None:
+        if not self.layout.isShown:
+            return
+        for tag in SLICE_VIEWS:
+            self.layout.fit(tag)
+        volume = self.layout.backgroundVolume(SYNTHETIC)
+        if volume is None:
+            return
+        self.layout.middleDepth(volume)
+        if self.layout.backgroundVolume(REAL) is not None:
+            self.layout.alignRealView()
+        if volume_rendering.is_visible(self._application, volume):
+            self._lookFromFront(volume)
+
+    def _lookFromFront(self, volumeNode: Any) -> None:
+        if self.layout.renderingViewNode is not None:
+            volume_rendering.look_from_front(self._application, self.layout.renderingViewNode, volumeNode)
 
     def _followSlice(self) -> None:
         node = self.layout.sliceNode(SYNTHETIC)
