@@ -25,6 +25,8 @@ if importlib.util.find_spec("Xray2MRILib") is None:
 
 from Xray2MRIModule.logic import ModuleLogic
 
+DOCUMENTATION = "https://github.com/Xray2MRI/SlicerXray2MRI/blob/main/docs/slicer-module.md"
+
 
 class Xray2MRI(ScriptedLoadableModule):
     """Name, category and help of the module. Nothing is installed here and no scene is changed."""
@@ -40,6 +42,7 @@ class Xray2MRI(ScriptedLoadableModule):
             "shows each slice as soon as it is final, and compares the volume with a real MRI. "
             "<b>The volume is synthetic: a plausible guess for research, not for diagnosis.</b>"
         )
+        parent.helpText += '<p><a href="{0}">{1}</a></p>'.format(DOCUMENTATION, _("Documentation of this module"))
         parent.acknowledgementText = _(
             "An independent implementation, with weights trained on simulated knees, of the method of Z. Wang, "
             "Y. H. Chen, M. Jarraya et al., A Diffusion-based Xray2MRI Model, arXiv 2410.06997. Please cite the paper. "

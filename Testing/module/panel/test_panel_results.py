@@ -86,6 +86,28 @@ def test_volume_files_are_written_beside_what_is_there(
     assert np.array_equal(written, slicer.util.arrayFromVolume(volume))
 
 
+def test_each_exported_file_has_its_own_record(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
+    """NRRD, then NIfTI, then another density: three volumes, three records, each about its own volume."""
+    import json
+
+    from Xray2MRILib.volume.reading import read_volume
+
+    volume = _generated(desk, knee_radiograph)
+    desk.ui.exportFolderEdit.currentPath = str(tmp_path)
+    for index, slices in ((0, 30), (1, 30), (1, 59)):
+        desk.ui.densitySlider.value = float(slices)
+        desk.until(lambda n=slices: desk.logic.volumes.density(volume) == n and not desk.logic.isBusy)
+        desk.ui.formatSelector.setCurrentIndex(index)
+        desk.ui.exportButton.click()
+        desk.until(lambda: desk.ui.exportButton.text == "Export" and desk.ui.exportMessageLabel.text != "Writing ...")
+        assert desk.ui.exportMessageLabel.text.startswith("<b>Written:</b>"), desk.sentences()
+    records = sorted(tmp_path.glob("*.json"))
+    volumes = sorted(path for path in tmp_path.iterdir() if path.suffix != ".json")
+    assert len(records) == len(volumes) == 3
+    assert [json.loads(path.read_text())["volume"]["size"][2] for path in records] == [30, 30, 59]
+    assert [read_volume(path).num_slices for path in volumes] == [30, 30, 59]
+
+
 def test_folder_that_is_not_there_is_refused(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
     _generated(desk, knee_radiograph)
     desk.ui.exportFolderEdit.currentPath = str(tmp_path / "nowhere")

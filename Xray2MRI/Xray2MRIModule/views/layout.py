@@ -1,8 +1,8 @@
 """The module's own layout: pseudo-MRI and real MRI above, radiograph, volume rendering and chart below.
 
 No row has more than two slice views: the slider of each makes it 330 pixels wide at least, and three of them with the
-panel need a window wider than 1,280 pixels. The views have their own tags, so that no other views change. The two MR views are linked; the view of the radiograph
-is not, because a radiograph has no position in the body.
+panel need a window wider than 1,280 pixels. The views have their own tags, so that no other views change. The two MR
+views are linked; the view of the radiograph is not, because a radiograph has no position in the body.
 """
 
 from __future__ import annotations
