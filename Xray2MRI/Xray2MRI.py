@@ -42,7 +42,7 @@ class Xray2MRI(ScriptedLoadableModule):
             "shows each slice as soon as it is final, and compares the volume with a real MRI. "
             "<b>The volume is synthetic: a plausible guess for research, not for diagnosis.</b>"
         )
-        parent.helpText += '<p><a href="{0}">{1}</a></p>'.format(DOCUMENTATION, _("Documentation of this module"))
+        parent.helpText += '<p><a href="{}">{}</a></p>'.format(DOCUMENTATION, _("Documentation of this module"))
         parent.acknowledgementText = _(
             "An independent implementation, with weights trained on simulated knees, of the method of Z. Wang, "
             "Y. H. Chen, M. Jarraya et al., A Diffusion-based Xray2MRI Model, arXiv 2410.06997. Please cite the paper. "
