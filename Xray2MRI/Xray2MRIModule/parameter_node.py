@@ -31,7 +31,8 @@ class Xray2MRIParameterNode:
         "compact", a folder's path or a hub name; the folder that was selected last; the device.
     slices, steps, seed, samples
         Number of depths (50 = the paper's), denoising steps, seed, number of samples.
-    alignment, showRendering, showUncertainty, showDifference, differenceForm, overlayOpacity, exportFolder
+    alignment, showRendering, showUncertainty, showDifference, showReadings, differenceForm, overlayOpacity,
+    exportFolder
         What the sections View, Compare and Export show.
     """
 
@@ -57,6 +58,7 @@ class Xray2MRIParameterNode:
     showRendering: bool = True
     showUncertainty: bool = False
     showDifference: bool = False
+    showReadings: bool = True
     differenceForm: Annotated[str, Choice(["signed", "paper"])] = "signed"
     overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
     exportFolder: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -26,13 +27,14 @@ class ComparePanel(Section):
             ("summary", _("Whole volume, with controls")), ("slices", _("Per slice"))])  # fmt: skip
         self._chart = Choice(self, ui.chartSelector, None, [])
         self._difference = Choice(self, ui.differenceSelector, None, [
-            ("off", _("Hidden")), ("signed", _("Added (red) and missing (blue) edges")),
-            ("paper", _("Added edges only (as in the paper)"))])  # fmt: skip
+            ("off", _("Hidden")), ("signed", _("Added (red) and missing (blue) edges, noise suppressed")),
+            ("paper", _("Added edges only, unsmoothed (as in the paper)"))])  # fmt: skip
         self.listen(ui.compareButton, "clicked(bool)", self._onButton)
         self.listen(ui.tableSelector, "currentIndexChanged(int)", self._onTable)
         self.listen(ui.chartSelector, "currentIndexChanged(int)", self._onChart)
         self.listen(ui.differenceSelector, "currentIndexChanged(int)", self._onDifference)
         say(ui.compareMessageLabel, "")
+        ui.compareDetailsBox.collapsed = True
 
     def refresh(self) -> None:
         ui, parameters = self.ui, self.parameters
@@ -46,6 +48,8 @@ class ComparePanel(Section):
         if parameters is not None and self.panel.comparison is not None:
             self._difference.show(parameters.differenceForm if parameters.showDifference else "off")
             self._drawDifference()
+        if parameters is not None:
+            self.logic.views.setReadingsVisible(bool(parameters.showReadings))
 
     def parametersChanged(self) -> None:
         """Another volume has another comparison, or none."""
@@ -102,9 +106,8 @@ class ComparePanel(Section):
                 say(self.ui.compareMessageLabel, "")
             self.ui.comparisonTable.setMRMLTableNode(None)
             return
-        warnings = " ".join(comparison.warnings)
-        say(self.ui.compareMessageLabel,
-            emphasised(_("Result:"), f"{comparison.verdict} {warnings}".strip()))  # fmt: skip
+        say(self.ui.compareMessageLabel, emphasised(_("Result:"), headline(comparison.verdict)))
+        say(self.ui.compareDetailsLabel, " ".join([comparison.verdict, *comparison.warnings]))
         self._chart.fill([(name, METRICS[name]) for name in comparison.metrics])
         self._chart.show(self.logic.views.metricOfChart(comparison))
         self._onTable()
@@ -148,3 +151,9 @@ class ComparePanel(Section):
             self._drawn = key
             form, opacity = parameters.differenceForm, float(parameters.overlayOpacity)
             self.logic.views.setDifferenceVisible(self.panel.comparison, shown, form=form, opacity=opacity)
+
+
+def headline(verdict: str) -> str:
+    """The first sentence of a verdict without its figures, which stand in the table."""
+    without = re.sub(r"\s*\([^()]*\)", "", verdict)
+    return re.split(r"(?<=[.!?])\s", without, maxsplit=1)[0]

@@ -58,7 +58,9 @@ class MainPanel:
         self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
         for button in self._buttons:
             button.connect("contentsCollapsed(bool)", self._onFolded)
-        ui.moreChoicesBox.connect("toggled(bool)", self._onFolded)
+        self._boxes = [ui.moreChoicesBox, ui.compareDetailsBox]
+        for box in self._boxes:
+            box.connect("toggled(bool)", self._onFolded)
         logic.jobs.busyChanged.connect(self._onBusyChanged)
         logic.jobs.workerChanged.connect(self.refresh)
         self.setParameterNode(parameterNode)
@@ -98,7 +100,8 @@ class MainPanel:
         self.setParameterNode(None)
         for button in self._buttons:
             button.disconnect("contentsCollapsed(bool)", self._onFolded)
-        self.ui.moreChoicesBox.disconnect("toggled(bool)", self._onFolded)
+        for box in self._boxes:
+            box.disconnect("toggled(bool)", self._onFolded)
         for section in self.sections:
             section.cleanup()
 

@@ -22,6 +22,7 @@ class ViewPanel(Section):
         # maps are synthetic too, but cannot be selected here
         self.ui.volumeSelector.addAttribute("vtkMRMLScalarVolumeNode", f"{PREFIX}.content", CONTENT)
         self.listen(self.ui.layoutButton, "clicked(bool)", self._onLayout)
+        self.listen(self.ui.sameWindowButton, "clicked(bool)", self._onSameWindow)
         say(self.ui.viewMessageLabel, "")
 
     def refresh(self) -> None:
@@ -34,6 +35,7 @@ class ViewPanel(Section):
         volume = self._volume()
         for widget in (ui.renderingCheckBox, ui.uncertaintyCheckBox, ui.opacitySlider):
             widget.enabled = volume is not None
+        ui.sameWindowButton.enabled = volume is not None and self.logic.views.realVolume() is not None
 
     def entered(self) -> None:
         """The module is shown again: restore its layout if it was shown before."""
@@ -116,6 +118,9 @@ class ViewPanel(Section):
     def _volume(self) -> Any:
         volume = None if self.parameters is None else self.parameters.volume
         return volume if volume is not None and self.logic.volumes.isSynthetic(volume) else None
+
+    def _onSameWindow(self, *_arguments: Any) -> None:
+        self.logic.views.showSameWindow(self._volume())
 
     def _onLayout(self, on: bool) -> None:
         self._wanted = bool(on)
