@@ -9,6 +9,7 @@ The result is a dictionary of plain values (JSON)::
     closer_than measure -> [other knees that are farther from the reference, of how many]
     lags        pseudo, reference, the same "in leg" -> [correlation at lag 1, 2, ... 10]
     calibration null, or spearman, ratio, predicted and observed (10 bins)
+    voxels_sha256    which volume was compared
     verdict, warnings, joint_box, bright_bone, notice, controls (name -> what it is)
     aligned, difference, difference_paper, report, table, record    paths, where written
 """
@@ -26,9 +27,10 @@ from ..errors import InputError
 from ..files.atomic_write import check_place
 from ..generation.job_progress import StageTimer
 from ..volume import geometry
+from ..volume.intensity_mapping import STANDARD_MAPPING
 from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
-from ..volume.writing import VolumeFiles, read_record
+from ..volume.writing import VolumeFiles, read_record, voxels_sha256
 from .alignment import ALIGNMENTS, Alignment, align
 from .controls import OTHER, Control, control_files, empty_controls, mean_control, shipped_other_knee
 from .evaluation import PSEUDO, REFERENCE, Evaluation, evaluate
@@ -208,6 +210,7 @@ def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, eval
     }
     return plain({
         "schema": "xray2mri-comparison",
+        "voxels_sha256": voxels_sha256(STANDARD_MAPPING.to_stored(pseudo.array)),
         "notice": notice(),
         "created_utc": creation_time(),
         "verdict": verdict(evaluation),
