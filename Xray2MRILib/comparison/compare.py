@@ -34,8 +34,8 @@ from ..volume.writing import VolumeFiles, read_record, voxels_sha256
 from .alignment import ALIGNMENTS, Alignment, align
 from .controls import OTHER, Control, control_files, empty_controls, mean_control, shipped_other_knee
 from .evaluation import PSEUDO, REFERENCE, Evaluation, evaluate
-from .preconditions import check_comparable, warnings_about
-from .reference_volume import ReferenceVolume, read_reference
+from .preconditions import check_comparable, check_not_a_copy, check_not_the_same, warnings_about
+from .reference_volume import ReferenceVolume, read_reference, sitk_voxels
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -105,10 +105,13 @@ def compare(
     course = StageTimer(_EXPECTED_SECONDS, "measure", on_progress, should_cancel)
     course.enter("read")
     pseudo, real = _pseudo(Path(volume), Path(reference)), read_reference(reference)
+    name = Path(reference).name
+    check_not_the_same(pseudo.array, sitk_voxels(real.image), name)
     course.enter("align")
     fixed = pseudo.to_sitk()
     alignment = align(fixed, real.image, method, initial)
     check_comparable(alignment.volume, alignment.covered)
+    check_not_a_copy(pseudo.array, alignment.volume, alignment.covered, name)
     course.enter("controls")
     beside = _controls(pseudo, alignment, method, controls)
     course.enter("measure")
@@ -197,7 +200,8 @@ def _other_knees(pseudo: PseudoMRI, folder: Path) -> list[Control]:
 
 
 def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, evaluation: Evaluation) -> dict[str, Any]:
-    warnings = warnings_about(evaluation, real.image, alignment.matrix, pseudo.spacing[2], real.simulated)
+    warnings = [*real.warnings]
+    warnings += warnings_about(evaluation, real.image, alignment.matrix, pseudo.spacing[2], real.simulated)
     calibration = evaluation.calibration
     target = evaluation.target
     summary: dict[str, dict[str, Any]] = {
