@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from .dicom_slices import CONTRASTS, DicomSlice, read_slices
-from .dicom_stack import Stack, StackFault, order_stack
+from .dicom_slices import CONTRASTS, DAMAGED, DicomSlice, is_dicom, read_slices
+from .dicom_stack import Stack, StackError, order_stack
 
 if TYPE_CHECKING:
     import SimpleITK
     from pydicom.dataset import Dataset
 
 # the largest stack is meant when no other one has more than this share of its slices
-_BY_FAR = 0.5
+_BY_FAR = 0.4
 _SAME_ORIENTATION, _SAME_SIZE = 2e-3, 1e-3
 _MR_MODALITIES = ("MR", "OT", "")
 
@@ -34,26 +34,24 @@ def read_dicom_reference(path: Path) -> tuple[SimpleITK.Image, list[str]]:
     if not found.slices and not found.unreadable:
         raise _refusal(path, "contains no DICOM series", _where_else(folder))
     groups = _groups(found.slices)
-    chosen = _chosen(path, groups, found.unreadable)
+    if not groups or (path.is_file() and path.name in found.unreadable):
+        raise _unreadable(path, found.unreadable)
+    chosen = _chosen(path, groups)
     _check_kind(path, chosen)
     same_series = [one for one in found.slices if one.belongs == chosen[0].belongs]
     if found.unreadable:
-        raise _refusal(
-            path,
-            f"has files that are damaged or cut: {_names(found.unreadable)}",
-            "Copy the series again, or remove these files if they belong to another one.",
-            "unreadable-reference",
-        )
+        raise _unreadable(path, found.unreadable)
     pixels = _Pixels(path)
     chosen, copies = _without_copies(chosen, pixels)
     try:
         ids = {id(one) for one in chosen}
         stack = order_stack(chosen, [one for one in same_series if id(one) not in ids])
-    except StackFault as fault:
+    except StackError as fault:
         raise _refusal(path, fault.clause, fault.hint, "bad-geometry") from None
     remarks = list(stack.warnings)
     if copies:
-        remarks.append(f"The reference holds {_count(len(copies))} twice; the copies were left out.")
+        slices, were = ("one slice", "copy was") if len(copies) == 1 else (f"{len(copies)} slices", "copies were")
+        remarks.append(f"The reference holds {slices} twice; the {were} left out.")
     if path.is_dir():
         remarks += _left_out(chosen, copies, found.slices)
     return _image(stack, pixels), remarks
@@ -63,9 +61,16 @@ def _refusal(path: Path, clause: str, hint: str, code: str = "not-comparable") -
     return InputError(f"The reference {path.name} {clause}.", code=code, hint=hint)
 
 
-def _where_else(folder: Path) -> str:
-    from .dicom_slices import is_dicom
+def _unreadable(path: Path, files: dict[str, str]) -> InputError:
+    """The first kind of fault, with the files that have it."""
+    fault = next(iter(files.values()))
+    names = _names([name for name, kind in files.items() if kind == fault])
+    words = f"that are {fault}" if fault == DAMAGED else fault
+    hint = "Copy the series again, or remove these files if they belong to another one."
+    return _refusal(path, f"has files {words}: {names}", hint, "unreadable-reference")
 
+
+def _where_else(folder: Path) -> str:
     for below in sorted(one for one in folder.iterdir() if one.is_dir())[:20]:
         if any(is_dicom(file) for file in sorted(below.iterdir())[:5] if file.is_file()):
             return f"Choose the folder with the slices of one series, for example {below.name} in it."
@@ -99,43 +104,44 @@ def _close(first: tuple[float, ...] | None, second: tuple[float, ...] | None, to
     return bool(np.allclose(first, second, rtol=0, atol=tolerance))
 
 
-def _chosen(path: Path, groups: list[list[DicomSlice]], unreadable: Sequence[str]) -> list[DicomSlice]:
+def _chosen(path: Path, groups: list[list[DicomSlice]]) -> list[DicomSlice]:
     """The group of the given file, or the one that is larger than all others by far."""
     if path.is_file():
-        mine = [group for group in groups if any(one.path.name == path.name for one in group)]
-        if len(mine) == 1:
-            return mine[0]
-        if not mine:
-            cut = path.name in unreadable
-            raise _refusal(path, "is damaged or cut" if cut else "is not a DICOM image",
-                           "Copy the series again.", "unreadable-reference")  # fmt: skip
-        groups = mine
-    if not groups:
-        raise _refusal(path, f"has files that are damaged or cut: {_names(unreadable)}", "Copy the series again.",
-                       "unreadable-reference")  # fmt: skip
+        groups = [group for group in groups if any(one.path.name == path.name for one in group)]
+        if not groups:
+            raise _refusal(path, "is not a DICOM image", "Choose a file of the series.", "unreadable-reference")
     if len(groups) == 1 or len(groups[1]) <= _BY_FAR * len(groups[0]):
         return groups[0]
     rivals = [group for group in groups if len(group) > _BY_FAR * len(groups[0])]
     series = {group[0].belongs for group in rivals}
     what = "DICOM series" if len(series) == len(rivals) else "stacks of slices"
+    if len({group[0].belongs[0] for group in rivals}) > 1:
+        what += " of several patients"
     listed = "; ".join(_described(group, rivals) for group in rivals[:4])
-    one = "" if path.is_dir() else " in a folder of its own"
-    raise _refusal(path, f"contains {len(rivals)} {what}: {listed}", f"Choose one file of the series{one}.")
+    hint = "Choose one file of the series, or give a folder that holds nothing else."
+    raise _refusal(path, f"contains {len(rivals)} {what}: {listed}", hint)
 
 
 def _described(group: list[DicomSlice], rivals: list[list[DicomSlice]]) -> str:
     """Number of slices and whatever tells a group from its rivals."""
     first = group[0]
-    words = [f"{len(group)} slices"]
-    description = str(first.header.get("SeriesDescription") or "").strip()
-    if description and len({other[0].belongs for other in rivals}) > 1:
-        words.append(repr(description[:40]))
+    description = str(first.header.get("SeriesDescription") or "").strip()[:40]
+    tells = {
+        repr(description) if description else "": [str(other[0].header.get("SeriesDescription")) for other in rivals],
+        f"{first.shape[1]} x {first.shape[0]} pixels": [str(other[0].shape) for other in rivals],
+        f"pixels of {_mm(first)} mm": [_mm(other[0]) for other in rivals],
+        _plane(first): [_plane(other[0]) for other in rivals],
+    }
     for place, (name, unit) in enumerate(CONTRASTS.values()):
-        if len({other[0].contrast[place] for other in rivals}) > 1:
-            words.append(f"{name} {first.contrast[place] or 'not given'}{unit if first.contrast[place] else ''}")
-    if len({_plane(other[0]) for other in rivals}) > 1:
-        words.append(_plane(first))
-    return ", ".join(words)
+        value = first.contrast[place]
+        words = f"{name} {value}{unit}" if value else f"{name} not given"
+        tells[words] = [other[0].contrast[place] for other in rivals]
+    telling = [name for name, values in tells.items() if name and len(set(values)) > 1]
+    return ", ".join([f"{len(group)} slices from {first.path.name}", *telling])
+
+
+def _mm(one: DicomSlice) -> str:
+    return "unknown" if one.pixel_mm is None else " x ".join(f"{value:.3g}" for value in one.pixel_mm)
 
 
 def _plane(one: DicomSlice) -> str:
@@ -188,8 +194,12 @@ class _Pixels:
             try:
                 image = sitk.ReadImage(str(one.path), sitk.sitkFloat32, imageIO="GDCMImageIO")
             except RuntimeError:
-                raise _refusal(self._reference, f"has a file that cannot be decoded: {one.path.name}",
-                               "Export the series again without compression.", "unreadable-reference") from None  # fmt: skip
+                raise _refusal(
+                    self._reference,
+                    f"has a file that cannot be decoded: {one.path.name}",
+                    "Export the series again without compression.",
+                    "unreadable-reference",
+                ) from None
             array = sitk.GetArrayFromImage(image)
             self._read[one.path] = array if array.ndim == 3 else array[None]
         frames = self._read[one.path]
@@ -227,13 +237,8 @@ def _left_out(chosen: list[DicomSlice], copies: list[DicomSlice], every: list[Di
     }
     words = " or ".join(name for name, holds in reasons.items() if holds) or "another size"
     names = _names(list(dict.fromkeys(one.path.name for one in rest)))
-    return [f"{_count(len(rest), capital=True)} of {words} in the folder of the reference were left out: {names}."]
-
-
-def _count(number: int, capital: bool = False) -> str:
-    if number == 1:
-        return "One slice" if capital else "one slice"
-    return f"{number} slices"
+    slices, were = ("One slice", "was") if len(rest) == 1 else (f"{len(rest)} slices", "were")
+    return [f"{slices} of {words} in the folder of the reference {were} left out: {names}."]
 
 
 def _names(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+DAMAGED = "damaged or cut"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 # attribute -> (words for the user, unit); slices that differ in one of them do not belong to one volume
 CONTRASTS = {
@@ -73,26 +74,23 @@ class DicomSlice:
 
 @dataclass(frozen=True)
 class DicomFolder:
-    """The slices of a folder, and the names of the DICOM files that are cut or cannot be read."""
+    """The slices of a folder, and the DICOM files that cannot be read: name -> "damaged or cut", or what is missing."""
 
     slices: list[DicomSlice]
-    unreadable: list[str]
+    unreadable: dict[str, str]
 
 
 def read_slices(paths: Sequence[Path]) -> DicomFolder:
     """The slices of all DICOM images among some files. Other files, such as DICOMDIR and reports, are passed over."""
     slices: list[DicomSlice] = []
-    unreadable: list[str] = []
+    unreadable: dict[str, str] = {}
     for path in sorted(paths):
         header = _header(path)
-        if header is None:
-            continue
-        if isinstance(header, str) or not _is_whole(header, path):
-            unreadable.append(path.name)
-            continue
-        frames = _frames(header)
-        for number, groups in enumerate(frames):
-            slices.append(_slice(header, path, number, groups))
+        fault = header if isinstance(header, str) else None if header is None else _fault(header, path)
+        if fault is not None:
+            unreadable[path.name] = fault
+        elif header is not None and not isinstance(header, str):
+            slices += [_slice(header, path, number, groups) for number, groups in enumerate(_frames(header))]
     return DicomFolder(slices, unreadable)
 
 
@@ -116,17 +114,22 @@ def _header(path: Path) -> Dataset | str | None:
             warnings.simplefilter("ignore")
             # pixels stay on the disk, but their length is read
             header = pydicom.dcmread(path, force=not marked, defer_size=4096)
-            kind = str(header.file_meta.get("MediaStorageSOPClassUID", "")) if hasattr(header, "file_meta") else ""
-            if "DirectoryRecordSequence" in header or kind == "1.2.840.10008.1.3.10":
+            if "DirectoryRecordSequence" in header:
                 return None
-            if "Rows" in header and "Columns" in header and int(header.Rows) > 0 and int(header.Columns) > 0:
+            if "PixelData" in header or "Rows" in header or str(header.get("Modality", "")) == "MR":
                 return header
-            if "PixelData" in header or "MR" in str(header.get("Modality", "")):
-                return "an image without size"
             # another DICOM object, or no DICOM at all
-            return None if marked and header.get("SOPClassUID") or not expected else "no image"
+            return None if not expected or header.get("SOPClassUID") else DAMAGED
     except Exception:  # pydicom raises many kinds for a damaged header
-        return "damaged" if expected else None
+        return DAMAGED if expected else None
+
+
+def _fault(header: Dataset, path: Path) -> str | None:
+    """What keeps the pixels of an image from being read: the attribute that is missing, or that bytes are missing."""
+    for keyword in ("Rows", "Columns", "BitsAllocated"):
+        if not _numbers([header], keyword, 1):
+            return f"without {keyword}"
+    return None if _is_whole(header, path) else DAMAGED
 
 
 def _is_whole(header: Dataset, path: Path) -> bool:
@@ -136,8 +139,8 @@ def _is_whole(header: Dataset, path: Path) -> bool:
         if element is None:
             return False
         frames = int(header.get("NumberOfFrames") or 1)
-        bits = int(header.Rows) * int(header.Columns) * int(header.get("SamplesPerPixel", 1)) * frames
-        expected = bits * int(header.BitsAllocated) // 8
+        samples = int(header.Rows) * int(header.Columns) * int(header.get("SamplesPerPixel") or 1) * frames
+        expected = samples * int(header.BitsAllocated) // 8
         syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
         if syntax is not None and syntax.is_encapsulated:
             return _has_all_fragments(header, frames)
@@ -147,7 +150,7 @@ def _is_whole(header: Dataset, path: Path) -> bool:
         if length is None or length == _UNDEFINED_LENGTH:
             return len(header.PixelData) >= expected
         start = getattr(element, "value_tell", None) or getattr(element, "file_tell", 0)
-        return length >= expected and start + length <= path.stat().st_size
+        return 0 < expected <= length and start + length <= path.stat().st_size
     except Exception:  # as above
         return False
 

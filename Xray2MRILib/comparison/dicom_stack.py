@@ -21,7 +21,7 @@ _TURNED = 2e-3
 _MOST_INTERLEAVED = 8
 
 
-class StackFault(Exception):
+class StackError(Exception):
     """Why slices do not form a volume: a clause that follows "The reference NAME", and what to do."""
 
     def __init__(self, clause: str, hint: str = "Export the whole series again.") -> None:
@@ -55,13 +55,13 @@ def order_stack(slices: Sequence[DicomSlice], others: Sequence[DicomSlice] = ())
     others
         The other slices of the same series, whose numbers explain gaps in the numbering.
 
-    Raises StackFault for missing positions, gaps, doubled positions, uneven distances, sheared stacks and headers that
+    Raises StackError for missing positions, gaps, doubled positions, uneven distances, sheared stacks and headers that
     contradict themselves.
     """
     _check_places(slices)
-    axes = np.reshape(slices[0].orientation, (2, 3)).astype(float)
+    axes = np.array(slices[0].orientation, float).reshape(2, 3)
     if abs(axes[0] @ axes[1]) > _TURNED or not np.allclose(np.linalg.norm(axes, axis=1), 1, atol=_TURNED):
-        raise StackFault(
+        raise StackError(
             "has axes that are not at right angles to each other (ImageOrientationPatient)",
             "Export the series again without changing its geometry.",
         )
@@ -74,7 +74,7 @@ def order_stack(slices: Sequence[DicomSlice], others: Sequence[DicomSlice] = ())
     ordered = [slices[index] for index in order]
     along = along[order]
     if len(ordered) < _LEAST_SLICES:
-        raise StackFault(f"is not a volume of at least {_LEAST_SLICES} slices", "Give the whole series.")
+        raise StackError(f"is not a volume of at least {_LEAST_SLICES} slices", "Give the whole series.")
     pitch = _checked_pitch(ordered, along)
     _check_line(ordered, normal, along)
     _check_numbers(ordered)
@@ -92,12 +92,12 @@ def _check_places(slices: Sequence[DicomSlice]) -> None:
     ):
         silent = sum(getattr(one, attribute) is None for one in slices)
         if silent:
-            raise StackFault(
+            raise StackError(
                 f"has {silent} of {len(slices)} slices that do not say {what} ({name})",
                 "Export the series again with its geometry, or give it as NIfTI or NRRD.",
             )
     if min(min(one.pixel_mm or (0.0,)) for one in slices) <= 0:
-        raise StackFault("has pixels of no size (PixelSpacing)", "Export the series again with its geometry.")
+        raise StackError("has pixels of no size (PixelSpacing)", "Export the series again with its geometry.")
 
 
 def _checked_pitch(ordered: Sequence[DicomSlice], along: np.ndarray) -> float:
@@ -107,23 +107,35 @@ def _checked_pitch(ordered: Sequence[DicomSlice], along: np.ndarray) -> float:
     twice = [k for k, step in enumerate(steps) if step < max(_ROUNDING_MM, 0.05 * float(np.median(steps)))]
     if twice:
         named = _named(sorted({k for first in twice for k in (first, first + 1)}), ordered)
-        raise StackFault(
+        raise StackError(
             f"has several slices with different pictures at one place ({named})",
             "Choose one file of the wanted volume in a folder that holds this volume alone.",
         )
-    pitch = float(steps.min())
+    pitch = _least_pitch(ordered, steps)
     counts = np.rint(steps / pitch)
     if counts.max() > 1 and np.all(np.abs(steps - counts * pitch) <= _UNEVEN * pitch * counts + _ROUNDING_MM):
-        gaps = [_gap(ordered[k], ordered[k + 1], int(counts[k]) - 1) for k in np.flatnonzero(counts > 1)]
-        raise StackFault("is incomplete: " + _listed(gaps), "Copy or export the whole series again.")
+        gaps = [_gap(ordered[k], ordered[k + 1], int(counts[k]) - 1)
+                for k in range(len(counts)) if counts[k] > 1]  # fmt: skip
+        raise StackError("is incomplete: " + _listed(gaps), "Copy or export the whole series again.")
     pitch = span / len(steps)
     off = np.abs(along - along[0] - pitch * np.arange(len(along)))
     if np.abs(steps - pitch).max() > _UNEVEN * pitch + _ROUNDING_MM or off.max() > 2 * _UNEVEN * pitch + _ROUNDING_MM:
-        raise StackFault(
+        raise StackError(
             f"has slices at uneven distances, from {steps.min():.2f} to {steps.max():.2f} mm",
             "Slices may be missing, or belong to another series. Export the series again.",
         )
     return pitch
+
+
+def _least_pitch(ordered: Sequence[DicomSlice], steps: np.ndarray) -> float:
+    """The distance that all steps are multiples of: by the numbers where they go with the places, or the least step."""
+    numbers = np.array([np.nan if one.number is None else one.number for one in ordered])
+    strides = np.abs(np.diff(numbers))
+    if np.isfinite(strides).all() and strides.min() >= 1 and strides.min() < strides.max():
+        per_number = steps / strides
+        if np.ptp(per_number) <= _UNEVEN * float(per_number.mean()):
+            return float(per_number.mean())
+    return float(steps.min())
 
 
 def _gap(before: DicomSlice, after: DicomSlice, missing: int) -> str:
@@ -131,7 +143,8 @@ def _gap(before: DicomSlice, after: DicomSlice, missing: int) -> str:
     if before.number is not None and after.number is not None:
         low, high = sorted((before.number, after.number))
         if high - low == missing + 1:
-            return f"slice {low + 1} is missing" if missing == 1 else f"slices {low + 1} to {high - 1} are missing"
+            joined = f"{low + 1} {'and' if missing == 2 else 'to'} {high - 1}"
+            return f"slice {low + 1} is missing" if missing == 1 else f"slices {joined} are missing"
     slices = "one slice is" if missing == 1 else f"{missing} slices are"
     return f"{slices} missing between {before.path.name} and {after.path.name}"
 
@@ -139,7 +152,8 @@ def _gap(before: DicomSlice, after: DicomSlice, missing: int) -> str:
 def _listed(clauses: Sequence[str]) -> str:
     shown = list(clauses[:4])
     if len(clauses) > len(shown):
-        shown.append(f"and {len(clauses) - len(shown)} more gaps")
+        more = len(clauses) - len(shown)
+        shown.append("and one more gap" if more == 1 else f"and {more} more gaps")
     return ", ".join(shown)
 
 
@@ -153,7 +167,7 @@ def _check_line(ordered: Sequence[DicomSlice], normal: np.ndarray, along: np.nda
     places = np.array([one.position for one in ordered])
     sideways = places - places[0] - np.outer(along - along[0], normal)
     if np.linalg.norm(sideways, axis=1).max() > _SIDEWAYS_PIXELS * min(ordered[0].pixel_mm or (1.0,)) + _ROUNDING_MM:
-        raise StackFault(
+        raise StackError(
             "has slices that are shifted sideways against each other (a sheared stack)",
             "Resample the series to a box with right angles, for example in 3D Slicer.",
         )
@@ -186,8 +200,8 @@ def _is_regular(order: np.ndarray) -> bool:
     return False
 
 
-def _contradiction(attribute: str, words: str) -> StackFault:
-    return StackFault(
+def _contradiction(attribute: str, words: str) -> StackError:
+    return StackError(
         f"has positions and {words} of slices that contradict each other (ImagePositionPatient, {attribute})",
         "Export the series again from where it was made.",
     )
@@ -205,19 +219,25 @@ def _check_stride(ordered: Sequence[DicomSlice], pitch: float, others: Sequence[
     if len(strides) == 1 and min(strides) > 1:
         between = set(range(numbers[0], numbers[-1])) - set(numbers)
         if not between <= taken:
-            raise StackFault(
-                f"is incomplete: its slices are numbered {numbers[0]}, {numbers[1]}, {numbers[2]} ..., the ones between "
-                "are missing",
+            raise StackError(
+                f"is incomplete: its slices are numbered {numbers[0]}, {numbers[1]}, {numbers[2]} ..., "
+                "the ones between are missing",
                 "Copy or export the whole series again.",
             )
         return
-    thickness = _stated(header, "SliceThickness")
-    is_gap = thickness is not None and stated is not None and abs(thickness + stated - pitch) <= 0.1 * pitch
-    if stated is not None and not strides and not is_gap and pitch / stated > 1.5 and not others:
-        raise StackFault(
+    if stated is not None and not strides and not others and pitch / stated > 1.5 and not _is_gap(header, pitch):
+        raise StackError(
             f"has slices {pitch:.2f} mm apart, and its header says {stated:.2f} mm (SpacingBetweenSlices)",
             "Slices may be missing. Export the whole series again.",
         )
+
+
+def _is_gap(header: object, pitch: float) -> bool:
+    """Whether SpacingBetweenSlices is the gap between slices, as some scanners write it, and not their distance."""
+    gap, thickness = _stated(header, "SpacingBetweenSlices"), _stated(header, "SliceThickness")
+    if gap is None or thickness is None or gap > 0.75 * thickness:
+        return False
+    return abs(thickness + gap - pitch) <= _UNEVEN * pitch
 
 
 def _stated(header: object, keyword: str) -> float | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .volume_frame import FrameFault, VolumeFrame, frame_from, no_frame, several_volumes
+from .volume_frame import FrameError, VolumeFrame, frame_from, no_frame, several_volumes
 
 _HEADER_BYTES = 348
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
@@ -44,12 +44,12 @@ def read_head(path: Path, count: int = _HEADER_BYTES) -> bytes:
 def nifti_frame(path: Path) -> VolumeFrame:
     """The frame of a NIfTI file of one volume, LPS.
 
-    Raises FrameFault for a file without frame, with a sheared or contradictory one, with voxels of no size, with
+    Raises FrameError for a file without frame, with a sheared or contradictory one, with voxels of no size, with
     several volumes, and for one that is cut.
     """
     head = read_head(path)
     if len(head) < _HEADER_BYTES:
-        raise FrameFault("is cut or damaged", "Copy the file again.")
+        raise FrameError("is cut or damaged", "Copy the file again.")
     order = "<" if struct.unpack_from("<i", head)[0] == _HEADER_BYTES else ">"
     magic = head[344:348]
     if magic not in (b"n+1\0", b"ni1\0"):
@@ -59,7 +59,7 @@ def nifti_frame(path: Path) -> VolumeFrame:
     _check_length(path, head, order, dims, alone=magic == b"n+1\0")
     pixdim = struct.unpack_from(f"{order}8f", head, 76)
     if not np.isfinite(pixdim[1:4]).all() or min(np.abs(pixdim[1:4])) == 0:
-        raise FrameFault("has voxels of no size (pixdim)", "Convert the original series again with its geometry.")
+        raise FrameError("has voxels of no size (pixdim)", "Convert the original series again with its geometry.")
     qform_code, sform_code = struct.unpack_from(f"{order}2h", head, 252)
     if qform_code <= 0 and sform_code <= 0:
         raise no_frame("neither qform nor sform is set")
@@ -80,12 +80,12 @@ def nifti_frame(path: Path) -> VolumeFrame:
 def _check_size(dims: tuple[int, ...]) -> None:
     count = dims[0]
     if not 1 <= count <= 7 or min(dims[1 : 1 + count]) < 1:
-        raise FrameFault("is damaged: its header gives no size", "Copy the file again.")
+        raise FrameError("is damaged: its header gives no size", "Copy the file again.")
     further = [size for size in dims[4 : 1 + count] if size > 1]
     if further:
         raise several_volumes(int(np.prod(further)))
     if count < 3:
-        raise FrameFault("is not a volume of at least 3 slices", "Give the whole series.")
+        raise FrameError("is not a volume of at least 3 slices", "Give the whole series.")
 
 
 def _check_length(path: Path, head: bytes, order: str, dims: tuple[int, ...], alone: bool) -> None:
@@ -105,7 +105,7 @@ def _check_length(path: Path, head: bytes, order: str, dims: tuple[int, ...], al
     except (OSError, EOFError, zlib.error):  # also gzip.BadGzipFile
         found = 0
     if found < start + voxels:
-        raise FrameFault("is cut: voxels are missing at its end", "Copy the file again.")
+        raise FrameError("is cut: voxels are missing at its end", "Copy the file again.")
 
 
 def _data_files(path: Path) -> list[Path]:
@@ -123,8 +123,11 @@ def _quaternion(values: tuple[float, ...], pixdim: tuple[float, ...]) -> tuple[n
     """Matrix and origin of the qform (nifti1.h, method 2)."""
     b, c, d = (float(value) for value in values[:3])
     if not np.isfinite(values).all() or b * b + c * c + d * d > 1.0 + 1e-4:
-        raise FrameFault("has a damaged qform: its quaternion is none", "Convert the original series again.")
-    a = np.sqrt(max(1.0 - (b * b + c * c + d * d), 0.0))
+        raise FrameError("has a damaged qform: its quaternion is none", "Convert the original series again.")
+    rest = 1.0 - (b * b + c * c + d * d)
+    a = np.sqrt(rest) if rest >= 1e-7 else 0.0
+    if a == 0.0:  # half a turn: single precision leaves no room for the first part
+        b, c, d = np.array((b, c, d)) / np.sqrt(b * b + c * c + d * d)
     turn = np.array([
         [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
         [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
@@ -137,7 +140,7 @@ def _quaternion(values: tuple[float, ...], pixdim: tuple[float, ...]) -> tuple[n
 def _check_spacing(frame: VolumeFrame, pixdim: np.ndarray) -> None:
     if np.abs(np.array(frame.spacing) / pixdim - 1).max() > _ROUNDING:
         one, other = (" x ".join(f"{value:.3g}" for value in values) for values in (frame.spacing, pixdim))
-        raise FrameFault(
+        raise FrameError(
             f"contradicts itself: its voxels measure {one} mm by sform and {other} mm by pixdim",
             "Convert the original series again.",
         )
@@ -148,6 +151,6 @@ def _check_agreement(sform: VolumeFrame, qform: VolumeFrame) -> None:
     relative = sform.direction @ qform.direction.T
     cosine = (np.trace(relative) - 1) / 2
     if np.linalg.det(relative) < 0 or cosine < np.cos(np.radians(45)):
-        raise FrameFault(
+        raise FrameError(
             "has two frames that contradict each other (qform and sform)", "Remove the wrong one, or convert again."
         )

@@ -53,7 +53,7 @@ def check_not_the_same(pseudo: np.ndarray, reference: np.ndarray, name: str) -> 
 
 
 def check_not_a_copy(pseudo: np.ndarray, reference: np.ndarray, covered: np.ndarray, name: str) -> None:
-    """Refuse an aligned reference [S, H, W] that is a part of the pseudo-MRI or the same on another grid.
+    """Refuse an aligned reference [S, H, W] that is a part of the pseudo-MRI.
 
     Raises InputError (code ``reference-synthetic``).
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .volume_frame import FrameFault, VolumeFrame, frame_from, no_frame, several_volumes
+from .volume_frame import FrameError, VolumeFrame, frame_from, no_frame, several_volumes
 
 _HEADER_BYTES = 1_000_000
 # space of an NRRD file (lower case) -> factors to LPS
@@ -28,7 +28,7 @@ _VOLUME_KINDS = ("list", "time", "vector", "???", "none")
 
 
 def nrrd_frame(path: Path) -> VolumeFrame:
-    """The frame of an NRRD file of one volume, LPS. Raises FrameFault as ``volume_frame`` describes."""
+    """The frame of an NRRD file of one volume, LPS. Raises FrameError as ``volume_frame`` describes."""
     fields = _nrrd_fields(path)
     sizes = [int(word) for word in fields.get("sizes", "").split() if word.isdigit()]
     kinds = fields.get("kinds", "").lower().split()
@@ -45,7 +45,7 @@ def nrrd_frame(path: Path) -> VolumeFrame:
         raise no_frame(f"the space {space[:40]!r} is none of a patient" if space else "no space is named")
     units = set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {"mm", "", "millimeters", "millimeter"}
     if units:
-        raise FrameFault(
+        raise FrameError(
             f"measures in {sorted(units)[0][:20]} instead of mm (space units)", "Save it again with lengths in mm."
         )
     if len(vectors) != 3 or any(one is None or len(one) != 3 for one in vectors):
@@ -60,7 +60,7 @@ def nrrd_frame(path: Path) -> VolumeFrame:
 def _check_axes(sizes: list[int], kinds: list[str], vectors: list[list[float] | None]) -> None:
     """Refuse files of more than three axes by what the others are."""
     if len(sizes) < 3:
-        raise FrameFault("is not a volume of at least 3 slices", "Give the whole series.")
+        raise FrameError("is not a volume of at least 3 slices", "Give the whole series.")
     spatial = [k for k, one in enumerate(vectors) if one is not None]
     if len(vectors) != len(sizes):
         spatial = [k for k, kind in enumerate(kinds) if kind in _SPATIAL_KINDS] or [0, 1, 2]
@@ -69,7 +69,7 @@ def _check_axes(sizes: list[int], kinds: list[str], vectors: list[list[float] | 
     if count == 1:
         return
     if any(k < len(kinds) and kinds[k] not in (*_VOLUME_KINDS, *_SPATIAL_KINDS) for k in others):
-        raise FrameFault("contains colours or vectors instead of grey values", "Give the MR volume itself.")
+        raise FrameError("contains colours or vectors instead of grey values", "Give the MR volume itself.")
     raise several_volumes(count)
 
 
@@ -97,7 +97,7 @@ def _vectors(text: str) -> list[list[float] | None]:
 
 
 def metaimage_frame(path: Path) -> VolumeFrame:
-    """The frame of a MetaImage file of one volume, LPS. Raises FrameFault as ``volume_frame`` describes."""
+    """The frame of a MetaImage file of one volume, LPS. Raises FrameError as ``volume_frame`` describes."""
     with path.open("rb") as file:
         text = file.read(_HEADER_BYTES)
     fields = {}
@@ -112,7 +112,7 @@ def metaimage_frame(path: Path) -> VolumeFrame:
     if len(dims) > 3 and int(np.prod(dims[3:])) > 1:
         raise several_volumes(int(np.prod(dims[3:])))
     if len(dims) < 3:
-        raise FrameFault("is not a volume of at least 3 slices", "Give the whole series.")
+        raise FrameError("is not a volume of at least 3 slices", "Give the whole series.")
     spacing = _numbers(fields, ("elementspacing", "elementsize"), len(dims))
     if spacing is None:
         raise no_frame("no ElementSpacing")
@@ -124,9 +124,9 @@ def metaimage_frame(path: Path) -> VolumeFrame:
     axes = np.reshape(matrix, (len(dims), len(dims))).T[:3, :3]
     lengths = np.linalg.norm(axes, axis=0)
     if np.isfinite(lengths).all() and np.abs(lengths - 1).max() > 1e-3:
-        raise FrameFault("has axes that are not of unit length (TransformMatrix)", "Save the volume again.")
+        raise FrameError("has axes that are not of unit length (TransformMatrix)", "Save the volume again.")
     if min(spacing[:3]) <= 0:
-        raise FrameFault("has voxels of no size (ElementSpacing)", "Convert the original series again.")
+        raise FrameError("has voxels of no size (ElementSpacing)", "Convert the original series again.")
     return frame_from(axes * np.array(spacing[:3]), origin[:3])
 
 

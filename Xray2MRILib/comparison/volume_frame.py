@@ -11,7 +11,7 @@ import numpy as np
 _SHEARED = 1e-3
 
 
-class FrameFault(Exception):
+class FrameError(Exception):
     """Why a file's frame cannot be used: a clause that follows "The reference NAME", and what to do."""
 
     def __init__(self, clause: str, hint: str) -> None:
@@ -33,17 +33,17 @@ class VolumeFrame:
     other: VolumeFrame | None = None
 
 
-def no_frame(what: str) -> FrameFault:
+def no_frame(what: str) -> FrameError:
     """The fault of a file that does not say how it lies in the patient."""
-    return FrameFault(
+    return FrameError(
         f"does not say how it lies in the patient ({what})",
         "Convert the original DICOM series again with its geometry.",
     )
 
 
-def several_volumes(count: int) -> FrameFault:
+def several_volumes(count: int) -> FrameError:
     """The fault of a file that holds more than one volume."""
-    return FrameFault(
+    return FrameError(
         f"holds {count} volumes instead of one",
         "Save one of them as a file of its own, for example in 3D Slicer, and give that.",
     )
@@ -52,13 +52,13 @@ def several_volumes(count: int) -> FrameFault:
 def frame_from(matrix: np.ndarray, origin: Sequence[float]) -> VolumeFrame:
     """The frame of a matrix [3, 3] whose columns are steps from voxel to voxel in mm, LPS.
 
-    Raises FrameFault for steps of no length and for axes that are not at right angles to each other.
+    Raises FrameError for steps of no length and for axes that are not at right angles to each other.
     """
     if not np.isfinite(matrix).all() or not np.isfinite(origin).all():
-        raise FrameFault("has a frame with values that are not numbers", "Convert the original series again.")
+        raise FrameError("has a frame with values that are not numbers", "Convert the original series again.")
     lengths = np.linalg.norm(matrix, axis=0)
     if lengths.min() <= 0:
-        raise FrameFault("has voxels of no size (spacing 0)", "Convert the original series again with its geometry.")
+        raise FrameError("has voxels of no size (spacing 0)", "Convert the original series again with its geometry.")
     direction = matrix / lengths
     check_right_angles(direction)
     return VolumeFrame(
@@ -69,13 +69,13 @@ def frame_from(matrix: np.ndarray, origin: Sequence[float]) -> VolumeFrame:
 
 
 def check_right_angles(direction: np.ndarray) -> None:
-    """Raise FrameFault unless the columns [3, 3] are unit vectors at right angles; either handedness will do."""
+    """Raise FrameError unless the columns [3, 3] are unit vectors at right angles; either handedness will do."""
     product = direction.T @ direction
     if np.abs(product - np.eye(3)).max() <= _SHEARED:
         return
     across = np.abs(product - np.diag(np.diag(product))).max()
     angle = float(np.degrees(np.arcsin(min(across, 1.0))))
-    raise FrameFault(
+    raise FrameError(
         f"has a sheared frame: its axes are {angle:.1f} degrees away from right angles"
         if across > _SHEARED
         else "has axes that are not of unit length",
