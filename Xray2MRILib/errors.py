@@ -54,6 +54,15 @@ class Cancelled(Xray2MRIError):  # noqa: N818 (not a fault)
         super().__init__(message, code="cancelled")
 
 
+def unusable_name() -> InputError:
+    """The refusal of a file name that no text encoding can hold, such as one with half of a surrogate pair."""
+    return InputError(
+        "A file name contains characters that cannot be encoded as UTF-8.",
+        code="bad-name",
+        hint="Rename the file or folder, and give the new name.",
+    )
+
+
 class Notice(str):
     """A warning, one sentence or two, that may name the setting to change.
 

@@ -11,11 +11,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from .. import __version__
-from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError
-from .terminal import Terminal
+from ..device import wait_passively
+from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError, unusable_name
+from ..files.standard_streams import open_missing_streams
+from .terminal import Terminal, unwritten
 
 # name -> what --help says; the module of the same name is imported only when its command is used
 COMMANDS = {
@@ -34,6 +36,17 @@ COMMANDS = {
 
 class _OneSentenceParser(argparse.ArgumentParser):
     """An argument parser whose complaint is one sentence instead of the usage."""
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        """Help and version; argparse itself keeps a full disk to itself."""
+        stream = file or sys.stderr
+        try:
+            stream.write(message)
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unwritten(error) from None
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message[:1].upper()}{message[1:]}.", code="bad-option", hint=f"See {self.prog} --help.")
@@ -67,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in given if word in COMMANDS), None)
+    open_missing_streams()
+    if arguments is None:
+        wait_passively()
     terminal = Terminal()
     try:
         parser, terminal.parser = _parsers(command)
@@ -84,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         terminal.silence()
         return 0
+    except UnicodeEncodeError:
+        return _refuse(unusable_name(), terminal)
     except MemoryError:
         return _refuse(ProcessingError("The memory of this machine does not suffice."), terminal)
     except Exception as error:

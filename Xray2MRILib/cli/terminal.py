@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ import time
 import warnings
 from typing import Any, TextIO
 
-from ..errors import Xray2MRIError
+from ..errors import ProcessingError, Xray2MRIError
 from .remedy import with_option
 
 _BAR_WIDTH = 24
@@ -48,10 +49,19 @@ class Terminal:
         os.close(nowhere)
 
     def print(self, text: str) -> None:
-        """One result line on stdout."""
+        """One result line on stdout.
+
+        Raises BrokenPipeError when its reader has gone, ProcessingError when it cannot be written, e.g. to a full disk.
+        """
         self._close_line()
-        self._out.write(f"{text}\n")
-        self._out.flush()
+        try:
+            self._out.write(f"{text}\n")
+            self._out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.silence()
+            raise unwritten(error) from None
 
     def print_json(self, value: dict[str, Any]) -> None:
         """One JSON object on one line of stdout."""
@@ -74,7 +84,7 @@ class Terminal:
     def progress(self, event: dict[str, Any]) -> None:
         """Show a progress report (protocol.REPORTS["progress"]) as a moving bar, or as a line now and then."""
         text = _progress_text(event)
-        if self._err.isatty():
+        if self._err.isatty() and os.environ.get("TERM") != "dumb":
             self._write_err(f"\r\x1b[K{text}")
             self._line_open = True
             if event["fraction"] >= 1.0:
@@ -112,6 +122,17 @@ class Terminal:
             self._err.flush()
         except OSError:
             pass  # nobody reads our remarks; the result does not depend on them
+
+
+def unwritten(error: OSError) -> ProcessingError:
+    """The sentence for a result that did not reach stdout."""
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    reason = "the disk is full" if full else (error.strerror or "unknown fault")
+    return ProcessingError(
+        f"The result could not be written to the standard output: {reason}.",
+        code="disk-full" if full else "write-failed",
+        hint="Free some space, or send the output elsewhere.",
+    )
 
 
 def _progress_text(event: dict[str, Any]) -> str:

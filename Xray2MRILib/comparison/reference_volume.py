@@ -205,7 +205,7 @@ def _is_synthetic_file(path: Path) -> bool:
     from ..volume.writing import VolumeFiles, read_record
 
     try:
-        return read_record(VolumeFiles.of(path).record) is not None
+        return read_record(VolumeFiles.to_read(path).record) is not None
     except InputError:  # an ending that our volumes do not have
         return False
 

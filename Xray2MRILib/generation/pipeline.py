@@ -29,7 +29,7 @@ from ..diffusion.sampling_settings import SamplingSettings, check_integer, chose
 from ..diffusion.schedule import check_schedule
 from ..diffusion.slice_loop import slice_loop
 from ..errors import ProcessingError
-from ..model_store.model_folder import checked_card, load_components, locate_model, verify_model, write_model
+from ..model_store.model_folder import checked_card, load_components, locate_model, notes_on, verify_model, write_model
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import depth_positions
@@ -60,6 +60,8 @@ class Xray2MRIPipeline(DiffusionPipeline):
         What the model says about itself (preset, training data, licence).
     weights_sha256
         Network -> SHA256 of its weights; empty for a model built in memory.
+    model_notes
+        Sentences on the model's files for the user, e.g. that they could not be checked.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         self.model_name = "unsaved"
         self.model_card: dict[str, Any] = {}
         self.weights_sha256: dict[str, str] = {}
+        self.model_notes: list[str] = []
 
     @classmethod
     def from_pretrained(
@@ -97,6 +100,7 @@ class Xray2MRIPipeline(DiffusionPipeline):
         pipeline = cls(**load_components(folder, torch_dtype))
         pipeline.model_card = checked_card(folder)
         pipeline.weights_sha256 = checksums
+        pipeline.model_notes = notes_on(folder)
         pipeline.model_name = folder.name if Path(model).is_dir() else os.fspath(model)
         return pipeline.on_device(device)
 
@@ -356,5 +360,5 @@ class Xray2MRIPipeline(DiffusionPipeline):
             "device": self.unet.device.type,
             "dtype": str(self.unet.dtype).removeprefix("torch."),
             "seconds": round(time.monotonic() - started, 3),
-            "notes": notes,
+            "notes": [*self.model_notes, *notes],
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..device import free_memory_bytes
 from ..errors import InputError, ProcessingError
+from ..model_store.model_location import check_model
 from ..volume.writing import check_destination
 from .settings import GenerationSettings
 
@@ -16,10 +17,11 @@ _BASE_BYTES = 700_000_000
 
 
 def check_destinations(radiograph: Any, output: Path, montage: Path | None, settings: GenerationSettings) -> None:
-    """Refuse places that cannot be written, or that hold the radiograph itself.
+    """Refuse places that cannot be written, or that hold the radiograph itself, and a model that cannot be had.
 
-    Raises InputError, and ProcessingError (code ``disk-full``).
+    Raises InputError, and ProcessingError (codes ``disk-full``, ``model-not-fetched``).
     """
+    check_model(settings.model)
     files = check_destination(output, settings.slices, deviation=settings.samples > 1)
     targets = [files.volume, files.record, files.deviation]
     if montage is not None:

@@ -13,7 +13,6 @@ import copy
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -27,54 +26,17 @@ from ..baselines.registry import unet_class, unet_class_in
 from ..diffusion.sampling_settings import check_sampling
 from ..diffusion.schedule import check_schedule
 from ..errors import InputError, ProcessingError
-from ..files.resources import resource_path
 from ..files.shipped_weights import CHECKSUMS_FILE, sha256_of, write_json
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.radiograph_encoder import RadiographEncoder
+from .model_location import PICKLED, pickled_weights
+from .model_location import locate_model as locate_model
 from .network_folder import load_network, save_network, weight_files
 
 NETWORKS = {"autoencoder": AutoencoderKL, "unet": Xray2MRIUNet, "radiograph_encoder": RadiographEncoder}
 INDEX_FILE = "model_index.json"
 CARD_FILE = "model_card.json"
-SHIPPED = ("compact",)
-_PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 _RESTORE = "Restore the folder from its source, or install Xray2MRI again for the shipped model."
-
-
-def locate_model(model: str | os.PathLike[str]) -> Path:
-    """Folder of a shipped model's name, a local folder, or a Hugging Face hub id (fetched into the hub's own cache).
-
-    Raises InputError when it is none of these, ProcessingError when the hub cannot be reached.
-    """
-    text = os.fspath(model)
-    if text in SHIPPED:
-        return resource_path(f"models/{text}")
-    path = Path(text)
-    if text and path.is_dir():
-        return path
-    if path.is_file() and path.suffix.lower() in _PICKLED:
-        raise _pickled(path.name)
-    if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", text) or ".." in text:
-        raise InputError(
-            f"There is no model {path.name!r}.",
-            code="no-such-model",
-            hint="Give 'compact', the folder of a saved model, or a hub name such as 'owner/model'.",
-        )
-    return _fetched(text)
-
-
-def _fetched(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors"]))
-    except Exception as error:  # the hub's client raises many kinds, which differ between its versions
-        raise ProcessingError(
-            f"The model {hub_id} is no folder here and could not be fetched from the Hugging Face hub "
-            f"({type(error).__name__}).",
-            code="model-not-fetched",
-            hint="Check the name and the network, or give the folder of a saved model.",
-        ) from error
 
 
 def verify_model(folder: Path) -> dict[str, str]:
@@ -97,9 +59,9 @@ def verify_model(folder: Path) -> dict[str, str]:
                 hint="Give a model that Xray2MRI saved.",
             )
         if not weight_files(folder / name):
-            pickled = [path for path in (folder / name).glob("*") if path.suffix.lower() in _PICKLED]
+            pickled = [path for path in (folder / name).glob("*") if path.suffix.lower() in PICKLED]
             if pickled:
-                raise _pickled(f"{name}/{pickled[0].name}")
+                raise pickled_weights(f"{name}/{pickled[0].name}")
             raise ProcessingError(
                 f"The weights of the {name} are missing from the model folder {folder.name}.",
                 code="missing-weights",
@@ -115,6 +77,13 @@ def verify_model(folder: Path) -> dict[str, str]:
         name: parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
         for name, parts in digests.items()
     }
+
+
+def notes_on(folder: Path) -> list[str]:
+    """What the user should know about the files of a verified model folder."""
+    if (folder / CHECKSUMS_FILE).exists():
+        return []
+    return [f"The model folder {folder.name} has no {CHECKSUMS_FILE}: its files were not checked for damage."]
 
 
 def _compare(folder: Path, weights: dict[str, str]) -> None:
@@ -241,12 +210,4 @@ def _altered(folder: Path, name: str) -> ProcessingError:
         f"The file {name} of the model folder {folder.name} is damaged or has been altered.",
         code="tampered-weights",
         hint=_RESTORE,
-    )
-
-
-def _pickled(name: str) -> InputError:
-    return InputError(
-        f"The weights {name} are pickled, and loading them could run foreign code.",
-        code="pickled-weights",
-        hint="Convert them to safetensors first.",
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .file_name import volume_ending
+from .file_name import VOLUME_ENDINGS, volume_ending
 from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
 from .writing import VolumeFiles, read_record, voxels_sha256
@@ -24,7 +24,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
     Raises InputError when the file cannot be read, was not written by this program, or when the voxels or the geometry
     are no longer those of the side-car.
     """
-    files = VolumeFiles.of(path)
+    files = _named(Path(path))
     if not files.volume.is_file():
         raise InputError(f"There is no volume {files.volume.name}.", code="missing-volume", hint="Check the path.")
     record = read_record(files.record)
@@ -64,6 +64,18 @@ def read_volume(path: str | Path) -> PseudoMRI:
         if not np.allclose(found, nominal, rtol=0, atol=_TOLERANCE_MM):
             raise _foreign(files)
     return volume
+
+
+def _named(path: Path) -> VolumeFiles:
+    """The names that belong to a volume to be read. Raises InputError for what is no volume file at all."""
+    if not path.name.lower().endswith(VOLUME_ENDINGS):
+        kind = "is a folder" if path.is_dir() else "is not a volume that Xray2MRI wrote"
+        raise InputError(
+            f"The input {path.name} {kind}.",
+            code="bad-volume",
+            hint=f"Give a volume ({', '.join(VOLUME_ENDINGS)}) with its side-car; it is generated from a radiograph.",
+        )
+    return VolumeFiles.to_read(path)
 
 
 def _without_volume(record: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ A conversation, with > to the worker and < from it::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -179,13 +180,32 @@ REPORTS: dict[str, dict[str, Field]] = {
 
 _KINDS: dict[str, Any] = {
     # no file name holds a NUL, and system calls stumble over it
-    "text": lambda value: isinstance(value, str) and "\0" not in value,
+    "text": lambda value: isinstance(value, str) and "\0" not in value and _is_encodable(value),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "flag": lambda value: isinstance(value, bool),
     "numbers": lambda value: isinstance(value, list) and all(_KINDS["number"](item) for item in value),
     "object": lambda value: isinstance(value, dict),
 }
+
+
+_IN_WORDS = {
+    "text": "a text that a file name can hold",
+    "integer": "an integer",
+    "number": "a number",
+    "flag": "true or false",
+    "numbers": "a list of numbers",
+    "object": "an object",
+}
+
+
+def _is_encodable(text: str) -> bool:
+    """False for half of a surrogate pair, which JSON can write and no file name can hold."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -220,8 +240,7 @@ def fault(message: dict[str, Any], table: dict[str, dict[str, Field]]) -> str | 
             if field.required:
                 return f"The message {message['type']} lacks its field {name}."
         elif not _KINDS[field.kind](value):
-            article = "an" if field.kind[0] in "aeiou" else "a"
-            return f"The field {name} of the message {message['type']} is not {article} {field.kind}."
+            return f"The field {name} of the message {message['type']} is not {_IN_WORDS[field.kind]}."
     return None
 
 
