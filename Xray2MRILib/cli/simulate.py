@@ -65,7 +65,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
             code="bad-option",
             hint=f"Stay below {HELD_OUT_OFFSET}, or give --held-out.",
         )
-    course = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
+    course = JobProgress({"simulate": 1.0}, "simulate", terminal.progress, proportions_only=True)
     course.at("simulate", 0.0, of=options.count)
     simulate_population(
         options.output,
