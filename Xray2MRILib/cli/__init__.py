@@ -15,9 +15,9 @@ from typing import IO, NoReturn
 
 from .. import __version__
 from ..device import wait_passively
-from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError, unusable_name
+from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError, check_name, unusable_name
 from ..files.standard_streams import open_missing_streams
-from .terminal import Terminal, unwritten
+from .terminal import Terminal, discard, unwritten
 
 # name -> what --help says; the module of the same name is imported only when its command is used
 COMMANDS = {
@@ -46,6 +46,7 @@ class _OneSentenceParser(argparse.ArgumentParser):
         except BrokenPipeError:
             raise
         except OSError as error:
+            discard(stream)
             raise unwritten(error) from None
 
     def error(self, message: str) -> NoReturn:
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wait_passively()
     terminal = Terminal()
     try:
+        check_name(" ".join(given))
         parser, terminal.parser = _parsers(command)
         options = parser.parse_args(given)
         if arguments is None and not os.environ.get("XRAY2MRI_DEBUG"):

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import warnings
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from ..errors import ProcessingError, Xray2MRIError
 from .remedy import with_option
@@ -101,6 +101,7 @@ class Terminal:
 
     def silence(self) -> None:
         """Write no more to a stdout that is gone."""
+        discard(self._out)
         self._out = open(os.devnull, "w", encoding="utf-8")
 
     def close(self) -> None:
@@ -122,6 +123,14 @@ class Terminal:
             self._err.flush()
         except OSError:
             pass  # nobody reads our remarks; the result does not depend on them
+
+
+def discard(stream: IO[str]) -> None:
+    """Lead a stream to nowhere: Python would try again at its end to write what could not be written."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def unwritten(error: OSError) -> ProcessingError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_name
 from .dicom_slices import CONTRASTS, DAMAGED, DicomSlice, is_dicom, read_slices
 from .dicom_stack import Stack, StackError, order_stack
 
@@ -191,6 +191,7 @@ class _Pixels:
         import SimpleITK as sitk
 
         if one.path not in self._read:
+            check_name(str(one.path))
             try:
                 image = sitk.ReadImage(str(one.path), sitk.sitkFloat32, imageIO="GDCMImageIO")
             except RuntimeError:

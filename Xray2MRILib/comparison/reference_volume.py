@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, check_name
 from .dicom_reference import read_dicom_reference
 from .dicom_slices import is_dicom
 from .nifti_frame import is_nifti, nifti_frame, read_head
@@ -59,6 +59,7 @@ def read_reference(path: str | Path) -> ReferenceVolume:
     import SimpleITK as sitk
 
     path = Path(path)
+    check_name(str(path))
     if not path.exists():
         raise InputError(f"There is no reference {path.name}.", code="missing-reference", hint="Check the path.")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_name
 from .file_name import VOLUME_ENDINGS, volume_ending
 from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
@@ -24,6 +24,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
     Raises InputError when the file cannot be read, was not written by this program, or when the voxels or the geometry
     are no longer those of the side-car.
     """
+    check_name(str(path))
     files = _named(Path(path))
     if not files.volume.is_file():
         raise InputError(f"There is no volume {files.volume.name}.", code="missing-volume", hint="Check the path.")

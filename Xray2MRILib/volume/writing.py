@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, ProcessingError
+from ..errors import InputError, ProcessingError, check_name
 from ..files.atomic_write import AtomicFiles, check_place
 from . import geometry, provenance
 from .file_name import VOLUME_ENDINGS, volume_ending
@@ -46,6 +46,7 @@ class VolumeFiles:
     def to_write(cls, path: str | Path) -> VolumeFiles:
         """The names for an output path that may be a symbolic link: all files lie beside the file that it leads to."""
         path = Path(path)
+        check_name(str(path))
         if not path.is_symlink():
             return cls.of(path)
         cls.of(path)

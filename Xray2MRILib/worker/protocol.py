@@ -32,7 +32,6 @@ A conversation, with > to the worker and < from it::
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -200,9 +199,9 @@ _IN_WORDS = {
 
 
 def _is_encodable(text: str) -> bool:
-    """False for half of a surrogate pair, which JSON can write and no file name can hold."""
+    """False for half of a surrogate pair, which JSON can write; SimpleITK ends the process that opens such a name."""
     try:
-        os.fsencode(text)
+        text.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
