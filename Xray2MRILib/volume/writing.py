@@ -47,7 +47,7 @@ class VolumeFiles:
         """The names for an output path that may be a symbolic link: all files lie beside the file that it leads to."""
         path = Path(path)
         check_name(str(path))
-        if not path.is_symlink():
+        if not os.path.islink(path):  # False, not an error, for a name that is too long
             return cls.of(path)
         cls.of(path)
         return cls.of(os.path.realpath(path))
@@ -56,8 +56,8 @@ class VolumeFiles:
     def to_read(cls, path: str | Path) -> VolumeFiles:
         """The names for a volume that may be a symbolic link: beside its target, or else beside the link itself."""
         beside = cls.of(path)
-        target = Path(os.path.realpath(path))
-        if beside.volume.is_symlink() and target.name.lower().endswith(VOLUME_ENDINGS):
+        target = Path(os.path.realpath(path) if "\0" not in str(path) else path)
+        if os.path.islink(path) and target.name.lower().endswith(VOLUME_ENDINGS):
             there = cls.of(target)
             if there.record.is_file():
                 return there
