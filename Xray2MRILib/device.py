@@ -9,6 +9,19 @@ from pathlib import Path
 
 from .errors import InputError
 
+# each of them decides how OpenMP's threads wait; GNU's, Intel's and LLVM's library know the first one
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+def wait_passively() -> None:
+    """Let OpenMP's threads sleep while they wait, unless the user set how they wait.
+
+    They spin otherwise, some milliseconds after every operation: on a machine with other work twice the processor time
+    of a run. The libraries read their environment once, so this must be called before torch is loaded.
+    """
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
 
 def choose_device(word: str = "auto") -> str:
     """The device that PyTorch computes on, for the user's word: ``auto`` takes the first of cuda, mps and cpu.

@@ -54,6 +54,26 @@ class Cancelled(Xray2MRIError):  # noqa: N818 (not a fault)
         super().__init__(message, code="cancelled")
 
 
+def check_name(name: str) -> None:
+    """Refuse a file name that UTF-8 cannot hold before SimpleITK gets it, which ends the process.
+
+    Such names have bytes of another encoding, or half of a surrogate pair. Raises InputError.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise unusable_name() from None
+
+
+def unusable_name() -> InputError:
+    """The refusal of a file name that UTF-8 cannot hold."""
+    return InputError(
+        "A file name contains characters that cannot be encoded as UTF-8.",
+        code="bad-name",
+        hint="Rename the file or folder, and give the new name.",
+    )
+
+
 class Notice(str):
     """A warning, one sentence or two, that may name the setting to change.
 

@@ -20,13 +20,19 @@ ROOT = Path(__file__).resolve().parents[2]
 from worker_process import WorkerProcess  # noqa: E402
 
 
+def _scanned(volume: np.ndarray) -> np.ndarray:
+    """The volume in other units and with noise, as a scanner would give it."""
+    noise = np.random.default_rng(3).normal(0, 10, volume.shape)
+    return np.rint(volume * 500 + noise).astype(np.int16)
+
+
 @pytest.fixture
 def volumes(tmp_path) -> tuple[Path, Path]:
     """A small pseudo-MRI and a reference of the same knee."""
     truth = np.ascontiguousarray(shipped_knee()[12:48:3, ::2, ::2])
     pseudo = PseudoMRI.from_depth_slices(truth * 0.9, False, {"model": {"name": "test"}})
     reference = tmp_path / "mri.nrrd"
-    sitk.WriteImage(pseudo.to_sitk(truth[::-1] * 500), str(reference))
+    sitk.WriteImage(pseudo.to_sitk(_scanned(truth[::-1])), str(reference))
     return pseudo.save(tmp_path / "pseudo.nrrd").volume, reference
 
 
@@ -69,7 +75,7 @@ def test_a_folder_against_a_folder(tmp_path, capsys):
             folder.mkdir(exist_ok=True)
         pseudo = PseudoMRI.from_depth_slices(shipped_knee()[part, ::2, ::2], False, {"model": {"name": "test"}})
         pseudo.save(made / f"{name}.nrrd")
-        sitk.WriteImage(pseudo.to_sitk(pseudo.array * 500), str(real / f"{name}.nrrd"))
+        sitk.WriteImage(pseudo.to_sitk(_scanned(pseudo.array)), str(real / f"{name}.nrrd"))
     sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkInt16), str(real / "alone.nrrd"))
     assert main(["evaluate", str(made), str(real), "--align", "none"]) == 0
     shown = capsys.readouterr()

@@ -17,18 +17,19 @@ from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
 @pytest.fixture
 def folders(truth, tmp_path) -> tuple[Path, Path]:
-    """Three knees (proportions stretched), the second a left one; each volume a darker copy of its reference."""
+    """Three knees (proportions stretched), the second a left one; each reference has noise of its own."""
     from scipy.ndimage import affine_transform
 
     made, real = tmp_path / "made", tmp_path / "real"
     made.mkdir()
     real.mkdir()
-    slices = truth[::3]
+    slices, noise = truth[::3], np.random.default_rng(5)
     for name, width, left in (("a", 0.85, False), ("b", 1.0, True), ("c", 1.15, False)):
         knee = np.stack([affine_transform(one, (1, 1 / width), (0, 64 - 64 / width), order=1) for one in slices])
         pseudo = PseudoMRI.from_depth_slices(np.clip(knee * 0.9, 0, 1), left, {"model": {"name": "test"}})
         pseudo.save(made / f"{name}.nrrd")
-        sitk.WriteImage(pseudo.to_sitk(np.ascontiguousarray(pseudo.array * 700)), str(real / f"{name}.nii.gz"))
+        scan = np.rint(pseudo.array * 700 + noise.normal(0, 15, pseudo.array.shape)).astype(np.int16)
+        sitk.WriteImage(pseudo.to_sitk(scan), str(real / f"{name}.nii.gz"))
     return made, real
 
 
@@ -57,6 +58,16 @@ def test_volumes_that_ignore_the_radiograph_are_not_called_specific(folders):
     result = compare_folders(made, real, method="none")
     assert result["measures"]["edge_mm"]["rank_1"] == pytest.approx(1 / 3)
     assert result["verdict"].endswith("is not shown.")
+
+
+def test_a_copy_of_a_volume_is_no_reference(folders):
+    made, real = folders
+    copy = sitk.Cast(sitk.ReadImage(str(made / "b.nrrd")), sitk.sitkFloat32)
+    for key in copy.GetMetaDataKeys():
+        copy.EraseMetaData(key)
+    sitk.WriteImage(sitk.Flip(copy, (True, False, False)), str(real / "b.nii.gz"))
+    with pytest.raises(InputError, match=r"b\.nii\.gz shows the same picture"):
+        compare_folders(made, real, method="none")
 
 
 def test_pairs_by_name(folders):

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from radiograph_files import sample_pixels, write_dicom
-from volumes import asymmetric_volume
+from volumes import asymmetric_volume, volume_from
 
 from Xray2MRILib.errors import Cancelled, InputError, ProcessingError
 from Xray2MRILib.export.dicom_series import write_dicom_series
@@ -34,7 +34,7 @@ def radiograph(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, radiograph):
-    volume = asymmetric_volume(7)
+    volume = volume_from(radiograph, 7)
     files = write_dicom_series(volume, tmp_path_factory.mktemp("out") / "series", radiograph=radiograph)
     return volume, files, [pydicom.dcmread(path) for path in files]
 
@@ -151,7 +151,7 @@ def test_the_source_radiograph_is_named_but_not_its_patient(written, radiograph)
 
 def test_identifiers_only_when_asked_for(tmp_path, radiograph):
     image = pydicom.dcmread(
-        write_dicom_series(asymmetric_volume(2), tmp_path / "s", radiograph=radiograph, keep_identifiers=True)[0]
+        write_dicom_series(volume_from(radiograph), tmp_path / "s", radiograph=radiograph, keep_identifiers=True)[0]
     )
     assert image.PatientName == "Doe^Jané"
     assert (image.PatientID, image.PatientBirthDate, image.AccessionNumber) == ("PID-4711", "19500102", "ACC-17")
@@ -165,7 +165,7 @@ def test_times_of_the_radiograph_keep_their_own_clock(tmp_path):
     """An offset from UTC holds for every time of an image, so that none may stand beside the radiograph's study
     time."""
     radiograph = write_dicom(tmp_path / "f.dcm", sample_pixels(), StudyDate="20200101", StudyTime="083000", **PATIENT)
-    volume = asymmetric_volume(2)
+    volume = volume_from(radiograph)
     joined = pydicom.dcmread(
         write_dicom_series(volume, tmp_path / "a", radiograph=radiograph, keep_identifiers=True)[0]
     )

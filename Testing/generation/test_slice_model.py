@@ -22,6 +22,7 @@ class Painter:
     """Paints slice k of S in the grey k / (S - 1), and keeps what it was asked for."""
 
     model_name, model_card, weights_sha256, uses_grades = "painter", {"licence": "none"}, {"none": "0"}, False
+    model_notes = ("drawn by hand",)
     device, dtype = torch.device("cpu"), torch.float32
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ def test_the_volume_says_which_model_made_it_and_how(picture):
     assert record["model"] == {"licence": "none", "name": "painter", "weights_sha256": {"none": "0"}}
     assert (record["sampling"]["steps"], record["sampling"]["seed"], record["sampling"]["num_slices"]) == (3, 5, 5)
     assert record["koa"]["source"] == "uniform"
-    assert record["run"]["notes"] == [NO_GRADES_NOTE, "painted"]
+    assert record["run"]["notes"] == ["drawn by hand", NO_GRADES_NOTE, "painted"]
 
 
 def test_a_denser_volume_asks_for_the_missing_depths_alone(picture):

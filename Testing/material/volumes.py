@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
@@ -22,3 +25,24 @@ def asymmetric_volume(slices: int = 7, *, side: str = "left", deviation: bool = 
         **provenance,
     }
     return PseudoMRI(array, record, mirrored=side == "left", deviation=0.1 * array if deviation else None)
+
+
+def record_of(radiograph: Path, side: str = "left") -> dict[str, Any]:
+    """The section ``radiograph`` of a volume that was made from a radiograph, knee found by the detector.
+
+    The digest is computed here by its definition (SHA-256 of the crop as little-endian float32).
+    """
+    import hashlib
+
+    from Xray2MRILib.generation.prepared_knee import prepare_knee
+    from Xray2MRILib.generation.settings import GenerationSettings
+    from Xray2MRILib.radiograph.reading import read_radiograph
+
+    prepared = prepare_knee(read_radiograph(radiograph), GenerationSettings(side=side)).prepared
+    pixels = np.clip(prepared.image, -1, 1).astype("<f4")
+    return {**prepared.record, "crop_sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
+
+
+def volume_from(radiograph: Path, slices: int = 2, side: str = "left") -> PseudoMRI:
+    """An asymmetric volume that records a radiograph as its own."""
+    return asymmetric_volume(slices, side=side, radiograph=record_of(radiograph, side))

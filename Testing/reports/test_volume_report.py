@@ -114,14 +114,22 @@ def volume_of_radiograph(knee_radiograph):
 
 def test_the_radiograph_shows_the_joint_that_the_model_saw(volume_of_radiograph, knee_radiograph, two_knee_radiograph):
     volume, knee = volume_of_radiograph
-    picture, same = radiograph_picture(volume, knee_radiograph)
-    assert same
+    picture, recorded = radiograph_picture(volume, knee_radiograph)
+    assert recorded
     shown = np.asarray(picture.convert("L").resize((256, 256), Image.Resampling.BOX), np.float32)
     inner = (slice(40, 216), slice(40, 216))
     seen = (knee.prepared.image[0] * 0.5 + 0.5) * 255
     assert np.corrcoef(shown[inner].ravel(), seen[inner].ravel())[0, 1] > 0.99
-    assert not radiograph_picture(volume, two_knee_radiograph)[1]
-    assert "pixels do not match" in report_html(volume, radiograph=two_knee_radiograph)
+    with pytest.raises(InputError, match="was not made from the radiograph 0052"):
+        radiograph_picture(volume, two_knee_radiograph)
+
+
+def test_a_volume_without_record_of_its_radiograph_says_so_below_the_picture(volume_of_radiograph, knee_radiograph):
+    volume, _ = volume_of_radiograph
+    older = {name: value for name, value in volume.provenance["radiograph"].items() if name != "crop_sha256"}
+    text = report_html(asymmetric_volume(3, side="right", radiograph=older), radiograph=knee_radiograph)
+    assert "The volume does not record its radiograph" in text
+    assert "as the model received it" not in text
 
 
 def test_the_table_of_a_comparison_reads_as_csv(tmp_path):

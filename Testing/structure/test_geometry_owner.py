@@ -30,6 +30,8 @@ FIELD_ONLY_AS_FRACTIONS = {128, 160}
 SHARED = {256, 50, 1.5, 160}
 
 ALLOWED = {
+    ("Xray2MRILib/comparison/dicom_stack.py", 1.5): "gap in units of the pitch",
+    ("Xray2MRILib/comparison/nifti_frame.py", 256): "bytes of a header",
     ("Xray2MRILib/baselines/morphing.py", 50): "weight of a loss",
     ("Xray2MRILib/baselines/siamese_gap.py", 256): "channels",
     ("Xray2MRILib/baselines/x_diffusion.py", 50): "N of the published code",

@@ -214,7 +214,9 @@ def test_a_link_keeps_pointing_to_the_new_volume(tmp_path: Path) -> None:
     (tmp_path / "knee.nrrd").symlink_to(tmp_path / "store" / "real.nrrd")
     write_volume(make_volume(), tmp_path / "knee.nrrd")
     assert (tmp_path / "knee.nrrd").is_symlink()
-    assert names(tmp_path / "store") == ["real.nrrd"]
+    # the side-car lies where the volume lies
+    assert names(tmp_path / "store") == ["real.json", "real.nrrd"]
+    assert names(tmp_path) == ["knee.nrrd", "store"]
 
 
 # --- loading what is not in order

@@ -11,11 +11,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
-from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError
-from .terminal import Terminal
+from ..device import wait_passively
+from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError, check_name, unusable_name
+from ..files.standard_streams import open_missing_streams
+from .terminal import Terminal, discard, unwritten
 
 # name -> text in --help; the module of the same name is imported only when its command runs
 COMMANDS = {
@@ -34,6 +36,18 @@ COMMANDS = {
 
 class _OneSentenceParser(argparse.ArgumentParser):
     """An argument parser that reports an error in one sentence instead of printing the usage."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and version; argparse itself keeps a full disk to itself."""
+        stream = file or sys.stderr
+        try:
+            stream.write(message)
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            discard(stream)
+            raise unwritten(error) from None
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message[:1].upper()}{message[1:]}.", code="bad-option", hint=f"See {self.prog} --help.")
@@ -67,8 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in given if word in COMMANDS), None)
+    open_missing_streams()
+    if arguments is None:
+        wait_passively()
     terminal = Terminal()
     try:
+        check_name(" ".join(given))
         parser, terminal.parser = _parsers(command)
         options = parser.parse_args(given)
         if arguments is None and not os.environ.get("XRAY2MRI_DEBUG"):
@@ -84,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output, such as head, has closed the pipe
         terminal.silence()
         return 0
+    except UnicodeEncodeError:
+        return _refuse(unusable_name(), terminal)
     except MemoryError:
         return _refuse(ProcessingError("This machine does not have enough memory."), terminal)
     except Exception as error:

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
             code="bad-option",
             hint=f"Stay below {HELD_OUT_OFFSET}, or give --held-out.",
         )
-    progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
+    progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress, proportions_only=True)
     progress_bar.at("simulate", 0.0, of=options.count)
     simulate_population(
         options.output,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import sys
 import time
 import warnings
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
-from ..errors import Xray2MRIError
+from ..errors import ProcessingError, Xray2MRIError
 from .remedy import append_option
 
 _BAR_WIDTH = 24
@@ -48,10 +49,19 @@ class Terminal:
         os.close(nowhere)
 
     def print(self, text: str) -> None:
-        """One result line on stdout."""
+        """One result line on stdout.
+
+        Raises BrokenPipeError when its reader has gone, ProcessingError when it cannot be written, e.g. to a full disk.
+        """
         self._close_line()
-        self._out.write(f"{text}\n")
-        self._out.flush()
+        try:
+            self._out.write(f"{text}\n")
+            self._out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.silence()
+            raise unwritten(error) from None
 
     def print_json(self, value: dict[str, Any]) -> None:
         """One JSON object on one line of stdout."""
@@ -74,7 +84,7 @@ class Terminal:
     def progress(self, event: dict[str, Any]) -> None:
         """Show a progress report (protocol.REPORTS["progress"]) as a moving bar, or as a line now and then."""
         text = _progress_text(event)
-        if self._err.isatty():
+        if self._err.isatty() and os.environ.get("TERM") != "dumb":
             self._write_err(f"\r\x1b[K{text}")
             self._line_open = True
             if event["fraction"] >= 1.0:
@@ -91,6 +101,7 @@ class Terminal:
 
     def silence(self) -> None:
         """Write no more to a stdout that is gone."""
+        discard(self._out)
         self._out = open(os.devnull, "w", encoding="utf-8")
 
     def close(self) -> None:
@@ -114,13 +125,38 @@ class Terminal:
             pass  # nobody reads our remarks; the result does not depend on them
 
 
+def discard(stream: IO[str]) -> None:
+    """Lead a stream to nowhere: Python would try again at its end to write what could not be written."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def unwritten(error: OSError) -> ProcessingError:
+    """The sentence for a result that did not reach stdout."""
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    reason = "the disk is full" if full else (error.strerror or "unknown fault")
+    return ProcessingError(
+        f"The result could not be written to the standard output: {reason}.",
+        code="disk-full" if full else "write-failed",
+        hint="Free some space, or send the output elsewhere.",
+    )
+
+
 def _progress_text(event: dict[str, Any]) -> str:
     done = round(event["fraction"] * _BAR_WIDTH)
     steps = f" {event['step']}/{event['of']}" if event["of"] > 1 else ""
-    left = "" if event["eta_s"] is None or event["fraction"] >= 1.0 else f", {_duration(event['eta_s'])} left"
+    left = "" if event["eta_s"] is None or event["fraction"] >= 1.0 else f", about {_duration(event['eta_s'])} left"
     return f"[{'#' * done}{'.' * (_BAR_WIDTH - done)}] {event['fraction']:4.0%} {event['stage']}{steps}{left}"
 
 
 def _duration(seconds: float) -> str:
-    whole = max(round(seconds), 0)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+    """A rounded time in words, e.g. "1 s", "45 s", "3 min 20 s", "1 h 25 min"."""
+    whole = max(round(seconds), 1)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

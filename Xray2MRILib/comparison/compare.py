@@ -10,6 +10,7 @@ The result is a dictionary of plain values (JSON)::
     lags        pseudo, reference, the same "in leg" -> [correlation at lag 1, 2, ... 10]
     calibration null, or spearman, ratio, predicted and observed (10 bins)
     difference_noise    differences of outlines below this are noise of the reference (metrics.sobel_difference)
+    voxels_sha256    which volume was compared
     verdict, warnings, joint_box, bright_bone, notice, controls (name -> what it is)
     aligned, difference, difference_paper, report, table, record    paths, where written
 """
@@ -27,14 +28,15 @@ from ..errors import InputError
 from ..files.atomic_write import check_place
 from ..generation.job_progress import StageTimer
 from ..volume import geometry
+from ..volume.intensity_mapping import STANDARD_MAPPING
 from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
-from ..volume.writing import VolumeFiles, read_record
+from ..volume.writing import VolumeFiles, read_record, voxels_sha256
 from .alignment import ALIGNMENTS, Alignment, align
 from .controls import OTHER, Control, control_files, empty_controls, mean_control, shipped_other_knee
 from .evaluation import PSEUDO, REFERENCE, Evaluation, evaluate
-from .preconditions import check_comparable, warnings_about
-from .reference_volume import ReferenceVolume, read_reference
+from .preconditions import check_comparable, check_not_a_copy, check_not_the_same, warnings_about
+from .reference_volume import ReferenceVolume, read_reference, sitk_voxels
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -104,10 +106,13 @@ def compare(
     course = StageTimer(_EXPECTED_SECONDS, "measure", on_progress, should_cancel)
     course.enter("read")
     pseudo, real = _pseudo(Path(volume), Path(reference)), read_reference(reference)
+    name = Path(reference).name
+    check_not_the_same(pseudo.array, sitk_voxels(real.image), name)
     course.enter("align")
     fixed = pseudo.to_sitk()
     alignment = align(fixed, real.image, method, initial)
     check_comparable(alignment.volume, alignment.covered)
+    check_not_a_copy(pseudo.array, alignment.volume, alignment.covered, name)
     course.enter("controls")
     beside = _controls(pseudo, alignment, method, controls)
     course.enter("measure")
@@ -196,7 +201,8 @@ def _other_knees(pseudo: PseudoMRI, folder: Path) -> list[Control]:
 
 
 def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, evaluation: Evaluation) -> dict[str, Any]:
-    warnings = warnings_about(evaluation, real.image, alignment.matrix, pseudo.spacing[2], real.simulated)
+    warnings = [*real.warnings]
+    warnings += warnings_about(evaluation, real.image, alignment.matrix, pseudo.spacing[2], real.simulated)
     calibration = evaluation.calibration
     target = evaluation.target
     summary: dict[str, dict[str, Any]] = {
@@ -209,6 +215,7 @@ def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, eval
     }
     return plain({
         "schema": "xray2mri-comparison",
+        "voxels_sha256": voxels_sha256(STANDARD_MAPPING.to_stored(pseudo.array)),
         "notice": notice(),
         "created_utc": creation_time(),
         "verdict": verdict(evaluation),

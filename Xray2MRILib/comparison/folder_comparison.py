@@ -23,8 +23,8 @@ from ..volume.pseudo_mri import PseudoMRI
 from .alignment import align
 from .controls import on_grid, shipped_mean
 from .evaluation import MEASURES, Target, score
-from .preconditions import check_comparable
-from .reference_volume import read_reference
+from .preconditions import check_comparable, check_not_the_same
+from .reference_volume import read_reference, sitk_voxels
 
 _ENDINGS = (".nii.gz", ".nrrd", ".nii", ".mha")
 _DECISIVE = "edge_mm"
@@ -108,8 +108,8 @@ def compare_folders(
         edges.append(canny_edges(volumes[-1]))
         left.append(volume.mirrored)
     scores = {measure: np.full((count, count), np.nan) for measure in MEASURES if measure != _NO_QUALITY}
-    for column, (_, path) in enumerate(pairs.values()):
-        target = _target(path, volumes[0].shape, left[column], method)
+    for column, (own, path) in enumerate(pairs.values()):
+        target = _target(path, own, volumes[0].shape, left[column], method)
         for row in range(count):
             step("measure")
             values = score(target, volumes[row], _covered_edges(target, volumes[row], edges[row]))
@@ -130,10 +130,12 @@ def compare_folders(
     })  # fmt: skip
 
 
-def _target(path: Path, shape: tuple[int, ...], left: bool, method: str) -> Target:
-    """A reference in right-knee space on the grid of the volumes, with its edges."""
+def _target(path: Path, own: Path, shape: tuple[int, ...], left: bool, method: str) -> Target:
+    """A reference in right-knee space on the grid of the volumes, with its edges; ``own`` is the volume of its name."""
     nominal = PseudoMRI(on_grid(shipped_mean(), shape, left), mirrored=left)
-    found = align(nominal.to_sitk(), read_reference(path).image, method)
+    reference = read_reference(path).image
+    check_not_the_same(PseudoMRI.load(own).array, sitk_voxels(reference), path.name)
+    found = align(nominal.to_sitk(), reference, method)
     check_comparable(found.volume, found.covered)
     mapped = np.where(found.covered, unit_range(found.volume, found.covered), np.float32(0))
     covered = None if found.covered.all() else found.covered

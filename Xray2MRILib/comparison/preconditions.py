@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,63 @@ _LEAST_CORRELATION = 0.25  # of grey values in the leg; own pairs of one contras
 _LEAST_COVERED = 0.1
 _WELL_COVERED = 0.7
 _SMOOTHING_PX = 3.0
+# grey values that differ by rounding to 8 bits at most
+_SAME_GREY = 0.003
+# no real scan correlates so well with a synthetic volume, whose noise it does not share
+_COPY_CORRELATION = 0.9995
+
+
+def check_not_the_same(pseudo: np.ndarray, reference: np.ndarray, name: str) -> None:
+    """Refuse a reference that is the pseudo-MRI itself in other units or with other axes.
+
+    Parameters
+    ----------
+    pseudo, reference
+        Voxels [S, H, W] as they lie in their files.
+    name
+        File name of the reference.
+
+    Raises InputError (code ``reference-synthetic``).
+    """
+    if sorted(pseudo.shape) != sorted(reference.shape):
+        return
+    own, other = (_unit(np.asarray(volume, np.float32)) for volume in (pseudo, reference))
+    # the same grey values in any order; two knees never have that
+    if np.abs(np.sort(own, axis=None)[::97] - np.sort(other, axis=None)[::97]).max() > _SAME_GREY:
+        return
+    for order in permutations(range(3)):
+        turned = other.transpose(order)
+        if turned.shape != own.shape:
+            continue
+        for flips in product((1, -1), repeat=3):
+            shown = turned[:: flips[0], :: flips[1], :: flips[2]]
+            if (np.abs(shown - own) <= _SAME_GREY).mean() > 0.999:
+                raise _same(name)
+
+
+def check_not_a_copy(pseudo: np.ndarray, reference: np.ndarray, covered: np.ndarray, name: str) -> None:
+    """Refuse an aligned reference [S, H, W] that is a part of the pseudo-MRI.
+
+    Raises InputError (code ``reference-synthetic``).
+    """
+    pair = [np.asarray(volume, np.float64)[covered] for volume in (pseudo, reference)]
+    if len(pair[0]) < 1000 or min(values.std() for values in pair) < 1e-6:
+        return
+    if np.corrcoef(*pair)[0, 1] > _COPY_CORRELATION:
+        raise _same(name)
+
+
+def _unit(volume: np.ndarray) -> np.ndarray:
+    low, high = float(volume.min()), float(volume.max())
+    return (volume - low) / max(high - low, 1e-12)
+
+
+def _same(name: str) -> InputError:
+    return InputError(
+        f"The reference {name} shows the same picture as the pseudo-MRI: it is a copy, not a scan.",
+        code="reference-synthetic",
+        hint="Compare with a real MRI.",
+    )
 
 
 def check_comparable(reference: np.ndarray, covered: np.ndarray) -> None:

@@ -61,7 +61,8 @@ def convert(
     form
         One of FORMATS; None goes by the name of the output, see format_of.
     radiograph
-        The radiograph that the volume was made from, for references (DICOM) and picture (report).
+        The radiograph that the volume was made from, for references (DICOM) and picture (report), which refuse another
+        one, see preparation.recorded_radiograph.
     comparison
         JSON file of a comparison with a real MRI, for report and table.
     keep_identifiers
@@ -85,6 +86,8 @@ def convert(
 
         figures = read_comparison(comparison)
     source = read_volume(volume)
+    if figures is not None:
+        _check_comparison(figures, source, Path(comparison or ""))
     if form == "dicom":
         from .dicom_series import write_dicom_series
 
@@ -107,6 +110,21 @@ def convert(
         )
     files = source.save(output)
     return [files.volume, files.record, *([files.deviation] if source.deviation is not None else [])]
+
+
+def _check_comparison(figures: dict[str, Any], source: PseudoMRI, path: Path) -> None:
+    """Refuse the figures of another volume, as far as they tell; those of earlier versions give their slices only."""
+    from ..volume.intensity_mapping import STANDARD_MAPPING
+    from ..volume.writing import voxels_sha256
+
+    expected = figures.get("voxels_sha256")
+    same = expected is None or expected == voxels_sha256(STANDARD_MAPPING.to_stored(source.array))
+    if not same or len(figures["per_slice"]) != source.num_slices:
+        raise InputError(
+            f"The comparison {path.name} is one of another volume.",
+            code="other-comparison",
+            hint="Choose the comparison of this volume, or compare again.",
+        )
 
 
 def _report_folder(

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import Cancelled
+from ..errors import Cancelled, InputError
 from ..files.new_folder import NewFolder
+from ..preparation.recorded_radiograph import require_radiograph
 from ..volume import geometry
 from ..volume.intensity_mapping import STANDARD_MAPPING, STORED_MAXIMUM
 from ..volume.provenance import notice
@@ -54,15 +55,20 @@ def write_dicom_series(
         The radiograph that the volume was made from. When it is a DICOM file the images refer to it.
     keep_identifiers
         Take over patient and study from that DICOM radiograph, so that the series joins its study. Otherwise the images
-        belong to a new, nameless patient.
+        belong to a new, nameless patient. Refused without a DICOM radiograph.
     should_cancel
         Asked before every image.
 
-    All UIDs are new. The folder appears complete or not at all. Raises InputError for a folder that holds files, cannot
-    be written or for an unreadable radiograph, ProcessingError when writing fails, Cancelled.
+    All UIDs are new. The folder appears complete or not at all. Raises InputError for a folder that holds files or
+    cannot be written, and for a radiograph that cannot be read or is not the one that the volume records (see
+    preparation.recorded_radiograph); ProcessingError when writing fails, Cancelled.
     """
     folder = Path(folder)
     source = None if radiograph is None else SourceRadiograph.read(radiograph)
+    if source is not None and radiograph is not None:
+        require_radiograph(volume.provenance, radiograph)
+    elif keep_identifiers:
+        raise _no_patient(radiograph)
     stored = STANDARD_MAPPING.to_stored(volume.array).astype("<u2")
     common = common_elements(volume, source, keep_identifiers)
     names = [f"slice_{index + 1:03d}.dcm" for index in range(volume.num_slices)]
@@ -73,6 +79,15 @@ def write_dicom_series(
                 raise Cancelled("Cancelled before the series was complete.")
             slice_image(common, volume, stored[index], index).save_as(temporary / name, enforce_file_format=True)
     return [folder / name for name in names]
+
+
+def _no_patient(radiograph: str | Path | None) -> InputError:
+    fault = "no radiograph is given" if radiograph is None else f"the radiograph {Path(radiograph).name} is not DICOM"
+    return InputError(
+        f"There are no identifiers to keep: {fault}.",
+        code="no-identifiers",
+        hint="Give the DICOM radiograph that the volume was made from, or go without identifiers.",
+    )
 
 
 def common_elements(volume: PseudoMRI, source: SourceRadiograph | None, keep_identifiers: bool) -> Dataset:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import Cancelled
+from .time_left import Pace, TimeLeft
 
 
 class JobProgress:
@@ -15,13 +16,16 @@ class JobProgress:
     Parameters
     ----------
     expected_seconds
-        Part name -> rough duration, in the order of work. Only the proportions matter.
+        Part name -> rough duration, in the order of work.
     pacemaker
-        The long part whose measured pace corrects all expectations that lie ahead.
+        The long part whose measured pace replaces its expected duration; the others are short, and their durations
+        stay.
     report
         Receives ``{"stage", "step", "of", "fraction", "eta_s"}`` as in protocol.REPORTS["progress"].
     clock
         Seconds; replaced in tests.
+    proportions_only
+        The expected seconds tell proportions alone: no time is shown before a pace has been measured.
     """
 
     def __init__(
@@ -30,30 +34,31 @@ class JobProgress:
         pacemaker: str,
         report: Callable[[dict[str, Any]], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        proportions_only: bool = False,
     ) -> None:
         self._expected = dict(expected_seconds)
         self._total = sum(self._expected.values())
         self._pacemaker = pacemaker
         self._report = report
         self._clock = clock
+        self._proportions_only = proportions_only
         self._fraction = 0.0
-        self._pace_started: float | None = None
-        self._pace: float | None = None
+        self._pace = Pace(clock)
+        self._left = TimeLeft(clock)
+        self._part: str | None = None
+        self._part_began = 0.0
 
     def at(self, part: str, share: float = 0.0, *, stage: str | None = None, step: int = 0, of: int = 1) -> None:
         """Report that all parts before ``part`` are over and ``share`` (0 to 1) of this one is done.
 
         ``stage`` names what goes on in the words of the user; by default the part.
         """
-        now = self._clock()
-        names = list(self._expected)
-        place = names.index(part)
-        ahead = self._expected[part] * (1.0 - share) + sum(self._expected[name] for name in names[place + 1 :])
+        if part != self._part:
+            self._part, self._part_began = part, self._clock()
         if part == self._pacemaker:
-            if self._pace_started is None:
-                self._pace_started = now
-            if share >= 0.02:
-                self._pace = (now - self._pace_started) / (self._expected[part] * share)
+            self._pace.report(share)
+        ahead = self._expected[part] * (1.0 - share) + sum(self._expected[name] for name in self._after(part))
         self._fraction = max(self._fraction, min(1.0, 1.0 - ahead / self._total))
         self._report(
             {
@@ -61,7 +66,7 @@ class JobProgress:
                 "step": step,
                 "of": of,
                 "fraction": round(self._fraction, 4),
-                "eta_s": None if self._pace is None else round(self._pace * ahead, 1),
+                "eta_s": self._eta(part, share),
             }
         )
 
@@ -69,6 +74,29 @@ class JobProgress:
         """Report the end of the job."""
         self._fraction = 1.0
         self._report({"stage": "done", "step": 1, "of": 1, "fraction": 1.0, "eta_s": 0.0})
+
+    def _after(self, part: str) -> list[str]:
+        names = list(self._expected)
+        return names[names.index(part) + 1 :]
+
+    def _eta(self, part: str, share: float) -> float | None:
+        """Seconds left, as they are shown."""
+        whole = self._pace.whole_s()
+        later = self._after(part)
+        if self._proportions_only:
+            # what lies behind the long part has no seconds of its own
+            scale = None if whole is None else whole / self._expected[self._pacemaker]
+            ahead = self._expected[part] * (1.0 - share) + sum(self._expected[name] for name in later)
+            return self._left.show(None if scale is None else scale * ahead)
+        rest = sum(self._expected[name] for name in later if name != self._pacemaker)
+        if part == self._pacemaker:
+            own = (whole if whole is not None else self._expected[part]) * (1.0 - share)
+            return self._left.show(own + rest, known=whole is not None)
+        spent = self._clock() - self._part_began
+        own = max(self._expected[part] * (1.0 - share) - spent, 0.0)
+        if self._pacemaker in later:
+            return self._left.show(own + rest + self._expected[self._pacemaker], known=False)
+        return self._left.show(own + rest)
 
 
 class StageTimer:

@@ -17,7 +17,14 @@ from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.schedule import check_schedule
 from ..diffusion.slice_loop import slice_loop
-from ..model_store.model_folder import load_components, locate_model, read_checked_card, verify_model, write_model
+from ..model_store.model_folder import (
+    load_components,
+    locate_model,
+    notes_on,
+    read_checked_card,
+    verify_model,
+    write_model,
+)
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import depth_positions
@@ -71,6 +78,7 @@ class Xray2MRIPipeline(VolumePipeline):
         pipeline = cls(**load_components(folder, torch_dtype))
         pipeline.model_card = read_checked_card(folder)
         pipeline.weights_sha256 = checksums
+        pipeline.model_notes = notes_on(folder)
         pipeline.model_name = folder.name if Path(model).is_dir() else os.fspath(model)
         return pipeline.on_device(device)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..device import free_memory_bytes
 from ..errors import InputError, ProcessingError
+from ..model_store.model_location import check_model
 from ..volume.geometry import OAI_FIELD
 from ..volume.writing import check_destination
 from .model_steps import steps_of_model
@@ -18,10 +19,11 @@ _BASE_BYTES = 700_000_000
 
 
 def check_destinations(radiograph: Any, output: Path, montage: Path | None, settings: GenerationSettings) -> None:
-    """Refuse outputs that cannot be written or that would overwrite the radiograph.
+    """Refuse outputs that cannot be written or would overwrite the radiograph, and a model that cannot be loaded.
 
-    Raises InputError, and ProcessingError (code ``disk-full``).
+    Raises InputError, and ProcessingError (codes ``disk-full``, ``model-not-fetched``).
     """
+    check_model(settings.model)
     files = check_destination(output, settings.num_slices, deviation=settings.samples > 1)
     targets = [files.volume, files.record, files.deviation]
     if montage is not None:

@@ -19,7 +19,7 @@ class SliceModel(Protocol):
 
     Attributes
     ----------
-    model_name, model_card, weights_sha256
+    model_name, model_card, weights_sha256, model_notes
         Its description in the provenance, see VolumePipeline.
     uses_grades
         Whether the grade probabilities affect the slices; if not, they are not computed.
@@ -28,6 +28,7 @@ class SliceModel(Protocol):
     model_name: str
     model_card: Mapping[str, Any]
     weights_sha256: dict[str, str]
+    model_notes: list[str]
     uses_grades: bool
 
     @property

@@ -34,6 +34,8 @@ class VolumePipeline(DiffusionPipeline):
         Description of the model (preset, training data, licence).
     weights_sha256
         Network -> SHA256 of its weights; empty for a model built in memory.
+    model_notes
+        Sentences for the user on the model's files, e.g. that they were not checked.
     """
 
     uses_grades = True
@@ -43,6 +45,7 @@ class VolumePipeline(DiffusionPipeline):
         self.model_name = "unsaved"
         self.model_card: dict[str, Any] = {}
         self.weights_sha256: dict[str, str] = {}
+        self.model_notes: list[str] = []
 
     def __call__(
         self,

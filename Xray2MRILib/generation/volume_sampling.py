@@ -62,7 +62,7 @@ def sample_volume(
     SETTINGS["slices"].check(num_slices)
     BATCH_SIZE.check(batch_size)
     crop, mirrored, record = unpack_crop(radiograph)
-    notes: list[str] = []
+    notes = list(model.model_notes)
     if known is None:
         sampling = (sampling or SamplingSettings()).for_model(model.model_card)
         koa = koa or choose_grades(model, crop, notes)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,10 +27,8 @@ from ..diffusion.schedule import check_schedule
 from ..errors import InputError, ProcessingError
 from ..files.checksums import (
     CHECKSUMS_FILE,
-    PICKLE_ENDINGS,
     RESTORE,
     missing_error,
-    pickle_error,
     read_model_json,
     refuse_pickles,
     sha256_of,
@@ -39,52 +36,15 @@ from ..files.checksums import (
     write_checksums,
 )
 from ..files.json_files import write_json
-from ..files.resources import resource_path
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.network import WEIGHTS_FILE
 from ..models.radiograph_encoder import RadiographEncoder
+from .model_location import locate_model as locate_model
 from .network_folder import load_network, save_network, weight_files
 
 NETWORKS = {"autoencoder": AutoencoderKL, "unet": Xray2MRIUNet, "radiograph_encoder": RadiographEncoder}
 INDEX_FILE = "model_index.json"
 CARD_FILE = "model_card.json"
-SHIPPED = ("compact",)
-
-
-def locate_model(model: str | os.PathLike[str]) -> Path:
-    """The folder for a shipped model's name, a local folder, or a Hugging Face hub id (downloaded to the hub's cache).
-
-    Raises InputError for anything else, ProcessingError when the hub cannot be reached.
-    """
-    text = os.fspath(model)
-    if text in SHIPPED:
-        return resource_path(f"models/{text}")
-    path = Path(text)
-    if text and path.is_dir():
-        return path
-    if path.is_file() and path.suffix.lower() in PICKLE_ENDINGS:
-        raise pickle_error(path.name)
-    if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", text) or ".." in text:
-        raise InputError(
-            f"There is no model {path.name!r}.",
-            code="no-such-model",
-            hint="Give 'compact', the folder of a saved model, or a hub name such as 'owner/model'.",
-        )
-    return _fetch(text)
-
-
-def _fetch(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors"]))
-    except Exception as error:  # the hub's client raises many types, which differ between its versions
-        raise ProcessingError(
-            f"The model {hub_id} is not a local folder and could not be downloaded from the Hugging Face hub "
-            f"({type(error).__name__}).",
-            code="model-not-fetched",
-            hint="Check the name and the network, or give the folder of a saved model.",
-        ) from error
 
 
 def verify_model(folder: Path) -> dict[str, str]:
@@ -113,6 +73,13 @@ def verify_model(folder: Path) -> dict[str, str]:
     else:
         digests = {file: sha256_of(folder / file) for file in files}
     return {name: _digest_of_parts([digests[file] for file in parts]) for name, parts in weights.items()}
+
+
+def notes_on(folder: Path) -> list[str]:
+    """Sentences for the user on the files of a verified model folder."""
+    if (folder / CHECKSUMS_FILE).exists():
+        return []
+    return [f"The model folder {folder.name} has no {CHECKSUMS_FILE}: its files were not checked for damage."]
 
 
 def _digest_of_parts(digests: list[str]) -> str:

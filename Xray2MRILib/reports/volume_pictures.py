@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
 from ..rendering.montage import NOTICE_LINE
 from ..rendering.slice_grid import draw_slices, grid_size
 from ..rendering.text import BACKGROUND, NOTICE, draw_orientation, draw_text
@@ -17,7 +15,6 @@ from ..rendering.text import BACKGROUND, NOTICE, draw_orientation, draw_text
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..preparation.joint_crop import PreparedRadiograph
     from ..volume.pseudo_mri import PseudoMRI
 
 _TILE, _GAP, _COLUMNS, _ROWS = 300, 10, 4, 3
@@ -69,36 +66,18 @@ def rendering_picture(volume: PseudoMRI) -> Image.Image:
 
 
 def radiograph_picture(volume: PseudoMRI, path: str | Path) -> tuple[Image.Image, bool]:
-    """The joint of the radiograph as the model received it, and whether the volume was made from this very crop.
+    """The joint of the radiograph as the model received it, and whether the volume records that it was this crop.
 
     The page shows the joint alone, because text at the edges of a radiograph may name the patient. Raises InputError
-    when the radiograph cannot be read or the volume does not record where its knee is on it.
+    when the radiograph cannot be read, is not the volume's own, or when the volume does not record where its knee is on
+    it.
     """
     from PIL import Image
 
+    from ..preparation.recorded_radiograph import match_radiograph
     from ..rendering.radiograph_panel import draw_radiograph
 
-    prepared = _prepare_again(volume, Path(path))
+    found = match_radiograph(volume.provenance, path)
     picture = Image.new("RGB", (_SIDE, _SIDE), BACKGROUND)
-    draw_radiograph(picture, prepared.image, (0, 0, _SIDE, _SIDE), left_knee=volume.side == "left")
-    pixels = np.ascontiguousarray(np.clip(prepared.image, -1, 1), "<f4")
-    same = hashlib.sha256(pixels.tobytes()).hexdigest() == volume.provenance["radiograph"].get("crop_sha256")
-    return picture, same
-
-
-def _prepare_again(volume: PseudoMRI, path: Path) -> PreparedRadiograph:
-    from ..localization.knee_box import KneeBox
-    from ..preparation.joint_crop import prepare_radiograph
-    from ..radiograph.reading import read_radiograph
-
-    about = volume.provenance.get("radiograph") or {}
-    try:
-        box = KneeBox(**about["box"]) if about["box"] else None
-        side, side_source = about["side"], about["side_source"]
-    except (KeyError, TypeError):
-        raise InputError(
-            "The side-car of the volume does not record where the knee is on the radiograph.",
-            code="bad-side-car",
-            hint="Write the report without the radiograph.",
-        ) from None
-    return prepare_radiograph(read_radiograph(path), box, side, side_source)
+    draw_radiograph(picture, found.prepared.image, (0, 0, _SIDE, _SIDE), left_knee=volume.side == "left")
+    return picture, found.recorded

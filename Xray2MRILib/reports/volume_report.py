@@ -45,7 +45,7 @@ def write_report(
         Result of a comparison with a real MRI, see comparison_record.read_comparison.
 
     The page contains no name, path or identifier of a patient. Raises InputError for another ending, a place that
-    cannot be written or an unreadable radiograph, ProcessingError when writing fails.
+    cannot be written, a radiograph that cannot be read or is not the volume's own, ProcessingError when writing fails.
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -93,10 +93,13 @@ def _warnings(record: dict[str, Any]) -> list[str]:
 def _pictures(volume: PseudoMRI, radiograph: str | Path | None) -> list[dict[str, str]]:
     shown = []
     if radiograph is not None:
-        picture, same = radiograph_picture(volume, radiograph)
+        picture, recorded = radiograph_picture(volume, radiograph)
         caption = "The joint on the radiograph, as the model received it"
-        if not same:
-            caption += ". This file is not the one that the volume was made from: the pixels do not match"
+        if not recorded:
+            caption = (
+                "The joint on the radiograph that was given for this volume. The volume does not record its "
+                "radiograph: whether it was this one is unknown"
+            )
         shown.append((picture, caption))
     shown.append((rendering_picture(volume), "3-D rendering of the synthetic volume, from the front"))
     shown.append((slices_picture(volume), "SYNTHETIC coronal slices from posterior to anterior"))

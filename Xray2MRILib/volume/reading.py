@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .file_name import volume_ending
+from ..errors import InputError, check_name
+from .file_name import VOLUME_ENDINGS, volume_ending
 from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
 from .writing import VolumeFiles, read_record, voxels_sha256
@@ -24,7 +24,8 @@ def read_volume(path: str | Path) -> PseudoMRI:
     Raises InputError when the file cannot be read, was not written by this program, or does not match the voxels or the
     geometry in the side-car.
     """
-    files = VolumeFiles.of(path)
+    check_name(str(path))
+    files = _names_to_read(Path(path))
     if not files.volume.is_file():
         raise InputError(f"There is no volume {files.volume.name}.", code="missing-volume", hint="Check the path.")
     record = read_record(files.record)
@@ -64,6 +65,18 @@ def read_volume(path: str | Path) -> PseudoMRI:
         if not np.allclose(found, nominal, rtol=0, atol=_TOLERANCE_MM):
             raise _mismatch_error(files)
     return volume
+
+
+def _names_to_read(path: Path) -> VolumeFiles:
+    """The names that belong to a volume. Raises InputError for a file that is not a volume."""
+    if not path.name.lower().endswith(VOLUME_ENDINGS):
+        kind = "is a folder" if path.is_dir() else "is not a volume that Xray2MRI wrote"
+        raise InputError(
+            f"The input {path.name} {kind}.",
+            code="bad-volume",
+            hint=f"Give a volume ({', '.join(VOLUME_ENDINGS)}) with its side-car; it is generated from a radiograph.",
+        )
+    return VolumeFiles.to_read(path)
 
 
 def _drop_volume_section(record: dict[str, Any]) -> dict[str, Any]:

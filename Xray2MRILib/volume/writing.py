@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, ProcessingError
+from ..errors import InputError, ProcessingError, check_name
 from ..files.atomic_write import AtomicFiles, check_place
 from . import geometry, provenance
-from .file_name import volume_ending
+from .file_name import VOLUME_ENDINGS, volume_ending
 from .intensity_mapping import STANDARD_MAPPING
 
 if TYPE_CHECKING:
@@ -41,6 +42,27 @@ class VolumeFiles:
         stem = path.name[: -len(ending)]
         return cls(path, path.with_name(f"{stem}.json"), path.with_name(f"{stem}_deviation{path.name[-len(ending) :]}"))
 
+    @classmethod
+    def to_write(cls, path: str | Path) -> VolumeFiles:
+        """The names for an output path that may be a symbolic link: all files lie beside the file that it leads to."""
+        path = Path(path)
+        check_name(str(path))
+        if not os.path.islink(path):  # False, not an error, for a name that is too long
+            return cls.of(path)
+        cls.of(path)
+        return cls.of(os.path.realpath(path))
+
+    @classmethod
+    def to_read(cls, path: str | Path) -> VolumeFiles:
+        """The names for a volume that may be a symbolic link: beside its target, or else beside the link itself."""
+        beside = cls.of(path)
+        target = Path(os.path.realpath(path) if "\0" not in str(path) else path)
+        if os.path.islink(path) and target.name.lower().endswith(VOLUME_ENDINGS):
+            there = cls.of(target)
+            if there.record.is_file():
+                return there
+        return beside
+
 
 def check_destination(
     path: str | Path, num_slices: int = geometry.OAI_FIELD.num_slices, deviation: bool = False
@@ -51,7 +73,7 @@ def check_destination(
     side-car of this program; ProcessingError (code ``disk-full``) when ``num_slices`` of 256 x 256 do not fit on the
     disk.
     """
-    files = VolumeFiles.of(path)
+    files = VolumeFiles.to_write(path)
     _check_files(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
     return files
 
@@ -67,7 +89,7 @@ def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool 
     Raises InputError and ProcessingError as check_destination does, ProcessingError (code ``write-failed`` or
     ``disk-full``) when writing fails.
     """
-    files = VolumeFiles.of(path)
+    files = VolumeFiles.to_write(path)
     previous = _check_files(files, volume.array.size, volume.deviation is not None)
     stored = STANDARD_MAPPING.to_stored(volume.array)
     record = complete_record(volume, stored, keep_identifiers)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from .server import main
-
 if __name__ == "__main__":
     try:
+        from .server import main
+
         code = main()
     except KeyboardInterrupt:
         code = 130

@@ -164,13 +164,32 @@ REPORTS: dict[str, dict[str, Field]] = {
 
 _KINDS: dict[str, Any] = {
     # file names cannot contain a null character, and system calls fail on it
-    "text": lambda value: isinstance(value, str) and "\0" not in value,
+    "text": lambda value: isinstance(value, str) and "\0" not in value and _is_encodable(value),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "flag": lambda value: isinstance(value, bool),
     "numbers": lambda value: isinstance(value, list) and all(_KINDS["number"](item) for item in value),
     "object": lambda value: isinstance(value, dict),
 }
+
+
+_IN_WORDS = {
+    "text": "a text that a file name can hold",
+    "integer": "an integer",
+    "number": "a number",
+    "flag": "true or false",
+    "numbers": "a list of numbers",
+    "object": "an object",
+}
+
+
+def _is_encodable(text: str) -> bool:
+    """False for half of a surrogate pair, which JSON can write; SimpleITK ends the process that opens such a name."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -205,8 +224,7 @@ def fault(message: dict[str, Any], table: dict[str, dict[str, Field]]) -> str | 
             if field.required:
                 return f"The message {message['type']} lacks its field {name}."
         elif not _KINDS[field.kind](value):
-            article = "an" if field.kind[0] in "aeiou" else "a"
-            return f"The field {name} of the message {message['type']} is not {article} {field.kind}."
+            return f"The field {name} of the message {message['type']} is not {_IN_WORDS[field.kind]}."
     return None
 
 

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, Xray2MRIError
+from ..device import wait_passively
+from ..errors import InputError, Xray2MRIError, unusable_name
+from ..files.standard_streams import open_missing_streams
 from .channel import ReportChannel, RequestReader
 from .protocol import PROTOCOL_VERSION
 from .slice_files import SliceFiles
@@ -71,6 +73,8 @@ class Worker:
             result = self._work[message["type"]](message)
         except Xray2MRIError as error:
             failure = error
+        except UnicodeEncodeError:
+            failure = unusable_name()
         except Exception as error:
             private = [str(message.get(name, "")) for name in _PATHS]
             print(failure_text(error, private), file=sys.stderr, flush=True)
@@ -226,6 +230,8 @@ def main(arguments: list[str] | None = None) -> int:
                         help="end after this time without a request (default: %(default)g)")  # fmt: skip
     options = parser.parse_args(arguments)
 
+    wait_passively()
+    open_missing_streams()
     channel = ReportChannel()
     channel.send("starting", pid=os.getpid(), protocol=PROTOCOL_VERSION)
     reader = RequestReader(channel)
