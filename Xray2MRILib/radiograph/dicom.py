@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from .codestream import stream_size
-from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, luminance
 from .dicom_header import (
     check_is_radiograph,
     header_side,
@@ -25,6 +25,7 @@ from .dicom_header import (
 )
 from .display_window import apply_window, first_window
 from .orientation import turned
+from .refusals import check_size, damaged, unreadable
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset

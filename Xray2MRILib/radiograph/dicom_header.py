@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .decoded_radiograph import unreadable
 from .laterality import side_from_words
 from .orientation import NOT_FRONTAL, steps_to_upright
+from .refusals import unreadable
 
 # computed and digital radiography, their older or looser names, and what scanned or re-exported radiographs carry
 _RADIOGRAPH_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "XA", "OT", "SC", "HC", "XC", "")

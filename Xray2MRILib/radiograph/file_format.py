@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from ..errors import InputError
-from .decoded_radiograph import damaged, unreadable
+from .refusals import damaged, unreadable
 
 FORMATS = ("DICOM", "PNG", "JPEG", "TIFF", "WebP", "NRRD", "NIfTI", "MetaImage")
 _ACCEPTED = "Give a DICOM, PNG, JPEG, TIFF, WebP, NRRD, NIfTI or MHA file."

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, luminance
 from .orientation import NOT_FRONTAL, direction_letter, steps_to_upright, turned
+from .refusals import check_size, damaged, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

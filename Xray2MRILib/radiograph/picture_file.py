@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, luminance
+from .refusals import check_size, damaged, unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, ProcessingError
-from .decoded_radiograph import DecodedRadiograph, check_size, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, luminance
 from .file_format import detect_format
 from .laterality import side_from_words
 from .photometric import with_bright_bone
 from .quiet_decoding import quiet_decoding
+from .refusals import check_size, unreadable
 
 _ARRAY = "array"
 _USUAL = (1e-3, 1e9)  # largest grey level; beyond, sums and products leave the range of float32
