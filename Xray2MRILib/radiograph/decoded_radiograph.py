@@ -28,6 +28,10 @@ class DecodedRadiograph:
         Mask [H, W] of pixels that the file declares as padding, or None.
     record
         JSON-able facts without identifiers.
+    warnings
+        Sentences for the user, Notice where a setting answers them.
+    pixel_aspect
+        Height of a pixel divided by its width, or None when the file does not say.
     """
 
     pixels: np.ndarray
@@ -38,6 +42,7 @@ class DecodedRadiograph:
     padding: np.ndarray | None = None
     record: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    pixel_aspect: float | None = None
 
 
 def luminance(array: np.ndarray) -> np.ndarray:

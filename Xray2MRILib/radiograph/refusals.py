@@ -22,6 +22,12 @@ def damaged(name: str, format_name: str) -> InputError:
     )
 
 
+def lacking(name: str, keyword: str) -> InputError:
+    """The error for a DICOM file without an attribute that its picture cannot be read without."""
+    hint = "Export it again with complete image attributes, or as PNG or TIFF."
+    return unreadable(name, f"lacks the DICOM attribute {keyword}", hint, "missing-attribute")
+
+
 def check_size(rows: int, columns: int, name: str) -> None:
     """Refuse radiographs that are too small to show a knee or too large to be one; to be asked before decoding."""
     if min(rows, columns) < SMALLEST_EDGE:
