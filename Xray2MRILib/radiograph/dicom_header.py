@@ -129,8 +129,8 @@ def orientation_steps(dataset: Any) -> list[str] | None:
 def photometric_sense(dataset: Any) -> tuple[str | None, list[str]]:
     """MONOCHROME1 or MONOCHROME2, and warnings; None when the header does not say or contradicts itself.
 
-    PresentationLUTShape repeats PhotometricInterpretation (PS3.3 C.8.11.3.1.2: INVERSE goes with MONOCHROME1 alone), and
-    PixelIntensityRelationshipSign tells whether bone has low values (1, values grow with the rays) or high ones (-1).
+    PresentationLUTShape repeats PhotometricInterpretation: INVERSE goes with MONOCHROME1 alone (PS3.3 C.8.11.3.1.2).
+    PixelIntensityRelationshipSign tells whether bone has low values (1: values grow with the rays) or high ones (-1).
     """
     term = photometric_term(dataset)
     if term not in ("MONOCHROME1", "MONOCHROME2"):

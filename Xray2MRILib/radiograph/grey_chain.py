@@ -40,8 +40,9 @@ def displayed(stored: np.ndarray, padding: np.ndarray | None, dataset: Any) -> G
     visible = shown if padding is None else shown[~padding]
     within = np.mean((visible > visible.min()) & (visible < visible.max()))
     if within < _LEAST_WITHIN and len(np.unique(values[::7, ::7])) > 8:
-        kind = "table" if table is not None else "window"
-        return GreyLevels(values, None, [*warnings, f"The display {kind} in the header hides the image; it was not used."])
+        kind = "window" if table is None else "table"
+        warnings.append(f"The display {kind} in the header hides the image; it was not used.")
+        return GreyLevels(values, None, warnings)
     return GreyLevels(shown, applied, warnings)
 
 

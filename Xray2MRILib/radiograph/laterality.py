@@ -15,7 +15,7 @@ _JOINED_AFTER = re.compile(r"(?:[/\\&+-]|\.(?=[A-Za-z](?![A-Za-z0-9]))|\s+/\s*(?
 _JOINED_BEFORE = re.compile(r"(?<![A-Za-z])([A-Za-z])[/\\.&+-]$")
 _SPINE = re.compile(r"\W*spine", re.IGNORECASE)
 # words that a letter of a side may be joined to: another side, the joint, the view
-_PARTNERS = frozenset((*_WORDS, "knee", "knees", "knie", "leg", "side", "ap", "pa", "lat", "lateral", "view", "oblique"))
+_PARTNERS = frozenset((*_WORDS, *"knee knees knie leg side ap pa lat lateral view oblique".split()))
 
 
 def side_from_words(text: str) -> str | None:

@@ -119,6 +119,10 @@ def _decoded(path: Path, format_name: str) -> DecodedRadiograph:
         from .image_file import read_image_file
 
         return read_image_file(path, format_name)
+    if format_name == "TIFF":
+        from .tiff_file import read_tiff
+
+        return read_tiff(path)
     from .picture_file import read_picture
 
     return read_picture(path, format_name)

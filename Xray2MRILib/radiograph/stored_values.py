@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .display_window import first_number
+
 _MOSTLY = 0.5  # share of pixels; overlays in spare bits cover less
 
 
@@ -78,9 +80,5 @@ def _range(kind: np.dtype, bits: int) -> tuple[float, float]:
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, (list, tuple)) or hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
-        value = next(iter(value), None)
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    number = first_number(value)
+    return int(number) if number is not None and np.isfinite(number) else None
