@@ -10,6 +10,7 @@ from .radiograph_arguments import (
     DEFAULTS,
     add_json_argument,
     add_knee_arguments,
+    add_photometric_argument,
     add_radiograph_argument,
     numbers,
     settings_from,
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write the voxel-wise standard deviation over K seeds, sampled without guidance and with all noise",
     )
     add_knee_arguments(parser)
+    add_photometric_argument(parser)
     grade = parser.add_mutually_exclusive_group()
     grade.add_argument(
         "--kl",

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument, settings_from
+from .radiograph_arguments import (
+    add_json_argument,
+    add_knee_arguments,
+    add_photometric_argument,
+    add_radiograph_argument,
+    settings_from,
+)
 from .terminal import Terminal
 
 _BAR_WIDTH = 40
@@ -17,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_radiograph_argument(parser)
     add_knee_arguments(parser)
+    add_photometric_argument(parser)
     parser.add_argument(
         "--early-oa",
         metavar="FOLDER",
@@ -34,7 +41,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     from ..generation.prepared_knee import described, prepare_knee
     from ..radiograph.reading import read_radiograph
 
-    knee = prepare_knee(read_radiograph(options.radiograph), settings)
+    knee = prepare_knee(read_radiograph(options.radiograph, photometric=settings.photometric), settings)
     koa = classify_koa(knee.prepared.image)
     histogram = [float(share) for share in intensity_histogram(knee.prepared.image)]
     early = None

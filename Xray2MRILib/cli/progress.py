@@ -12,6 +12,7 @@ from .radiograph_arguments import (
     DEFAULTS,
     add_json_argument,
     add_knee_arguments,
+    add_photometric_argument,
     add_radiograph_argument,
     numbers,
     settings_from,
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="radiograph that the series leads to instead, e.g. the same knee's at a later visit",
     )  # fmt: skip
     add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that radiograph")
+    add_photometric_argument(parser, "--towards-photometric", " of --towards")
     add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every radiograph")
     add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", default=DEFAULTS.model, metavar="compact|DIR|HUB-ID", help="for --volumes (default: %(default)s)")
     add("--device", choices=DEVICES, default=DEFAULTS.device, help="for --volumes (default: %(default)s)")
     add_knee_arguments(parser)
+    add_photometric_argument(parser)
     add_json_argument(parser)
 
 
@@ -61,17 +64,25 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(
             "--towards-roi names a part of no radiograph.", code="bad-option", hint="It goes with --towards."
         )
+    if options.towards_photometric != DEFAULTS.photometric and options.towards is None:
+        raise InputError(
+            "--towards-photometric describes no radiograph.", code="bad-option", hint="It goes with --towards."
+        )
     from ..generation.prepared_knee import prepare_knee
     from ..progression.follow_up import prepare_follow_up
     from ..progression.radiograph_series import write_radiograph_series
     from ..radiograph.reading import read_radiograph
 
-    knee = prepare_knee(read_radiograph(options.radiograph), settings)
+    knee = prepare_knee(read_radiograph(options.radiograph, photometric=settings.photometric), settings)
     terminal.warn(knee.warnings)
     towards = None
     if options.towards is not None:
         towards, warnings = prepare_follow_up(
-            options.towards, knee.prepared, side=settings.side, roi=options.towards_roi
+            options.towards,
+            knee.prepared,
+            side=settings.side,
+            roi=options.towards_roi,
+            photometric=options.towards_photometric,
         )
         terminal.warn(warnings)
     record = write_radiograph_series(

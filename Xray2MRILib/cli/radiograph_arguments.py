@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..generation.settings import SIDES, GenerationSettings
+from ..generation.settings import PHOTOMETRIC, SIDES, GenerationSettings
 
 DEFAULTS = GenerationSettings()
 
@@ -25,6 +25,16 @@ def add_radiograph_argument(parser: argparse.ArgumentParser) -> None:
         metavar="RADIOGRAPH",
         type=Path,
         help="frontal knee radiograph: DICOM, PNG, JPEG, TIFF, WebP, NRRD, NIfTI, MHA",
+    )
+
+
+def add_photometric_argument(parser: argparse.ArgumentParser, name: str = "--photometric", of: str = "") -> None:
+    """Whether bone is bright or dark in the file."""
+    parser.add_argument(
+        name,
+        choices=PHOTOMETRIC,
+        default=DEFAULTS.photometric,
+        help=f"bone in the file{of}: bright (normal) or dark (inverted) (default: from the header, then the picture)",
     )
 
 

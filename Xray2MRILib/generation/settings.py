@@ -16,6 +16,7 @@ from ..errors import InputError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SIDES = ("auto", "left", "right")
 SAMPLERS = ("ddim", "dpm")
+PHOTOMETRIC = ("auto", "normal", "inverted")
 
 _LIMITS: dict[str, tuple[float, float]] = {
     "slices": (2, 500),
@@ -26,7 +27,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "guidance_scale": (0.0, 20.0),
     "noise_scale": (0.01, 1.0),
 }
-_WORDS = {"device": DEVICES, "side": SIDES, "sampler": SAMPLERS}
+_WORDS = {"device": DEVICES, "side": SIDES, "sampler": SAMPLERS, "photometric": PHOTOMETRIC}
 
 
 def _bad(option: str, value: object, rule: str) -> InputError:
@@ -39,8 +40,9 @@ class GenerationSettings:
     """One generation's settings. Raises InputError (code ``bad-option``) for a value out of its range.
 
     ``slices`` is the number of depths (the paper calls it inference steps), ``steps`` the number of denoising
-    steps. ``roi`` is x, y, width, height in radiograph pixels. ``kl`` holds five probabilities, ``kl_grade`` a grade;
-    at most one of them may be given.
+    steps. ``photometric`` says whether bone is bright (normal) or dark (inverted) as the radiograph is stored; auto
+    asks file and picture. ``roi`` is x, y, width, height in radiograph pixels. ``kl`` holds five probabilities,
+    ``kl_grade`` a grade; at most one of them may be given.
     """
 
     slices: int = 50
@@ -58,6 +60,7 @@ class GenerationSettings:
     sampler: str = "ddim"
     knee: int | None = None
     keep_identifiers: bool = False
+    photometric: str = "auto"
 
     def __post_init__(self) -> None:
         for name, (low, high) in _LIMITS.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..diffusion.sampling_settings import PAPER_DEFAULTS, SamplingSettings
@@ -35,6 +36,14 @@ def settings_from_provenance(
     if not same_model:
         raise _other_origin("was made by another model")
     return sampling, koa
+
+
+def recorded_photometric(radiograph: Mapping[str, Any]) -> str:
+    """The user's word on bright or dark bone, from the radiograph's part of a volume's provenance; auto without one."""
+    film = radiograph.get("film") or {}
+    if film.get("inversion_source") != "user":
+        return "auto"
+    return "inverted" if film.get("inverted") else "normal"
 
 
 def _other_origin(fault: str) -> InputError:

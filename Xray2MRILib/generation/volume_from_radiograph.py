@@ -22,6 +22,7 @@ from .job_progress import StageTimer
 from .preflight import check_destinations, check_memory
 from .prepared_knee import PreparedKnee, described, prepare_knee
 from .settings import GenerationSettings
+from .settings_from_provenance import recorded_photometric
 
 if TYPE_CHECKING:
     from ..radiograph.reading import Radiograph
@@ -115,7 +116,7 @@ def generate(
     course = StageTimer(expected, "volume", on_progress, should_cancel)
 
     course.enter("read")
-    opened = _opened(radiograph)
+    opened = _opened(radiograph, settings.photometric)
     knee = prepare_knee(opened, settings, course.enter)
     course.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
@@ -184,12 +185,13 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     try:
         about, sampling = record["radiograph"], record["sampling"]
         box = KneeBox(**about["box"]) if about["box"] else None
-        prepared = prepare_radiograph(_opened(radiograph), box, about["side"], about["side_source"])
+        photometric = recorded_photometric(about)
+        prepared = prepare_radiograph(_opened(radiograph, photometric), box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
             slices=pseudo_mri.num_slices, steps=sampling["steps"], seed=sampling["seed"], sampler=sampling["sampler"],
             guidance_scale=sampling["guidance_scale"], noise_scale=sampling.get("noise_scale", 1.0), side=about["side"],
-            model=model, device=device,
+            model=model, device=device, photometric=photometric,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
@@ -201,12 +203,14 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     return Generation(pseudo_mri, knee, settings, {})
 
 
-def _opened(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
+def _opened(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) -> Radiograph:
     from ..radiograph.reading import radiograph_from_array, read_radiograph
 
     if isinstance(radiograph, (str, Path)):
-        return read_radiograph(radiograph)
-    return radiograph_from_array(radiograph) if isinstance(radiograph, np.ndarray) else radiograph
+        return read_radiograph(radiograph, photometric=photometric)
+    if isinstance(radiograph, np.ndarray):
+        return radiograph_from_array(radiograph, photometric=photometric)
+    return radiograph
 
 
 def _expected_seconds(settings: GenerationSettings, pipelines: PipelineCache, with_montage: bool) -> dict[str, float]:

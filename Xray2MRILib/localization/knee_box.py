@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 class KneeBox:
     """Box in radiograph pixels, x and y of its top left corner; it may reach beyond the radiograph.
 
-    The box is square like the OAI joint crop: centred on the joint (between tibial spines and femoral notch), its side
-    is the tibial plateau width divided by 0.82. ``confidence`` lies in [0, 1]; ``side`` is "left", "right" or None.
+    The box is square on the detector, like the OAI joint crop: centred on the joint (between tibial spines and
+    femoral notch), its side is the tibial plateau width divided by 0.82. ``confidence`` lies in [0, 1]; ``side`` is
+    "left", "right" or None.
     """
 
     x: float
@@ -20,11 +21,20 @@ class KneeBox:
     confidence: float
     side: str | None = None
 
-    def square(self) -> KneeBox:
-        """The square with the same centre and the longer edge, so that nothing inside is lost."""
-        edge = max(self.width, self.height)
-        x, y = self.x + (self.width - edge) / 2, self.y + (self.height - edge) / 2
-        return replace(self, x=x, y=y, width=edge, height=edge)
+    def square(self, pixel_aspect: float = 1.0) -> KneeBox:
+        """The box with the same centre that is square on the detector and as long as the longer edge.
+
+        ``pixel_aspect`` is the height of a pixel divided by its width; where it is not 1, the box has other numbers of
+        columns and rows. Nothing inside is lost.
+        """
+        width = max(self.width, self.height * pixel_aspect)
+        height = width / pixel_aspect
+        x, y = self.x + (self.width - width) / 2, self.y + (self.height - height) / 2
+        return replace(self, x=x, y=y, width=width, height=height)
+
+    def scaled(self, across: float, down: float) -> KneeBox:
+        """The same box on a picture with so many times the columns and rows."""
+        return replace(self, x=self.x * across, y=self.y * down, width=self.width * across, height=self.height * down)
 
     def clip(self, rows: int, columns: int) -> KneeBox:
         """The part on a radiograph of so many rows and columns; width or height 0 when there is none."""

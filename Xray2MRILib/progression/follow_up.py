@@ -12,7 +12,12 @@ from ..radiograph.reading import Radiograph, read_radiograph
 
 
 def prepare_follow_up(
-    path: Path, first: PreparedRadiograph, *, side: str = "auto", roi: tuple[float, ...] | None = None
+    path: Path,
+    first: PreparedRadiograph,
+    *,
+    side: str = "auto",
+    roi: tuple[float, ...] | None = None,
+    photometric: str = "auto",
 ) -> tuple[PreparedRadiograph, list[str]]:
     """The knee of ``first`` on another radiograph, and sentences for the user that name the file.
 
@@ -26,11 +31,14 @@ def prepare_follow_up(
         As the user gave it for both radiographs; ``auto`` decides anew for this one.
     roi
         Rectangle (x, y, width, height) of the knee on this radiograph in its pixels; None has it detected.
+    photometric
+        "normal" for bone that is stored bright on this radiograph, "inverted" for dark bone, or "auto".
 
     Raises InputError (code ``other-side``) for a radiograph of the other side's knee, and what reading and preparing
-    raise. Errors and warnings about the rectangle name the field ``towards_roi``.
+    raise. Errors and warnings about the rectangle name the field ``towards_roi``, those about dark bone
+    ``towards_photometric``.
     """
-    radiograph = read_radiograph(path)
+    radiograph = read_radiograph(path, photometric=photometric)
     knee = _prepared(radiograph, side, roi)
     if knee.prepared.side != first.side and (
         knee.prepared.record["side_source"] == "assumed" or any(box.side == first.side for box in knee.boxes)
@@ -59,4 +67,4 @@ def _prepared(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) 
 
 def _own_field(field: str) -> str:
     """The setting of this radiograph: its knee is chosen by a rectangle alone, the side is that of both radiographs."""
-    return "towards_roi" if field in ("roi", "knee") else field
+    return {"roi": "towards_roi", "knee": "towards_roi", "photometric": "towards_photometric"}.get(field, field)

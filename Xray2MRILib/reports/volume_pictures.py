@@ -87,6 +87,7 @@ def radiograph_picture(volume: PseudoMRI, path: str | Path) -> tuple[Image.Image
 
 
 def _prepare_again(volume: PseudoMRI, path: Path) -> PreparedRadiograph:
+    from ..generation.settings_from_provenance import recorded_photometric
     from ..localization.knee_box import KneeBox
     from ..preparation.joint_crop import prepare_radiograph
     from ..radiograph.reading import read_radiograph
@@ -101,4 +102,5 @@ def _prepare_again(volume: PseudoMRI, path: Path) -> PreparedRadiograph:
             code="bad-side-car",
             hint="Write the report without the radiograph.",
         ) from None
-    return prepare_radiograph(read_radiograph(path), box, side, side_source)
+    radiograph = read_radiograph(path, photometric=recorded_photometric(about))
+    return prepare_radiograph(radiograph, box, side, side_source)

@@ -71,6 +71,7 @@ SETTINGS: dict[str, Field] = {
         "integer", "which knee of a radiograph with several, counted from 1 at the left edge of the radiograph"
     ),
     "keep_identifiers": Field("flag", "record the name of the radiograph in the provenance"),
+    "photometric": Field("text", "auto, normal (bone is bright as stored) or inverted (bone is dark)"),
 }
 
 REQUESTS: dict[str, dict[str, Field]] = {
@@ -102,7 +103,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "job": _JOB,
         "radiograph": Field("text", "path of the radiograph", required=True),
         "preview": Field("text", "path of a PNG of the joint crop to write"),
-        **{name: SETTINGS[name] for name in ("side", "roi", "knee")},
+        **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
     },
     # the result is described in Xray2MRILib.comparison.compare
     "compare": {
