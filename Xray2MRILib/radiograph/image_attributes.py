@@ -129,7 +129,9 @@ def _planar_configuration(dataset: FileDataset) -> int:
         return 0
     values = np.frombuffer(content, kind, 3 * rows * columns).astype(np.float32)
     by_pixel, by_plane = values.reshape(rows, columns, 3)[..., 0], values.reshape(3, rows, columns)[0]
-    roughness = [float(np.abs(np.diff(plane, axis=1)).mean()) for plane in (by_pixel, by_plane)]
+    roughness = [
+        sum(float(np.abs(np.diff(plane, axis=axis)).mean()) for axis in (0, 1)) for plane in (by_pixel, by_plane)
+    ]
     return int(roughness[1] < roughness[0])
 
 
