@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .decoded_radiograph import DecodedRadiograph, luminance
+from .header_faults import LARGEST_SHEAR, header_fault, sheared
 from .nifti_header import read_nifti_header
 from .orientation import NOT_FRONTAL, direction_letter, steps_to_upright, turned
 from .refusals import check_size, damaged, unreadable
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ENDINGS = {"NRRD": ".nrrd", "NIfTI": ".nii", "MetaImage": ".mha"}
-_LARGEST_SHEAR = 1.0  # degrees
-_FRAME_HINT = "Resample it to perpendicular axes, or save it as PNG or TIFF."
 
 
 class ItkImage(NamedTuple):
@@ -53,7 +52,8 @@ def read_image_file(path: Path, format_name: str) -> DecodedRadiograph:
 
     dimension = len(image.size)
     columns = [[image.direction[row * dimension + axis] for row in range(min(dimension, 3))] for axis in axes]
-    _check_perpendicular(_angle(*columns), path.name)
+    if abs((angle := _angle(*columns)) - 90) > LARGEST_SHEAR:
+        raise sheared(angle, path.name)
     steps = steps_to_upright(*(direction_letter((*column, 0.0, 0.0, 0.0)[:3]) for column in columns))
     row_mm, column_mm = (float(image.spacing[axis]) for axis in reversed(axes))
     if steps and "transpose" in steps:
@@ -102,8 +102,8 @@ def read_with_itk(path: Path, ending: str, format_name: str, name: str = "") -> 
     except InputError:
         raise
     except (RuntimeError, OSError, ValueError, OverflowError):
-        if format_name == "NIfTI":
-            _check_frame(path)
+        if format_name in _ENDINGS:
+            raise header_fault(path, format_name, name) from None
         raise damaged(name, format_name) from None
 
 
@@ -132,25 +132,6 @@ def _check_complete(path: Path) -> None:
                 raise damaged(path.name, "NIfTI")
     except (ValueError, EOFError, OSError, zlib.error):
         raise damaged(path.name, "NIfTI") from None
-
-
-def _check_frame(path: Path) -> None:
-    """Name the fault of a NIfTI frame that the reader would refuse without a word."""
-    try:
-        header = read_nifti_header(path)
-    except ValueError:
-        raise damaged(path.name, "NIfTI") from None
-    angle = header.angle()
-    if header.sform and not header.qform and angle is None:
-        raise unreadable(path.name, "has an orientation (sform) whose axes have no length", _FRAME_HINT, "bad-frame")
-    if header.sform and not header.qform and angle is not None:
-        _check_perpendicular(angle, path.name, " (sform)")
-
-
-def _check_perpendicular(angle: float, name: str, where: str = "") -> None:
-    if abs(angle - 90) > _LARGEST_SHEAR:
-        fault = f"lies in a sheared frame{where}: two of its axes meet at {angle:.0f} degrees"
-        raise unreadable(name, fault, _FRAME_HINT, "bad-frame")
 
 
 def _angle(first: list[float], second: list[float]) -> float:

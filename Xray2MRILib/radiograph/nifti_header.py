@@ -14,12 +14,13 @@ _SFORM_USED = range(1, 10)
 
 
 class NiftiHeader(NamedTuple):
-    """``size`` along each axis, ``bits`` of one stored voxel, ``start`` of the pixels in bytes.
+    """``size`` along each axis, ``datatype`` and ``bits`` of one stored voxel, ``start`` of the pixels in bytes.
 
     ``sform`` and ``qform`` say whether each frame is in use, ``columns`` are the three axes of the sform.
     """
 
     size: tuple[int, ...]
+    datatype: int
     bits: int
     start: int
     sform: bool
@@ -51,12 +52,18 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         second = struct.unpack_from(f"{order}i", head)[0] == _NIFTI_2
         if second:
             axes, *lengths = struct.unpack_from(f"{order}8q", head, 16)
-            (bits,), (start,) = struct.unpack_from(f"{order}h", head, 14), struct.unpack_from(f"{order}q", head, 168)
+            (datatype, bits), (start,) = (
+                struct.unpack_from(f"{order}2h", head, 12),
+                struct.unpack_from(f"{order}q", head, 168),
+            )
             qform, sform = struct.unpack_from(f"{order}2i", head, 344)
             rows = [struct.unpack_from(f"{order}4d", head, 400 + 32 * row) for row in range(3)]
         else:
             axes, *lengths = struct.unpack_from(f"{order}8h", head, 40)
-            (bits,), (start,) = struct.unpack_from(f"{order}h", head, 72), struct.unpack_from(f"{order}f", head, 108)
+            (datatype, bits), (start,) = (
+                struct.unpack_from(f"{order}2h", head, 70),
+                struct.unpack_from(f"{order}f", head, 108),
+            )
             qform, sform = struct.unpack_from(f"{order}2h", head, 252)
             rows = [struct.unpack_from(f"{order}4f", head, 280 + 16 * row) for row in range(3)]
     except (struct.error, OverflowError, ValueError) as error:
@@ -65,7 +72,7 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         raise ValueError("no NIfTI header")
     size = tuple(max(1, length) for length in lengths[:axes])
     columns = tuple(tuple(row[axis] for row in rows) for axis in range(3))
-    return NiftiHeader(size, bits, int(start), sform in _SFORM_USED, qform in _SFORM_USED, columns)
+    return NiftiHeader(size, datatype, bits, int(start), sform in _SFORM_USED, qform in _SFORM_USED, columns)
 
 
 def _start(path: Path) -> bytes:

@@ -84,4 +84,5 @@ def far_limits(values: np.ndarray) -> tuple[float, float] | None:
     reach = _FAR_VALUE * (high - low)
     if not reach > 0 or (values.min() >= low - reach and values.max() <= high + reach):
         return None
-    return low - reach, high + reach
+    picture = values[(values >= low - reach) & (values <= high + reach)]
+    return float(picture.min()), float(picture.max())

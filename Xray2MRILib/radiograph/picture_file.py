@@ -87,7 +87,7 @@ def _decoded(picture: Image, path: Path, format_name: str) -> DecodedRadiograph:
         pixels, bits = luminance(np.asarray(picture.convert("RGB"))), 8
     if pixels.shape != (rows, columns):
         raise damaged(path.name, format_name)
-    colour = (bits == 16 and colours in (_RED_GREEN_BLUE, _WITH_ALPHA)) or picture.mode in _COLOUR_MODES
+    colour = colours in (_RED_GREEN_BLUE, _WITH_ALPHA) if bits == 16 else picture.mode in _COLOUR_MODES
     return DecodedRadiograph(
         upright(pixels, orientation),
         record={"format": format_name, "bits": bits, "colour": colour},

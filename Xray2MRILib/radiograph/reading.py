@@ -63,7 +63,8 @@ def read_radiograph(path: str | Path, *, photometric: str = "auto") -> Radiograp
     path = Path(path)
     format_name = detect_format(path)
     try:
-        with quiet_decoding():
+        # what does not fit into float32 becomes infinite and is refused below
+        with quiet_decoding(), np.errstate(over="ignore", invalid="ignore"):
             decoded = _decoded(path, format_name)
         radiograph = _finished(decoded, path.name, photometric)
     except MemoryError:
