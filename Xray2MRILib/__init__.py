@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -37,12 +38,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'Xray2MRILib' has no attribute {name!r}")
 
 
-class _MovedModules:
+class _MovedModules(Loader):
     """Finds a module under its old name, once with a warning."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        return ModuleSpec(name, _MovedModules) if name in _MOVED else None
+        return ModuleSpec(name, _MovedModules()) if name in _MOVED else None
 
     @staticmethod
     def create_module(spec: ModuleSpec) -> ModuleType:

@@ -11,25 +11,27 @@ from .errors import InputError
 
 
 def choose_device(word: str = "auto") -> str:
-    """``"cpu"``, ``"cuda"`` or ``"mps"`` for the user's word; auto takes the fastest that is present.
+    """The device that PyTorch computes on, for the user's word: ``auto`` takes the first of cuda, mps and cpu.
 
-    Raises InputError when the named device is not on this machine.
+    Other words are PyTorch's own, such as ``cpu`` or ``cuda:1``. Raises InputError (code ``no-such-device``) for a
+    device that this machine, or its installation of PyTorch, lacks.
     """
     import torch
 
-    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
     if word == "auto":
-        return next(name for name, is_present in present.items() if is_present())
-    if word not in present:
-        raise InputError(f"There is no device {word!r}.", code="bad-option", hint=f"Choose auto, {', '.join(present)}.",
-                         field="device")  # fmt: skip
-    if not present[word]():
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        if torch.empty(0, device=word).device.type == "meta":  # holds shapes, not numbers
+            raise NotImplementedError
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise InputError(
-            f"This machine, or its installation of torch {torch.__version__}, has no {word} device.",
+            f"This machine has no device {word!r} that PyTorch {torch.__version__} can use.",
             code="no-such-device",
             hint="Choose auto or cpu.",
             field="device",
-        )
+        ) from error
     return word
 
 
@@ -39,7 +41,8 @@ def describe_device(device: str) -> str:
 
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    return f"{_processor_name()} ({torch.get_num_threads()} threads)" if device == "cpu" else f"{_processor_name()} GPU"
+    threads = "1 thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
+    return f"{_processor_name()} ({threads})" if device == "cpu" else f"{_processor_name()} GPU"
 
 
 def _processor_name() -> str:
@@ -96,5 +99,7 @@ def _free_memory_windows() -> int | None:
         )  # fmt: skip
 
     status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
+    if sys.platform != "win32":  # no other system has ctypes.windll
+        return None
     known = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
     return int(status.available_physical) if known else None

@@ -118,7 +118,7 @@ def test_a_folder_that_was_altered_is_refused(tmp_path: Path) -> None:
     picture = np.zeros((1, 256, 256), np.float32)
     again = CaePipeline.from_pretrained(tmp_path / "model", device="cpu")
     assert np.abs(made(picture).array - again(picture).array).max() < 5e-3  # half precision
-    weights = tmp_path / "model" / "generator" / "model.safetensors"
+    weights = tmp_path / "model" / "generator" / "diffusion_pytorch_model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)

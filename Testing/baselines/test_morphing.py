@@ -172,13 +172,12 @@ def test_from_training_to_a_series_of_radiographs_and_volumes(
 def bending_model(tmp_path: Path) -> Path:
     """A morphing model whose displacement depends on the code that it is given."""
     from Xray2MRILib.baselines.morphing import MorphingModel
-    from Xray2MRILib.files.shipped_weights import write_weights
 
     torch.manual_seed(0)
     model = MorphingModel()
     torch.nn.init.normal_(model.registration.flow.weight, std=3.0)
     model.mean_code.normal_()
-    write_weights(tmp_path / "bending", {"size": 128}, model.state_dict())
+    model.save_pretrained(tmp_path / "bending")
     return tmp_path / "bending"
 
 

@@ -109,7 +109,8 @@ def test_training_tells_two_grades_apart_and_serves_the_grade_command(
 ) -> None:
     entries = {"data": radiographs, "channels": "[4,8,8,8]", "epochs": 8, "batch_size": 4, "warm_up_steps": 1,
                "learning_rate": 0.01, "ema_decay": 0.5, "precision": "float32", "device": "cpu", "threads": 1,
-               "variation": '{"rotation_deg":1,"shift":0,"scale":0.01,"short_film":0,"collimated":0}'}  # fmt: skip
+               "variation": '{"rotation_deg":1,"shift":0,"scale":0.01,"aspect":0.05,"short_film":0,"collimated":0,'
+               '"gamma":0.4,"contrast":0.25,"brightness":0.1,"local_contrast":0.5,"blur":1,"noise":0.04}'}  # fmt: skip
     settings = [word for name, value in entries.items() for word in ("--set", f"{name}={value}")]
     assert main(["train", "siamese-gap", "-o", str(tmp_path / "run"), "--json", *settings]) == 0
     metrics = json.loads(capsys.readouterr().out)["metrics"]

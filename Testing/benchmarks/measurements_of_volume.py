@@ -33,7 +33,7 @@ def volume_time(bench: Bench) -> Iterator[Measurement]:
             pipeline.unet,
             pipeline.autoencoder,
             pipeline.scheduler,
-            lambda: pipeline._encoded(picture, classify_koa(picture.numpy())),
+            lambda: pipeline.encode(picture, classify_koa(picture.numpy())),
             depths,
             initial_noise(depths, seed=0, noise="shared", channels=pipeline.unet.config.out_channels),
             num_inference_steps=bench.steps,

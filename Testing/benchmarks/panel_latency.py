@@ -17,10 +17,8 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [
-    str(folder)
-    for folder in (ROOT, *(ROOT / "Testing/module" / name for name in ("panel", "mrml", "")), ROOT / "Xray2MRI")
-]
+FOLDERS = ("", "Testing/module/panel", "Testing/module/stand_ins", "Testing/material", "Xray2MRI")
+sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
 PERIOD_S = 0.010
 
 

@@ -25,10 +25,8 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [
-    str(folder)
-    for folder in (ROOT, *(ROOT / "Testing/module" / name for name in ("panel", "mrml", "")), ROOT / "Xray2MRI")
-]
+FOLDERS = ("", "Testing/module/panel", "Testing/module/stand_ins", "Testing/material", "Xray2MRI")
+sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
 RADIOGRAPH = ROOT / "Resources/samples/knee_single.webp"
 WANTED_S = 2.0
 PATIENCE_S = 600.0
@@ -89,18 +87,18 @@ def kill_once(desk: Any, before: set[str], share: float | None, chance: random.R
     """Start a run, kill its worker when it has come to ``share`` of its progress (None: while the worker starts)."""
     logic, ui = desk.logic, desk.ui
     if share is None:
-        logic.stopWorker()
-        desk.until(lambda: logic.workerState == "stopped", PATIENCE_S)
+        logic.jobs.stopWorker()
+        desk.until(lambda: logic.jobs.workerState == "stopped", PATIENCE_S)
     ui.generateButton.click()
     run = logic.currentRun
-    desk.until(lambda: logic.workerPid is not None, PATIENCE_S)
+    desk.until(lambda: logic.jobs.workerPid is not None, PATIENCE_S)
     due = time.monotonic() + chance.uniform(0.0, 0.5)
     if share is None:
         desk.until(lambda: time.monotonic() > due, PATIENCE_S)
     else:
         desk.until(lambda: run.isOver or (run.progress is not None and run.progress.fraction >= share), PATIENCE_S)
     stage = "after the end" if run.isOver else START_OF_WORKER if run.progress is None else run.progress.stage
-    pid, killed, cpu = logic.workerPid, time.monotonic(), time.process_time()
+    pid, killed, cpu = logic.jobs.workerPid, time.monotonic(), time.process_time()
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -118,7 +116,7 @@ def kill_once(desk: Any, before: set[str], share: float | None, chance: random.R
     faults = []
     if run.failure is None:
         # too late: the result was there, and what was killed an idle worker
-        from Xray2MRIModule.jobs.generation_job import take_back
+        from Xray2MRIModule.jobs.generation_nodes import take_back
 
         desk.parameters.volume = logic.runs[0].volumeNode
         take_back(logic.application, run)
@@ -201,7 +199,8 @@ def print_table(kills: list[Kill], state: str, left: int) -> None:
 
 
 def _runner(name: str) -> Any:
-    from Xray2MRIModule.worker.process_runner import QProcessRunner, SubprocessRunner
+    from subprocess_runner import SubprocessRunner
+    from Xray2MRIModule.worker.process_runner import QProcessRunner
 
     return {"qprocess": QProcessRunner, "subprocess": SubprocessRunner}[name]
 

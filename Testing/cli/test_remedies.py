@@ -13,7 +13,7 @@ from Xray2MRILib.cli import main
 from Xray2MRILib.cli.remedy import option_of, with_option
 from Xray2MRILib.errors import InputError, Notice, fields_of
 from Xray2MRILib.generation.prepared_knee import prepare_knee
-from Xray2MRILib.generation.settings import GenerationSettings
+from Xray2MRILib.generation.settings import SETTINGS, GenerationSettings
 from Xray2MRILib.radiograph.reading import read_radiograph
 
 
@@ -45,7 +45,7 @@ def test_options_are_those_of_the_parser(command: str, field: str, option: str) 
 
 def test_every_setting_of_a_generation_is_an_option_of_generate() -> None:
     parser = parser_of("generate")
-    assert all(option_of(parser, name).startswith("--") for name in GenerationSettings.__dataclass_fields__)
+    assert all(option_of(parser, name).startswith("--") for name in SETTINGS)
 
 
 def test_no_remedy_without_a_setting_or_a_command() -> None:

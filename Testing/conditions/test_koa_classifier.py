@@ -50,7 +50,7 @@ def test_shared_branch_treats_lateral_and_medial_alike() -> None:
 def test_shipped_network_is_small_and_documented() -> None:
     network, temperature = load_classifier()
     assert sum(parameter.numel() for parameter in network.parameters()) < 1.6e6
-    assert (SHIPPED / "model.safetensors").stat().st_size < 3.2e6
+    assert (SHIPPED / "diffusion_pytorch_model.safetensors").stat().st_size < 3.2e6
     assert 0.3 < temperature < 3
     card = (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert all(words in card for words in ("10.17632/56rmx5bjcr.1", "Quadratic kappa", "not for diagnosis"))
@@ -93,7 +93,7 @@ def test_values_that_are_not_finite_are_refused(knee: np.ndarray) -> None:
 def test_damaged_weights_are_refused_in_one_sentence(tmp_path: Path, knee: np.ndarray, damage: str) -> None:
     folder = tmp_path / "koa_classifier"
     shutil.copytree(SHIPPED, folder)
-    weights = folder / "model.safetensors"
+    weights = folder / "diffusion_pytorch_model.safetensors"
     content = weights.read_bytes()
     if damage == "missing":
         weights.unlink()

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from Xray2MRILib.diffusion.initial_noise import NOISES, initial_noise
-from Xray2MRILib.volume.geometry import EXTENT_MM, depth_positions
+from Xray2MRILib.volume.geometry import OAI_FIELD, depth_positions
 
 DEPTHS = [-1.0, -0.5, 0.0, 0.25, 1.0]
 
 
 def at_mm(*places: float) -> list[float]:
     """Depths u of places in mm from the first slice."""
-    return [place / EXTENT_MM * 2 - 1 for place in places]
+    return [place / OAI_FIELD.extent_mm * 2 - 1 for place in places]
 
 
 def correlation(one: torch.Tensor, other: torch.Tensor) -> float:

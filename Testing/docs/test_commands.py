@@ -45,7 +45,7 @@ def test_xray2mri_accepts_what_is_shown(page: Path, arguments: list[str]):
     if arguments[:1] in (["--help"], ["--version"]):
         return
     try:
-        cli._parser(arguments[0]).parse_args(arguments)
+        cli._parsers(arguments[0])[0].parse_args(arguments)
     except InputError as error:
         pytest.fail(f"{name_of(page)} shows xray2mri {' '.join(arguments)}: {error.sentence()}")
 

@@ -52,7 +52,7 @@ def test_short_paths_of_the_library_exist(page: Path):
     text = re.sub(r"\]\([^)]*\)|https?://\S+", "", page.read_text(encoding="utf-8"))
     roots = (ROOT, ROOT / "Xray2MRILib", ROOT / "Xray2MRI/Xray2MRIModule", page.parent)
     for path in re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*\.py)(?:::\w+)?`", text):
-        anywhere = "/" not in path and any((ROOT / "Xray2MRILib").rglob(path))
+        anywhere = "/" not in path and any(any(folder.rglob(path)) for folder in (ROOT / "Xray2MRILib", page.parent))
         exists = anywhere or any((root / path).exists() for root in roots)
         assert exists, f"{name_of(page)} names {path}, which does not exist"
 

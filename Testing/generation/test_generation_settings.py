@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from Xray2MRILib.diffusion.sampling_settings import SamplingSettings
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.generation.settings import GenerationSettings
 from Xray2MRILib.volume.file_name import volume_ending
@@ -43,7 +46,8 @@ def test_a_value_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(InputError) as caught:
         GenerationSettings(**{name: value})
     assert caught.value.code == "bad-option"
-    assert "--" + name.replace("_", "-") in caught.value.message
+    assert caught.value.field == name
+    assert "--" not in caught.value.sentence()  # each front end has its own remedy
     assert caught.value.exit_code == 2
 
 
@@ -94,6 +98,24 @@ def test_choices_that_exclude_each_other(values):
 def test_a_message_with_null_fields_takes_the_defaults():
     message = {"type": "generate", "job": "1", "slices": 30, "roi": [1, 2, 30, 40], "seed": None, "of the future": 1}
     assert GenerationSettings.from_message(message) == GenerationSettings(slices=30, roi=(1.0, 2.0, 30.0, 40.0))
+
+
+def test_inside_the_library_the_names_are_those_of_the_sampler():
+    settings = GenerationSettings(slices=30, steps=4, seed=2, guidance_scale=3.0)
+    sampling = SamplingSettings(num_inference_steps=4, seed=2, guidance_scale=3.0)
+    assert settings == GenerationSettings(num_slices=30, sampling=sampling)
+    assert (settings.num_slices, settings.sampling) == (30, sampling)
+    assert replace(settings, slices=9, steps=1) == GenerationSettings(slices=9, steps=1, seed=2, guidance_scale=3.0)
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    with pytest.raises(TypeError, match="density"):
+        GenerationSettings(density=3)
+    with pytest.raises(AttributeError, match="density"):
+        settings.density  # noqa: B018
+
+
+def test_unless_chosen_the_model_decides_on_steps_and_guidance():
+    sampling = GenerationSettings().sampling
+    assert (sampling.num_inference_steps, sampling.guidance_scale, sampling.noise_scale) == (None, None, None)
 
 
 @pytest.mark.parametrize(("name", "ending"), [("a.nrrd", ".nrrd"), ("a.b.nii.gz", ".nii.gz"), ("A.MHA", ".mha")])

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
-from Xray2MRILib.diffusion.sampling_settings import sampling_of_model
-from Xray2MRILib.diffusion.slice_loop import slice_loop
+from Xray2MRILib.diffusion.sampling_settings import SamplingSettings, sampling_of_model
+from Xray2MRILib.diffusion.slice_loop import denoise
 from Xray2MRILib.errors import ProcessingError
+from Xray2MRILib.generation.model_steps import steps_of_model
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
 from Xray2MRILib.model_store.assembly import build_components
 
@@ -80,15 +81,15 @@ def test_no_guidance_is_no_guidance_in_whatever_words():
 
 
 def test_the_noise_begins_with_the_spread_that_was_asked_for(pipeline, picture, monkeypatch):
-    import Xray2MRILib.generation.pipeline as module
+    import Xray2MRILib.diffusion.slice_loop as module
 
     begun = []
 
-    def watched(*arguments, **choices):
-        begun.append(arguments[5])
-        return slice_loop(*arguments, **choices)
+    def watched(unet, scheduler, noise, *others):
+        begun.append(noise)
+        return denoise(unet, scheduler, noise, *others)
 
-    monkeypatch.setattr(module, "slice_loop", watched)
+    monkeypatch.setattr(module, "denoise", watched)
     for scale in (1.0, 0.5):
         pipeline(picture, **FAST, noise_scale=scale)
     assert torch.equal(begun[1], 0.5 * begun[0])
@@ -101,3 +102,38 @@ def test_a_volume_from_before_these_choices_is_densified_as_printed(pipeline, pi
         del earlier.provenance["sampling"][name]
     dense = pipeline.densify(earlier, 9, radiograph=picture)
     assert np.array_equal(dense.array, pipeline.densify(reference, 9, radiograph=picture).array)
+
+
+def test_a_model_may_ask_for_its_own_number_of_steps(pipeline, tmp_path, picture, reference):
+    """Unless the caller chooses; a model that says nothing takes 20."""
+    pipeline.save_pretrained(tmp_path / "model", card={"sampling": {"num_inference_steps": 2}})
+    loaded = Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
+    few = {name: value for name, value in FAST.items() if name != "num_inference_steps"}
+    assert np.array_equal(loaded(picture, **few).array, reference.array)
+    assert loaded(picture, **few).provenance["sampling"]["steps"] == 2
+    assert loaded(picture, **few, num_inference_steps=1).provenance["sampling"]["steps"] == 1
+    assert steps_of_model(tmp_path / "model") == 2
+    pipeline.save_pretrained(tmp_path / "silent", card={})
+    assert steps_of_model(tmp_path / "silent") == 20
+    assert steps_of_model("owner/of-the-hub") == 20
+    assert SamplingSettings().for_model({}).num_inference_steps == 20
+
+
+def test_a_card_that_asks_for_too_many_steps_is_refused(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path / "model", card={"sampling": {"num_inference_steps": 2000}})
+    with pytest.raises(ProcessingError, match="impossible sampling"):
+        Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
+    assert steps_of_model(tmp_path / "model") == 20
+
+
+def test_the_record_of_a_volume_keeps_the_names_of_files():
+    chosen = SamplingSettings(4, 3, "dpm", "drifting", 2.0, 0.5, 0.8)
+    assert chosen.record() == {
+        "steps": 4, "seed": 3, "sampler": "dpm", "noise": "drifting", "guidance_scale": 2.0, "guidance_share": 0.5,
+        "noise_scale": 0.8,
+    }  # fmt: skip
+    assert SamplingSettings.of_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
+    with pytest.raises(KeyError):
+        SamplingSettings.of_record({"steps": 4, "seed": 3})
+    with pytest.raises(KeyError):
+        SamplingSettings.of_record(chosen.record() | {"steps": None})

@@ -140,7 +140,7 @@ def test_knees_above_each_other_get_no_side() -> None:
     assert [box.side for box in name_sides([KneeBox(0, 0, 10, 10, 0.9), KneeBox(2, 40, 10, 10, 0.8)])] == [None, None]
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "checksums.json"])
+@pytest.mark.parametrize("file", ["diffusion_pytorch_model.safetensors", "config.json", "checksums.json"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "altered"])
 def test_damaged_weights_are_refused(tmp_path: Path, file: str, damage: str) -> None:
     folder = tmp_path / "knee_localizer"

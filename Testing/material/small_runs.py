@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from Xray2MRILib.cli.train import chosen_recipe
+from Xray2MRILib.training.recipe_files import chosen_recipe
 
 
 def autoencoder_recipe(pairs: Path, **changes: object) -> dict:

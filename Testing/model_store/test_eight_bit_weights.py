@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities  # noqa: E402
 from Xray2MRILib.errors import ProcessingError  # noqa: E402
-from Xray2MRILib.files.shipped_weights import sha256_of, write_json  # noqa: E402
+from Xray2MRILib.files.checksums import write_checksums  # noqa: E402
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline  # noqa: E402
 from Xray2MRILib.model_store.assembly import build_components  # noqa: E402
 from Xray2MRILib.model_store.eight_bit_weights import FILE, SCALE, from_eight_bits, to_eight_bits  # noqa: E402
@@ -82,11 +82,11 @@ def test_a_model_in_eight_bits_is_smaller_and_makes_nearly_the_same_volume(model
 
 
 def test_training_begins_from_a_model_in_eight_bits(model) -> None:
-    from Xray2MRILib.training.warm_start import model_part, take_over
+    from Xray2MRILib.training.warm_start import load_matching_weights, model_part
 
     pipeline, folder = model
     fresh = build_components("tiny")["unet"]
-    assert take_over(fresh, model_part(folder, "unet")) == len(fresh.state_dict())
+    assert load_matching_weights(fresh, model_part(folder, "unet")) == len(fresh.state_dict())
     for name, weight in pipeline.unet.state_dict().items():
         assert (fresh.state_dict()[name] - weight).abs().max() <= max(float(weight.abs().max()) / 200, 1e-3)
 
@@ -109,7 +109,6 @@ def test_weights_whose_scales_are_missing_are_refused_in_one_sentence(model) -> 
     file = folder / "unet" / FILE
     save_file({n: t for n, t in load_file(file).items() if not n.endswith(SCALE)}, file)
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "checksums.json"]
-    table = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-    write_json(folder / "checksums.json", table)
+    write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
     with pytest.raises(ProcessingError, match="unet of the model folder model cannot be loaded"):
         Xray2MRIPipeline.from_pretrained(folder, device="cpu")

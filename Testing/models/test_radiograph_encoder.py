@@ -81,6 +81,19 @@ def test_the_crop_lies_at_its_nominal_place_in_the_field():
         place_in_field(torch.ones(1, 1, 256, 256), span_px=131, centre=(220, 128))
 
 
+def test_a_model_in_the_former_frame_keeps_it(tmp_path):
+    """Folders hold the numbers of their frame; those written before the crop spanned 91 mm say 82 mm and row 151."""
+    former = {"span_mm": 82.0, "field_mm": 160.0, "centre_row": 151.0, "centre_column": 128.0}
+    RadiographEncoder(token_encoder="none", **former).save_pretrained(tmp_path)
+    loaded = RadiographEncoder.from_pretrained(tmp_path)
+    assert {name: loaded.config[name] for name in former} == former
+    view = loaded.autoencoder_view(torch.ones(1, 1, 256, 256) * torch.linspace(-1, 1, 256))[0, 0]
+    rows = torch.nonzero(view.abs().amax(1))[:, 0]
+    assert (int(rows[0]), int(rows[-1])) == (86, 216)  # 131 px about row 151
+    RadiographEncoder(token_encoder="none").save_pretrained(tmp_path)
+    assert RadiographEncoder.from_pretrained(tmp_path).config.span_mm == 91.0
+
+
 @torch.no_grad()
 def test_conditions_of_the_tiny_preset_have_their_shapes():
     parts = build_components("tiny")

@@ -106,7 +106,7 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 def test_altered_weights_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "film_check"
     shutil.copytree(SHIPPED, folder)
-    weights = folder / "model.safetensors"
+    weights = folder / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"abcd")
     with pytest.raises(ProcessingError) as caught:
         left_probability(KNEES[0][1], folder)

@@ -11,24 +11,24 @@ from Xray2MRILib.generation.volume_from_radiograph import generate
 
 
 @pytest.fixture(scope="module")
-def framed_model(tmp_path_factory):
-    """An untrained model that lays its slices into the frame of the radiograph."""
+def former_model(tmp_path_factory):
+    """An untrained model in the frame that models had before the crop spanned 91 mm."""
     import torch
 
     from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
     from Xray2MRILib.model_store.assembly import build_components
 
     torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("models") / "framed"
-    frame = {"span_mm": 91.0, "centre_row": 141.0}
+    folder = tmp_path_factory.mktemp("models") / "former"
+    frame = {"span_mm": 82.0, "centre_row": 151.0}
     Xray2MRIPipeline(**build_components("tiny", radiograph_encoder=frame)).save_pretrained(folder, card={})
     return folder
 
 
-def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_radiograph, framed_model, tmp_path):
+def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_radiograph, tiny_model, tmp_path):
     import SimpleITK as sitk
 
-    settings = GenerationSettings(slices=9, steps=1, model=str(framed_model))
+    settings = GenerationSettings(slices=9, steps=1, model=str(tiny_model))
     made = generate(knee_radiograph, tmp_path / "knee.nrrd", settings)
     record = made.result["reprojection"]
     assert record["applies"] is True
@@ -43,8 +43,8 @@ def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_radiograph
     assert "no proof" in reader.GetMetaData("Xray2MRI.reprojection.summary")
 
 
-def test_another_frame_is_said_to_be_not_applicable(knee_radiograph, tiny_model, tmp_path):
-    settings = GenerationSettings(slices=9, steps=1, model=str(tiny_model))
+def test_another_frame_is_said_to_be_not_applicable(knee_radiograph, former_model, tmp_path):
+    settings = GenerationSettings(slices=9, steps=1, model=str(former_model))
     record = generate(knee_radiograph, tmp_path / "knee.nrrd", settings).result["reprojection"]
     assert record["applies"] is False
     assert "another frame" in record["reason"]

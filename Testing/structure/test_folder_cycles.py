@@ -1,4 +1,5 @@
-"""Folders of the library depend on each other in one direction: no import, not even in a function, closes a circle.
+"""Folders of the library and of the Slicer module depend on each other in one direction: no import, not even in a
+function, closes a circle.
 
 Files of the top level count as rooms of their own. Imports for type checkers alone count as well: a folder that names a
 type of another one cannot be understood without it.
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = "Xray2MRILib"
 TOP_LEVEL = {"__init__.py", "__main__.py", "device.py", "errors.py"}
 # what one must be able to read alone
-MODELS_NEED = {"errors", "files"}
+MODELS_NEED = {"errors", "files", "volume"}
 
 
 def modules_of(folder: Path) -> dict[str, Path]:
@@ -73,6 +74,10 @@ def test_no_folder_of_the_library_imports_back():
     assert_no_cycle(ROOT / LIBRARY)
 
 
+def test_no_folder_of_the_slicer_module_imports_back():
+    assert_no_cycle(ROOT / "Xray2MRI" / "Xray2MRIModule")
+
+
 @pytest.mark.parametrize("folder", ["simulation", "training"])
 def test_no_folder_within_a_folder_imports_back(folder):
     assert_no_cycle(ROOT / LIBRARY / folder)
@@ -84,6 +89,14 @@ def test_the_top_level_holds_what_everything_needs_and_nothing_else():
 
 def test_the_networks_can_be_read_without_training_or_sampling():
     assert folder_imports(ROOT / LIBRARY).get("models", set()) <= MODELS_NEED
+    modules = modules_of(ROOT / LIBRARY)
+    needed = {
+        other
+        for name, path in modules.items()
+        if room(name, 1) == "models"
+        for other in imports_of(name, path, modules)
+    }
+    assert {name for name in needed if room(name, 1) == "volume"} == {f"{LIBRARY}.volume.geometry"}
 
 
 def test_the_library_never_imports_slicer_or_qt():

@@ -95,4 +95,4 @@ def test_method_belongs_to_diffusion(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["train", "classifier", "--method", "ldm", "-o", str(tmp_path)]) == 2
     assert "--method does not apply to classifier" in capsys.readouterr().err
     assert main(["train", "diffusion", "--set", "method=cyclegan", "-o", str(tmp_path / "run")]) == 2
-    assert "no method named 'cyclegan'" in capsys.readouterr().err
+    assert "The entry method of the recipe cannot be 'cyclegan': give one of ldm" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,20 +16,22 @@ import numpy as np
 import pytest
 import torch
 from diffusers.training_utils import EMAModel
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from skimage.io import imsave
 from torch import nn
 from torch.nn import functional
 
 from Xray2MRILib.conditions.koa_classifier import load_classifier
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.files.resources import resource_path
 from Xray2MRILib.training.checkpoint import load_checkpoint, save_checkpoint
 from Xray2MRILib.training.classifier import learning_rate, ordinal_loss, train
 from Xray2MRILib.training.data.augmentation import Augmentation, vary_appearance, vary_pose
 from Xray2MRILib.training.data.graded_radiographs import load_graded_radiographs
 from Xray2MRILib.training.grade_agreement import expected_calibration_error, grade_agreement, quadratic_kappa
 from Xray2MRILib.training.loop import learning_rate_factor
+from Xray2MRILib.training.recipe_files import chosen_recipe
+from Xray2MRILib.training.recipes.classifier import Cycle
 
 STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -92,7 +95,7 @@ def test_no_variation_changes_nothing_but_the_size() -> None:
 
 def test_short_radiographs_repeat_their_last_row() -> None:
     images = torch.rand(16, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    variation = Augmentation(**{**vars(STILL), "short_film": 1.0, "cut": 0.3})
+    variation = Augmentation(**{**vars(STILL), "short_radiograph": 1.0, "cut": 0.3})
     cut = vary_pose(images, variation, torch.Generator().manual_seed(2), size=64, mirror=torch.zeros(16, dtype=bool))
     steps = (cut.diff(dim=2).abs().amax(dim=(1, 3)) < 1e-6).float()  # rows equal to the one above
     assert 0 < steps.sum(dim=1).min()
@@ -102,7 +105,8 @@ def test_short_radiographs_repeat_their_last_row() -> None:
 
 def test_variation_is_reproducible_and_bounded() -> None:
     images = torch.rand(6, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    first, second = (vary_appearance(images, Augmentation(), torch.Generator().manual_seed(5)) for _ in range(2))
+    variation = Augmentation.from_json(chosen_recipe("classifier")["variation"])
+    first, second = (vary_appearance(images, variation, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
     assert first.min() >= -1
     assert first.max() <= 1
@@ -117,13 +121,13 @@ def test_learning_rate_warms_up_and_ends_at_zero() -> None:
 
 
 def test_learning_rate_restarts_with_each_cycle() -> None:
-    cycles = [{"epochs": 2, "learning_rate": 1.0}, {"epochs": 1, "learning_rate": 0.4}]
+    cycles = (Cycle(epochs=2, learning_rate=1.0), Cycle(epochs=1, learning_rate=0.4))
     rates = [learning_rate(cycles, epoch, step, 10, 1) for epoch in range(3) for step in range(10)]
     assert rates[0] == 1
     assert rates[20] == pytest.approx(0.4)
     assert rates[19] < 0.02
     assert all(np.diff(rates[1:20]) < 0)
-    with pytest.raises(ValueError, match="last cycle"):
+    with pytest.raises(ValueError, match="after the last cycle"):
         learning_rate(cycles, 3, 0, 10, 1)
 
 
@@ -152,7 +156,6 @@ def drawn_knees(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _recipe(data: Path) -> dict[str, Any]:
-    recipe = json.loads(resource_path("recipes/classifier.json").read_text(encoding="utf-8"))
     network = {"size": 64, "overlap": 0, "channels": [8, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "dropout": 0.1}
     small = {
         "network": network,
@@ -161,7 +164,7 @@ def _recipe(data: Path) -> dict[str, Any]:
         "warm_up_steps": 4,
         "precision": "float32",
     }
-    return recipe | small | {"data": str(data), "validate_every": 2}
+    return chosen_recipe("classifier") | small | {"data": str(data), "validate_every": 2}
 
 
 def test_crops_come_upright_and_in_right_knee_space(drawn_knees: Path) -> None:
@@ -192,17 +195,40 @@ def _train_and_kill(recipe: dict[str, Any], output: Path, line: str) -> None:
         process.kill()
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(drawn_knees: Path, tmp_path: Path) -> None:
-    recipe = _recipe(drawn_knees)
-    metrics = train(recipe, tmp_path / "whole")
-    assert set(metrics) == {"best_epoch", "temperature", "val", "test"}
-    assert metrics["test"]["count"] == 15
-    partial = tmp_path / "partial"
-    _train_and_kill(recipe, partial, "epoch 2/")
-    train(recipe, partial, resume=True)
-    whole, resumed = (load_file(folder / "checkpoint.safetensors") for folder in (tmp_path / "whole", partial))
+@pytest.fixture(scope="module")
+def whole_run(drawn_knees: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Output folder and metrics of an uninterrupted run."""
+    output = tmp_path_factory.mktemp("whole")
+    return output, train(_recipe(drawn_knees), output)
+
+
+def _assert_equal_checkpoints(one: Path, other: Path) -> None:
+    whole, resumed = (load_file(folder / "checkpoint.safetensors") for folder in (one, other))
     assert whole.keys() == resumed.keys()
     assert all(torch.allclose(whole[name].float(), resumed[name].float(), atol=1e-6) for name in whole)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    whole_run: tuple[Path, dict[str, Any]], drawn_knees: Path, tmp_path: Path
+) -> None:
+    """Also from a checkpoint of earlier versions, which counted epochs only."""
+    whole, metrics = whole_run
+    recipe = _recipe(drawn_knees)
+    assert set(metrics) == {"best_epoch", "temperature", "val", "test"}
+    assert metrics["test"]["count"] == 15
+    partial, earlier = tmp_path / "partial", tmp_path / "earlier"
+    _train_and_kill(recipe, partial, "epoch 2/")
+    shutil.copytree(partial, earlier)
+    checkpoint = earlier / "checkpoint.safetensors"
+    with safe_open(checkpoint, "pt") as stream:
+        metadata = stream.metadata()
+    progress = json.loads(metadata["progress"])
+    assert progress.pop("step") == 2 * (40 // 8)
+    save_file(load_file(checkpoint), checkpoint, metadata | {"progress": json.dumps(progress)})
+
+    for folder in (partial, earlier):
+        train(recipe, folder, resume=True)
+        _assert_equal_checkpoints(whole, folder)
     network, temperature = load_classifier(partial / "model")
     assert temperature == pytest.approx(metrics["temperature"])
     assert network(torch.zeros(1, 1, 256, 256)).shape == (1, 5)
@@ -217,6 +243,8 @@ def test_missing_data_and_splits_are_named(tmp_path: Path, drawn_knees: Path) ->
         load_graded_radiographs(drawn_knees, "dev", right_knee_space=True)
     with pytest.raises(InputError, match="names no folder"):
         train(_recipe(drawn_knees) | {"data": None}, tmp_path / "out")
+    with pytest.raises(InputError, match="batch_size of the recipe cannot be 64: there are only 40 training crops"):
+        train(_recipe(drawn_knees) | {"batch_size": 64}, tmp_path / "out")
 
 
 def test_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

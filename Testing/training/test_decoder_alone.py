@@ -35,5 +35,5 @@ def test_nothing_but_the_decoder_changes(pairs: Path, untrained_autoencoder: Pat
 def test_it_needs_an_earlier_autoencoder(pairs: Path, tmp_path: Path, changes: dict) -> None:
     from Xray2MRILib.training.autoencoder import train
 
-    with pytest.raises(InputError, match="trained cannot be"):
+    with pytest.raises(InputError, match="The entry trained of the recipe cannot be"):
         train(autoencoder_recipe(pairs, **changes), tmp_path)

@@ -16,8 +16,11 @@ from skimage.transform import resize
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.localization.localize import load_detector
+from Xray2MRILib.training import localizer
 from Xray2MRILib.training.data.box_annotations import read_box_annotations, read_grey
-from Xray2MRILib.training.localizer import detection_loss, draw_batch, train
+from Xray2MRILib.training.localizer import detection_loss, draw_batch, finished_share, learning_rate, train
+from Xray2MRILib.training.recipe_files import chosen_recipe
+from Xray2MRILib.training.recipes.localizer import LocalizerRecipe
 
 RADIOGRAPHS = Path(__file__).parents[1] / "localization" / "radiographs"
 BOXES = RADIOGRAPHS.parent / "knee_boxes.json"
@@ -50,7 +53,6 @@ def joint_crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recipe(joint_crops: Path, tmp_path: Path) -> dict:
-    shipped = json.loads((Path(__file__).parents[2] / "Resources/recipes/localizer.json").read_text(encoding="utf-8"))
     boxes = {
         "films": [
             radiograph
@@ -59,7 +61,7 @@ def recipe(joint_crops: Path, tmp_path: Path) -> dict:
         ]
     }
     (tmp_path / "boxes.json").write_text(json.dumps(boxes), encoding="utf-8")
-    return shipped | {
+    return chosen_recipe("localizer") | {
         "data": str(joint_crops),
         "films": [{"folder": str(RADIOGRAPHS), "boxes": str(tmp_path / "boxes.json"), "split": "held_out"}],
         "film_share": 0.5,
@@ -77,10 +79,17 @@ def recipe(joint_crops: Path, tmp_path: Path) -> dict:
 
 def test_resumed_run_equals_uninterrupted_run(recipe: dict, tmp_path: Path) -> None:
     train(recipe, tmp_path / "whole")
-    # the first half under the same schedule: its checkpoint after step 3 is where the interrupted run stopped
-    train(recipe | {"checkpoint_every": 4}, tmp_path / "half")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(localizer, "draw_batch", lambda *given: stop() if given[-1][1] == 4 else draw_batch(*given))
+        with pytest.raises(KeyboardInterrupt):  # in the fifth step; the checkpoint is of the third
+            train(recipe, tmp_path / "half")
+    assert not (tmp_path / "half" / "model").exists()
     train(recipe, tmp_path / "half", resume=True)
-    whole, half = (load_file(tmp_path / run / "model/model.safetensors") for run in ("whole", "half"))
+    whole, half = (load_file(tmp_path / run / "model/diffusion_pytorch_model.safetensors") for run in ("whole", "half"))
     assert whole.keys() == half.keys()
     for name, tensor in whole.items():
         torch.testing.assert_close(tensor, half[name])
@@ -127,3 +136,21 @@ def test_unusable_input_is_refused(recipe: dict, tmp_path: Path) -> None:
     broken = [{"folder": str(RADIOGRAPHS), "boxes": str(tmp_path / "broken.json")}]
     with pytest.raises(InputError, match="boxed radiographs"):
         train(recipe | {"films": broken}, tmp_path / "run")
+
+
+def test_the_rate_ends_with_the_steps_or_the_minutes(recipe: dict) -> None:
+    """Warm-up of two steps times the half cosine of the share that is done, by whichever limit is nearer."""
+    limited = LocalizerRecipe.from_json(recipe | {"minutes": 1, "learning_rate": 0.4})
+    assert [finished_share(limited, 3, seconds) for seconds in (0, 45, 60)] == [0.5, 0.75, 1]
+    assert learning_rate(limited, 0, 0.0) == pytest.approx(0.2)
+    assert learning_rate(limited, 1, 0.5) == pytest.approx(0.2)
+    assert learning_rate(limited, 9, 1.0) == pytest.approx(0, abs=1e-12)
+
+
+def test_minutes_end_the_whole_run(recipe: dict, tmp_path: Path) -> None:
+    """A run without time left writes its model, and resuming has nothing left to do."""
+    train(recipe | {"minutes": 1e-9}, tmp_path)
+    first = load_file(tmp_path / "model/diffusion_pytorch_model.safetensors")
+    assert train(recipe | {"minutes": 1e-9}, tmp_path, resume=True) == {}
+    again = load_file(tmp_path / "model/diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(tensor, first[name]) for name, tensor in again.items())

@@ -37,7 +37,7 @@ def assert_equal_weights(one: Path, other: Path) -> None:
 def test_pieces_of_a_few_minutes(
     network: str, pairs: Path, untrained_autoencoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command ends well after each piece, says how to go on, and the last piece leaves the result."""
+    """The command succeeds after each piece and says how to continue; the last piece writes the result."""
     result = {"autoencoder": "autoencoder", "diffusion": "unet"}[network]
     recipe = autoencoder_recipe(pairs) if network == "autoencoder" else diffusion_recipe(pairs, untrained_autoencoder)
     recipe |= {"steps": 3, "save_every": 2, "variants": 1} if network == "diffusion" else {"steps": 3, "save_every": 2}

@@ -41,15 +41,16 @@ def knees(device: torch.device):
 @pytest.mark.parametrize("scaling", [{}, {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 4}])
 def test_diffusion_step_stays_on_the_device(fakes: fake.FakeTensorMode, scaling: dict, tmp_path: Path) -> None:
     from Xray2MRILib.model_store.assembly import build_components
-    from Xray2MRILib.training.diffusion import Denoiser, denoising_loss, latent_scaling
+    from Xray2MRILib.training.denoising_loss import Denoiser, denoising_loss, latent_scaling
+    from Xray2MRILib.training.recipes.diffusion import DiffusionRecipe
 
-    recipe = diffusion_recipe(tmp_path, tmp_path, min_snr_gamma=5.0)
-    parts = build_components("tiny", **recipe["changes"])
+    recipe = DiffusionRecipe.from_json(diffusion_recipe(tmp_path, tmp_path, min_snr_gamma=5.0))
+    parts = build_components("tiny", **recipe.changes)
     network = Denoiser(parts["unet"], parts["radiograph_encoder"])
     with fakes:
         scaled = latent_scaling({"scaling_factor": 1.0, **scaling}, GPU)
         loss = denoising_loss(
-            network.to(GPU), knees(GPU), scheduler=parts["scheduler"], scaled=scaled, config=recipe, generator=None
+            network.to(GPU), knees(GPU), scheduler=parts["scheduler"], scaled=scaled, recipe=recipe, generator=None
         )
     assert loss.device == GPU
     assert loss.dtype == torch.float32
@@ -60,17 +61,20 @@ def test_autoencoder_step_stays_on_the_device(
     fakes: fake.FakeTensorMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from Xray2MRILib.model_store.assembly import build_components
-    from Xray2MRILib.training import autoencoder
+    from Xray2MRILib.training.autoencoder import draw_patches
+    from Xray2MRILib.training.recipes.autoencoder import AutoencoderRecipe
+    from Xray2MRILib.training.reconstruction_loss import reconstruction_loss
 
     draws = [torch.rand(5, generator=torch.Generator().manual_seed(k)).tolist() for k in range(4)]
     monkeypatch.setattr(torch, "rand", lambda *_, **__: draws.pop())  # places of patches are drawn on the host
     vae = build_components("tiny")["autoencoder"]
     with fakes:
         volumes = torch.zeros(2, 50, 256, 256, dtype=torch.uint8, device=GPU)
-        images = autoencoder._batch(volumes, volumes[:, :1], autoencoder_recipe(tmp_path), None)
+        recipe = AutoencoderRecipe.from_json(autoencoder_recipe(tmp_path))
+        images = draw_patches(volumes, volumes[:, :1], recipe, None)
         posterior = vae.to(GPU).encode(images.expand(-1, vae.config.in_channels, -1, -1)).latent_dist
         made = vae.decode(posterior.mean).sample[:, :1]
-        loss = autoencoder.reconstruction_loss(images, made.float(), posterior, 1.0, 1e-5, 0.6)
+        loss = reconstruction_loss(images, made.float(), posterior, 1.0, 1e-5, 0.6)
     assert images.shape == (4, 1, 64, 64)
     assert loss.device == GPU
     assert loss.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""Rate, averaging, clipping, pieces and the best weights, on a network of one layer whose figures can be followed."""
+"""The training loop on a network of one layer: learning rate, averaging, clipping, pieces, the best weights."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from Xray2MRILib.errors import InputError
-
 torch = pytest.importorskip("torch")
 
 
-def recipe(**changes: object) -> dict:
-    return {"steps": 8, "learning_rate": 0.1, "warm_up_steps": 2, "weight_decay": 0.0, "ema_decay": 0.9,
-            "save_every": 4} | changes  # fmt: skip
+def settings(**changes: object):
+    from Xray2MRILib.training.loop import LoopSettings
+
+    own = {"steps": 8, "learning_rate": 0.1, "warm_up_steps": 2, "weight_decay": 0.0, "ema_decay": 0.9,
+           "save_every": 4, "minutes": None, "keep": "last", "precision": "float32"}  # fmt: skip
+    return LoopSettings(**(own | changes))
 
 
 def line() -> torch.nn.Linear:
@@ -22,30 +23,30 @@ def line() -> torch.nn.Linear:
 
 
 def run(output: Path, *, resume: bool = False, **changes: object):
-    """All steps that the piece lasts for; returns the training."""
+    """All steps of the piece; returns the training."""
     from Xray2MRILib.training.loop import EmaTrainer, step_generator
 
-    training = EmaTrainer(line(), recipe(**changes), output, resume=resume)
+    training = EmaTrainer(line(), settings(**changes), output, resume=resume)
     for step in training.steps():
         inputs = torch.randn(4, 3, generator=step_generator(7, step))
-        training.descend((training.network(inputs) - inputs.sum(dim=1, keepdim=True)).square().mean())
-        if training.due:
+        training.step((training.network(inputs) - inputs.sum(dim=1, keepdim=True)).square().mean())
+        if training.save_due:
             training.save()
     return training
 
 
 def test_pieces_equal_an_uninterrupted_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every piece is over as soon as it begins, and so does one step, in which the rate moves on all the same."""
+    """Every piece ends after one step, and the learning rate follows the number of the step all the same."""
     whole, folder = run(tmp_path), tmp_path / "pieces"
     folder.mkdir()
     pieces = [run(folder, minutes=1e-9)]
     while not pieces[-1].finished:
-        assert pieces[-1].pause() == {"step": len(pieces), "steps": 8}
-        assert "with a checkpoint" in capsys.readouterr().out
+        assert pieces[-1].report_stop() == {"step": len(pieces), "steps": 8}
+        assert "a checkpoint is saved" in capsys.readouterr().out
         pieces.append(run(folder, resume=True, minutes=1e-9))
     assert len(pieces) == 8
     assert torch.equal(whole.network.weight, pieces[-1].network.weight)
-    assert whole.take_result() == pieces[-1].take_result() == 8
+    assert whole.load_best() == pieces[-1].load_best() == 8
     assert torch.equal(whole.network.weight, pieces[-1].network.weight)
 
 
@@ -54,34 +55,37 @@ def test_rate_warms_up_and_falls_to_nothing(tmp_path: Path) -> None:
     from Xray2MRILib.training.loop import EmaTrainer
 
     for changes, expected in (({}, [0.05, 0.1, 0.1]), ({"warm_up_steps": None}, [0.1, 0.1, 0.1])):
-        training, lengths = EmaTrainer(line(), recipe(**changes), tmp_path, resume=False), []
+        training, lengths = EmaTrainer(line(), settings(**changes), tmp_path, resume=False), []
         for step in training.steps():
             before = training.network.bias.detach().clone()
-            training.descend(training.network.bias.sum())
+            training.step(training.network.bias.sum())
             lengths.append(float((before - training.network.bias).detach()))
             if step == 2:
                 break
         assert lengths == pytest.approx(expected, rel=1e-4)
 
 
-def test_gradients_are_clipped(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("clip", "expected"), [(1.0, 1.0), (5000.0, 2000.0), (None, None)])
+def test_gradients_are_clipped(
+    clip: float | None, expected: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from Xray2MRILib.training.loop import EmaTrainer
 
-    training = EmaTrainer(line(), recipe(), tmp_path, resume=False, clip=1.0)
-    kept, clip = [], torch.nn.utils.clip_grad_norm_
+    training = EmaTrainer(line(), settings(clip=clip), tmp_path, resume=False)
+    found, clip_grad_norm = [], torch.nn.utils.clip_grad_norm_
 
-    def clipped(parameters, norm):
+    def observed(parameters, norm):
         parameters = list(parameters)
-        total = clip(parameters, norm)
-        kept.append((float(total), float(torch.cat([p.grad.reshape(-1) for p in parameters]).norm())))
+        total = clip_grad_norm(parameters, norm)
+        found.append((float(total), float(torch.cat([p.grad.reshape(-1) for p in parameters]).norm())))
 
-    torch.nn.utils.clip_grad_norm_ = clipped
-    try:
-        training.descend(1000 * training.network(torch.ones(1, 3)).sum())
-    finally:
-        torch.nn.utils.clip_grad_norm_ = clip
-    assert kept[0][0] == pytest.approx(2000, rel=1e-4)  # ones for three weights and a bias
-    assert kept[0][1] == pytest.approx(1, rel=1e-3)
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", observed)
+    training.step(1000 * training.network(torch.ones(1, 3)).sum())
+    if expected is None:
+        assert found == []
+        return
+    assert found[0][0] == pytest.approx(2000, rel=1e-4)  # ones for three weights and a bias
+    assert found[0][1] == pytest.approx(expected, rel=1e-3)
 
 
 def test_averaged_weights_come_and_go(tmp_path: Path) -> None:
@@ -97,10 +101,10 @@ def test_averages_follow_the_recursion_by_hand(tmp_path: Path) -> None:
     """At step k the average keeps the share 1 - k^(-3/4) of itself, at most ema_decay. The rest is the new weights."""
     from Xray2MRILib.training.loop import EmaTrainer
 
-    training = EmaTrainer(line(), recipe(ema_decay=0.5), tmp_path, resume=False)
+    training = EmaTrainer(line(), settings(ema_decay=0.5), tmp_path, resume=False)
     average = training.network.weight.detach().clone()
     for kept in (0.0, 1 - 2**-0.75, 0.5):  # the third share would be 0.56
-        training.descend(training.network(torch.ones(1, 3)).square().sum())
+        training.step(training.network(torch.ones(1, 3)).square().sum())
         average = kept * average + (1 - kept) * training.network.weight.detach()
         with training.averaged():
             assert torch.allclose(training.network.weight, average, atol=1e-6)
@@ -109,52 +113,81 @@ def test_averages_follow_the_recursion_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_the_kept_weights_outlive_a_stop(keep: str, tmp_path: Path) -> None:
-    """Held-out losses fall and rise again; the run is stopped after the best of them and resumed."""
+    """Held-out losses fall and rise again; the run stops after the best one and resumes."""
     from Xray2MRILib.training.loop import EmaTrainer
 
     losses, weights, kept = [5.0, 3.0, 4.0, 3.0], [], []
     for piece in range(2):
-        training = EmaTrainer(line(), recipe(keep=keep, save_every=2), tmp_path, resume=True)
+        training = EmaTrainer(line(), settings(keep=keep, save_every=2), tmp_path, resume=True)
         for _ in training.steps():
-            training.descend(training.network(torch.ones(1, 3)).square().sum())
-            if training.due:
+            training.step(training.network(torch.ones(1, 3)).square().sum())
+            if training.save_due:
                 with training.averaged():
                     weights.append(training.network.weight.detach().clone())
-                    kept.append(training.note(losses[len(weights) - 1]))
+                    kept.append(training.record_validation(losses[len(weights) - 1]))
                 training.save()
                 if len(weights) == 2 and piece == 0:
                     break
-    assert training.take_result() == (8 if keep == "last" else 4)
+    assert training.load_best() == (8 if keep == "last" else 4)
     assert torch.equal(training.network.weight, weights[-1 if keep == "last" else 1])
     assert kept == ([True] * 4 if keep == "last" else [True, True, False, False])  # the first of equal ones
 
 
-@pytest.mark.parametrize(("entry", "value"), [("keep", "first"), ("minutes", "ten"), ("minutes", 0), ("minutes", -1)])
-def test_unusable_entries_are_named(entry: str, value: object, tmp_path: Path) -> None:
+def test_averages_of_the_hand_built_loops_follow_their_recursion(tmp_path: Path) -> None:
+    """Classifier, view check and localizer: the average keeps (1 + k) / (10 + k) of itself, at most ema_decay."""
     from Xray2MRILib.training.loop import EmaTrainer
 
-    with pytest.raises(InputError, match=f"The entry {entry} cannot be {value!r}"):
-        EmaTrainer(line(), recipe(**{entry: value}), tmp_path, resume=False)
+    training = EmaTrainer(line(), settings(ema_decay=0.2, ema_warm_up="ratio"), tmp_path, resume=False)
+    average = training.network.weight.detach().clone()
+    for share in (0.0, 2 / 11, 0.2):  # the third share would be 3 / 12
+        training.step(training.network(torch.ones(1, 3)).square().sum())
+        average = share * average + (1 - share) * training.network.weight.detach()
+        with training.averaged():
+            assert torch.allclose(training.network.weight, average, atol=1e-6)
 
 
-def test_absent_devices_are_refused() -> None:
-    from Xray2MRILib.training.precision import choose_device
+def test_a_rate_of_its_own_and_groups_without_decay(tmp_path: Path) -> None:
+    """As AdamW by hand: the first step is as long as the given rate, and only the first group decays."""
+    from Xray2MRILib.training.loop import EmaTrainer
 
-    with pytest.raises(InputError, match="no device 'toaster'"):
-        choose_device("toaster")
+    network = line()
+    weight, bias = network.weight.detach().clone(), network.bias.detach().clone()
+    groups = [{"params": [network.weight], "weight_decay": 0.5}, {"params": [network.bias], "weight_decay": 0.0}]
+    training = EmaTrainer(network, settings(), tmp_path, resume=False, parameter_groups=groups)
+    training.step(training.network(torch.ones(1, 3)).sum(), rate=0.02)
+    assert torch.allclose(network.weight, weight * (1 - 0.02 * 0.5) - 0.02, atol=1e-6)
+    assert torch.allclose(network.bias, bias - 0.02, atol=1e-6)
+
+
+def test_a_copy_with_averaged_weights_has_their_batch_statistics(tmp_path: Path) -> None:
+    from Xray2MRILib.training.loop import EmaTrainer
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    training = EmaTrainer(network, settings(), tmp_path, resume=False)
+    inputs = torch.randn(64, 3, generator=torch.Generator().manual_seed(1))
+    for _ in range(3):
+        training.step(training.network(inputs).square()[:, 0].sum() + training.network[0].weight.sum())
+    last = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    copied = training.averaged_copy([inputs])
+    features = inputs @ training.average.shadow_params[0].T + training.average.shadow_params[1]
+    assert not copied.training
+    assert torch.allclose(copied[1].running_mean, features.mean(dim=0), atol=1e-5)
+    assert torch.allclose(copied[1].running_var, features.var(dim=0), atol=1e-5)
+    assert all(torch.equal(tensor, last[name]) for name, tensor in network.state_dict().items())
 
 
 def test_precision_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from Xray2MRILib.training import loop as averaged_training
+    from Xray2MRILib.training import loop
 
     found = iter(["bfloat16", "float32"])
-    monkeypatch.setattr(averaged_training, "measured_precision", lambda *_: next(found))
+    monkeypatch.setattr(loop, "measured_precision", lambda *_: next(found))
     pieces = []
     for resume in (False, True):
-        pieces.append(averaged_training.EmaTrainer(line(), recipe(precision="auto"), tmp_path, resume=resume))
+        pieces.append(loop.EmaTrainer(line(), settings(precision="auto"), tmp_path, resume=resume))
         assert pieces[-1].precision(lambda: torch.zeros(1)) == "bfloat16"
         pieces[-1].save()
-    asked = averaged_training.EmaTrainer(line(), recipe(precision="float32"), tmp_path, resume=True)
+    asked = loop.EmaTrainer(line(), settings(precision="float32"), tmp_path, resume=True)
     assert asked.precision(lambda: torch.zeros(1)) == "float32"
 
 

@@ -1,4 +1,4 @@
-"""A training that begins from an earlier network: what is taken over, and what a wider first layer does."""
+"""A training that begins from an earlier network: which tensors are copied, and what a wider first layer computes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _unet(method: str):
 
 def test_a_widened_network_computes_what_the_earlier_one_did(tmp_path: Path) -> None:
     """The paper's network begun from a depth-only one ignores radiograph and guidance until it is trained."""
-    from Xray2MRILib.training.warm_start import take_over
+    from Xray2MRILib.training.warm_start import load_matching_weights
 
     earlier = _unet("ldm")
     with torch.no_grad():
@@ -27,7 +27,7 @@ def test_a_widened_network_computes_what_the_earlier_one_did(tmp_path: Path) -> 
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     earlier.save_pretrained(tmp_path / "unet")
     wider = _unet("xray2mri")
-    assert take_over(wider, tmp_path / "unet") == len(earlier.state_dict())
+    assert load_matching_weights(wider, tmp_path / "unet") == len(earlier.state_dict())
 
     generator = torch.Generator().manual_seed(2)
     noisy = torch.randn(2, earlier.config.in_channels, 32, 32, generator=generator)
@@ -42,20 +42,20 @@ def test_a_widened_network_computes_what_the_earlier_one_did(tmp_path: Path) -> 
 
 
 def test_tensors_of_other_shapes_stay_as_they_were(tmp_path: Path) -> None:
-    from Xray2MRILib.training.warm_start import take_over
+    from Xray2MRILib.training.warm_start import load_matching_weights
 
     earlier, later = torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.nn.Sequential(torch.nn.Linear(4, 2))
     from safetensors.torch import save_file
 
     save_file(earlier.state_dict(), tmp_path / "diffusion_pytorch_model.safetensors")
     weight = later[0].weight.clone()
-    assert take_over(later, tmp_path) == 1
+    assert load_matching_weights(later, tmp_path) == 1
     assert torch.equal(later[0].weight, weight)
     assert torch.equal(later[0].bias, earlier[0].bias)
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    from Xray2MRILib.training.warm_start import take_over
+    from Xray2MRILib.training.warm_start import load_matching_weights
 
     with pytest.raises(InputError, match="no weights to begin from"):
-        take_over(torch.nn.Linear(1, 1), tmp_path / "unet")
+        load_matching_weights(torch.nn.Linear(1, 1), tmp_path / "unet")

@@ -20,20 +20,20 @@ ROOT = Path(__file__).resolve().parents[2]
 HANGING = """
 import sys, time
 from functools import partial
-from Xray2MRILib.training.data.pair_data import prepared
+from Xray2MRILib.training.data.pair_data import map_in_processes
 if __name__ == "__main__":
-    for pid in prepared(partial(eval, "__import__('os').getpid()"), [{}], 1):
+    for pid in map_in_processes(partial(eval, "__import__('os').getpid()"), [{}], 1):
         print(pid, flush=True)
         time.sleep(1000)
 """
 
 
 def test_order_and_results_do_not_depend_on_the_workers() -> None:
-    from Xray2MRILib.training.data.pair_data import prepared
+    from Xray2MRILib.training.data.pair_data import map_in_processes
 
     paths = [Path(str(k)) for k in range(11)]  # more than a worker is given at once
-    assert list(prepared(partial(os.path.join, "folder"), paths, 0)) == [f"folder/{k}" for k in range(11)]
-    assert list(prepared(partial(os.path.join, "folder"), paths, 2)) == [f"folder/{k}" for k in range(11)]
+    assert list(map_in_processes(partial(os.path.join, "folder"), paths, 0)) == [f"folder/{k}" for k in range(11)]
+    assert list(map_in_processes(partial(os.path.join, "folder"), paths, 2)) == [f"folder/{k}" for k in range(11)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -52,7 +52,7 @@ def test_workers_end_with_a_killed_training(tmp_path: Path) -> None:
         except ProcessLookupError:
             return
         if Path(f"/proc/{worker}/stat").exists() and " Z " in Path(f"/proc/{worker}/stat").read_text():
-            return  # ended, and nobody has asked for its exit code
+            return  # ended; its exit code has not been read
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)
     raise AssertionError("the worker outlived the training")

@@ -111,7 +111,19 @@ def test_an_endless_line_does_not_fill_the_memory():
 
 
 def test_the_settings_of_the_protocol_are_those_of_a_generation():
-    assert set(SETTINGS) == set(GenerationSettings.__dataclass_fields__)
+    """Its names are part of the protocol; kinds, ranges and words come with each setting."""
+    assert set(SETTINGS) == {
+        "slices", "steps", "model", "device", "seed", "samples", "side", "roi", "kl", "kl_grade", "guidance_scale",
+        "noise_scale", "sampler", "knee", "keep_identifiers", "photometric",
+    }  # fmt: skip
+    assert {name for name, field in SETTINGS.items() if field.kind == "integer"} == {
+        "slices", "steps", "seed", "samples", "kl_grade", "knee",
+    }  # fmt: skip
+    values = {"slices": 7, "steps": 3, "guidance_scale": 2.0, "side": "left", "kl": [0.2] * 5}
+    settings = GenerationSettings.from_message({"type": "generate", **values})
+    assert (settings.num_slices, settings.sampling.num_inference_steps, settings.sampling.guidance_scale) == (7, 3, 2.0)
+    assert "2 to 500" in SETTINGS["slices"].meaning
+    assert "cuda" in SETTINGS["device"].meaning
 
 
 def test_the_caller_needs_the_standard_library_only():

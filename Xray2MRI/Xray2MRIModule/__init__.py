@@ -1,5 +1,6 @@
-"""What stands behind the panel of the Slicer module: the background worker, MRML nodes, views; no computation.
+"""The Slicer module without computation: background worker, jobs, MRML nodes, views, panel.
 
-Everything here runs without Qt on plain MRML, so that it can be used from Python consoles and tested without Slicer's
-application. What needs the application goes through ``application.Application``.
+Folders import in one direction: environment, worker, scene, views, jobs, then logic.py, then panel. All but the panel
+runs on plain MRML and is tested without Slicer's application; what needs the application goes through
+``application.Application``.
 """

@@ -1,4 +1,4 @@
-"""What the module needs of the running application, in one place: views, logics of other modules, files, events."""
+"""All that the module needs from the running application: views, logics of other modules, files, events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Application:
         raise NotImplementedError
 
     def moduleLogic(self, name: str) -> Any:
-        """The logic of another module, e.g. "VolumeRendering"; None when it is not there."""
+        """The logic of another module, e.g. "VolumeRendering"; None if it is not available."""
         raise NotImplementedError
 
     def views(self) -> Iterator[tuple[Any, Any]]:
@@ -35,22 +35,22 @@ class Application:
         raise NotImplementedError
 
     def render(self, viewNode: Any) -> None:
-        """Draw one view anew, soon."""
+        """Redraw one view soon."""
         raise NotImplementedError
 
     def processEvents(self) -> None:
-        """Let the event loop run for a moment; only for callers that wait in a console."""
+        """Run the event loop for a moment; only for callers that wait in a console."""
 
     def temporaryFolder(self) -> Path:
         """Where temporary files go."""
         return Path(tempfile.gettempdir())
 
     def dicomFile(self, instanceUid: str) -> str | None:
-        """The file of a DICOM instance in the application's database, None when it is not known."""
+        """The file of a DICOM instance in the application's database, None if it is not known."""
         return None
 
     def loadVolume(self, path: str, name: str) -> Any:
-        """Load a picture or a volume file as one node; None when it cannot be read."""
+        """Load an image or a volume file as one node; None if it cannot be read."""
         raise NotImplementedError
 
 
@@ -139,7 +139,7 @@ class SlicerApplication(Application):
         import slicer
 
         try:
-            # without singleFile, pictures named img1, img2 ... become one stack
+            # without singleFile, images named img1, img2 ... become one stack
             return slicer.util.loadVolume(path, {"singleFile": True, "show": False, "name": name})
         except RuntimeError:
             return None

@@ -1,4 +1,4 @@
-"""What the panel's widgets hold, saved with the scene."""
+"""The settings of the panel, saved with the scene; ranges and defaults are those of the library's settings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from typing import Annotated, Any
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
+from Xray2MRILib.generation.model_steps import steps_of_model
+from Xray2MRILib.generation.settings import SETTINGS
+
 
 def _even_grades() -> list[float]:
     return [0.2] * 5
+
+
+def _within(name: str) -> WithinRange:
+    return WithinRange(*SETTINGS[name].panel_range)
+
+
+def _one_of(name: str) -> Choice:
+    return Choice(list(SETTINGS[name].words))
 
 
 @parameterNodeWrapper
@@ -21,14 +32,14 @@ class Xray2MRIParameterNode:
     radiograph, volume, reference
         The radiograph (scalar or colour), the pseudo-MRI shown, the real MRI to compare with.
     roi, useRoi
-        A box drawn by hand, and whether it replaces the detected knee.
+        A manual box, and whether it replaces the detected knee.
     side, knee
-        Which knee: side of the body; place on the radiograph counted from 1 at its left edge, 0 lets the program
-        choose.
+        Which knee: side of the body; place on the radiograph counted from 1 at its left edge, 0 for
+        the automatic choice.
     whatIf, grades
-        Whether the five Kellgren-Lawrence probabilities are set by hand, and which they are.
+        Whether the five Kellgren-Lawrence probabilities are set manually, and their values.
     model, modelFolder, device
-        "compact", a folder's path or a hub name; the folder chosen last; the device.
+        "compact", a folder's path or a hub name; the folder that was selected last; the device.
     slices, steps, seed, samples
         Number of depths (50 = the paper's), denoising steps, seed, number of samples.
     alignment, showRendering, showUncertainty, showDifference, differenceForm, overlayOpacity, exportFolder
@@ -42,17 +53,17 @@ class Xray2MRIParameterNode:
     reference: vtkMRMLScalarVolumeNode
     roi: vtkMRMLMarkupsROINode
     useRoi: bool = False
-    side: Annotated[str, Choice(["auto", "left", "right"])] = "auto"
-    knee: Annotated[int, WithinRange(0, 20)] = 0
+    side: Annotated[str, _one_of("side")] = SETTINGS["side"].default
+    knee: Annotated[int, WithinRange(0, SETTINGS["knee"].high)] = 0
     whatIf: bool = False
     grades: Annotated[list[float], Default(generator=_even_grades)]
-    model: str = "compact"
+    model: str = SETTINGS["model"].default
     modelFolder: str = ""
-    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
-    slices: Annotated[int, WithinRange(30, 500)] = 50
-    steps: Annotated[int, WithinRange(1, 1000)] = 20
-    seed: Annotated[int, WithinRange(0, 2147483647)] = 0
-    samples: Annotated[int, WithinRange(1, 20)] = 1
+    device: Annotated[str, _one_of("device")] = SETTINGS["device"].default
+    slices: Annotated[int, _within("slices")] = SETTINGS["slices"].default
+    steps: Annotated[int, _within("steps")] = steps_of_model()
+    seed: Annotated[int, _within("seed")] = SETTINGS["seed"].default
+    samples: Annotated[int, _within("samples")] = SETTINGS["samples"].default
     alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
     showRendering: bool = False
     showUncertainty: bool = False
@@ -63,8 +74,8 @@ class Xray2MRIParameterNode:
 
 
 def settings(parameters: Any) -> dict[str, Any]:
-    """The settings of a generation under the names of the worker's protocol; the box drawn by hand is not among them,
-    because it needs the radiograph's geometry (see radiograph_image.rectangle_of_roi)."""
+    """The settings of a generation under the names of the worker's protocol; the manual box is not among them,
+    because it needs the radiograph's geometry (see scene.radiograph_node.rectangle_of_roi)."""
     chosen: dict[str, Any] = {
         "slices": parameters.slices,
         "steps": parameters.steps,

@@ -1,6 +1,6 @@
-"""Slicer's translation for the files that also run without Slicer; there sentences stay as they are.
+"""Slicer's translation for files that also run without Slicer, where sentences remain English.
 
-A file that needs Slicer anyway imports ``slicer.i18n`` itself.
+Files that always need Slicer import ``slicer.i18n`` themselves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The model as shipped, and each of its parts left out in turn: changes of the preset's configuration, no new code.
 
 Parts: p and i in the up path, their adaptive weight (eq. 9-14), depth in the down path, the radiograph's token, and the
-trained features beside its latent (a departure of the small presets, see models.radiograph_features). Without depth one
-noise gives fifty equal slices: the ablation shows what the depth is for, not a usable system.
+trained features concatenated with its latent (a departure of the small presets, see models.radiograph_features).
+Without depth one noise gives fifty equal slices: the ablation shows the effect of the depth, it is not a usable system.
 """
 
 from __future__ import annotations

@@ -1,19 +1,20 @@
 """The CAE generator (Wang, Chetouani, Jennane, arXiv 2503.13555): a radiograph's code turned into a volume in one pass.
 
 A convolutional auto-encoder reconstructs the radiograph; its code also feeds a generator whose last layer has one
-channel per slice. Hybrid loss: radiograph reconstruction + lambda * MRI generation. Only the abstract of that study is
-at hand; layers follow the auto-encoder of the same authors' KECAE (arXiv 2302.13336), and lambda = 1 and joint training
-are our reading. There is no noise: one radiograph gives one volume, the mean of all that could belong to it, so smooth.
+channel per slice. Hybrid loss: radiograph reconstruction + lambda * MRI generation. We know only the abstract of that
+study; layers follow the auto-encoder of the same authors' KECAE (arXiv 2302.13336), and lambda = 1 and joint training
+are our reading. There is no noise: one radiograph gives one volume, a smooth mean of the possible ones.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ..models.network import Network, register_to_config
+from ..volume.geometry import OAI_FIELD
 
 RADIOGRAPH_SIZE = 299  # 299-149-74-36-17-8-3-1 through seven unpadded convolutions of stride 2
 _ENCODER = (1, 2, 4, 8, 16, 32, 64)  # in units of the first layer's channels
@@ -39,7 +40,7 @@ class RadiographEncoder(nn.Sequential):
 
 
 class Ladder(nn.Sequential):
-    """Code [B, 64 * width, 1, 1] -> pictures [B, channels, 299, 299] in (-1, 1)."""
+    """Code [B, 64 * width, 1, 1] -> images [B, channels, 299, 299] in (-1, 1)."""
 
     def __init__(self, width: int, channels: int) -> None:
         layers: list[nn.Module] = []
@@ -55,7 +56,7 @@ class Ladder(nn.Sequential):
         super().__init__(*layers, nn.ConvTranspose2d(entering, channels, *_LAST), nn.Tanh())
 
 
-class CaeGenerator(ModelMixin, ConfigMixin):
+class CaeGenerator(Network):
     """Encoder, radiograph decoder and volume generator.
 
     Parameters
@@ -68,8 +69,11 @@ class CaeGenerator(ModelMixin, ConfigMixin):
         Rows and columns of the volume.
     """
 
+    title = "CAE generator"
+    hint = "Name the folder model that xray2mri train cae wrote."
+
     @register_to_config
-    def __init__(self, width: int = 32, slices: int = 50, size: int = 256) -> None:
+    def __init__(self, width: int = 32, slices: int = OAI_FIELD.num_slices, size: int = OAI_FIELD.pixels) -> None:
         super().__init__()
         self.encoder = RadiographEncoder(width)
         self.film_decoder = Ladder(width, 1)
@@ -86,9 +90,9 @@ class CaeGenerator(ModelMixin, ConfigMixin):
         return self._volume(self.encoder(self.radiograph_as_seen(radiograph)))
 
     def _volume(self, code: Tensor) -> Tensor:
-        size = self.config.size
-        pictures = self.volume_generator(code).float()  # on a CPU nothing is antialiased in bfloat16
-        return functional.interpolate(pictures, (size, size), mode="bilinear", align_corners=False, antialias=True)
+        size = self.config["size"]
+        slices = self.volume_generator(code).float()  # a CPU has no antialiasing in bfloat16
+        return functional.interpolate(slices, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
     @staticmethod
     def radiograph_as_seen(radiograph: Tensor) -> Tensor:
@@ -100,6 +104,6 @@ class CaeGenerator(ModelMixin, ConfigMixin):
 
 def hybrid_loss(network: CaeGenerator, radiograph: Tensor, volume: Tensor, volume_weight: float = 1.0) -> Tensor:
     """Mean squared error of the radiograph plus ``volume_weight`` times that of the volume, both in [-1, 1]."""
-    seen, made = network(radiograph)
-    radiograph_error = functional.mse_loss(seen.float(), network.radiograph_as_seen(radiograph))
-    return radiograph_error + volume_weight * functional.mse_loss(made.float(), volume)
+    reconstruction, generated = network(radiograph)
+    radiograph_error = functional.mse_loss(reconstruction.float(), network.radiograph_as_seen(radiograph))
+    return radiograph_error + volume_weight * functional.mse_loss(generated.float(), volume)

@@ -1,14 +1,14 @@
-"""CoLa-Diff (Jiang et al. 2023): conditions weighed by a gate, concatenated, and led past the down path to the middle.
+"""CoLa-Diff (Jiang et al. 2023): a gate weights the condition, which enters the input and, by a side path, the middle.
 
 The published network generates one MR contrast from others and from brain structure masks. Here the radiograph's latent
-is the condition (masks do not apply), our latent takes the place of theirs, whose encoder was not released, and the
-depth comes by the additive embedding, since the published model is told no depth.
+is the condition (masks do not apply). Our latent replaces theirs, whose encoder was not released. The depth enters by
+the additive embedding, since the published model has no depth.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -22,10 +22,10 @@ EPSILON = 1e-5
 
 
 class AutoWeightGate(nn.Module):
-    """Weighs the channels of a condition [B, C, h, w] against one another by their spatial L2 norms.
+    """Weights the channels of a condition [B, C, h, w] relative to each other by their spatial L2 norms.
 
     e = alpha * sqrt(sum over h, w of x^2 + 1e-5); e' = gamma * e / sqrt(mean over channels of e^2 + 1e-5) + beta;
-    output = x * (1 + sigmoid(e')). alpha starts at 1, gamma and beta at 0: every channel then counts 1.5.
+    output = x * (1 + sigmoid(e')). alpha starts at 1, gamma and beta at 0, so every channel starts with the weight 1.5.
     """
 
     def __init__(self, channels: int) -> None:
@@ -35,7 +35,7 @@ class AutoWeightGate(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, condition: Tensor) -> Tensor:
-        """The weighed condition [B, C, h, w]."""
+        """The weighted condition [B, C, h, w]."""
         return condition * self.weights(condition).to(condition.dtype)
 
     def weights(self, condition: Tensor) -> Tensor:
@@ -46,9 +46,10 @@ class AutoWeightGate(nn.Module):
 
 
 class SideNetwork(nn.Sequential):
-    """Condition [B, C, h, w] -> [B, widths[-1], h / 2^n, w / 2^n], n = len(widths) - 1: what the middle block adds.
+    """Condition [B, C, h, w] -> [B, widths[-1], h / 2^n, w / 2^n], n = len(widths) - 1: added to the middle block's
+    input.
 
-    One 3 x 3 convolution per level with SiLU between; the last layer, 1 x 1, is zero at first.
+    One 3 x 3 convolution per level with SiLU between; the last layer, 1 x 1, starts at zero.
     """
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
@@ -62,24 +63,21 @@ class SideNetwork(nn.Sequential):
 
 
 class ColaDiffUNet(Xray2MRIUNet):
-    """U-Net on noisy latent and gated condition, which also reaches the middle block by a network of its own."""
+    """U-Net on noisy latent and gated condition; a side network also leads the condition to the middle block."""
 
     _added = (*Xray2MRIUNet._added, "gate.", "side_network.")
 
-    @functools.wraps(Xray2MRIUNet.__init__)  # diffusers reads a network's configuration from this signature
     def __init__(self, *sizes: Any, **named_sizes: Any) -> None:
         super().__init__(*sizes, **named_sizes)
         channels = self.config.in_channels - self.config.out_channels
         self.gate = AutoWeightGate(channels)
         self.side_network = SideNetwork(channels, self.config.block_out_channels)
 
+    # diffusers reads a network's configuration from this signature
+    functools.update_wrapper(__init__, Xray2MRIUNet.__init__)
+
     def forward(
-        self,
-        sample: Tensor,
-        timestep: Tensor | int,
-        depth: Tensor | None = None,
-        conditions: Mapping[str, Tensor] | None = None,
-        token: Tensor | None = None,
+        self, sample: Tensor, timestep: Tensor | int, depth: Tensor | None = None, *unused: Any, **also_unused: Any
     ) -> Tensor:
         """Predicted noise (or v) [B, C, h, w] of ``sample`` [B, 2 C, h, w]: noisy latent, then radiograph latent."""
         noisy, condition = sample.split((self.config.out_channels, sample.shape[1] - self.config.out_channels), dim=1)
@@ -106,6 +104,6 @@ def changes(preset: str) -> dict[str, dict[str, Any]]:
 
 METHODS = {
     "cola-diff": Method(
-        "CoLa-Diff", "radiograph latent gated, concatenated and led to the middle block", changes, "ColaDiffUNet"
+        "CoLa-Diff", "radiograph latent gated, concatenated and added in the middle block", changes, "ColaDiffUNet"
     )
 }

@@ -1,12 +1,11 @@
-"""LDM (Rombach et al. 2022): the same latent diffusion without the radiograph, told nothing but the depth.
+"""LDM (Rombach et al. 2022): the same latent diffusion without the radiograph, conditioned on the depth alone.
 
 The paper's baseline "lacks the constraint of the X-ray"; without the depth its slices could not be stacked. It draws
-arbitrary knees, and so says what a score is worth that any plausible knee would reach.
+arbitrary knees, so its scores are those that any plausible knee reaches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -16,17 +15,12 @@ from .registry import Method
 
 
 class LatentDiffusionUNet(Xray2MRIUNet):
-    """U-Net of the noisy latent and the depth; a radiograph that is handed to it is left aside."""
+    """U-Net of the noisy latent and the depth; it ignores the radiograph."""
 
     def forward(
-        self,
-        sample: Tensor,
-        timestep: Tensor | int,
-        depth: Tensor | None = None,
-        conditions: Mapping[str, Tensor] | None = None,
-        token: Tensor | None = None,
+        self, sample: Tensor, timestep: Tensor | int, depth: Tensor | None = None, *unused: Any, **also_unused: Any
     ) -> Tensor:
-        """Predicted noise (or v) [B, C, h, w] of ``sample`` [B, C + ..., h, w], of which the first C channels count."""
+        """Predicted noise (or v) [B, C, h, w] of the first C channels of ``sample`` [B, C + ..., h, w]."""
         return super().forward(sample[:, : self.config.in_channels], timestep, depth)
 
 

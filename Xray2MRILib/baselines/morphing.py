@@ -1,10 +1,10 @@
-"""Diffusion-based morphing model, DMM (Wang et al., arXiv 2408.00891): a healthy knee radiograph bent towards severe
-disease.
+"""Diffusion-based morphing model, DMM (Wang et al., arXiv 2408.00891): deforms a healthy knee radiograph towards
+severe osteoarthritis.
 
-From a radiograph S of KL-0 and a radiograph T of KL-4 a diffusion network predicts the noise of the noised T; that
-prediction, the code, tells a registration network how to displace the pixels of S. Stages between are the same with a
-smaller code. For a radiograph without a T the mean code of the training pairs stands in, times 0.9. The published
-sampler does nothing; the rule for the stages below is our reading.
+From a radiograph S of KL-0 and a radiograph T of KL-4 a diffusion network predicts the noise of the noised T. From that
+prediction, the code, a registration network computes the displacement of the pixels of S. Intermediate stages use a
+scaled code. A radiograph without a T uses 0.9 times the mean code of the training pairs. The published sampler has no
+effect; the rule for the stages below is our reading.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import ProcessingError
-from ..files.shipped_weights import read_weights
+from ..models.network import Network, register_to_config
 
 SIZE = 128
 STEPS = 300
@@ -38,8 +37,8 @@ def noise_schedule() -> DDPMScheduler:
 class RegistrationNetwork(nn.Module):
     """Radiograph and code [B, 2, h, w] -> displacement [B, 2, h, w] in pixels (columns, rows); h and w divide by 16.
 
-    One convolution at full size, four that halve it, and back with the features of the way down beside those of the way
-    up; LeakyReLU 0.2. The last layer starts near zero, so that an untrained network leaves the radiograph as it is.
+    A U-Net: one convolution at full size, four that halve it, five on the way up with skip connections; LeakyReLU 0.2.
+    The last layer starts near zero, so that an untrained network leaves the radiograph as it is.
     """
 
     def __init__(self) -> None:
@@ -69,18 +68,28 @@ class RegistrationNetwork(nn.Module):
         return self.flow(hidden)
 
 
-class MorphingModel(nn.Module):
-    """Diffusion network, registration network and the mean code of the training pairs."""
+class MorphingModel(Network):
+    """Diffusion network, registration network and the mean code of the training pairs.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    size
+        Rows and columns of a radiograph as both networks see it, a multiple of 16.
+    """
+
+    title = "morphing model"
+    hint = "Name the folder model that xray2mri train morphing wrote."
+
+    @register_to_config
+    def __init__(self, size: int = SIZE) -> None:
         super().__init__()
         self.diffusion = UNet2DModel(
-            sample_size=SIZE, in_channels=3, out_channels=1, block_out_channels=(8, 16, 16, 32), layers_per_block=1,
+            sample_size=size, in_channels=3, out_channels=1, block_out_channels=(8, 16, 16, 32), layers_per_block=1,
             down_block_types=("DownBlock2D",) * 4, up_block_types=("UpBlock2D",) * 4, norm_num_groups=4,
             add_attention=False,
         )  # fmt: skip
         self.registration = RegistrationNetwork()
-        self.register_buffer("mean_code", torch.zeros(1, 1, SIZE, SIZE))
+        self.register_buffer("mean_code", torch.zeros(1, 1, size, size))
 
     def code(self, healthy: Tensor, severe: Tensor, noised: Tensor, step: Tensor | int) -> Tensor:
         """The code [B, 1, 128, 128]: the noise predicted in ``noised``; radiographs [B, 1, 128, 128] in [-1, 1]."""
@@ -89,37 +98,38 @@ class MorphingModel(nn.Module):
     def displacement(self, healthy: Tensor, code: Tensor, severity: float = 1.0) -> Tensor:
         """Displacement [B, 2, 128, 128] in pixels at a severity from 0 (the radiograph itself) to 1 (the whole code).
 
-        The code is scaled, as published. What the network answers to no code at all is taken out in proportion, so that
-        severity 0 leaves the radiograph exactly as it is and 1 is what was trained.
+        The code is scaled, as published. The network's displacement for a zero code is subtracted in proportion, so
+        that severity 0 leaves the radiograph exactly as it is and severity 1 is what was trained.
         """
         if severity == 0:
             return torch.zeros_like(healthy).repeat(1, 2, 1, 1)
-        bent = self.registration(healthy, severity * code)
+        whole = self.registration(healthy, severity * code)
         if severity == 1:
-            return bent
-        return bent - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
+            return whole
+        return whole - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
 
     @torch.no_grad()
     def progressed(self, radiograph: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
         """A radiograph [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 to 1, at its own resolution.
 
-        Severity 1 is the radiograph bent towards the radiograph ``towards`` [B, 1, h, w], whose code it follows;
-        without one, the mean code of the training pairs stands in.
+        At severity 1 the radiograph is deformed by the code of the radiograph ``towards`` [B, 1, h, w], or by the mean
+        code of the training pairs without one.
         """
-        small = _at_model_size(radiograph)
+        size = self.config["size"]
+        small = _resize(radiograph, size)
         if towards is None:
             code = CODE_SHARE * self.mean_code.expand(len(radiograph), -1, -1, -1)
         else:
-            severe = _at_model_size(towards)
+            severe = _resize(towards, size)
             code = self.code(small, severe, severe, 0)
         moved = self.displacement(small, code, severity)
-        scale = moved.new_tensor((radiograph.shape[-1] / SIZE, radiograph.shape[-2] / SIZE))[:, None, None]
+        scale = moved.new_tensor((radiograph.shape[-1] / size, radiograph.shape[-2] / size))[:, None, None]
         moved = functional.interpolate(moved, radiograph.shape[-2:], mode="bilinear", align_corners=False) * scale
         return warp(radiograph, moved)
 
 
-def _at_model_size(radiograph: Tensor) -> Tensor:
-    return functional.interpolate(radiograph, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
+def _resize(radiograph: Tensor, size: int) -> Tensor:
+    return functional.interpolate(radiograph, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
 
 def warp(radiograph: Tensor, displacement: Tensor) -> Tensor:
@@ -154,24 +164,14 @@ def roughness(displacement: Tensor) -> Tensor:
 def morphing_loss(
     model: MorphingModel, healthy: Tensor, severe: Tensor, noise: Tensor, step: Tensor, weight: float = 50.0
 ) -> Tensor:
-    """Squared error of the noise + weight * (roughness - local correlation of bent S and T), radiographs in [-1, 1]."""
+    """Squared error of the noise + weight * (roughness - local correlation of deformed S and T); both in [-1, 1]."""
     code = model.code(healthy, severe, noise_schedule().add_noise(severe, noise, step), step)
     moved = model.displacement(healthy, code)
-    alike = local_correlation(warp((healthy + 1) / 2, moved), (severe + 1) / 2)
-    return functional.mse_loss(code, noise) + weight * (roughness(moved) - alike)
+    similarity = local_correlation(warp((healthy + 1) / 2, moved), (severe + 1) / 2)
+    return functional.mse_loss(code, noise) + weight * (roughness(moved) - similarity)
 
 
 @lru_cache(maxsize=2)
 def load_morphing_model(folder: Path) -> MorphingModel:
     """The model that ``xray2mri train morphing`` wrote. Raises ProcessingError when the folder holds none."""
-    _, state = read_weights(folder)
-    model = MorphingModel()
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ProcessingError(
-            f"The folder {folder.name} does not hold a morphing model.",
-            code="other-model",
-            hint="Name the folder model that xray2mri train morphing wrote.",
-        ) from error
-    return model.eval()
+    return MorphingModel.from_pretrained(folder)

@@ -1,7 +1,7 @@
-"""The methods by name: which U-Net each has and how it differs from the preset; nothing is imported before it is used.
+"""The methods by name: the U-Net of each and how it differs from the preset; methods are imported on first use.
 
 All of them share autoencoder, radiograph frame, depths, schedule, sampler and training loop, so that a table of them
-compares conditioning and nothing else.
+compares conditioning alone.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class Method:
     title
         Name in tables.
     description
-        What tells it from the others, in one sentence.
+        How it differs from the others, in one sentence.
     changes
-        Preset -> changes of the preset's components, as ``models.presets.build_components`` takes them.
+        Preset -> changes of the preset's components, as ``model_store.assembly.build_components`` takes them.
     unet
         Class name of its U-Net.
     """
@@ -80,7 +80,7 @@ def method_named(name: str) -> Method:
 
 
 def unet_class(name: str) -> type[Xray2MRIUNet] | None:
-    """The U-Net class of that name, None when this package has none such."""
+    """The U-Net class of that name, None when this package has none."""
     return getattr(importlib.import_module(_UNETS[name], __package__), name) if name in _UNETS else None
 
 

@@ -1,8 +1,9 @@
 """Siamese-GAP (Wang et al., ISBI 2022): is this knee free of osteoarthritis (KL-0) or at its beginning (KL-2)?
 
-Both compartments of the joint crop go through one branch, one of them mirrored so that they look alike. The branch's
-features are pooled at every depth, the two compartments' pools added, all depths set side by side. The sum makes the
-answer the same for a knee and its mirror image. The published ablation finds average pooling better than maximum.
+Both compartments of the joint crop go through one branch, the medial one mirrored to match the lateral one. The
+branch's features are pooled at every depth, the pools of both compartments added, those of all depths concatenated. The
+sum makes the output the same for a knee and its mirror image. In the published ablation average pooling is better than
+maximum pooling.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import ProcessingError
-from ..files.shipped_weights import read_weights
+from ..models.network import Network, register_to_config
 
 CROP = 299
 PATCH = 128
@@ -35,7 +35,7 @@ def compartments(crop: Tensor) -> tuple[Tensor, Tensor]:
     return band[..., :PATCH], band[..., -PATCH:].flip(-1)
 
 
-class SiameseGap(nn.Module):
+class SiameseGap(Network):
     """Joint crops to logits of KL-0 and KL-2.
 
     Parameters
@@ -48,13 +48,16 @@ class SiameseGap(nn.Module):
         Probability of dropping a pooled feature during training.
     """
 
+    title = "Siamese-GAP network"
+    hint = "Name the folder average or max that xray2mri train siamese-gap wrote."
+
+    @register_to_config
     def __init__(
         self, pooling: str = "average", channels: tuple[int, ...] = (32, 64, 128, 256), dropout: float = 0.2
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}")
-        self.config = {"pooling": pooling, "channels": list(channels), "dropout": dropout}
         self.blocks = nn.ModuleList()
         entering = 1
         for place, (leaving, count) in enumerate(zip(channels, _CONVOLUTIONS, strict=True)):
@@ -85,23 +88,13 @@ class SiameseGap(nn.Module):
 @lru_cache(maxsize=4)
 def load_siamese_gap(folder: Path) -> SiameseGap:
     """The network of a folder that ``xray2mri train siamese-gap`` wrote. Raises ProcessingError when it is none."""
-    config, state = read_weights(folder)
-    try:
-        network = SiameseGap(**config)
-        network.load_state_dict(state)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ProcessingError(
-            f"The folder {folder.name} does not hold a Siamese-GAP network.",
-            code="other-model",
-            hint="Name the folder average or max that xray2mri train siamese-gap wrote.",
-        ) from error
-    return network.eval()
+    return SiameseGap.from_pretrained(folder)
 
 
 def early_osteoarthritis(image: np.ndarray, folder: Path) -> float:
     """Probability of KL-2 against KL-0 of a prepared radiograph [1, 256, 256] in [-1, 1].
 
-    It presumes that the knee is one of the two: for KL-1, 3 and 4 the network was never asked.
+    It presumes that the knee is one of the two: the network was not trained on KL-1, 3 and 4.
     """
     with torch.inference_mode():
         logits = load_siamese_gap(folder)(torch.as_tensor(np.asarray(image, np.float32))[None])

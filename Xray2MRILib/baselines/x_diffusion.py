@@ -1,17 +1,16 @@
-"""X-Diffusion (Bourigault et al. 2024): Zero-123 with the camera's pose replaced by the slice's place.
+"""X-Diffusion (Bourigault et al. 2024): Zero-123 with the camera's pose replaced by the slice's position.
 
-Four numbers, the slicing axis as one-hot and the place along it, are appended to the CLIP embedding of the radiograph;
-a linear layer, 772 to 768 and at first the identity on the embedding, makes one token of both for all cross-attention.
-The radiograph's latent is concatenated. There is neither depth in the down path nor guidance in the up path.
+Four numbers, the slicing axis as one-hot and the position along it, are appended to the CLIP embedding of the
+radiograph. A linear layer, 772 to 768 and at first the identity on the embedding, makes one token of both for all
+cross-attention. The radiograph's latent is concatenated. The down path has no depth, the up path no guidance.
 
-In the ``paper`` preset the embedding is CLIP's. The smaller presets have no room for a tower of 304 million parameters:
-there the mean of four convolutional tokens, trained along, takes its place.
+In the ``paper`` preset the embedding is CLIP's. The smaller presets are too small for a tower of 304 million
+parameters; there the mean of four convolutional tokens, which are trained with the U-Net, replaces it.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -45,24 +44,28 @@ class SliceProjection(nn.Linear):
 
 
 class XDiffusionUNet(Xray2MRIUNet):
-    """U-Net whose only word about the depth is the one token that it shares with the radiograph."""
+    """U-Net that receives the depth only in the token that it shares with the radiograph."""
 
     _added = (*Xray2MRIUNet._added, "slice_projection.")
 
-    @functools.wraps(Xray2MRIUNet.__init__)  # diffusers reads a network's configuration from this signature
     def __init__(self, *sizes: Any, **named_sizes: Any) -> None:
         super().__init__(*sizes, **named_sizes)
         self.slice_projection = SliceProjection(self.config.cross_attention_dim)
+
+    # diffusers reads a network's configuration from this signature
+    functools.update_wrapper(__init__, Xray2MRIUNet.__init__)
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | int,
         depth: Tensor | None = None,
-        conditions: Mapping[str, Tensor] | None = None,
+        conditions: Any = None,
         token: Tensor | None = None,
+        *unused: Any,
+        **also_unused: Any,
     ) -> Tensor:
-        """Predicted noise (or v); ``token`` [B, N, width] is averaged over N, and None stands for zeros (dropped)."""
+        """Predicted noise (or v); ``token`` [B, N, width] is averaged over N; None stands for zeros (dropped)."""
         embedding = sample.new_zeros(len(sample), self.config.cross_attention_dim) if token is None else token.mean(1)
         code = slice_code(depth).to(embedding.dtype)
         return super().forward(

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..metrics.adjacent_correlation import adjacent_correlation
 from ..metrics.leg_mask import leg_mask
+from ..volume.geometry import OAI_FIELD
 from .held_out import held_out_knee
 
 if TYPE_CHECKING:
     from .runner import BenchmarkPlan
 
 REFERENCE, INTERPOLATED = "reference", "linear interpolation of 50"
-NATIVE = 50  # slices of every reference
+NATIVE = OAI_FIELD.num_slices  # slices of every reference
 
 Curves = dict[str, dict[int, np.ndarray]]
 

@@ -11,8 +11,9 @@ import numpy as np
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..simulation.pairs.pair_store import list_pairs, read_pair
 from ..training.data.pair_data import pair_in_radiograph_frame
+from ..volume.geometry import OAI_FIELD
 
-SLICE_COUNTS = (50, 8)  # 8 are every seventh of the 50: a reduced run at a sixth of the cost
+SLICE_COUNTS = (OAI_FIELD.num_slices, 8)  # 8 are every seventh of the 50: a reduced run at a sixth of the cost
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def held_out_knee(path: Path) -> HeldOutKnee:
 
 def depth_choice(slices: int) -> np.ndarray:
     """Indices among the 50 slices of the ``slices`` evenly spaced ones (see SLICE_COUNTS)."""
-    return np.arange(0, 50, 49 // (slices - 1))
+    return np.arange(0, OAI_FIELD.num_slices, (OAI_FIELD.num_slices - 1) // (slices - 1))
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +70,7 @@ def training_mean(folder: Path, count: int = 200) -> np.ndarray:
     to."""
     from ..simulation.pairs.crop_frame import nominal_frame, volume_in_frame
 
-    total, files = np.zeros((50, 256, 256)), chosen_files(folder, count)
+    total, files = np.zeros(OAI_FIELD.shape), chosen_files(folder, count)
     for path in files:
         pair = read_pair(path, radiograph=False)
         total += volume_in_frame(pair, nominal_frame(pair))

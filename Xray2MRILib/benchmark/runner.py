@@ -13,12 +13,13 @@ import numpy as np
 
 from ..comparison.evaluation import Target, score
 from ..errors import InputError
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..generation.volume_from_radiograph import PipelineCache
 from ..metrics.canny_edges import EdgeMap, canny_edges
 from ..metrics.edge_distance import edge_distance_mm
 from ..metrics.joint_region import find_joint_region, nominal_box
 from ..metrics.summary import summarise
+from ..volume.geometry import OAI_FIELD
 from .density_curves import load_correlations, measure_correlation
 from .held_out import HeldOutKnee, chosen_files, depth_choice, held_out_knee, training_mean
 
@@ -52,7 +53,7 @@ class BenchmarkPlan:
     output: Path
     training: Path | None = None
     knees: int | None = None
-    slices: int = 50
+    slices: int = OAI_FIELD.num_slices
     steps: int = 20
     seed: int = 0
     grades: str = "truth"
@@ -168,7 +169,7 @@ def target_of(knee: HeldOutKnee, slices: int) -> Target:
     parts = {n: getattr(whole, n)[chosen] for n in ("joint_row", "femur_row", "tibia_row", "rows", "valid")}
     volume, box = knee.volume[chosen], whole.box or nominal_box(*knee.volume.shape[1:])
     edges = EdgeMap(canny_edges(volume), box)
-    return Target(np.asarray(volume, np.float64), None, replace(whole, **parts), box, edges, 0.625)
+    return Target(np.asarray(volume, np.float64), None, replace(whole, **parts), box, edges, OAI_FIELD.pixel_mm)
 
 
 def _folder(plan: BenchmarkPlan, title: str) -> Path:
@@ -242,7 +243,7 @@ def _score_knee(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str
 
 def _columns(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
     """Volumes by column of the table: methods, the first method with another radiograph, and controls."""
-    shape, chosen = (plan.slices, 256, 256), depth_choice(plan.slices)
+    shape, chosen = (plan.slices, *OAI_FIELD.slice_shape), depth_choice(plan.slices)
     found: dict[str, Callable[[], np.ndarray]] = {title: partial(_stored, plan, title, path) for title in plan.models}
     if other is not None:
         first = next(iter(plan.models))

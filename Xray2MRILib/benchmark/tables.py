@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison.evaluation import MEASURES
-from ..files.shipped_weights import write_json
+from ..files.json_files import write_json
 from ..metrics.specificity import specificity
+from ..volume.geometry import OAI_FIELD
 from ..volume.provenance import plain
 from .runner import BenchmarkResult
 from .statistics import interval, paired_tests
@@ -82,7 +83,7 @@ def _slice_size(recipe: dict[str, Any]) -> int | None:
     """Rows of the slices that a network learnt from; None where the card holds no recipe."""
     if not recipe:
         return None
-    return recipe.get("changes", {}).get("radiograph_encoder", {}).get("slice_size", 256)
+    return recipe.get("changes", {}).get("radiograph_encoder", {}).get("slice_size", OAI_FIELD.pixels)
 
 
 def write_tables(result: BenchmarkResult, found: dict[str, Any], folder: Path) -> list[Path]:

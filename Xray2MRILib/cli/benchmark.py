@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation.settings import DEVICES
-from .radiograph_arguments import DEFAULTS, add_json_argument
+from ..generation.settings import SETTINGS
+from ..volume.geometry import OAI_FIELD
+from .radiograph_arguments import add_json_argument
+from .setting_options import add_setting
 from .terminal import Terminal
 
 _DENSITIES = (30, 50, 100, 200, 300, 400, 500)
@@ -30,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--slices",
         type=int,
-        choices=(50, 8),
-        default=50,
-        help="slices of each volume; 8 are every seventh of the 50 (default: %(default)s)",
+        choices=(OAI_FIELD.num_slices, 8),
+        default=OAI_FIELD.num_slices,
+        help="slices of each volume; 8 are every seventh of them all (default: %(default)s)",
     )
-    add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
-    add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
+    # the same for all models, whatever their cards say
+    add_setting(parser, "steps", default=SETTINGS["steps"].fallback)
+    add_setting(parser, "seed", help="one for all volumes")
     add(
         "--grades",
         choices=("truth", "classifier"),
@@ -52,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--specificity-knees", type=int, default=12, metavar="N", help="knees compared crosswise (default: %(default)s)"
     )
-    add("--device", choices=DEVICES, default=DEFAULTS.device, help="where to compute (default: %(default)s)")
+    add_setting(parser, "device")
     add_json_argument(parser)
 
 
@@ -104,8 +107,10 @@ def _densities(text: str) -> tuple[int, ...]:
         found = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
     except ValueError:
         found = (0,)
-    if any(not 2 <= density <= 500 for density in found):
+    allowed = SETTINGS["slices"]
+    if any(not allowed.low <= density <= allowed.high for density in found):
         raise InputError(
-            f"The densities {text[:60]!r} are not numbers from 2 to 500 separated by commas.", code="bad-option"
+            f"The densities {text[:60]!r} are not numbers from {allowed.low} to {allowed.high} separated by commas.",
+            code="bad-option",
         )
     return found

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .radiograph_arguments import add_json_argument, numbers
+from .radiograph_arguments import add_json_argument
+from .setting_options import numbers
 from .terminal import Terminal
 
 

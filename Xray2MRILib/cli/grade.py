@@ -5,13 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .radiograph_arguments import (
-    add_json_argument,
-    add_knee_arguments,
-    add_photometric_argument,
-    add_radiograph_argument,
-    settings_from,
-)
+from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
+from .setting_options import add_setting, settings_from
 from .terminal import Terminal
 
 _BAR_WIDTH = 40
@@ -23,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_radiograph_argument(parser)
     add_knee_arguments(parser)
-    add_photometric_argument(parser)
+    add_setting(parser, "photometric")
     parser.add_argument(
         "--early-oa",
         metavar="FOLDER",

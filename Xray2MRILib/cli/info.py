@@ -6,28 +6,21 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..generation.settings import DEVICES
-from .radiograph_arguments import DEFAULTS, add_json_argument
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
+from .radiograph_arguments import add_json_argument
+from .setting_options import add_setting
 from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from ..generation.pipeline import Xray2MRIPipeline
+    from ..generation.volume_pipeline import VolumePipeline
 
 _TIMED_STEPS = (2, 4)  # even, so that a share of them that is guided is that of the whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default=DEFAULTS.model,
-        help="compact, a model folder or a hub name (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device", choices=DEVICES, default=DEFAULTS.device, help="where to time it (default: %(default)s)"
-    )
+    add_setting(parser, "model", positional=True)
+    add_setting(parser, "device", help="where to time it")
     parser.add_argument("--no-timing", action="store_true", help="leave out the timed run")
     add_json_argument(parser)
 
@@ -60,12 +53,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         terminal.print(f"{name:<28} {value}")
 
 
-def _parameters(pipeline: Xray2MRIPipeline) -> dict[str, int]:
+def _parameters(pipeline: VolumePipeline) -> dict[str, int]:
     networks = {name: part for name, part in pipeline.components.items() if hasattr(part, "parameters")}
     return {name: sum(part.numel() for part in network.parameters()) for name, network in networks.items()}
 
 
-def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+def measured_speed(pipeline: VolumePipeline) -> dict[str, Any]:
     """Seconds of one slice-step, of a slice's share of everything else, and of 50 slices at 20 steps from these."""
     import numpy as np
 
@@ -73,7 +66,7 @@ def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
     from ..diffusion.batch_size import LARGEST_BATCH
 
     slices = LARGEST_BATCH.get(pipeline.device.type, 10)
-    picture = np.zeros((1, 256, 256), np.float32)
+    picture = np.zeros(CROP_FRAME.shape, np.float32)
 
     def seconds(steps: int) -> float:
         started = time.perf_counter()
@@ -87,7 +80,7 @@ def measured_speed(pipeline: Xray2MRIPipeline) -> dict[str, Any]:
     return {
         "seconds_per_slice_and_step": round(per_step, 5),
         "seconds_per_slice_besides": round(rest, 5),
-        "seconds_for_50_slices_at_20_steps": round(50 * (20 * per_step + rest), 1),
+        "seconds_for_50_slices_at_20_steps": round(OAI_FIELD.num_slices * (20 * per_step + rest), 1),
     }
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .radiograph_arguments import add_json_argument, add_photometric_argument, add_radiograph_argument
+from .radiograph_arguments import add_json_argument, add_radiograph_argument
+from .setting_options import add_setting
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _NOTHING_FOUND = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_radiograph_argument(parser)
-    add_photometric_argument(parser)
+    add_setting(parser, "photometric")
     parser.add_argument("--picture", metavar="OUT.png", type=Path, help="the radiograph with the boxes drawn into it")
     add_json_argument(parser)
 
@@ -91,7 +92,7 @@ def _judged(radiograph: Radiograph, box: KneeBox) -> dict[str, Any]:
 
 def _doubts(knees: list[dict[str, Any]]) -> list[str]:
     """Sentences about the knees, each with the number of its knee where there are several."""
-    sentences = []
+    sentences: list[str] = []
     for number, knee in enumerate(knees, start=1):
         own = list(knee["warnings"])
         if not knee["plausible"]:

@@ -7,16 +7,9 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..generation.settings import DEVICES
-from .radiograph_arguments import (
-    DEFAULTS,
-    add_json_argument,
-    add_knee_arguments,
-    add_photometric_argument,
-    add_radiograph_argument,
-    numbers,
-    settings_from,
-)
+from ..generation.settings import PHOTOMETRIC
+from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
+from .setting_options import add_setting, numbers, settings_from
 from .terminal import Terminal
 
 
@@ -41,16 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="radiograph that the series leads to instead, e.g. the same knee's at a later visit",
     )  # fmt: skip
     add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that radiograph")
-    add_photometric_argument(parser, "--towards-photometric", " of --towards")
+    add(
+        "--towards-photometric", choices=PHOTOMETRIC, default=PHOTOMETRIC[0],
+        help="how bone is stored in that radiograph: normal (bright) or inverted (dark)",
+    )  # fmt: skip
     add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every radiograph")
-    add("--slices", type=int, default=DEFAULTS.slices, metavar="S", help="slices per volume (default: %(default)s)")
-    add("--steps", type=int, default=DEFAULTS.steps, metavar="T", help="denoising steps (default: %(default)s)")
-    add("--seed", type=int, default=DEFAULTS.seed, help="one for all volumes (default: %(default)s)")
-    add("--model", default=DEFAULTS.model, metavar="compact|DIR|HUB-ID", help="for --volumes (default: %(default)s)")
-    add("--device", choices=DEVICES, default=DEFAULTS.device, help="for --volumes (default: %(default)s)")
+    add_setting(parser, "slices", help="slices per volume")
+    add_setting(parser, "steps")
+    add_setting(parser, "seed", help="one for all volumes")
+    add_setting(parser, "model", help="for --volumes")
+    add_setting(parser, "device", help="for --volumes")
     add_knee_arguments(parser)
-    add_photometric_argument(parser)
+    add_setting(parser, "photometric")
     add_json_argument(parser)
 
 
@@ -64,7 +60,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(
             "--towards-roi names a part of no radiograph.", code="bad-option", hint="It goes with --towards."
         )
-    if options.towards_photometric != DEFAULTS.photometric and options.towards is None:
+    if options.towards_photometric != PHOTOMETRIC[0] and options.towards is None:
         raise InputError(
             "--towards-photometric describes no radiograph.", code="bad-option", hint="It goes with --towards."
         )
@@ -78,12 +74,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     towards = None
     if options.towards is not None:
         towards, warnings = prepare_follow_up(
-            options.towards,
-            knee.prepared,
-            side=settings.side,
-            roi=options.towards_roi,
+            options.towards, knee.prepared, side=settings.side, roi=options.towards_roi,
             photometric=options.towards_photometric,
-        )
+        )  # fmt: skip
         terminal.warn(warnings)
     record = write_radiograph_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,

@@ -17,7 +17,6 @@ from ..volume import geometry
 
 CONSTANT_GREY = 0.1
 _COLUMNS = 10
-_SHIPPED_SLICES = 50
 _MOST_OTHERS = 5  # of the given controls: each costs as much as the pseudo-MRI itself
 
 BLANK, CONSTANT, MEAN, OTHER, SHUFFLED = "blank", "constant 10 %", "training mean", "other knee", "shuffled pairing"
@@ -53,17 +52,17 @@ def _mosaic(name: str) -> np.ndarray:
         grey = np.asarray(picture.convert("L"))
     size = grey.shape[1] // _COLUMNS
     volume = grey.reshape(-1, size, _COLUMNS, size).swapaxes(1, 2).reshape(-1, size, size)
-    return volume[:_SHIPPED_SLICES].astype(np.float32) / 255
+    return volume[: geometry.OAI_FIELD.num_slices].astype(np.float32) / 255
 
 
-def on_grid(depth_slices: np.ndarray, shape: tuple[int, int, int], mirrored: bool) -> np.ndarray:
+def on_grid(depth_slices: np.ndarray, shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
     """A volume [S', H', W'] (posterior first, right knee) on a pseudo-MRI's grid of ``shape``, in file order.
 
     Both span the same 73.5 x 160 x 160 mm, so that depths are interpolated between slices and pixels within them.
     """
     from scipy.ndimage import zoom
 
-    depths = geometry.depth_to_index(geometry.depth_positions(shape[0]), len(depth_slices))
+    depths = np.array([geometry.depth_to_index(u, len(depth_slices)) for u in geometry.depth_positions(shape[0])])
     lower = np.minimum(depths.astype(int), len(depth_slices) - 2)
     share = (depths - lower)[:, None, None].astype(np.float32)
     volume = depth_slices[lower] * (1 - share) + depth_slices[lower + 1] * share

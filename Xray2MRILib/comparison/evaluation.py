@@ -22,6 +22,7 @@ from ..metrics.sobel_difference import signed_sobel_difference
 from ..metrics.ssim import ssim_with_box, windows_inside
 from ..metrics.summary import Summary, summarise
 from ..metrics.uncertainty_calibration import UncertaintyCalibration, uncertainty_calibration
+from ..volume.geometry import OAI_FIELD
 from .controls import OTHER, SHUFFLED, Control
 
 _THREADS = 2
@@ -53,7 +54,7 @@ class Target:
     pixel_mm: float
 
     @classmethod
-    def of(cls, volume: np.ndarray, covered: np.ndarray | None = None, pixel_mm: float = 0.625) -> Target:
+    def of(cls, volume: np.ndarray, covered: np.ndarray | None = None, pixel_mm: float = OAI_FIELD.pixel_mm) -> Target:
         """From a volume [S, H, W] in [0, 1]; ``covered`` is True where it has voxels, None everywhere."""
         region = find_joint_region(volume, pixel_mm)
         box = region.box or nominal_box(*volume.shape[1:])
@@ -115,7 +116,7 @@ def evaluate(
     *,
     covered: np.ndarray | None = None,
     deviation: np.ndarray | None = None,
-    pixel_mm: float = 0.625,
+    pixel_mm: float = OAI_FIELD.pixel_mm,
     check: Callable[[str], None] = lambda what: None,
 ) -> Evaluation:
     """Measure an image and its controls against a reference, all [S, H, W] on one grid.

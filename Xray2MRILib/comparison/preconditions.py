@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..volume.geometry import OAI_FIELD
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -63,7 +64,7 @@ def warnings_about(
         found.append(
             "No joint line was found in the reference: RSSIM is undefined, and edges are measured in a nominal box."
         )
-    if len(evaluation.image) != 50:
+    if len(evaluation.image) != OAI_FIELD.num_slices:
         found.append(
             f"The pseudo-MRI has {len(evaluation.image)} slices. The correlation of neighbouring slices depends on "
             f"their spacing ({pitch_mm:.2f} mm): compare it only with volumes of the same number of slices."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .controls import BLANK, CONSTANT, MEAN, OTHER
@@ -42,7 +43,7 @@ def gains(evaluation: Evaluation, control: str) -> dict[str, int]:
     return signs
 
 
-def _figures(evaluation: Evaluation, control: str, measures: list[str]) -> str:
+def _figures(evaluation: Evaluation, control: str, measures: Sequence[str]) -> str:
     parts = []
     for measure in measures:
         words, unit, _ = _DECISIVE[measure]

@@ -1,8 +1,8 @@
 """Five Kellgren-Lawrence probabilities from the joint crop (A9): a small network trained from scratch.
 
-The layout follows the Siamese idea of paper-notes 7.2: lateral and medial half go through one shared branch, the medial
-one mirrored so that both look alike, and their average pools are added after every stage. Our extensions: the two
-feature maps are also set side by side again for a last stage that sees the whole joint, and there are five outputs.
+The layout follows Siamese-GAP (``baselines.siamese_gap``): lateral and medial half go through one shared branch, the
+medial one mirrored to match the lateral one, and their average pools are added after every stage. Our extensions: a
+last stage receives the two feature maps joined again to the whole joint, and there are five outputs.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..files.resources import resource_path
-from ..files.shipped_weights import read_weights
+from ..models.network import Network, register_to_config
 from ..models.residual_blocks import residual_stage
 from .koa_probabilities import GRADES, KoaProbabilities
 
 SHIPPED_FOLDER = "models/koa_classifier"
 
 
-class KneeGradeNetwork(nn.Module):
+class KneeGradeNetwork(Network):
     """Siamese classifier of a joint crop into the five Kellgren-Lawrence grades.
 
     Parameters
@@ -39,8 +39,13 @@ class KneeGradeNetwork(nn.Module):
         Residual blocks in each of these four stages.
     dropout
         Probability of dropping a pooled feature during training.
+    temperature
+        Divides the logits to calibrate the probabilities (``training.classifier.fit_temperature``); 1 leaves them.
     """
 
+    title = "grade classifier"
+
+    @register_to_config
     def __init__(
         self,
         size: int = 224,
@@ -48,11 +53,9 @@ class KneeGradeNetwork(nn.Module):
         channels: tuple[int, ...] = (32, 32, 64, 128, 192),
         blocks: tuple[int, ...] = (1, 2, 2, 1),
         dropout: float = 0.3,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        self.config = {
-            "size": size, "overlap": overlap, "channels": list(channels), "blocks": list(blocks), "dropout": dropout
-        }  # fmt: skip
         stem, low, middle, high, joint = channels
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(4), nn.Conv2d(16, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()
@@ -92,12 +95,10 @@ class KneeGradeNetwork(nn.Module):
 def load_classifier(folder: Path | None = None) -> tuple[KneeGradeNetwork, float]:
     """Network in evaluation mode and its calibration temperature; None loads the shipped weights.
 
-    Raises ProcessingError when the weights are missing or fail their checksum.
+    Raises ProcessingError when the weights are missing, fail their checksum or belong to another network.
     """
-    config, state = read_weights(folder or resource_path(SHIPPED_FOLDER))
-    network = KneeGradeNetwork(**config["network"])
-    network.load_state_dict(state)
-    return network.eval().to(memory_format=torch.channels_last), float(config["temperature"])
+    network = KneeGradeNetwork.from_pretrained(folder or resource_path(SHIPPED_FOLDER))
+    return network.to(memory_format=torch.channels_last), float(network.config["temperature"])
 
 
 def grade_probabilities(network: nn.Module, image: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:

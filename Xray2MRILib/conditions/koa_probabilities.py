@@ -27,7 +27,7 @@ class KoaProbabilities:
     Raises InputError (code ``bad-probabilities``) for anything else.
     """
 
-    values: tuple[float, float, float, float, float]
+    values: tuple[float, ...]
     source: str
 
     def __post_init__(self) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 SAME_DEPTH = 1e-6  # in u; the densest grid, 500 slices, has a step of 0.004
 
 
-def shared_depths(old: Sequence[float], new: Sequence[float], tolerance: float = SAME_DEPTH) -> dict[int, int]:
+def shared_depths(
+    old: Sequence[float] | np.ndarray, new: Sequence[float] | np.ndarray, tolerance: float = SAME_DEPTH
+) -> dict[int, int]:
     """Index in ``new`` -> index in ``old`` for every depth u that both sorted grids hold."""
     old_depths, new_depths = np.asarray(old, np.float64), np.asarray(new, np.float64)
     nearest = np.abs(new_depths[:, None] - old_depths[None, :]).argmin(axis=1)

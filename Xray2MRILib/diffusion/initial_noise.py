@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..volume.geometry import EXTENT_MM
+from ..volume.geometry import OAI_FIELD
+from .sampling_settings import NOISES
 
-NOISES = ("shared", "drifting", "independent")
 DRIFT_MM = 10.0
 
 
-def initial_noise(depths: Sequence[float], seed: int, noise: str, channels: int = 4, size: int = 32) -> Tensor:
+def initial_noise(
+    depths: Sequence[float] | np.ndarray, seed: int, noise: str, channels: int = 4, size: int = 32
+) -> Tensor:
     """z_T [S, channels, size, size], float32 on the CPU so that every device starts alike.
 
     Parameters
@@ -43,7 +45,7 @@ def initial_noise(depths: Sequence[float], seed: int, noise: str, channels: int 
     if noise == "independent":
         return torch.stack([torch.randn(shape, generator=_generator(seed, _micro(depth))) for depth in depths])
     if noise == "drifting":
-        places = [_micro(depth) * 1e-6 / 2 * EXTENT_MM / DRIFT_MM for depth in depths]
+        places = [_micro(depth) * 1e-6 / 2 * OAI_FIELD.extent_mm / DRIFT_MM for depth in depths]
         wanted = sorted({math.floor(place) + more for place in places for more in (0, 1)})
         anchors = {k: torch.randn(shape, generator=_generator(seed, k)) for k in wanted}
         return torch.stack([_between(anchors, place) for place in places])

@@ -47,10 +47,10 @@ class SliceProgress:
 class LoopProgress:
     """How much of the slice loop is done, counted in denoising steps of single slices."""
 
-    def __init__(self, progress: SliceProgress, slices: int, steps: int) -> None:
+    def __init__(self, progress: SliceProgress, num_slices: int, num_inference_steps: int) -> None:
         self._progress = progress
-        self._per_slice = steps + DECODING_IN_STEPS
-        self._slices, self._steps = slices, steps
+        self._per_slice = num_inference_steps + DECODING_IN_STEPS
+        self._slices, self._steps = num_slices, num_inference_steps
         self._done = 0
         self._fraction = 0.0
 

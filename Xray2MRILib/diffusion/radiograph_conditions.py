@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..models.condition_dropout import null_conditions
 from ..models.radiograph_encoder import RadiographEncoder
+from ..volume.geometry import CROP_FRAME
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def prepared_picture(radiograph: Any) -> tuple[Tensor, bool, dict[str, Any]]:
         picture = torch.as_tensor(picture).detach().to("cpu", torch.float32)
     except (TypeError, ValueError, RuntimeError) as error:
         raise _bad_picture("is not an array of numbers") from error
-    if tuple(picture.shape) != (1, 256, 256):
-        raise _bad_picture(f"has the shape {list(picture.shape)} instead of [1, 256, 256]")
+    if tuple(picture.shape) != CROP_FRAME.shape:
+        raise _bad_picture(f"has the shape {list(picture.shape)} instead of {list(CROP_FRAME.shape)}")
     if not torch.isfinite(picture).all():
         raise _bad_picture("holds values that are not numbers")
     if picture.abs().max() > 1.001:

@@ -19,9 +19,9 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from torch import Tensor
 
-SAMPLERS = ("ddim", "dpm")
+from .sampling_settings import SAMPLERS, TRAIN_TIMESTEPS
+
 PREDICTION_TYPES = ("epsilon", "v_prediction")
-TRAIN_TIMESTEPS = 1000
 
 _BETAS = {
     "num_train_timesteps": TRAIN_TIMESTEPS,

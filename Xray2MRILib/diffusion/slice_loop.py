@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -17,12 +18,13 @@ from torch.nn import functional
 from ..errors import Cancelled, ProcessingError
 from ..models.autoencoder import decode_latents
 from ..models.conditional_unet import Xray2MRIUNet
+from ..volume.geometry import OAI_FIELD
 from .batch_size import is_out_of_memory, release_cached_memory
 from .depth_grid import coarse_first
+from .initial_noise import initial_noise
 from .radiograph_conditions import RadiographConditions
+from .sampling_settings import SamplingSettings
 from .schedule import sampler_for
-
-FIELD_PIXELS = 256  # rows and columns of a slice of any volume
 
 
 def predict(
@@ -54,11 +56,7 @@ def denoise(
     noise: Tensor,
     depths: Tensor,
     conditions: RadiographConditions,
-    *,
-    num_inference_steps: int,
-    sampler: str = "ddim",
-    guidance_scale: float = 1.0,
-    guidance_share: float = 1.0,
+    sampling: SamplingSettings,
     before_step: Callable[[int], None] = lambda step: None,
 ) -> Tensor:
     """z_0 [B, 4, h, w] from z_T [B, 4, h, w] at depths u [B]: the inner loop of Algorithm 2.
@@ -66,12 +64,17 @@ def denoise(
     The first ``guidance_share`` of the steps, rounded up, is guided. ``before_step`` is called with the number of steps
     done and may raise to stop.
     """
-    process = sampler_for(scheduler, sampler, num_inference_steps)
+    sampling = sampling.for_model()
+    # for_model leaves no choice open
+    assert sampling.num_inference_steps is not None
+    assert sampling.guidance_scale is not None
+    assert sampling.guidance_share is not None
+    process = sampler_for(scheduler, sampling.sampler, sampling.num_inference_steps)
     latents = noise * process.init_noise_sigma
-    guided = math.ceil(guidance_share * len(process.timesteps) - 1e-6)
+    guided = math.ceil(sampling.guidance_share * len(process.timesteps) - 1e-6)
     for step, timestep in enumerate(process.timesteps):
         before_step(step)
-        scale = guidance_scale if step < guided else 1.0
+        scale = sampling.guidance_scale if step < guided else 1.0
         prediction = predict(unet, latents, timestep, depths, conditions, scale)
         latents = process.step(prediction, timestep, latents).prev_sample
     return latents
@@ -82,14 +85,10 @@ def slice_loop(
     autoencoder: AutoencoderKL,
     scheduler: object,
     conditions: RadiographConditions,
-    depths: Sequence[float],
-    noise: Tensor,
+    depths: Sequence[float] | np.ndarray,
+    sampling: SamplingSettings,
     *,
-    num_inference_steps: int,
     batch_size: int,
-    sampler: str = "ddim",
-    guidance_scale: float = 1.0,
-    guidance_share: float = 1.0,
     on_step: Callable[[int, int], None] = lambda slices, step: None,
     on_smaller_batch: Callable[[int], None] = lambda batch_size: None,
     should_cancel: Callable[[], bool] = lambda: False,
@@ -98,8 +97,10 @@ def slice_loop(
 
     Parameters
     ----------
-    depths, noise
-        u in [-1, 1] of S slices, and their z_T [S, 4, h, w].
+    depths
+        u in [-1, 1] of S slices.
+    sampling
+        What determines the slices besides weights and conditions; z_T of each depth is drawn from it.
     batch_size
         Slices denoised together; halved when memory runs out, which ``on_smaller_batch`` is told.
     on_step
@@ -115,6 +116,11 @@ def slice_loop(
             raise Cancelled()
         on_step(len(batch), step)
 
+    sampling = sampling.for_model()
+    assert sampling.num_inference_steps is not None  # for_model leaves no choice open
+    noise = sampling.noise_scale * initial_noise(
+        depths, sampling.seed, sampling.noise, unet.config.out_channels, conditions.latent.shape[-1]
+    )
     device = unet.device
     pending = coarse_first(range(len(depths)))
     while pending:
@@ -126,13 +132,10 @@ def slice_loop(
                 noise[batch].to(device),
                 torch.tensor([depths[index] for index in batch], dtype=torch.float32, device=device),
                 conditions,
-                num_inference_steps=num_inference_steps,
-                sampler=sampler,
-                guidance_scale=guidance_scale,
-                guidance_share=guidance_share,
-                before_step=before_step,
+                sampling,
+                before_step,
             )
-            before_step(num_inference_steps)
+            before_step(sampling.num_inference_steps)
             slices = grey_slices(autoencoder, latents)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -158,7 +161,7 @@ def slice_loop_as_printed(
     autoencoder: AutoencoderKL,
     scheduler: object,
     encode: Callable[[], RadiographConditions],
-    depths: Sequence[float],
+    depths: Sequence[float] | np.ndarray,
     noise: Tensor,
     *,
     num_inference_steps: int,
@@ -172,7 +175,7 @@ def slice_loop_as_printed(
             z_t[None].to(unet.device),
             torch.tensor([depth], dtype=torch.float32, device=unet.device),
             conditions,
-            num_inference_steps=num_inference_steps,
+            SamplingSettings(num_inference_steps),
         )
         yield grey_slices(autoencoder, latents)[0]
 
@@ -186,8 +189,8 @@ def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
 
 def in_whole_field(images: Tensor) -> Tensor:
     """Slices [B, 1, 256, 256]: those of a model at half the resolution, [B, 1, 128, 128], enlarged bicubically."""
-    if images.shape[-1] == FIELD_PIXELS:
+    if images.shape[-1] == OAI_FIELD.pixels:
         return images
     # antialias has nothing to filter here, but brings Keys' kernel with a = -0.5, which keeps slopes as they are; it
     # exists for float32 alone on a CPU
-    return functional.interpolate(images.float(), (FIELD_PIXELS, FIELD_PIXELS), mode="bicubic", antialias=True)
+    return functional.interpolate(images.float(), OAI_FIELD.slice_shape, mode="bicubic", antialias=True)

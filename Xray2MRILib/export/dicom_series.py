@@ -112,7 +112,7 @@ def slice_image(common: Dataset, volume: PseudoMRI, stored: np.ndarray, index: i
     image.ImagePositionPatient = [_decimal(value) for value in position]
     image.ImageOrientationPatient = [_decimal(value) for value in (*axes[:, 0], *axes[:, 1])]
     image.SliceLocation = _decimal(position @ axes[:, 2])
-    image.SliceThickness = _decimal(geometry.SLICE_THICKNESS_MM)
+    image.SliceThickness = _decimal(geometry.OAI_FIELD.slice_thickness_mm)
     image.SpacingBetweenSlices = _decimal(pitch_mm)
     image.PixelSpacing = [_decimal(rows_mm), _decimal(columns_mm)]
 

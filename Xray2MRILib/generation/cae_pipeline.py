@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 
 from ..baselines.cae_generator import CaeGenerator
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..device import choose_device
-from ..errors import ProcessingError
-from ..files.shipped_weights import WEIGHTS_FILE, read_weights, verify_weights, write_json, write_weights
+from ..diffusion.progress import SliceProgress
+from ..diffusion.sampling_settings import SamplingSettings
+from ..files.json_files import write_json
 from ..model_store.model_folder import CARD_FILE, INDEX_FILE, locate_model, read_card
 from ..volume.geometry import depth_positions
-from .pipeline import Xray2MRIPipeline
+from .volume_pipeline import VolumePipeline
 
 GENERATOR_FOLDER = "generator"
 
 
-class CaePipeline(Xray2MRIPipeline):
+class CaePipeline(VolumePipeline):
     """One pass of the generator; depths between its slices are interpolated linearly.
 
-    Takes the choices of Xray2MRIPipeline and heeds only the number of slices: steps, seed, sampler, noise, guidance and
-    grade probabilities have nothing to act on here.
+    Takes the choices of every VolumePipeline and uses only the number of slices: steps, seed, sampler, noise, guidance
+    and grade probabilities have no effect here.
     """
 
+    uses_grades = False
+
     def __init__(self, generator: CaeGenerator) -> None:
-        DiffusionPipeline.__init__(self)
+        super().__init__()
         self.register_modules(generator=generator.eval())
-        self.model_name = "unsaved"
-        self.model_card: dict[str, Any] = {}
-        self.weights_sha256: dict[str, str] = {}
 
     @classmethod
     def from_pretrained(
@@ -49,19 +47,10 @@ class CaePipeline(Xray2MRIPipeline):
     ) -> CaePipeline:
         """Load a folder that ``save_pretrained`` wrote. Raises ProcessingError for missing or altered files."""
         folder = locate_model(model)
-        config, state = read_weights(folder / GENERATOR_FOLDER)
-        try:
-            generator = CaeGenerator(**config)
-            generator.load_state_dict(state)
-        except (TypeError, RuntimeError) as error:
-            raise ProcessingError(
-                f"The generator of the model folder {folder.name} does not fit its configuration.",
-                code="damaged-model",
-                hint="Restore the folder from its source, or train it again.",
-            ) from error
-        pipeline = cls(generator if torch_dtype == torch.float32 else generator.to(torch_dtype))
+        generator = CaeGenerator.from_pretrained(folder / GENERATOR_FOLDER)
+        pipeline = cls(generator.to(torch_dtype))
         pipeline.model_card = read_card(folder)
-        pipeline.weights_sha256 = {"generator": verify_weights(folder / GENERATOR_FOLDER)[WEIGHTS_FILE]}
+        pipeline.weights_sha256 = {"generator": generator.weights_sha256}
         pipeline.model_name = folder.name
         return pipeline.on_device(choose_device(device))
 
@@ -71,8 +60,7 @@ class CaePipeline(Xray2MRIPipeline):
     ) -> None:  # fmt: skip
         """Write the model; always in half precision."""
         folder = Path(folder)
-        config = {name: self.generator.config[name] for name in ("width", "slices", "size")}
-        write_weights(folder / GENERATOR_FOLDER, config, self.generator.state_dict())
+        self.generator.save_pretrained(folder / GENERATOR_FOLDER)
         write_json(folder / CARD_FILE, self.model_card if card is None else card)
         write_json(folder / INDEX_FILE, {"_class_name": type(self).__name__})
 
@@ -82,35 +70,32 @@ class CaePipeline(Xray2MRIPipeline):
         return self
 
     @torch.inference_mode()
-    def _encoded(self, picture: torch.Tensor, koa: KoaProbabilities) -> np.ndarray:
-        """The volume [S, H, W] in [0, 1] of the picture, at the generator's own depths."""
-        radiograph = picture[None].to(self.generator.device, self.generator.dtype)
+    def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> np.ndarray:
+        """The volume [S, H, W] in [0, 1] of the crop, at the generator's own depths."""
+        radiograph = crop[None].to(self.generator.device, self.generator.dtype)
         return ((self.generator.volume(radiograph)[0].float() + 1) / 2).clamp(0, 1).cpu().numpy()
 
-    def _fill(
-        self, slices: np.ndarray, indices: Sequence[int], sampling: Any, conditions: np.ndarray, batch_size: Any,
-        progress: Any, should_cancel: Any, notes: list[str],
-    ) -> None:  # fmt: skip
+    def fill(
+        self,
+        slices: np.ndarray,
+        indices: Sequence[int],
+        conditions: np.ndarray,
+        sampling: SamplingSettings,
+        progress: SliceProgress,
+        *,
+        batch_size: int | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        """Interpolate the slices of the given depth indices in place; returns notes for the provenance."""
         places = (depth_positions(len(slices)) + 1) / 2 * (len(conditions) - 1)
         for index in indices:
             below = min(int(places[index]), len(conditions) - 2)
             share = np.float32(places[index] - below)
             slices[index] = (1 - share) * conditions[below] + share * conditions[below + 1]
             progress.slice(index, slices[index])
-        if len(slices) != len(conditions):
-            notes.append(f"This model makes {len(conditions)} slices; others are interpolated linearly between them.")
-
-    def _grade(self, picture: torch.Tensor, notes: list[str]) -> KoaProbabilities:
-        notes.append("This model does not ask for the grade of the knee; all five are noted as equally likely.")
-        return KoaProbabilities.uniform()
-
-    def _run_record(self, started: float, notes: list[str]) -> dict[str, Any]:
-        return {
-            "device": self.generator.device.type,
-            "dtype": str(self.generator.dtype).removeprefix("torch."),
-            "seconds": round(time.monotonic() - started, 3),
-            "notes": notes,
-        }
+        if len(slices) == len(conditions):
+            return []
+        return [f"This model makes {len(conditions)} slices; others are interpolated linearly between them."]
 
 
 def is_cae(model: str | os.PathLike[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What can be known before the work starts: is there room on the disk, in memory, and at the places to be written?"""
+"""What is known before the work starts: room on the disk and in memory, places to be written, rough durations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from ..device import free_memory_bytes
 from ..errors import InputError, ProcessingError
+from ..volume.geometry import OAI_FIELD
 from ..volume.writing import check_destination
+from .model_steps import steps_of_model
 from .settings import GenerationSettings
 
 # libraries, weights and working memory besides the volumes themselves, rounded up from the shipped model
@@ -20,7 +22,7 @@ def check_destinations(radiograph: Any, output: Path, montage: Path | None, sett
 
     Raises InputError, and ProcessingError (code ``disk-full``).
     """
-    files = check_destination(output, settings.slices, deviation=settings.samples > 1)
+    files = check_destination(output, settings.num_slices, deviation=settings.samples > 1)
     targets = [files.volume, files.record, files.deviation]
     if montage is not None:
         from ..rendering.montage import check_montage_destination
@@ -44,10 +46,28 @@ def check_memory(settings: GenerationSettings) -> None:
     free = free_memory_bytes("cpu")
     # the volume, its clipped copy and its stored integers; mean, squares and one more sample
     copies = 3 if settings.samples == 1 else 7
-    needed = _BASE_BYTES + settings.slices * 256 * 256 * 4 * copies
+    needed = _BASE_BYTES + settings.num_slices * OAI_FIELD.pixels**2 * 4 * copies
     if free is not None and free < needed:
         raise ProcessingError(
-            f"{settings.slices} slices need about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free.",
+            f"{settings.num_slices} slices need about {needed / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free.",
             code="out-of-memory",
             hint="Close other programs or ask for fewer slices.",
         )
+
+
+def expected_seconds(settings: GenerationSettings, loaded: bool, with_montage: bool = False) -> dict[str, float]:
+    """Rough duration of each stage on two CPU cores, in the order of work; the measured pace corrects them.
+
+    ``loaded`` is whether the model is in memory already.
+    """
+    steps = settings.sampling.num_inference_steps or steps_of_model(settings.model)
+    return {
+        "read": 0.3,
+        "localise": 0.5,
+        "prepare": 0.3,
+        "load model": 0.1 if loaded else 2.0,
+        # half of the steps guided, that is computed twice; several samples come beside the volume itself
+        "volume": (settings.samples + (settings.samples > 1)) * settings.num_slices * (0.03 * steps + 0.06),
+        "write": 0.5 + 0.02 * settings.num_slices + (4.0 if with_montage else 0.0),
+    }

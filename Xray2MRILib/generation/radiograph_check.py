@@ -61,8 +61,9 @@ def check_radiograph(
 
     preview = None if preview is None else _checked_preview(Path(preview))
     settings = settings or GenerationSettings()
-    given = isinstance(radiograph, (str, Path))
-    opened = read_radiograph(radiograph, photometric=settings.photometric) if given else radiograph
+    opened = radiograph
+    if isinstance(opened, (str, Path)):
+        opened = read_radiograph(opened, photometric=settings.photometric)
     knee = prepare_knee(opened, settings, enter)
     enter("grade")
     probabilities, source = _grade(knee.prepared.image)

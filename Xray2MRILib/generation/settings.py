@@ -7,106 +7,163 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..conditions.koa_probabilities import KoaProbabilities
+from ..conditions.koa_probabilities import GRADES, KoaProbabilities
+from ..diffusion.sampling_settings import SamplingSettings
+from ..diffusion.setting import Setting, setting, settings_of
 from ..errors import InputError
+from ..volume.geometry import OAI_FIELD
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SIDES = ("auto", "left", "right")
-SAMPLERS = ("ddim", "dpm")
 PHOTOMETRIC = ("auto", "normal", "inverted")
-
-_LIMITS: dict[str, tuple[float, float]] = {
-    "slices": (2, 500),
-    "steps": (1, 1000),
-    "seed": (0, 2**63 - 1),
-    "samples": (1, 100),
-    "knee": (1, 20),
-    "guidance_scale": (0.0, 20.0),
-    "noise_scale": (0.01, 1.0),
-}
-_WORDS = {"device": DEVICES, "side": SIDES, "sampler": SAMPLERS, "photometric": PHOTOMETRIC}
+_FARTHEST_PIXEL = 1e6
+_SMALLEST_RECTANGLE = 8
+_OPEN = SamplingSettings()  # left to the model
 
 
-def _bad(option: str, value: object, rule: str) -> InputError:
-    shown = str(value)[:60]
-    return InputError(f"The option {option} cannot be {shown}: {rule}.", code="bad-option", hint="")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class GenerationSettings:
     """One generation's settings. Raises InputError (code ``bad-option``) for a value out of its range.
 
-    ``slices`` is the number of depths (the paper calls it inference steps), ``steps`` the number of denoising
-    steps. ``photometric`` says whether bone is bright (normal) or dark (inverted) as the radiograph is stored; auto
-    asks file and picture. ``roi`` is x, y, width, height in radiograph pixels. ``kl`` holds five probabilities,
-    ``kl_grade`` a grade; at most one of them may be given.
+    Made from keywords: those of its fields, or those of the worker's protocol (SETTINGS), which reach into
+    ``sampling``: ``GenerationSettings(slices=50, steps=20, seed=1)``. Both names can be read as well.
+
+    Attributes
+    ----------
+    num_slices
+        Number of depths (the paper calls it inference steps).
+    sampling
+        The choices of the sampler, passed on as they are.
+    model, device
+        "compact", a model folder or a hub name; where to compute.
+    samples
+        Number of seeds; more than one also gives their standard deviation.
+    side, roi, knee
+        Which knee: side; x, y, width, height in radiograph pixels; place counted from 1 at the left edge. At most one
+        of the last two may be given.
+    kl, kl_grade
+        Five probabilities of the grades, or a grade; at most one of them.
+    keep_identifiers
+        Whether the provenance names the radiograph.
+    photometric
+        How bone is stored: "normal" (bright) or "inverted" (dark); "auto" asks file and picture.
     """
 
-    slices: int = 50
-    steps: int = 20
-    model: str = "compact"
-    device: str = "auto"
-    seed: int = 0
-    samples: int = 1
-    side: str = "auto"
-    roi: tuple[float, float, float, float] | None = None
-    kl: tuple[float, ...] | None = None
-    kl_grade: int | None = None
-    guidance_scale: float | None = None  # None: what the model's card asks for
-    noise_scale: float | None = None
-    sampler: str = "ddim"
-    knee: int | None = None
-    keep_identifiers: bool = False
-    photometric: str = "auto"
+    num_slices: int = setting(
+        "slices", OAI_FIELD.num_slices, "integer", "number of slices",
+        f"number of slices over {OAI_FIELD.extent_mm} mm", low=2, high=500, symbol="S", panel=(30, 500),
+    )  # fmt: skip
+    sampling: SamplingSettings = _OPEN
+    model: str = setting(
+        "model", "compact", "text", "model", "the shipped model compact, a model folder or one on the Hugging Face hub",
+        symbol="compact|DIR|HUB-ID",
+    )  # fmt: skip
+    device: str = setting("device", DEVICES[0], "text", "device", "where to compute", words=DEVICES)
+    samples: int = setting(
+        "samples", 1, "integer", "number of samples",
+        "number of seeds (more than one: also write the voxel-wise standard deviation over them, sampled without "
+        "guidance and with all noise)", low=1, high=100, symbol="K", panel=(1, 20),
+    )  # fmt: skip
+    side: str = setting(
+        "side", SIDES[0], "text", "side", "which knee it is", words=SIDES,
+        otherwise="from the header, the file name, then the picture",
+    )  # fmt: skip
+    roi: tuple[float, float, float, float] | None = setting(
+        "roi", None, "numbers", "rectangle of the knee",
+        "rectangle of the knee in radiograph pixels: x, y, width, height", symbol="X,Y,W,H",
+    )  # fmt: skip
+    kl: tuple[float, ...] | None = setting(
+        "kl", None, "numbers", "grade probabilities",
+        f"{GRADES} probabilities of the Kellgren-Lawrence grades 0 to {GRADES - 1}", symbol="P0,P1,P2,P3,P4",
+        otherwise="from the classifier",
+    )  # fmt: skip
+    kl_grade: int | None = setting(
+        "kl_grade", None, "integer", "Kellgren-Lawrence grade", "a reader's Kellgren-Lawrence grade", low=0,
+        high=GRADES - 1, symbol="G",
+    )  # fmt: skip
+    knee: int | None = setting(
+        "knee", None, "integer", "number of the knee",
+        "which knee of a radiograph with several, counted from 1 at the left edge of the radiograph", low=1, high=20,
+        symbol="N", otherwise="the clearest",
+    )  # fmt: skip
+    keep_identifiers: bool = setting(
+        "keep_identifiers", False, "flag", "choice of identifiers",
+        "record the path of the radiograph in the provenance (never by default)",
+    )  # fmt: skip
+    photometric: str = setting(
+        "photometric", PHOTOMETRIC[0], "text", "sense of bone",
+        "how bone is stored in the radiograph: normal (bright) or inverted (dark)", words=PHOTOMETRIC,
+        otherwise="from the header, then the picture",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise _bad(_option(name), value, f"choose a number from {low:g} to {high:g}")
-        for name, words in _WORDS.items():
-            if getattr(self, name) not in words:
-                raise _bad(_option(name), getattr(self, name), f"choose one of {', '.join(words)}")
+    def __init__(self, **chosen: Any) -> None:
+        # the protocol's name wins, so that dataclasses.replace takes it as well
+        named = {name: value for name, value in chosen.items() if _FIELDS.get(name, name) == name}
+        named |= {_FIELDS[name]: value for name, value in chosen.items() if name not in named}
+        in_sampling = {name: named.pop(name) for name in settings_of(SamplingSettings) if name in named}
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, named.pop(field.name, field.default))
+        if named:
+            raise TypeError(f"GenerationSettings has no setting {next(iter(named))!r}")
+        object.__setattr__(self, "sampling", dataclasses.replace(self.sampling, **in_sampling))
+        self._check()
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting under its name in the worker's protocol."""
+        field = _FIELDS.get(name)
+        if field is None or "sampling" not in self.__dict__:
+            raise AttributeError(f"GenerationSettings has no setting {name!r}")
+        return getattr(self if field in self.__dict__ else self.sampling, field)
+
+    def _check(self) -> None:
+        for name, described in settings_of(self).items():
+            described.check(getattr(self, name))
         if not self.model or "\0" in self.model:
-            raise _bad("--model", "empty", "name compact, a model folder or a hub name")
-        if self.seed + self.samples - 1 > _LIMITS["seed"][1]:
-            raise _bad("--seed", self.seed, "the seeds of all samples must stay below 2^63")
+            raise SETTINGS["model"].refusal("empty", "name compact, a model folder or a hub name")
+        if self.sampling.seed + self.samples - 1 > SETTINGS["seed"].high:
+            raise SETTINGS["seed"].refusal(self.sampling.seed, "the seeds of all samples must stay below 2^63")
         self._check_roi()
         self.koa()
 
     def _check_roi(self) -> None:
         if self.roi is None:
             return
+        refusal = SETTINGS["roi"].refusal
         if len(self.roi) != 4 or not all(math.isfinite(value) for value in self.roi):
-            raise _bad("--roi", self.roi, "give four numbers X,Y,W,H in radiograph pixels")
-        if self.roi[2] < 8 or self.roi[3] < 8:
-            raise _bad("--roi", self.roi, "the rectangle must be at least 8 pixels wide and high")
-        if max(abs(value) for value in self.roi) > 1e6:
-            raise _bad("--roi", self.roi, "the rectangle lies beyond any radiograph")
+            raise refusal(self.roi, "give x, y, width and height in radiograph pixels")
+        if min(self.roi[2:]) < _SMALLEST_RECTANGLE:
+            raise refusal(self.roi, f"it must be at least {_SMALLEST_RECTANGLE} pixels wide and high")
+        if max(abs(value) for value in self.roi) > _FARTHEST_PIXEL:
+            raise refusal(self.roi, "it lies beyond any radiograph")
         if self.knee is not None:
-            raise _bad("--knee", self.knee, "a rectangle given by --roi already chooses the knee")
+            raise SETTINGS["knee"].refusal(self.knee, "the rectangle given already chooses the knee")
 
     def koa(self) -> KoaProbabilities | None:
         """The grade probabilities that the user chose; None leaves them to the classifier. Raises InputError."""
         if self.kl is not None and self.kl_grade is not None:
-            raise _bad("--kl-grade", self.kl_grade, "give it or --kl, not both")
+            raise InputError("Both a grade and grade probabilities are given.", code="bad-option",
+                             hint="Give one of them.", field="kl_grade")  # fmt: skip
         if self.kl is not None:
             return KoaProbabilities.given(self.kl)
         return None if self.kl_grade is None else KoaProbabilities.reader(self.kl_grade)
 
     @classmethod
-    def from_message(cls, message: dict[str, Any]) -> GenerationSettings:
+    def from_message(cls, message: Mapping[str, Any]) -> GenerationSettings:
         """Settings from a worker request; absent and null fields take the defaults, others are ignored."""
-        values = {field.name: message.get(field.name) for field in dataclasses.fields(cls)}
-        chosen = {name: value for name, value in values.items() if value is not None}
+        chosen = {name: message[name] for name in SETTINGS if message.get(name) is not None}
         for name in ("roi", "kl"):
             if name in chosen:
                 chosen[name] = tuple(float(value) for value in chosen[name])
         return cls(**chosen)
 
 
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+# what only Python callers choose
+_EXPERT = ("noise", "guidance_share")
+_BY_FIELD = settings_of(GenerationSettings) | settings_of(SamplingSettings)
+_FIELDS = {described.name: field for field, described in _BY_FIELD.items()}
+# name in the worker's protocol -> what it may be; the options of the command line have the same names with dashes
+SETTINGS: dict[str, Setting] = {name: _BY_FIELD[field] for name, field in _FIELDS.items() if name not in _EXPERT}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..conditions.koa_probabilities import KoaProbabilities
-from ..diffusion.sampling_settings import PAPER_DEFAULTS, SamplingSettings
+from ..diffusion.sampling_settings import SamplingSettings
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ def settings_from_provenance(
     model than those given.
     """
     try:
-        recorded = volume.provenance["sampling"]
-        # volumes made before a choice existed were made as printed
-        known = PAPER_DEFAULTS | {n: v for n, v in recorded.items() if n in SamplingSettings.__dataclass_fields__}
-        sampling = SamplingSettings(**known)
+        sampling = SamplingSettings.of_record(volume.provenance["sampling"])
         koa = KoaProbabilities(tuple(volume.provenance["koa"]["values"]), volume.provenance["koa"]["source"])
         same_crop = volume.provenance["radiograph"]["crop_sha256"] == crop_sha256
         same_model = volume.provenance["model"]["weights_sha256"] == weights_sha256

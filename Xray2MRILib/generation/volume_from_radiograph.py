@@ -1,11 +1,4 @@
-"""From one radiograph to files: the one procedure behind the command line and the background worker.
-
-The result is a dictionary of plain values (JSON): ``volume, provenance, deviation, montage`` (paths, the last two may
-be null), ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side,
-side_source, box, box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection``
-(agreement of the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings,
-warning_fields`` (sentence of warnings -> name of the setting it speaks of), ``timings_s, notice``.
-"""
+"""From one radiograph to files: the one procedure behind the command line and the background worker."""
 
 from __future__ import annotations
 
@@ -16,25 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, fields_of
+from ..diffusion.sampling_settings import SamplingSettings
+from ..errors import InputError
 from ..files.atomic_write import AtomicFiles
+from .generation_result import generation_result
 from .job_progress import StageTimer
-from .preflight import check_destinations, check_memory
-from .prepared_knee import PreparedKnee, described, prepare_knee
+from .preflight import check_destinations, check_memory, expected_seconds
+from .prepared_knee import PreparedKnee, prepare_knee
 from .settings import GenerationSettings
 from .settings_from_provenance import recorded_photometric
 
 if TYPE_CHECKING:
     from ..radiograph.reading import Radiograph
     from ..volume.pseudo_mri import PseudoMRI
-    from .pipeline import Xray2MRIPipeline
+    from .volume_pipeline import VolumePipeline
 
 Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished volume with what is needed to make it denser, and the result for the caller."""
+    """A finished volume with what is needed to make it denser, and its generation_result."""
 
     volume: PseudoMRI
     knee: PreparedKnee
@@ -47,9 +42,9 @@ class PipelineCache:
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
-        self._pipeline: Xray2MRIPipeline | None = None
+        self._pipeline: VolumePipeline | None = None
 
-    def get(self, model: str, device: str) -> Xray2MRIPipeline:
+    def get(self, model: str, device: str) -> VolumePipeline:
         """The pipeline of a model on a device (names as in GenerationSettings), loaded unless it was used last.
 
         Raises InputError and ProcessingError as Xray2MRIPipeline.from_pretrained does.
@@ -112,7 +107,7 @@ def generate(
     montage = None if montage is None else Path(montage)
     check_destinations(radiograph, output, montage, settings)
     check_memory(settings)
-    expected = _expected_seconds(settings, pipelines, with_montage=montage is not None)
+    expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device), montage is not None)
     course = StageTimer(expected, "volume", on_progress, should_cancel)
 
     course.enter("read")
@@ -129,7 +124,7 @@ def generate(
     course.enter("write")
     paths = _written(volume, knee, output, montage, settings)
     course.finished()
-    return _generation(volume, knee, settings, paths, course)
+    return Generation(volume, knee, settings, generation_result(volume, knee, paths, course.timings_s))
 
 
 def densify(
@@ -146,12 +141,12 @@ def densify(
 
     All other choices are those of the earlier one. Raises InputError, ProcessingError and Cancelled.
     """
-    settings = replace(earlier.settings, slices=num_slices, samples=1)
+    settings = replace(earlier.settings, num_slices=num_slices, samples=1)
     pipelines = pipelines or PipelineCache()
     output = Path(output)
     check_destinations(None, output, None, settings)
     check_memory(settings)
-    expected = _expected_seconds(settings, pipelines, with_montage=False)
+    expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device))
     course = StageTimer(expected, "volume", on_progress, should_cancel)
     course.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
@@ -167,7 +162,7 @@ def densify(
     course.enter("write")
     paths = _written(volume, earlier.knee, output, None, settings)
     course.finished()
-    return _generation(volume, earlier.knee, settings, paths, course)
+    return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, course.timings_s))
 
 
 def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
@@ -183,15 +178,14 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     pseudo_mri = PseudoMRI.load(volume)
     record = pseudo_mri.provenance
     try:
-        about, sampling = record["radiograph"], record["sampling"]
+        about = record["radiograph"]
         box = KneeBox(**about["box"]) if about["box"] else None
         photometric = recorded_photometric(about)
         prepared = prepare_radiograph(_opened(radiograph, photometric), box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
-            slices=pseudo_mri.num_slices, steps=sampling["steps"], seed=sampling["seed"], sampler=sampling["sampler"],
-            guidance_scale=sampling["guidance_scale"], noise_scale=sampling.get("noise_scale", 1.0), side=about["side"],
-            model=model, device=device, photometric=photometric,
+            num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.of_record(record["sampling"]),
+            side=about["side"], model=model, device=device, photometric=photometric,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
@@ -213,43 +207,21 @@ def _opened(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) 
     return radiograph
 
 
-def _expected_seconds(settings: GenerationSettings, pipelines: PipelineCache, with_montage: bool) -> dict[str, float]:
-    """Rough durations on two CPU cores; the measured pace corrects them."""
-    return {
-        "read": 0.3,
-        "localise": 0.5,
-        "prepare": 0.3,
-        "load model": 0.1 if pipelines.holds(settings.model, settings.device) else 2.0,
-        # half of the steps guided, that is computed twice; several samples come beside the volume itself
-        "volume": (settings.samples + (settings.samples > 1)) * settings.slices * (0.03 * settings.steps + 0.06),
-        "write": 0.5 + 0.02 * settings.slices + (4.0 if with_montage else 0.0),
-    }
-
-
 def _sampled(
-    pipeline: Xray2MRIPipeline,
+    pipeline: VolumePipeline,
     knee: PreparedKnee,
     settings: GenerationSettings,
     listener: Report,
     should_cancel: Callable[[], bool] | None,
 ) -> PseudoMRI:
-    choices: dict[str, Any] = {
-        "num_slices": settings.slices,
-        "num_inference_steps": settings.steps,
-        "koa": settings.koa(),
-        "seed": settings.seed,
-        "guidance_scale": settings.guidance_scale,
-        "noise_scale": settings.noise_scale,
-        "sampler": settings.sampler,
-        "callback": listener,
-        "should_cancel": should_cancel,
-    }
+    choices: dict[str, Any] = {"koa": settings.koa(), "callback": listener, "should_cancel": should_cancel}
+    asked = (knee.prepared, settings.num_slices, settings.sampling)
     if settings.samples > 1:
-        return pipeline.sample_deviation(knee.prepared, settings.samples, **choices)
-    return pipeline(knee.prepared, **choices)
+        return pipeline.volume_with_deviation(*asked, settings.samples, **choices)
+    return pipeline.volume(*asked, **choices)
 
 
-def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: Xray2MRIPipeline) -> dict[str, Any]:
+def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
     from ..reprojection.record import reprojection_record
 
     return reprojection_record(volume, knee.prepared, pipeline)
@@ -279,37 +251,3 @@ def _written(
         "deviation": None if volume.deviation is None else str(files.deviation),
         "montage": None if montage is None else str(montage),
     }
-
-
-def _generation(
-    volume: PseudoMRI,
-    knee: PreparedKnee,
-    settings: GenerationSettings,
-    paths: dict[str, str | None],
-    course: StageTimer,
-) -> Generation:
-    from ..volume.provenance import notice, plain
-
-    record = volume.provenance
-    run = record.get("run", {})
-    warnings = [*record.get("warnings", []), *run.get("notes", [])]
-    result = {
-        **paths,
-        "slices": volume.num_slices,
-        "size": list(volume.array.shape[::-1]),
-        "spacing_mm": list(volume.spacing),
-        "steps": settings.steps,
-        "sampler": settings.sampler,
-        **{name: record["sampling"][name] for name in ("guidance_scale", "guidance_share", "noise_scale")},
-        "seeds": record["sampling"].get("seeds", [settings.seed]),
-        **described(knee),
-        "koa": record["koa"],
-        "reprojection": record.get("reprojection"),
-        "model": record["model"].get("name"),
-        "device": run.get("device"),
-        "warnings": warnings,
-        "warning_fields": fields_of(warnings),
-        "timings_s": course.timings_s,
-        "notice": notice(),
-    }
-    return Generation(volume, knee, settings, plain(result))

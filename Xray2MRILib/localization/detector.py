@@ -15,6 +15,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..models.network import Network, register_to_config
+from ..models.residual_blocks import ResidualBlock, group_norm
+
 STRIDE = 8
 REFERENCE_SIDE = 64.0  # canvas pixels; the size channel is log(side / REFERENCE_SIDE)
 
@@ -78,23 +81,18 @@ def letterbox(radiograph: np.ndarray, canvas_size: int) -> tuple[np.ndarray, Let
 class _Convolution(nn.Sequential):
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
         super().__init__(
-            nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
-            nn.GroupNorm(8, channels_out),
-            nn.ReLU(),
+            nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False), group_norm(channels_out), nn.ReLU()
         )
 
 
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = _Convolution(channels, channels)
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return functional.relu(features + self.second(self.first(features)))
+def _stage(channels_in: int, channels_out: int) -> nn.Sequential:
+    """Halve the resolution, then one residual block."""
+    return nn.Sequential(
+        _Convolution(channels_in, channels_out, 2), ResidualBlock(channels_out, channels_out, norm=group_norm)
+    )
 
 
-class KneeDetector(nn.Module):
+class KneeDetector(Network):
     """Single-shot detector of knee joints.
 
     Parameters
@@ -103,18 +101,28 @@ class KneeDetector(nn.Module):
         Side of the square input in pixels, a multiple of 32.
     channels
         Feature channels at strides 2, 4, 8, 16 and 32, each a multiple of 8.
+    confidence_threshold, overlap_threshold
+        Least confidence of a box, and the IoU with a better box from which on it is dropped; both in [0, 1].
     """
 
-    def __init__(self, canvas_size: int = 256, channels: tuple[int, ...] = (16, 32, 48, 72, 96)) -> None:
+    title = "knee detector"
+
+    @register_to_config
+    def __init__(
+        self,
+        canvas_size: int = 256,
+        channels: tuple[int, ...] = (16, 32, 48, 72, 96),
+        confidence_threshold: float = 0.25,
+        overlap_threshold: float = 0.3,
+    ) -> None:
         super().__init__()
         if canvas_size % 32:
             raise ValueError(f"canvas_size must be a multiple of 32, got {canvas_size}.")
-        self.config = {"canvas_size": canvas_size, "channels": list(channels)}
         c2, c4, c8, c16, c32 = channels
         self.stem = nn.Sequential(_Convolution(1, c2, 2), _Convolution(c2, c4, 2))
-        self.stage8 = nn.Sequential(_Convolution(c4, c8, 2), _Residual(c8))
-        self.stage16 = nn.Sequential(_Convolution(c8, c16, 2), _Residual(c16))
-        self.stage32 = nn.Sequential(_Convolution(c16, c32, 2), _Residual(c32))
+        self.stage8 = _stage(c4, c8)
+        self.stage16 = _stage(c8, c16)
+        self.stage32 = _stage(c16, c32)
         self.lateral16 = nn.Conv2d(c16, c8, 1)
         self.lateral32 = nn.Conv2d(c32, c8, 1)
         self.head = nn.Sequential(_Convolution(c8, c8), nn.Conv2d(c8, 4, 1))

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, ProcessingError
+from ..errors import InputError
 from ..files.resources import resource_path
-from ..files.shipped_weights import read_weights
 from .knee_box import KneeBox
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def localize_knees(
         Radiograph [H, W], bright bone, finite, arbitrary units; a whole radiograph, a strip with two knees or a ready
         joint crop.
     model_folder
-        Folder with config.json, model.safetensors and checksums.json; None takes the shipped detector.
+        Folder of a trained detector (``models.network``); None takes the shipped one.
     pixel_aspect
         Height of a pixel divided by its width. The detector sees square pixels; boxes count those of ``pixels``.
 
@@ -61,16 +60,15 @@ def localize_knees(
     if min(pixels.shape, default=0) < _SMALLEST_RADIOGRAPH:
         return []
     detector, threshold, overlap = load_detector(Path(model_folder) if model_folder else resource_path(MODEL))
-    rows, columns = pixels.shape
     if pixel_aspect == 1:
         return _search(pixels, detector, threshold, overlap)
+    from ..radiograph.resampling import resample
+
+    rows, columns = pixels.shape
     height, width = rows * max(1.0, pixel_aspect), columns * max(1.0, 1 / pixel_aspect)
     scale = min(1.0, _LONGEST_RESAMPLED / max(height, width))
     shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-    from ..radiograph.resampling import resample
-
-    square_pixels = resample(pixels, (0.0, 0.0), (rows, columns), shape)
-    boxes = _search(square_pixels, detector, threshold, overlap)
+    boxes = _search(resample(pixels, (0.0, 0.0), (rows, columns), shape), detector, threshold, overlap)
     return [box.scaled(columns / shape[1], rows / shape[0]) for box in boxes]
 
 
@@ -119,19 +117,11 @@ def name_sides(boxes: list[KneeBox]) -> list[KneeBox]:
 
 @lru_cache(maxsize=2)
 def load_detector(folder: Path) -> tuple[KneeDetector, float, float]:
-    """The detector of a weights folder, checked against its checksums, with its confidence and overlap thresholds.
+    """The detector of a folder, checked against its checksums, with its confidence and overlap thresholds.
 
     Raises ProcessingError when a file is missing, damaged or altered, or belongs to another network.
     """
     from .detector import KneeDetector
 
-    config, state = read_weights(folder)
-    try:
-        detector = KneeDetector(config["canvas_size"], tuple(config["channels"]))
-        detector.load_state_dict(state)
-        thresholds = float(config["confidence_threshold"]), float(config["overlap_threshold"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as fault:
-        raise ProcessingError(
-            f"The folder {folder.name} contains no knee detector.", code="bad-weights", hint="Install Xray2MRI again."
-        ) from fault
-    return detector.eval().requires_grad_(False), *thresholds
+    detector = KneeDetector.from_pretrained(folder).requires_grad_(False)
+    return detector, float(detector.config["confidence_threshold"]), float(detector.config["overlap_threshold"])

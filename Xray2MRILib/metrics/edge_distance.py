@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..volume.geometry import OAI_FIELD
 from .canny_edges import EdgeMap
 
 FARTHEST_MM = 10.0
 
 
-def edge_distance_mm(reference: EdgeMap, image: EdgeMap, pixel_mm: float = 0.625) -> np.ndarray:
+def edge_distance_mm(reference: EdgeMap, image: EdgeMap, pixel_mm: float = OAI_FIELD.pixel_mm) -> np.ndarray:
     """[S] mean of the two mean distances, reference to image and image to reference, within the reference's box.
 
     Each distance is cut at 10 mm. No edges in the box, in either picture, count 10 mm, an empty volume is worst.

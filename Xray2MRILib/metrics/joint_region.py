@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..volume.geometry import OAI_FIELD
+
 _BONE_FROM_MM, _BONE_TO_MM = 4.0, 12.0  # distance from the band in which bone is looked for
 _BAND_HALF_MM = 1.2
 _TILT_MM = 3.0  # the joint line may rise and fall by this much across a slice
@@ -54,13 +56,13 @@ class JointRegion:
     bright_bone: bool
 
 
-def nominal_box(rows: int = 256, columns: int = 256) -> tuple[int, int, int, int]:
+def nominal_box(rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels) -> tuple[int, int, int, int]:
     """The box for a reference without any joint line: where the published volumes have theirs (rows 102-187 of 256)."""
-    first, last, left, right = 102 / 256, 188 / 256, 45 / 256, 211 / 256
-    return round(first * rows), round(last * rows), round(left * columns), round(right * columns)
+    down, across = rows / OAI_FIELD.pixels, columns / OAI_FIELD.pixels
+    return round(102 * down), round(188 * down), round(45 * across), round(211 * across)
 
 
-def find_joint_region(reference: np.ndarray, pixel_mm: float = 0.625) -> JointRegion:
+def find_joint_region(reference: np.ndarray, pixel_mm: float = OAI_FIELD.pixel_mm) -> JointRegion:
     """The joint region of a reference volume [S, H, W] in [0, 1] with square pixels of ``pixel_mm``.
 
     Raises ValueError for another shape or a picture lower than 40 mm.

@@ -73,7 +73,7 @@ def ssim_with_box(
             continue
         local = ssim_map(truth, found)
         covered = None if mask is None or mask[place].all() else mask[place]
-        whole[place] = mean_ssim(local, None if covered is None else inside[place])
+        whole[place] = mean_ssim(local, None if covered is None or inside is None else inside[place])
         if box is not None:
             top, bottom, left, right = box
             known = None if covered is None else covered[top:bottom, left:right]

@@ -1,8 +1,8 @@
 """Weights of a network in eight bits: half the size of half precision, for models that are kept in git and downloaded.
 
-A matrix or a convolution is stored as int8 with one scale per output channel (symmetric, ``weight = int8 * scale``);
-what has one dimension, or one channel alone, stays float16. Networks compute in floating point as ever: only the file
-is small. Rounding moves a weight by at most 1/254 of the largest of its channel.
+Matrices and convolutions are stored as int8 with one scale per output channel (symmetric, ``weight = int8 * scale``);
+tensors of one dimension or of a single channel stay float16. Only the file is small: networks compute in floating
+point. Rounding changes a weight by at most 1/254 of the largest weight of its channel.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ import torch
 from torch import Tensor
 
 FILE = "diffusion_pytorch_model.int8.safetensors"  # diffusers' pattern for a variant
-SCALE = ".int8_scale"  # behind the name of the tensor that it belongs to
+SCALE = ".int8_scale"  # appended to the name of the tensor that it scales
 _LEVELS = 127
 
 
 def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict as it is stored: int8 tensors [out, ...] with float32 scales [out] beside them, the rest float16."""
+    """A state dict as it is stored: int8 tensors [out, ...], their float32 scales [out], and the rest in float16."""
     stored: dict[str, Tensor] = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu()
         if not tensor.is_floating_point():
             stored[name] = tensor.contiguous().clone()
-        elif tensor.ndim < 2 or len(tensor) == 1:  # one scale for all of it would be coarse, and it is small
+        elif tensor.ndim < 2 or len(tensor) == 1:  # a single scale would be coarse, and the tensor is small
             stored[name] = tensor.half().contiguous().clone()
         else:
             rows = tensor.float().flatten(1)
             scale = rows.abs().amax(dim=1) / _LEVELS
-            scale[scale == 0] = 1.0  # a channel of zeros, such as a layer that begins at zero
+            scale[scale == 0] = 1.0  # a channel of zeros, such as in a layer that starts at zero
             stored[name] = (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape).contiguous()
             stored[name + SCALE] = scale
     return stored
 
 
 def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 state dict of what ``to_eight_bits`` made. Raises KeyError for int8 weights without a scale."""
+    """The float32 state dict, inverse of ``to_eight_bits``. Raises KeyError for int8 weights without a scale."""
     state = {}
     for name, tensor in stored.items():
         if name.endswith(SCALE):

@@ -1,4 +1,4 @@
-"""A model on disk in diffusers' folder layout: found, verified, loaded and written without ever unpickling anything.
+"""A model on disk in diffusers' folder layout: find, verify, load and write it; nothing is ever unpickled.
 
 model_index.json            which network is in which folder
 model_card.json             what the model was trained on, its licence (ours; may be absent)
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -27,9 +26,22 @@ from ..baselines.registry import unet_class, unet_class_in
 from ..diffusion.sampling_settings import check_sampling
 from ..diffusion.schedule import check_schedule
 from ..errors import InputError, ProcessingError
+from ..files.checksums import (
+    CHECKSUMS_FILE,
+    PICKLE_ENDINGS,
+    RESTORE,
+    missing_error,
+    pickle_error,
+    read_model_json,
+    refuse_pickles,
+    sha256_of,
+    verify_checksums,
+    write_checksums,
+)
+from ..files.json_files import write_json
 from ..files.resources import resource_path
-from ..files.shipped_weights import CHECKSUMS_FILE, sha256_of, write_json
 from ..models.conditional_unet import Xray2MRIUNet
+from ..models.network import WEIGHTS_FILE
 from ..models.radiograph_encoder import RadiographEncoder
 from .network_folder import load_network, save_network, weight_files
 
@@ -37,8 +49,6 @@ NETWORKS = {"autoencoder": AutoencoderKL, "unet": Xray2MRIUNet, "radiograph_enco
 INDEX_FILE = "model_index.json"
 CARD_FILE = "model_card.json"
 SHIPPED = ("compact",)
-_PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
-_RESTORE = "Restore the folder from its source, or install Xray2MRI again for the shipped model."
 
 
 def locate_model(model: str | os.PathLike[str]) -> Path:
@@ -52,18 +62,18 @@ def locate_model(model: str | os.PathLike[str]) -> Path:
     path = Path(text)
     if text and path.is_dir():
         return path
-    if path.is_file() and path.suffix.lower() in _PICKLED:
-        raise _pickled(path.name)
+    if path.is_file() and path.suffix.lower() in PICKLE_ENDINGS:
+        raise pickle_error(path.name)
     if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", text) or ".." in text:
         raise InputError(
             f"There is no model {path.name!r}.",
             code="no-such-model",
             hint="Give 'compact', the folder of a saved model, or a hub name such as 'owner/model'.",
         )
-    return _fetched(text)
+    return _fetch(text)
 
 
-def _fetched(hub_id: str) -> Path:
+def _fetch(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
@@ -82,58 +92,32 @@ def verify_model(folder: Path) -> dict[str, str]:
 
     Raises ProcessingError (codes ``missing-weights``, ``tampered-weights``) and InputError (``pickled-weights``).
     """
-    index = _read_json(folder / INDEX_FILE)
+    index = read_model_json(folder, INDEX_FILE)
     for name, network in NETWORKS.items():
         entry = index.get(name)
-        known = isinstance(entry, list) and entry and isinstance(entry[-1], str)
-        if known and name == "unet":
-            known = unet_class(entry[-1]) is not None  # of the model or of a system it is compared with
-        elif known:
-            known = entry[-1] == network.__name__
-        if not known:
+        stored = entry[-1] if isinstance(entry, list) and entry and isinstance(entry[-1], str) else ""
+        # U-Net: that of the model or of a baseline
+        if unet_class(stored) is None if name == "unet" else stored != network.__name__:
             raise ProcessingError(
                 f"The model folder {folder.name} names no {network.__name__} as its {name}.",
                 code="other-model",
                 hint="Give a model that Xray2MRI saved.",
             )
         if not weight_files(folder / name):
-            pickled = [path for path in (folder / name).glob("*") if path.suffix.lower() in _PICKLED]
-            if pickled:
-                raise _pickled(f"{name}/{pickled[0].name}")
-            raise ProcessingError(
-                f"The weights of the {name} are missing from the model folder {folder.name}.",
-                code="missing-weights",
-                hint=_RESTORE,
-            )
-    weights = {name: weight_files(folder / name) for name in NETWORKS}
-    found = {path.relative_to(folder).as_posix(): sha256_of(path) for paths in weights.values() for path in paths}
+            refuse_pickles(folder / name)
+            raise missing_error(folder, f"{name}/{WEIGHTS_FILE}")
+    weights = {name: [f"{name}/{path.name}" for path in weight_files(folder / name)] for name in NETWORKS}
+    files = [file for parts in weights.values() for file in parts]
     if (folder / CHECKSUMS_FILE).exists():
-        _compare(folder, found)
-    # a network in several files is named by the digest of their digests
-    digests = {name: [found[path.relative_to(folder).as_posix()] for path in paths] for name, paths in weights.items()}
-    return {
-        name: parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
-        for name, parts in digests.items()
-    }
+        digests = verify_checksums(folder, files)
+    else:
+        digests = {file: sha256_of(folder / file) for file in files}
+    return {name: _digest_of_parts([digests[file] for file in parts]) for name, parts in weights.items()}
 
 
-def _compare(folder: Path, weights: dict[str, str]) -> None:
-    expected = _read_json(folder / CHECKSUMS_FILE)
-    unlisted = set(weights) - set(expected)
-    if unlisted:
-        raise _altered(folder, sorted(unlisted)[0])
-    for name, digest in expected.items():
-        path = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise _altered(folder, CHECKSUMS_FILE)
-        if not path.is_file():
-            raise ProcessingError(
-                f"The file {name} is missing from the model folder {folder.name}.",
-                code="missing-weights",
-                hint=_RESTORE,
-            )
-        if (weights.get(name) or sha256_of(path)) != digest:
-            raise _altered(folder, name)
+def _digest_of_parts(digests: list[str]) -> str:
+    """The digest of a network's file; of several files, the digest of their digests."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
@@ -153,14 +137,14 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
         raise ProcessingError(
             f"The {name} of the model folder {folder.name} cannot be loaded: its files are damaged or do not fit.",
             code="damaged-model",
-            hint=_RESTORE,
+            hint=RESTORE,
         ) from error
     return components
 
 
 def read_card(folder: Path) -> dict[str, Any]:
     """What the model says about itself: preset, training data, licence; empty when it has no card."""
-    return _read_json(folder / CARD_FILE) if (folder / CARD_FILE).exists() else {}
+    return read_model_json(folder, CARD_FILE) if (folder / CARD_FILE).exists() else {}
 
 
 def checked_card(folder: Path) -> dict[str, Any]:
@@ -172,7 +156,7 @@ def checked_card(folder: Path) -> dict[str, Any]:
         raise ProcessingError(
             f"The card of the model folder {folder.name} asks for an impossible sampling: {error}",
             code="damaged-model",
-            hint=_RESTORE,
+            hint=RESTORE,
         ) from error
     return card
 
@@ -199,11 +183,11 @@ def write_model(
             if network and half_precision and not eight_bit:
                 component = copy.deepcopy(component).half()
             save_network(component, draft / name, eight_bit=network and eight_bit)
-        _forget_origin(draft)
+        _remove_origin(draft)
         write_json(draft / INDEX_FILE, index)
         write_json(draft / CARD_FILE, card)
         names = sorted(path.relative_to(draft).as_posix() for path in draft.rglob("*") if path.is_file())
-        write_json(draft / CHECKSUMS_FILE, {name: sha256_of(draft / name) for name in names})
+        write_checksums(draft, names)
         for name in names:
             shutil.copymode(draft / CHECKSUMS_FILE, draft / name)  # safetensors lets only the owner read its files
             (folder / name).parent.mkdir(exist_ok=True)
@@ -214,39 +198,9 @@ def write_model(
         os.replace(draft / CHECKSUMS_FILE, folder / CHECKSUMS_FILE)
 
 
-def _forget_origin(draft: Path) -> None:
-    """diffusers notes the folder that a network was loaded from; that path tells of the machine and of its user."""
+def _remove_origin(draft: Path) -> None:
+    """Remove the folder that a network was loaded from, which diffusers records: it reveals the user's machine."""
     for path in draft.glob("*/config.json"):
-        config = _read_json(path)
+        config = read_model_json(path.parent, path.name)
         if config.pop("_name_or_path", None) is not None:
-            path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("not a JSON object")
-    except FileNotFoundError as error:
-        raise ProcessingError(
-            f"The model folder {path.parent.name} has no {path.name}.", code="missing-weights", hint=_RESTORE
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise _altered(path.parent, path.name) from error
-    return content
-
-
-def _altered(folder: Path, name: str) -> ProcessingError:
-    return ProcessingError(
-        f"The file {name} of the model folder {folder.name} is damaged or has been altered.",
-        code="tampered-weights",
-        hint=_RESTORE,
-    )
-
-
-def _pickled(name: str) -> InputError:
-    return InputError(
-        f"The weights {name} are pickled, and loading them could run foreign code.",
-        code="pickled-weights",
-        hint="Convert them to safetensors first.",
-    )
+            write_json(path, dict(sorted(config.items())))

@@ -1,4 +1,4 @@
-"""One network's folder, config.json and weights, read in float or in eight bits; nothing is ever unpickled."""
+"""One network of a model: config.json and weights, in float or in eight bits; nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from diffusers.utils import is_accelerate_available
 
+from ..models.network import Network
 from . import eight_bit_weights
 
 
@@ -17,11 +18,15 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def load_network(network: Any, folder: Path, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-    """The network of class ``network`` (a diffusers ModelMixin) from ``folder``, in evaluation mode, on the CPU.
+    """The network of class ``network`` (a diffusers ModelMixin or a Network) from ``folder``, for evaluation, on the
+    CPU.
 
-    Raises OSError, SafetensorError, ValueError, KeyError or RuntimeError for files that are missing, damaged, twofold
-    or do not fit the configuration.
+    Raises OSError, SafetensorError, ValueError, KeyError or RuntimeError for files that are missing, damaged, present
+    twice or do not fit the configuration. A Network, whose folder has checksums of its own, raises what
+    ``Network.from_pretrained`` raises.
     """
+    if issubclass(network, Network):
+        return network.from_pretrained(folder).to(dtype)
     if (folder / eight_bit_weights.FILE).exists():
         if len(weight_files(folder)) > 1:
             raise ValueError(f"{folder.name} holds weights twice")
@@ -37,7 +42,7 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype = torch.float32)
         low_cpu_mem_usage=is_accelerate_available(),
         output_loading_info=True,
     )
-    # diffusers would go on with random numbers in place of tensors that the file lacks
+    # diffusers would continue with random numbers in place of tensors that the file lacks
     wrong = [key for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in report[kind]]
     if wrong or report["error_msgs"]:
         raise ValueError(f"{len(wrong)} tensors of {folder.name} do not fit its configuration")

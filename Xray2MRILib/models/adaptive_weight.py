@@ -116,8 +116,8 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     N x N matrix is kept for the backward pass.
     """
     width = max(query.shape[-1], value.shape[-1])
-    padded = [functional.pad(tensor, (0, width - tensor.shape[-1])) for tensor in (query, key, value)]
-    attended = functional.scaled_dot_product_attention(*(t[:, None] for t in padded), scale=query.shape[-1] ** -0.5)
+    q, k, v = (functional.pad(tensor, (0, width - tensor.shape[-1]))[:, None] for tensor in (query, key, value))
+    attended = functional.scaled_dot_product_attention(q, k, v, scale=query.shape[-1] ** -0.5)
     return attended[:, 0, :, : value.shape[-1]]
 
 

@@ -1,8 +1,8 @@
-"""U of the paper: the noise prediction network with depth in its down path and w(p, i) in its up path (eq. 15).
+"""U of the paper: the noise prediction network eps(z_t, t, [E2(x_c), d, w(p, i)]) of eq. 7, 8 and 15.
 
-The blocks are those of diffusers' UNet2DConditionModel, taken over under their own names, so that weights of that
-network (and thus Zero-123's) load as they are. Only the forward pass is written here, because the stock one shares a
-single embedding among all blocks (A3).
+Depth d enters the down path, w(p, i) the up path. The blocks are those of diffusers' UNet2DConditionModel under their
+own names, so that weights of that network (and thus Zero-123's) load as they are. Only the forward pass is written
+here, because the stock one shares a single embedding among all blocks (A3).
 """
 
 from __future__ import annotations

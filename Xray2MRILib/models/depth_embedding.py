@@ -1,4 +1,4 @@
-"""Depth d as an additive embedding for every down block (A3), smooth enough to be asked between slices (A4)."""
+"""Depth d of eq. 15 as an additive embedding for every down block (A3), smooth for depths between slices (A4)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..volume.geometry import OAI_FIELD
 
-def fourier_features(depth: Tensor, frequencies: int, slices: int = 50) -> Tensor:
+
+def fourier_features(depth: Tensor, frequencies: int, slices: int = OAI_FIELD.num_slices) -> Tensor:
     """Features [B, 2 * frequencies + 1] of depths u [B] in [-1, 1]: sines, cosines and u itself.
 
     The periods run evenly in their logarithm from two volumes down to four slices of a volume of ``slices``, which is

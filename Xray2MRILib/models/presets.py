@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
+
 PRESETS = ("compact", "paper", "tiny")
 
 AUTOENCODER: dict[str, dict[str, Any]] = {
@@ -17,7 +19,7 @@ AUTOENCODER: dict[str, dict[str, Any]] = {
         "layers_per_block": 2,
         "latent_channels": 4,
         "norm_num_groups": 32,
-        "sample_size": 256,
+        "sample_size": OAI_FIELD.pixels,
         "scaling_factor": 0.18215,
     },
     # factor 4 after space-to-depth: factor 8 in all, without the full-resolution stage that costs most on a CPU
@@ -31,7 +33,7 @@ AUTOENCODER: dict[str, dict[str, Any]] = {
         "latent_channels": 8,
         "norm_num_groups": 8,
         "mid_block_add_attention": False,
-        "sample_size": 128,
+        "sample_size": OAI_FIELD.pixels // 2,
         "scaling_factor": 1.0,
     },
     "tiny": {
@@ -44,7 +46,7 @@ AUTOENCODER: dict[str, dict[str, Any]] = {
         "latent_channels": 4,
         "norm_num_groups": 2,
         "mid_block_add_attention": False,
-        "sample_size": 128,
+        "sample_size": OAI_FIELD.pixels // 2,
         "scaling_factor": 1.0,
     },
 }
@@ -96,9 +98,10 @@ RADIOGRAPH_ENCODER: dict[str, dict[str, Any]] = {
         "token_encoder": "features",
         "token_width": 128,
         "feature_channels": 48,
-        # the frame that simulated pairs are laid into, see simulation.pairs.crop_frame
-        "span_mm": 91.0,
-        "centre_row": 141.0,
+        # the frame of the simulated pairs, see simulation.pairs.crop_frame
+        "span_mm": CROP_FRAME.span_mm,
+        "centre_row": CROP_FRAME.centre[0],
+        "centre_column": CROP_FRAME.centre[1],
     },
     "tiny": {"token_encoder": "features", "token_width": 8, "width": 8, "feature_channels": 8},
 }

@@ -1,4 +1,4 @@
-"""E2 of the paper as two named conditions (A1): a latent to concatenate and tokens to attend to."""
+"""E2(x_c) of eq. 15 as two named conditions (A1): a latent to concatenate and tokens for cross-attention."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError, ProcessingError
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .autoencoder import encode_images
 from .radiograph_features import RadiographFeatures
 
@@ -36,9 +37,9 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         Channels of the convolutional token encoder's first layer.
     field_placement
         A departure from A23, which holds the crop's millimetre size irrelevant. The MR slice shows 160 mm while the
-        crop spans about 82 mm around the joint line. Laying the crop into the MR field at its nominal scale lets
-        pixels of radiograph and slice stand for nearly the same place, which a small convolutional network needs: it
-        has no capacity to learn a shift and a scale. Off in the paper preset.
+        crop spans about 91 mm around the joint line. Placing the crop into the MR field at its nominal scale makes
+        the same pixel of radiograph and slice show nearly the same anatomy, which a small convolutional network needs:
+        it has no capacity to learn a shift and a scale. Off in the paper preset.
     span_mm, field_mm
         Nominal edge of the crop and of the MR field in mm.
     centre_row, centre_column
@@ -51,13 +52,13 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     radiograph_latent_scale
         Factor on the concatenated latent: 1 in the paper preset, i.e. unscaled (A2).
     feature_channels
-        Trained features of the radiograph that are concatenated beside its latent, see radiograph_features; 0 for none,
+        Trained features of the radiograph that are concatenated with its latent, see radiograph_features; 0 for none,
         as in the paper preset. They need field_placement.
     token_grid
         Rows and columns of regions for ``features``.
     slice_size
-        Edge in pixels of the pictures that the autoencoder sees, slices and radiograph alike: 256, or 128 for a model
-        at half the resolution, which is about three times as fast. Its slices are enlarged to the field afterwards.
+        Edge in pixels of the images that the autoencoder encodes, slices and radiograph: 256, or 128 for a model at
+        half the resolution, which is about three times as fast. Its slices are enlarged to the field afterwards.
     """
 
     @register_to_config
@@ -67,24 +68,27 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         token_width: int = 128,
         width: int = 16,
         field_placement: bool = True,
-        span_mm: float = 82.0,
-        field_mm: float = 160.0,
-        centre_row: float = 151.0,
-        centre_column: float = 128.0,
+        span_mm: float = CROP_FRAME.span_mm,
+        field_mm: float = OAI_FIELD.width_mm,
+        centre_row: float = CROP_FRAME.centre[0],
+        centre_column: float = CROP_FRAME.centre[1],
         local_normalisation: bool = True,
         local_sigma_px: float = 24.0,
         radiograph_latent_scale: float = 1.0,
         feature_channels: int = 0,
         token_grid: int = 4,
-        slice_size: int = 256,
+        slice_size: int = OAI_FIELD.pixels,
     ) -> None:
         super().__init__()
-        if not isinstance(slice_size, int) or slice_size not in (128, 256):
-            raise InputError(f"slice_size cannot be {str(slice_size)[:20]}: choose 256 or 128.", code="bad-recipe")
+        sizes = (OAI_FIELD.pixels, OAI_FIELD.pixels // 2)
+        if not isinstance(slice_size, int) or slice_size not in sizes:
+            raise InputError(
+                f"slice_size cannot be {str(slice_size)[:20]}: choose {sizes[0]} or {sizes[1]}.", code="bad-recipe"
+            )
         if feature_channels and not field_placement:
             raise ValueError("feature_channels need field_placement")
         if feature_channels:
-            span_px = span_mm / field_mm * 256
+            span_px = span_mm / field_mm * OAI_FIELD.pixels
             centre = (centre_row, centre_column)
             self.features = RadiographFeatures(feature_channels, width, span_px, centre, token_width, token_grid)
         if token_encoder == "clip":
@@ -99,7 +103,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
             if not feature_channels:
                 raise ValueError("token_encoder features needs feature_channels")
         elif token_encoder == "none":
-            if not feature_channels:  # something for a file to hold, and to tell device and number type by
+            if not feature_channels:  # a file needs a tensor, and device and number type are read from it
                 self.register_buffer("unused", torch.zeros(1))
         else:
             raise ValueError(f"token_encoder must be clip, convolutional, features or none, not {token_encoder!r}")
@@ -129,14 +133,14 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     def autoencoder_latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
         """The VAE's posterior mode [B, 4, 32, 32] of the (placed) radiograph.
 
-        Carries no trainable weights of this network, so that training may compute it once per radiograph.
+        It does not depend on trained weights of this network, so training may compute it once per radiograph.
         """
         view = self.at_slice_size(self.autoencoder_view(image))
         mode = encode_images(vae, view, sample=False, scaled=False)
         return mode * self.config.radiograph_latent_scale
 
     def trained_conditions(self, latent: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor | None]:
-        """``latent`` with the trained features behind the VAE's [B, 4, 32, 32], and the token, both in one pass.
+        """The VAE's latent [B, 4, 32, 32] followed by the trained features, and the token, both in one pass.
 
         ``normalised`` is the radiograph as ``normalised`` returns it. The token of CLIP, which is not trained, is None.
         """
@@ -149,7 +153,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         return latent, token if self.config.token_encoder in ("convolutional", "features") else None
 
     def autoencoder_view(self, image: Tensor) -> Tensor:
-        """The picture [B, 1, 256, 256] that the VAE encodes: the crop itself or laid into the MR field."""
+        """The image [B, 1, 256, 256] that the VAE encodes: the crop itself, or the crop placed into the MR field."""
         image = self.normalised(image)
         if not self.config.field_placement:
             return image
@@ -160,8 +164,9 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         )
 
     def at_slice_size(self, images: Tensor) -> Tensor:
-        """Pictures [B, 1, 256, 256] averaged down to the edge that the autoencoder sees."""
-        return functional.avg_pool2d(images, 256 // self.config.slice_size) if self.config.slice_size < 256 else images
+        """Images [B, 1, 256, 256] averaged down to the edge that the autoencoder encodes."""
+        factor = OAI_FIELD.pixels // self.config.slice_size
+        return functional.avg_pool2d(images, factor) if factor > 1 else images
 
     def normalised(self, image: Tensor) -> Tensor:
         """The crop, locally normalised when the configuration asks for it."""

@@ -1,8 +1,8 @@
-"""The trained part of E2: features of the radiograph to concatenate with the noisy latent, and tokens to attend to.
+"""The trained part of E2 (eq. 15): features to concatenate with the noisy latent, and tokens for cross-attention.
 
-The paper's E2 is an encoder of its own, and its width is not given (A1). The autoencoder's latent alone says little
-about a joint space of 3 mm: laid into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 places. This network
-reads the crop at its full resolution and keeps many channels at each place.
+The paper's E2 is a separate encoder of unknown width (A1). The autoencoder's latent alone hardly resolves a joint space
+of 3 mm: placed into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 positions. This network reads the crop
+at its full resolution and keeps many channels at each position.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ..volume.geometry import OAI_FIELD
+from .residual_blocks import ResidualBlock, group_norm
 
 
 class RadiographFeatures(nn.Module):
@@ -41,16 +44,16 @@ class RadiographFeatures(nn.Module):
         self.fine = nn.Sequential(
             _Halving(1, width),
             _Halving(width, 2 * width),
-            _Residual(2 * width),
+            _residual(2 * width),
             _Halving(2 * width, 4 * width),
-            _Residual(4 * width),
+            _residual(4 * width),
             _Halving(4 * width, 6 * width),
-            _Residual(6 * width),
+            _residual(6 * width),
         )
-        self.coarse = nn.Sequential(_Halving(6 * width, 8 * width), _Residual(8 * width))
+        self.coarse = nn.Sequential(_Halving(6 * width, 8 * width), _residual(8 * width))
         self.from_fine = nn.Conv2d(6 * width, channels, 1)
         self.from_coarse = nn.Conv2d(8 * width, channels, 1)
-        self.merge = nn.Sequential(nn.GroupNorm(8, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+        self.merge = nn.Sequential(group_norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
 
         self.project = nn.Linear(8 * width, token_width)
         self.norm = nn.LayerNorm(token_width)
@@ -65,7 +68,7 @@ class RadiographFeatures(nn.Module):
 
     def in_field(self, features: Tensor, places: int = 32) -> Tensor:
         """Crop features [B, C, h, w] bilinearly at the places of the field [B, C, places, places]."""
-        pitch = 256 / places
+        pitch = OAI_FIELD.pixels / places
         position = (torch.arange(places, device=features.device, dtype=torch.float32) + 0.5) * pitch
         row, column = ((position - middle) * 2 / self.span_px for middle in self.centre)
         grid = torch.stack((column.expand(places, -1), row[:, None].expand(-1, places)), dim=-1)
@@ -75,16 +78,8 @@ class RadiographFeatures(nn.Module):
 
 class _Halving(nn.Sequential):
     def __init__(self, entering: int, leaving: int) -> None:
-        super().__init__(nn.Conv2d(entering, leaving, 3, stride=2, padding=1), nn.GroupNorm(8, leaving), nn.SiLU())
+        super().__init__(nn.Conv2d(entering, leaving, 3, stride=2, padding=1), group_norm(leaving), nn.SiLU())
 
 
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1), nn.GroupNorm(8, channels), nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=1), nn.GroupNorm(8, channels),
-        )  # fmt: skip
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return functional.silu(hidden + self.body(hidden))
+def _residual(channels: int) -> ResidualBlock:
+    return ResidualBlock(channels, channels, norm=group_norm, activation=nn.SiLU, bias=True)

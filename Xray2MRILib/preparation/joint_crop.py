@@ -15,11 +15,12 @@ from ..errors import InputError
 from ..localization.knee_box import KneeBox
 from ..radiograph.collimation import collimated_margins
 from ..radiograph.resampling import resample
+from ..volume.geometry import CROP_FRAME
 
 if TYPE_CHECKING:
     from ..radiograph.reading import Radiograph
 
-SIZE = 256
+SIZE = CROP_FRAME.pixels
 PERCENTILES = (0.5, 99.5)
 SMALLEST_BOX = 32  # radiograph pixels: below that, a joint space is less than one pixel
 _COARSE_BOX = 100  # radiograph pixels: below that, a joint space is some two pixels
@@ -145,7 +146,8 @@ def box_from_rectangle(
             hint="Give x, y, width and height in radiograph pixels.",
             field="roi",
         )
-    box = KneeBox(*numbers, confidence=1.0)
+    x, y, width, height = numbers
+    box = KneeBox(x, y, width, height, confidence=1.0)
     _check_box(box, *radiograph_shape)
     return box.square(pixel_aspect)
 

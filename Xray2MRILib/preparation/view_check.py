@@ -1,7 +1,8 @@
-"""A small network that looks at the joint crop: is this a frontal knee, and is it a left or a right one?
+"""A small network on the joint crop: is this a frontal knee, and is it a left or a right one?
 
-Not part of the paper. It saw real frontal knees from two collections, and drawn or turned pictures as counter-examples,
-hardly any real radiograph of another body part: a warning light, not a proof (see the weights' MODEL_CARD.md).
+Not part of the paper. It was trained on real frontal knees of two collections, and on drawn or rotated images as
+counter-examples, but on hardly any real radiograph of another body part: it can warn, it proves nothing (see
+MODEL_CARD.md of the weights).
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..files.resources import resource_path
-from ..files.shipped_weights import read_weights
+from ..models.network import Network, register_to_config
 from ..models.residual_blocks import residual_stage
 
 SHIPPED_FOLDER = "models/film_check"
 
 
-class ViewClassifier(nn.Module):
-    """Two logits from one crop in radiograph orientation: frontal knee (against anything else) and left (against
-    right).
+class ViewClassifier(Network):
+    """Two logits of a crop in radiograph orientation: frontal knee (or anything else) and left (or right).
 
     Parameters
     ----------
@@ -34,11 +34,21 @@ class ViewClassifier(nn.Module):
         Width of the stem and of the three residual stages at strides 4, 8 and 16.
     dropout
         Probability of dropping a pooled feature during training.
+    frontal_threshold
+        Frontal probability below which a radiograph is called implausible, chosen after training.
     """
 
-    def __init__(self, size: int = 128, channels: tuple[int, ...] = (16, 32, 48, 80), dropout: float = 0.2) -> None:
+    title = "view classifier"
+
+    @register_to_config
+    def __init__(
+        self,
+        size: int = 128,
+        channels: tuple[int, ...] = (16, 32, 48, 80),
+        dropout: float = 0.2,
+        frontal_threshold: float = 0.5,
+    ) -> None:
         super().__init__()
-        self.config = {"size": size, "channels": list(channels), "dropout": dropout}
         stem, low, middle, high = channels
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(2), nn.Conv2d(4, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()
@@ -47,9 +57,9 @@ class ViewClassifier(nn.Module):
             residual_stage(stem, low, 1, 2), residual_stage(low, middle, 1, 2), residual_stage(middle, high, 1, 2)
         )
         self.dropout = nn.Dropout(dropout)
-        # mean and maximum: "everywhere like a knee radiograph" and "somewhere quite unlike one"
+        # mean: the crop as a whole resembles a knee; maximum: a part of it does not
         self.frontal = nn.Linear(2 * high, 1)
-        # left and right differ by where things are, so this head keeps a coarse grid of columns
+        # left and right differ by position, so this head keeps a coarse grid
         self.left = nn.Linear(high * 4, 1)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,18 +77,17 @@ class ViewClassifier(nn.Module):
 def load_view_classifier(folder: Path | None = None) -> tuple[ViewClassifier, float]:
     """Network in evaluation mode and the frontal probability below which a radiograph is called implausible.
 
-    None loads the shipped weights. Raises ProcessingError when they are missing or fail their checksum.
+    None loads the shipped weights. Raises ProcessingError when they are missing, fail their checksum or belong to
+    another network.
     """
-    config, state = read_weights(folder or resource_path(SHIPPED_FOLDER))
-    network = ViewClassifier(**config["network"])
-    network.load_state_dict(state)
-    return network.eval().to(memory_format=torch.channels_last), float(config["frontal_threshold"])
+    network = ViewClassifier.from_pretrained(folder or resource_path(SHIPPED_FOLDER))
+    return network.to(memory_format=torch.channels_last), float(network.config["frontal_threshold"])
 
 
 def check_probabilities(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Probabilities (frontal [B], left [B]) of crops [B, 1, H, W], averaged with the mirror image.
 
-    A mirrored left knee is a right one, so the two answers about the side are made consistent by construction.
+    A mirrored left knee is a right one: the two probabilities of a side are consistent by construction.
     """
     with torch.inference_mode():
         (frontal, left), (frontal_mirrored, left_mirrored) = network(image), network(image.flip(-1))
@@ -100,8 +109,8 @@ def frontal_probability(image: np.ndarray | torch.Tensor, model_folder: Path | N
 def left_probability(image: np.ndarray | torch.Tensor, model_folder: Path | None = None) -> float:
     """Probability in [0, 1] that a prepared crop [1, H, W] in radiograph orientation shows a left knee.
 
-    Radiograph orientation: radiological convention, so the fibula of a right knee lies at image left. It rests on the
-    picture alone: a radiograph stored mirrored gives the wrong side. Raises what ``frontal_probability`` raises.
+    Radiograph orientation: radiological convention, so the fibula of a right knee lies at image left. The pixels alone
+    decide: a radiograph stored mirrored gives the wrong side. Raises what ``frontal_probability`` raises.
     """
     network, _ = load_view_classifier(model_folder)
     return float(check_probabilities(network, _as_batch(image))[1][0])

@@ -14,11 +14,12 @@ import torch
 from ..baselines.morphing import load_morphing_model, local_correlation
 from ..conditions.koa_classifier import classify_koa
 from ..diffusion.radiograph_conditions import picture_digest
+from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
-from ..files.shipped_weights import WEIGHTS_FILE, verify_weights, write_json
 from ..generation.settings import GenerationSettings
 from ..generation.volume_from_radiograph import PipelineCache
 from ..preparation.joint_crop import PreparedRadiograph
+from ..volume.geometry import OAI_FIELD
 from ..volume.provenance import notice, plain
 from ..volume.writing import write_volume
 
@@ -58,7 +59,7 @@ def write_radiograph_series(
     InputError for a folder that is not empty and ProcessingError for a folder without a morphing model.
     """
     model = load_morphing_model(morphing_model)
-    digest = verify_weights(morphing_model)[WEIGHTS_FILE]
+    digest = model.weights_sha256
     pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device)
     radiograph = torch.as_tensor(prepared.image)[None]
     target = None if towards is None else torch.as_tensor(towards.image)[None]
@@ -66,32 +67,32 @@ def write_radiograph_series(
     if target is not None:
         to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": picture_digest(target[0])}
     about_radiograph = RADIOGRAPH_NOTICE if target is None else TOWARDS_NOTICE
-    shown, rows = [], []
-    per_frame = 100_000 + (0 if settings is None else settings.slices * 256 * 256 * 2)
+    shown: list[np.ndarray] = []
+    rows: list[dict[str, Any]] = []
+    per_frame = 100_000 + (0 if settings is None else settings.num_slices * OAI_FIELD.pixels**2 * 2)
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
             image = model.progressed(radiograph, severity, target)[0].clamp(-1, 1).numpy()
             koa = classify_koa(image)
-            row = {
+            row: dict[str, Any] = {
                 "film": f"film-{index:02d}.png", "severity": round(severity, 4), "kl_probabilities": list(koa.values),
                 "volume": None,
             }  # fmt: skip
             shown.append(image[0, :, ::-1] if prepared.mirrored else image[0])
             _write_radiograph(shown[-1], draft / row["film"], severity, about_radiograph)
-            if pipeline is not None:
+            if settings is not None and pipeline is not None:
                 about = {**prepared.record, "morphing": {"severity": severity, "weights_sha256": digest, **leads_to}}
                 given = settings.koa()
-                volume = pipeline(
-                    replace(prepared, image=image, record=about), num_slices=settings.slices, seed=settings.seed,
-                    num_inference_steps=settings.steps, koa=given or koa, sampler=settings.sampler,
-                    guidance_scale=settings.guidance_scale, noise_scale=settings.noise_scale,
+                volume = pipeline.volume(
+                    replace(prepared, image=image, record=about), settings.num_slices, settings.sampling,
+                    koa=given or koa,
                 )  # fmt: skip
                 row["volume"] = f"volume-{index:02d}.nrrd"
                 write_volume(volume, draft / row["volume"])
             rows.append(row)
         on_frame(frames, frames)
-        aim = {"to_grade": to_grade}
+        aim: dict[str, Any] = {"to_grade": to_grade}
         if target is not None:
             aim = leads_to | _likeness(radiograph, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]

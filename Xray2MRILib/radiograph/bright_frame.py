@@ -12,7 +12,7 @@ import numpy as np
 from .collimation import border_regions
 from .resampling import shrink
 
-_LONGEST = 160  # pixels; the frame is a large structure
+_LONGEST = 150  # pixels; the frame is a large structure
 _SMALLEST = 24  # pixels of the shorter edge
 _RANGE = (0.5, 99.5)  # percentiles
 _TOLERANCE = 0.08  # of the grey-level range, around the even light

@@ -31,6 +31,7 @@ def displayed(stored: np.ndarray, padding: np.ndarray | None, dataset: Any) -> G
     table = first_table(dataset, "VOILUTSequence", values)
     if table is None and "VOILUTSequence" in dataset and dataset.VOILUTSequence:
         warnings.append("The display table in the header is incomplete; it was not used.")
+    applied: dict[str, Any]
     if table is not None:
         shown, applied = table.apply(values), {"kind": "table"}
     elif window is not None:

@@ -59,13 +59,13 @@ def _entries(data: Any, count: int, bits: int, little_endian: bool) -> np.ndarra
             entries = entries.reshape(-1, 2)[:, ::-1].ravel()
         return entries[:count].astype(np.float32)
     try:
-        entries = np.asarray(data, np.int64) % 65536
+        numbers = np.asarray(data, np.int64) % 65536
     except (TypeError, ValueError):
         return None
-    if entries.ndim != 1:
+    if numbers.ndim != 1:
         return None
-    if len(entries) >= count:
-        return entries[:count].astype(np.float32)
-    if bits <= 8 and 2 * len(entries) >= count:
-        return entries.astype("<u2").view(np.uint8)[:count].astype(np.float32)
+    if len(numbers) >= count:
+        return numbers[:count].astype(np.float32)
+    if bits <= 8 and 2 * len(numbers) >= count:
+        return numbers.astype("<u2").view(np.uint8)[:count].astype(np.float32)
     return None

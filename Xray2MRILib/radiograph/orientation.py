@@ -44,7 +44,7 @@ def turned(array: np.ndarray, steps: list[str]) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def direction_letter(vector: tuple[float, float, float]) -> str:
+def direction_letter(vector: tuple[float, ...]) -> str:
     """The patient direction that a vector in LPS millimetres follows most closely."""
     axis = int(np.argmax(np.abs(vector)))
     letter = "LPH"[axis]

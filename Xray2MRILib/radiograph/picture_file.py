@@ -129,7 +129,7 @@ def _grey_of_16_bits_with_alpha(path: Path) -> np.ndarray:
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     with Image.open(io.BytesIO(bytes(content)), formats=["PNG"]) as picture:
         array = np.asarray(picture)
-    return array[..., 0] * np.float32(256) + array[..., 1]
+    return array[..., 0] * np.float32(1 << 8) + array[..., 1]
 
 
 def _colours_of_16_bits(path: Path) -> np.ndarray:

@@ -105,7 +105,7 @@ def radiograph_from_array(
             "Give one grey image [H, W] or one colour image [H, W, 3].",
             "volume-not-radiograph",
         )
-    check_size(*array.shape[:2], _ARRAY)
+    check_size(array.shape[0], array.shape[1], _ARRAY)
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite and is refused below
         pixels = array.astype(np.float32) if grey else luminance(array)
     record = {"format": "array", "bits": 8 * array.dtype.itemsize, "colour": not grey}

@@ -15,7 +15,7 @@ UNCOMPRESSED, DEFLATE, PACKBITS = (1,), (8, 32946), (32773,)
 COMPRESSIONS = (*UNCOMPRESSED, *DEFLATE, *PACKBITS)
 _HORIZONTAL, _FLOATING_POINT = 2, 3
 _LARGEST_SEGMENT = 400_000_000  # bytes; a tile may be larger than the picture
-_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(1 << 8))
 
 
 class Layout(NamedTuple):

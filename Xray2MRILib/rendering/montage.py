@@ -38,8 +38,13 @@ _BARS = 176
 class GradeProbabilities(Protocol):
     """Five probabilities of the Kellgren-Lawrence grades and where they come from."""
 
-    values: Sequence[float]
-    source: str
+    @property
+    def values(self) -> Sequence[float]:
+        """In the order of the grades, 0 to 4."""
+
+    @property
+    def source(self) -> str:
+        """``classifier``, ``reader``, ``given`` or ``uniform``."""
 
 
 def write_montage(
@@ -95,7 +100,8 @@ def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilit
     top = _HEADER
     write(draw, (left, top + 18), "Radiograph as the model saw it", 18)
     top += _LABEL
-    draw_radiograph(picture, getattr(prepared, "image", prepared), (left, top, right, top + _SIDE), left_knee=left_knee)
+    image = prepared if isinstance(prepared, np.ndarray) else prepared.image
+    draw_radiograph(picture, image, (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
     used = write(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
     write(draw, (right, top + 18), source_in_words(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)

@@ -64,7 +64,7 @@ def draw_scale_bar(picture: Image.Image, end: tuple[int, int], tile: int, length
 
     draw = ImageDraw.Draw(picture)
     right, y = end
-    length = round(length_mm / geometry.FIELD_OF_VIEW_MM * tile)
+    length = round(length_mm / geometry.OAI_FIELD.width_mm * tile)
     draw.rectangle((right - length, y - 7, right - 1, y - 5), fill=LETTER)
     for x in (right - length, right - 3):
         draw.rectangle((x, y - 11, x + 2, y - 1), fill=LETTER)

@@ -32,7 +32,7 @@ def reprojection_consistency(
     ----------
     slices
         [S, 256, 256] in [0, 1], posterior first, in right-knee space, in the frame of the radiograph
-        (simulation/crop_frame).
+        (volume.geometry.CROP_FRAME).
     crop
         The prepared joint crop [H, H] or [1, H, H] in [-1, 1] in right-knee space.
     others
@@ -141,11 +141,11 @@ def _beside(
 def _among(own: dict[str, float | None], others: Sequence[dict[str, float | None]]) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for name, value in own.items():
-        measured = [other[name] for other in others if other[name] is not None]
+        measured = [distance for other in others if (distance := other[name]) is not None]
         part = name.removesuffix("_mm")
         record[name] = round(float(np.median(measured)), 2) if measured else None
         record[f"{part}_of"] = len(measured)
-        record[f"{part}_farther"] = None if value is None else sum(other > value for other in measured)
+        record[f"{part}_farther"] = None if value is None else sum(distance > value for distance in measured)
     return record
 
 

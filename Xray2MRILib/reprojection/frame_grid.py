@@ -1,7 +1,7 @@
-"""Radiograph and volume on one grid in mm: the square of the joint crop at its nominal size.
+"""Radiograph and volume on one grid in mm: the square of the joint crop at its nominal size, 182 places of 0.5 mm.
 
 x runs along the columns (right-knee space, so that the lateral side has negative x), z along the rows from superior to
-inferior; both count from the centre of the crop, see simulation/pairs/crop_frame.py.
+inferior; both count from the centre of the crop, see volume.geometry.CropFrame.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..radiograph.resampling import resample
+from ..volume.geometry import CROP_FRAME, OAI_FIELD
 
 GRID_MM = 0.5
-COUNT = 182
-SPAN_MM = GRID_MM * COUNT  # 91 mm: that of simulation/pairs/crop_frame.py, which needs torch
-CENTRE_ROW, CENTRE_COLUMN = 141.0, 128.0  # of the crop in the field
-FIELD_MM, FIELD_PIXELS = 160.0, 256
+SPAN_MM = CROP_FRAME.span_mm
+COUNT = round(SPAN_MM / GRID_MM)
 
 
 def axis_mm() -> np.ndarray:
@@ -44,8 +43,9 @@ def volume_on_grid(slices: np.ndarray) -> np.ndarray:
     Raises ValueError for slices of another size.
     """
     slices = np.asarray(slices, np.float32)
-    if slices.ndim != 3 or slices.shape[1:] != (FIELD_PIXELS, FIELD_PIXELS):
-        raise ValueError(f"Slices must be [S, {FIELD_PIXELS}, {FIELD_PIXELS}], not {slices.shape}.")
-    extent = SPAN_MM / FIELD_MM * FIELD_PIXELS
-    start = (CENTRE_ROW - extent / 2, CENTRE_COLUMN - extent / 2)
+    if slices.ndim != 3 or slices.shape[1:] != OAI_FIELD.slice_shape:
+        raise ValueError(f"Slices must be [S, {OAI_FIELD.pixels}, {OAI_FIELD.pixels}], not {slices.shape}.")
+    extent = CROP_FRAME.span_px(OAI_FIELD)
+    row, column = CROP_FRAME.centre
+    start = (row - extent / 2, column - extent / 2)
     return np.stack([resample(picture, start, (extent, extent), (COUNT, COUNT)) for picture in slices])

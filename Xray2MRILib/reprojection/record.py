@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..volume.geometry import OAI_FIELD
 from .consistency import reprojection_consistency
 from .reference_outlines import reference_outlines
 from .registration_frame import why_not_shared
@@ -25,7 +26,7 @@ def reprojection_record(volume: PseudoMRI, radiograph: PreparedRadiograph, pipel
     reason = why_not_shared(pipeline)
     if reason is None:
         slices = volume.depth_slices()
-        if len(slices) < 8 or slices.shape[1:] != (256, 256):
+        if len(slices) < 8 or slices.shape[1:] != OAI_FIELD.slice_shape:
             reason = "The volume has too few slices, or slices of another size, to project its bones."
     if reason is not None:
         return {"applies": False, "reason": reason, "summary": f"Not applicable: {reason}"}

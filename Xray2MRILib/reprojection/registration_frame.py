@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .frame_grid import CENTRE_COLUMN, CENTRE_ROW, SPAN_MM
+from ..volume.geometry import CROP_FRAME, CropFrame
 
 
 def why_not_shared(pipeline: Any) -> str | None:
@@ -21,7 +21,6 @@ def why_not_shared(pipeline: Any) -> str | None:
     config = encoder.config
     if not config.field_placement:
         return "The model does not register the radiograph to its slices (field_placement is off)."
-    nominal = (SPAN_MM, CENTRE_ROW, CENTRE_COLUMN)
-    if (config.span_mm, config.centre_row, config.centre_column) != nominal:
+    if CropFrame(config.span_mm, (config.centre_row, config.centre_column)) != CROP_FRAME:
         return "The model registers radiograph and slices in another frame than the training pairs."
     return None

@@ -19,7 +19,7 @@ from ..errors import InputError
 def save_checkpoint(
     path: Path, network: nn.Module, average: EMAModel, optimiser: torch.optim.Optimizer, progress: dict[str, Any]
 ) -> None:
-    """Write everything that a resumed run needs; ``progress`` is JSON-able. The file appears only when complete."""
+    """Write all that a resumed run needs; ``progress`` is JSON-able. The file gets its name when it is complete."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"average.{index:04d}": tensor for index, tensor in enumerate(average.shadow_params)}
     for index, state in optimiser.state_dict()["state"].items():

@@ -1,4 +1,4 @@
-"""The networks of two training runs put together as one model that ``generate`` and ``from_pretrained`` accept."""
+"""Export the networks of two training runs as one model folder, which ``generate`` and ``from_pretrained`` read."""
 
 from __future__ import annotations
 
@@ -7,31 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files.shipped_weights import sha256_of
+from ..files.checksums import sha256_of
+from .recipes.diffusion import DiffusionRecipe
 from .warm_start import model_part
 
 
 def origins(autoencoder: Path, initial: str | None) -> dict[str, str]:
     """SHA256 of the weights that a training of U-Net and radiograph encoder begins from."""
     found = {"autoencoder_sha256": _weights_hash(autoencoder)}
-    for name in ("unet", "radiograph_encoder") if initial else ():
-        found[f"initial_{name}_sha256"] = _weights_hash(model_part(initial, name))
+    if initial:
+        for name in ("unet", "radiograph_encoder"):
+            found[f"initial_{name}_sha256"] = _weights_hash(model_part(initial, name))
     return found
 
 
 def assemble_model(
-    autoencoder: Path, diffusion: Path, output: Path, recipe: dict[str, Any], trained_from: dict[str, str] | None = None
+    autoencoder: Path,
+    diffusion: Path,
+    output: Path,
+    recipe: DiffusionRecipe,
+    trained_from: dict[str, str] | None = None,
 ) -> Path:
-    """Write ``output`` as a model folder from what ``train autoencoder`` and ``train diffusion`` left.
+    """Write ``output`` as a model folder from the results of the two trainings.
 
     Weights are stored as float16, or as int8 where the recipe's ``eight_bit`` says so. The card records recipe, seed,
     training metrics, and ``trained_from`` (see ``origins``; None: as they are now). Raises InputError when a part is
-    missing, or when the autoencoder is another one than the training began with.
+    missing, or when the autoencoder is not the one that the training began with.
     """
     from diffusers import AutoencoderKL, DDIMScheduler
     from safetensors import SafetensorError
 
-    from ..baselines.registry import OURS, method_named, unet_class_in
+    from ..baselines.registry import method_named, unet_class_in
     from ..generation.pipeline import Xray2MRIPipeline
     from ..model_store.network_folder import load_network
     from ..models.radiograph_encoder import RadiographEncoder
@@ -48,9 +54,9 @@ def assemble_model(
         raise InputError(
             f"The folders {autoencoder.name} and {diffusion.name} do not hold a finished training run.",
             code="incomplete-training",
-            hint="Run xray2mri train autoencoder and xray2mri train diffusion to their ends first.",
+            hint="Train the autoencoder and the diffusion model to their ends first.",
         ) from error
-    now = origins(autoencoder, recipe.get("initial"))
+    now = origins(autoencoder, recipe.initial)
     if trained_from and trained_from["autoencoder_sha256"] != now["autoencoder_sha256"]:
         raise InputError(
             f"The autoencoder in {autoencoder.name} has changed since the training began.",
@@ -58,25 +64,22 @@ def assemble_model(
             hint="Restore it and resume the training, or train again.",
             field="resume",
         )
-    method = recipe.get("method", OURS)
     card = {
-        "preset": recipe["preset"],
-        "method": {"name": method, "title": method_named(method).title},
+        "preset": recipe.preset,
+        "method": {"name": recipe.method, "title": method_named(recipe.method).title},
         "training_data": "simulated knees made by this project; no patient's MRI",
         "licence": "Apache-2.0",
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
         "autoencoder_metrics": _autoencoder_metrics(autoencoder),
         "diffusion_metrics": metrics,
-        "sampling": recipe.get("sampling") or {},
-        "recipe": {
-            key: value
-            for key, value in recipe.items()
-            if key not in ("data", "held_out", "autoencoder", "latents", "initial", "sampling", "eight_bit")
-        },
+        "sampling": recipe.sampling or {},
+        "recipe": recipe.to_json(
+            without=("data", "held_out", "autoencoder", "latents", "initial", "sampling", "eight_bit")
+        ),
         "trained_from": trained_from or now,
     }
     pipeline = Xray2MRIPipeline(**parts)
-    pipeline.save_pretrained(output, half_precision=True, eight_bit=recipe.get("eight_bit", False), card=card)
+    pipeline.save_pretrained(output, half_precision=True, eight_bit=recipe.eight_bit, card=card)
     return output
 
 
@@ -85,7 +88,7 @@ def _weights_hash(folder: Path) -> str:
 
 
 def _autoencoder_metrics(autoencoder: Path) -> dict[str, Any]:
-    """What ``train autoencoder`` measured, from beside the folder or from the card of the model that it belongs to."""
+    """Metrics of the autoencoder's training: from its output folder, or from the card of the model that contains it."""
     measured, card = autoencoder.parent / "autoencoder_metrics.json", autoencoder.parent / "model_card.json"
     if measured.exists():
         return json.loads(measured.read_text())

@@ -1,4 +1,4 @@
-"""How well predicted Kellgren-Lawrence probabilities agree with a reader's grades."""
+"""Agreement of predicted Kellgren-Lawrence probabilities with a reader's grades: kappa, calibration, accuracy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bin
 
 
 def grade_agreement(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-    """Figures of merit of probabilities [N, 5] against grades [N].
+    """Measures of agreement of probabilities [N, 5] with grades [N].
 
     ``balanced_accuracy`` is the mean recall over the grades that occur; ``mean_absolute_error`` is in grades, of the
     most probable grade or of the expected one; ``log_loss`` is the mean negative log probability of the reader's grade.

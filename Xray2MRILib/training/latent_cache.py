@@ -1,4 +1,4 @@
-"""Encoded knees in a file, computed once because E1 is frozen, and refused where they are not what a training needs."""
+"""A cache of encoded knees: computed once because E1 is frozen, and refused when it does not belong to the training."""
 
 from __future__ import annotations
 
@@ -16,34 +16,35 @@ from torch import nn
 from ..errors import InputError
 from ..simulation.pairs.pair_store import list_pairs
 from .data.pair_data import KneeLatents, encode_pairs
+from .recipes.diffusion import DiffusionRecipe
 
-VARIATION = 2  # raised when crop_frame.varied_frame or radiograph_appearance.expose draw in another way
-# entries of the radiograph encoder on which its latent depends
+VARIATION = 2  # increased when crop_frame.varied_frame or appearance.expose draw differently
+# entries of the radiograph encoder that determine its latent
 _VIEW = ("slice_size", "field_placement", "span_mm", "field_mm", "centre_row", "centre_column", "local_normalisation",
          "local_sigma_px", "radiograph_latent_scale")  # fmt: skip
 
 
-def kept_latents(
+def load_or_encode(
     folder: Path, file: Path, *, variant: int | None, vae: nn.Module, encoder: nn.Module,
-    config: dict[str, Any], cast: Any, device: torch.device,
+    recipe: DiffusionRecipe, cast: Any, device: torch.device,
 ) -> KneeLatents:  # fmt: skip
     """The latents of a folder of pairs, read from ``file``, or encoded and written there; variant None is unbent.
 
-    Raises InputError (code ``other-latents``) for a file that is damaged or holds knees of other pairs, another
+    Raises InputError (code ``other-latents``) for a file that is damaged, or that holds knees of other pairs, another
     autoencoder, resolution or bend than this training's.
     """
-    pairs = [f"{path.name} {path.stat().st_size}" for path in list_pairs(folder)[: config.get("knees")]]
-    seed = config["seed"] if variant is None else config["seed"] + 7919 * variant
-    bend_mm = None if variant is None else config.get("bend_mm", 0.0)
+    pairs = [f"{path.name} {path.stat().st_size}" for path in list_pairs(folder)[: recipe.knees]]
+    seed = recipe.seed if variant is None else recipe.seed + 7919 * variant
+    bend_mm = None if variant is None else recipe.bend_mm
     origin = {
         "pairs": hashlib.sha256("\n".join(pairs).encode()).hexdigest(), "knees": len(pairs),
         "autoencoder": _encoder_digest(vae), "variation": VARIATION,
-        "exposures": config["exposures"], "seed": seed, "bend_mm": bend_mm,
+        "exposures": recipe.exposures, "seed": seed, "bend_mm": bend_mm,
     } | {name: encoder.config[name] for name in _VIEW}  # fmt: skip
     if not file.exists():
         latents = encode_pairs(
-            folder, vae, encoder, config["exposures"], seed, bend_mm=bend_mm, count=config.get("knees"), cast=cast,
-            device=device, workers=config.get("workers", 0),
+            folder, vae, encoder, recipe.exposures, seed, bend_mm=bend_mm, count=recipe.knees, cast=cast,
+            device=device, workers=recipe.workers,
         )  # fmt: skip
         temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")  # another training may be encoding the same
         tensors = {name: getattr(latents, name).contiguous() for name in KneeLatents.__dataclass_fields__}
@@ -53,7 +54,7 @@ def kept_latents(
 
 
 def _encoder_digest(vae: nn.Module) -> str:
-    """SHA256 of what encodes; a decoder that was trained on changes nothing about the latents."""
+    """SHA256 of the encoder's weights; training the decoder further leaves the latents unchanged."""
     digest = hashlib.sha256()
     for name, tensor in sorted(vae.state_dict().items()):
         if name.startswith(("encoder.", "quant_conv.")):
@@ -62,7 +63,7 @@ def _encoder_digest(vae: nn.Module) -> str:
 
 
 def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:
-    hint = "Delete the file, or give another folder."
+    hint = "Delete the file, or let 'latents' name another folder."
     try:
         with safe_open(file, "pt") as stream:
             found = json.loads((stream.metadata() or {}).get("made_of", "{}"))

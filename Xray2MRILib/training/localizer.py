@@ -1,30 +1,32 @@
-"""Train the knee detector on composite radiographs, and on radiographs with boxes where there are any (A23).
+"""Train the knee detector on composite radiographs, and on radiographs with known boxes where there are any (A23).
 
-One loop: every batch is drawn by a generator seeded with (seed, step), so a resumed run sees the radiographs that the
-uninterrupted one would have seen. Weights are averaged (EMA) and exported in half precision.
+Every batch is drawn by a generator seeded with (seed, step), so that a resumed run sees the radiographs of an
+uninterrupted one. The averaged weights (EMA) are written in half precision. The recipe is in ``recipes/localizer.py``.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers.training_utils import EMAModel
-from torch import nn
 from torch.nn import functional
 
-from ..errors import InputError
-from ..files.shipped_weights import read_weights, write_weights
 from ..localization.detector import STRIDE, KneeDetector, encode_targets
-from .checkpoint import load_checkpoint, save_checkpoint
 from .data.box_annotations import read_box_annotations, read_joint_crops
 from .data.composite_radiographs import composite_radiograph
+from .data.graded_radiographs import data_folder
 from .data.radiograph_views import augment
+from .loop import EmaTrainer, LoopSettings
+from .precision import autocast
+from .recipes.localizer import LocalizerRecipe
+from .run_setup import prepare_run
 
 
 def draw_batch(
@@ -76,88 +78,81 @@ def detection_loss(maps: torch.Tensor, heat: torch.Tensor, regression: torch.Ten
     }
 
 
-def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, float]:
-    """Train a detector as a recipe says (Resources/recipes/localizer.json) and write the weights ``output``/model.
+def train(recipe: LocalizerRecipe | Mapping[str, Any], output: Path, resume: bool = False) -> dict[str, float]:
+    """Train a detector by a recipe and write the weights ``output``/model.
 
     Parameters
     ----------
-    config
-        data (folder of joint crops, see `read_joint_crops`), crop_limit, radiographs (list of {folder, boxes, split},
-        see `read_box_annotations`), radiograph_share, canvas_size, channels, seed, steps, minutes (wall-clock limit,
-        null for none; the cosine schedule then ends with it), batch_size, learning_rate, weight_decay, warm_up_steps,
-        ema_decay, precision ("float32" or "bfloat16"), device, threads, start_from (weights folder to begin with, or
-        null), confidence_threshold, overlap_threshold, checkpoint_every, log_every.
+    recipe
+        See ``recipes/localizer.py``.
     output
         Folder for checkpoint.safetensors and ``model``.
     resume
         Continue from ``output``/checkpoint.safetensors when it exists.
 
-    Returns the last logged losses. Raises InputError on unusable data, checkpoints or precision.
+    Returns the last logged losses. Raises InputError on an unusable recipe, data or checkpoint.
     """
-    if config["precision"] not in ("float32", "bfloat16"):
-        raise InputError(
-            f"The precision {config['precision']!r} is unknown.",
-            code="bad-recipe",
-            hint='Give "float32" or "bfloat16".',
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(config["threads"])
-    torch.manual_seed(config["seed"])
-    device = torch.device(config["device"])
-    crops, sides = read_joint_crops(Path(config["data"]), "train", config["crop_limit"], config["seed"])
+    recipe = LocalizerRecipe.from_json(recipe)
+    crops, sides = read_joint_crops(data_folder(recipe.data), "train", recipe.crop_limit, recipe.seed)
     radiographs = [
         radiograph
-        for source in config["films"]
-        for radiograph in read_box_annotations(Path(source["folder"]), Path(source["boxes"]), source.get("split"))
+        for source in recipe.radiographs
+        for radiograph in read_box_annotations(Path(source.folder), Path(source.boxes), source.split)
     ]
-
-    detector = KneeDetector(config["canvas_size"], tuple(config["channels"]))
-    if config["start_from"]:
-        detector.load_state_dict(read_weights(Path(config["start_from"]))[1])
+    device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
+    detector = KneeDetector(recipe.canvas_size, recipe.channels)
+    if recipe.start_from:
+        detector.load_state_dict(KneeDetector.from_pretrained(recipe.start_from).state_dict())
     detector = detector.to(device, memory_format=torch.channels_last)
-    average = EMAModel(detector.parameters(), decay=config["ema_decay"])
-    rate = config["learning_rate"]
-    optimiser = torch.optim.AdamW(detector.parameters(), lr=rate, weight_decay=config["weight_decay"])
-    checkpoint = output / "checkpoint.safetensors"
-    progress = {"step": 0, "seconds": 0.0}
-    if resume and checkpoint.exists():
-        progress = load_checkpoint(checkpoint, detector, average, optimiser)
+    settings = LoopSettings.of(
+        recipe, minutes=None, keep="last", save_every=recipe.checkpoint_every, clip=5.0, ema_warm_up="ratio"
+    )
+    trainer = EmaTrainer(detector, settings, output, resume=resume)
+    probe = torch.zeros(8, 1, recipe.canvas_size, recipe.canvas_size, device=device)
+    precision = trainer.precision(lambda: copy.deepcopy(detector)(probe))
 
-    started, logged, running = time.monotonic() - progress["seconds"], {}, []
-    for step in range(progress["step"], config["steps"]):
+    # minutes is the time of all pieces together here, and the learning rate ends with it
+    started = time.monotonic() - trainer.progress.setdefault("seconds", 0.0)
+    logged: dict[str, float] = {}
+    running = []
+    for step in trainer.steps():
         seconds = time.monotonic() - started
-        # whichever runs out first, steps or minutes, drives the schedule
-        done = max(step / config["steps"], seconds / (60 * config["minutes"]) if config["minutes"] else 0.0)
+        done = finished_share(recipe, step, seconds)
         if done >= 1:
+            trainer.save()
             break
-        warm_up = min(1.0, (step + 1) / config["warm_up_steps"])
-        for group in optimiser.param_groups:
-            group["lr"] = rate * warm_up * 0.5 * (1 + math.cos(math.pi * done))
-
-        seed = (config["seed"], step)
         canvas, heat, regression = draw_batch(
-            crops, sides, radiographs, config["film_share"], config["batch_size"], config["canvas_size"], seed
-        )
-        canvas = canvas.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config["precision"] == "bfloat16"):
-            maps = detector(canvas)
+            crops, sides, radiographs, recipe.radiograph_share, recipe.batch_size, recipe.canvas_size,
+            (recipe.seed, step),
+        )  # fmt: skip
+        with autocast(device, precision):
+            maps = detector(canvas.to(device, memory_format=torch.channels_last))
         losses = detection_loss(maps, heat.to(device), regression.to(device))
-        (losses["heat"] + losses["side"] + 0.5 * losses["offset"]).backward()
-        nn.utils.clip_grad_norm_(detector.parameters(), 5.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        average.step(detector.parameters())
+        loss = losses["heat"] + losses["side"] + 0.5 * losses["offset"]
+        trainer.step(loss, rate=learning_rate(recipe, step, done))
+        trainer.progress["seconds"] = time.monotonic() - started
 
         running.append([value.item() for value in losses.values()])
-        if (step + 1) % config["log_every"] == 0:
+        if (step + 1) % recipe.log_every == 0:
             logged = dict(zip(losses, np.mean(running, axis=0).round(4).tolist(), strict=True))
             running.clear()
             print(json.dumps({"step": step + 1, "minutes": round(seconds / 60, 2), **logged}), flush=True)
-        if (step + 1) % config["checkpoint_every"] == 0:
-            progress = {"step": step + 1, "seconds": time.monotonic() - started}
-            save_checkpoint(checkpoint, detector, average, optimiser, progress)
+        if trainer.save_due:
+            trainer.save()
 
-    average.copy_to(detector.parameters())
-    thresholds = {name: config[name] for name in ("confidence_threshold", "overlap_threshold")}
-    write_weights(output / "model", detector.config | thresholds, detector.state_dict())
+    trainer.load_best()
+    thresholds = {name: getattr(recipe, name) for name in ("confidence_threshold", "overlap_threshold")}
+    detector.register_to_config(**thresholds)
+    detector.save_pretrained(output / "model")
     return logged
+
+
+def finished_share(recipe: LocalizerRecipe, step: int, seconds: float) -> float:
+    """The finished share of the run, by steps or by minutes, whichever ends first."""
+    return max(step / recipe.steps, seconds / (60 * recipe.minutes) if recipe.minutes else 0.0)
+
+
+def learning_rate(recipe: LocalizerRecipe, step: int, done: float) -> float:
+    """Linear warm-up times a half cosine that reaches zero when the share ``done`` of the run is 1."""
+    warm_up = min(1.0, (step + 1) / max(1, recipe.warm_up_steps))
+    return recipe.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,4 +1,4 @@
-"""What a training run shows of itself: lines on the terminal, TensorBoard scalars and sample pictures."""
+"""The log of a training run: lines on the terminal, TensorBoard scalars and sample pictures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ class TrainingLog:
     folder
         Output folder of the run.
     every
-        Steps whose mean loss makes one line and one point.
+        Number of steps per line and per point; both show the mean loss of these steps.
     """
 
     def __init__(self, folder: Path, every: int) -> None:
-        self._every, self._losses, self._since = every, [], time.monotonic()
+        self._every, self._since = every, time.monotonic()
+        self._losses: list[Tensor] = []
         self._folder = folder
         try:
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:  # an extra of the package; training does without
+        except ImportError:  # an extra of the package; training works without it
             self._writer = None
         else:
             self._writer = SummaryWriter(str(folder / "tensorboard"))
@@ -42,9 +43,9 @@ class TrainingLog:
             self._writer.close()
 
     def loss(self, step: int, value: Tensor) -> None:
-        """Count the loss of a step (from 1); every so many their mean is shown with the pace.
+        """Record the loss of a step, counted from 1; every ``every`` steps print their mean and the pace.
 
-        Only then is the device waited for.
+        Only then the host waits for the device.
         """
         self._losses.append(value.detach())
         if step % self._every:
@@ -56,13 +57,13 @@ class TrainingLog:
         self._losses, self._since = [], time.monotonic()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Points of named curves."""
+        """Add a point to each named curve."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, grey: np.ndarray) -> Path:
-        """Keep a picture [H, W] in [0, 1] as ``folder``/samples/NAME-STEP.png."""
+        """Write a picture [H, W] in [0, 1] as ``folder``/samples/NAME-STEP.png."""
         from PIL import Image
 
         path = self._folder / "samples" / f"{name}-{step:06d}.png"

@@ -1,28 +1,30 @@
-"""What the training loops share: AdamW, averaged weights, warm-up and cosine, checkpoints, a limit of wall time.
+"""The training loop of all networks: AdamW, averaged weights (EMA), learning rate, checkpoints, a limit of wall time.
 
-Nothing here depends on how long a piece of a run lasts: the rate of a step follows from its number alone, so that a run
-in pieces equals an uninterrupted one.
+Nothing here depends on how long a piece of a run lasts: the learning rate of a step follows from its number, so that a
+run in pieces equals an uninterrupted one.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from ..errors import InputError
 from .checkpoint import load_checkpoint, save_checkpoint
 from .precision import measured_precision
+from .recipe import Recipe
 
-KEEP = ("last", "best")
+N = TypeVar("N", bound=nn.Module)
 
 
 def learning_rate_factor(step: int, warm_up: int, total: int) -> float:
@@ -37,57 +39,98 @@ def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> 
     return torch.Generator(device).manual_seed(seed * 1_000_003 + step)
 
 
-class EmaTrainer:
-    """One network on its way from step 0 to the last, able to go on after a stop or a kill at any moment.
+@dataclass(frozen=True)
+class LoopSettings:
+    """What the loop takes from a recipe, and what a network fixes in its own code.
+
+    Attributes
+    ----------
+    steps, learning_rate, weight_decay, ema_decay, precision
+        As in the recipe.
+    warm_up_steps
+        Steps in which the rate rises; None keeps it constant.
+    save_every
+        Steps between checkpoints; the last step always has one.
+    minutes
+        Wall time of this piece from here on; None for no limit.
+    keep
+        "last", or "best": the averaged weights with the least loss that ``record_validation`` received.
+    clip
+        Largest norm of the gradient; None does not clip.
+    ema_warm_up
+        How the decay of the average rises to ``ema_decay`` after k steps: "power" as 1 - (1 + k)^(-3/4), "ratio" as
+        (1 + k) / (10 + k).
+    """
+
+    steps: int
+    learning_rate: float
+    warm_up_steps: int | None
+    weight_decay: float
+    ema_decay: float
+    save_every: int
+    minutes: float | None
+    keep: str
+    precision: str
+    clip: float | None = 1.0
+    ema_warm_up: str = "power"
+
+    @classmethod
+    def of(cls, recipe: Recipe, **own: Any) -> LoopSettings:
+        """The entries of the recipe that have these names, and what the network fixes by ``own``."""
+        names = (known.name for known in fields(cls))
+        return cls(**{name: getattr(recipe, name) for name in names if hasattr(recipe, name)} | own)
+
+
+class EmaTrainer(Generic[N]):
+    """One network on its way from step 0 to the last; it resumes after a stop or a kill at any moment.
 
     Parameters
     ----------
     network
         On its device, with its initial weights.
-    config
-        steps, learning_rate, warm_up_steps (absent: the rate stays), weight_decay (absent: 0), ema_decay, save_every,
-        minutes (wall time of this piece, from here on; null or absent: no limit), keep ("last", or "best": the averaged
-        weights with the least held-out loss that ``note`` was told).
+    settings
+        See LoopSettings.
     output
         Folder of checkpoint.safetensors and, with "best", best.safetensors.
     resume
-        Go on from the checkpoint when there is one.
-    clip
-        Largest norm of the gradient.
+        Resume from the checkpoint when it exists.
+    parameter_groups
+        AdamW's groups, when not all parameters have the same weight decay.
 
-    Raises InputError for an unusable checkpoint and for other words or numbers.
+    Raises InputError for an unusable checkpoint.
 
     Attributes
     ----------
     progress
-        What a checkpoint remembers besides tensors: "step" (how many are done) and what a loop adds (JSON-able).
+        The counters of a checkpoint: "step" (number of finished steps) and what a network adds (JSON-able).
+    average
+        The averaged weights.
     """
 
     def __init__(
-        self, network: nn.Module, config: dict[str, Any], output: Path, *, resume: bool, clip: float = 1.0
+        self,
+        network: N,
+        settings: LoopSettings,
+        output: Path,
+        *,
+        resume: bool,
+        parameter_groups: list[dict[str, Any]] | None = None,
     ) -> None:
-        keep, minutes = config.get("keep", "last"), config.get("minutes")
-        if keep not in KEEP:
-            raise InputError(f"The entry keep cannot be {keep!r}.", code="bad-recipe", hint="Choose last or best.")
-        if minutes is not None and not (isinstance(minutes, int | float) and minutes > 0):
-            raise InputError(
-                f"The entry minutes cannot be {minutes!r}.", code="bad-recipe", hint="Give a number above 0, or null."
-            )
-        self._keeps_best = keep == "best"
-        self._ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
-        self.network, self._config, self._clip = network, config, clip
+        self.network, self.settings = network, settings
+        self._ends = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
         self._checkpoint, self._best = output / "checkpoint.safetensors", output / "best.safetensors"
         self._device = next(network.parameters()).device
         cuda = self._device.type == "cuda"  # there, few large operations instead of many small ones
         if cuda:
             torch.backends.cudnn.benchmark = True  # shapes are the same at every step
+        power = settings.ema_warm_up == "power"
         self.average = EMAModel(
-            network.parameters(), decay=config["ema_decay"], use_ema_warmup=True, power=0.75, foreach=cuda
+            network.parameters(), decay=settings.ema_decay, use_ema_warmup=power, power=0.75, foreach=cuda
         )
         self._optimiser = torch.optim.AdamW(
-            network.parameters(),
-            lr=config["learning_rate"],
-            weight_decay=config.get("weight_decay", 0.0),
+            parameter_groups or network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
             fused=cuda or None,
         )
         self.progress: dict[str, Any] = {"step": 0}
@@ -95,26 +138,25 @@ class EmaTrainer:
             self.progress |= load_checkpoint(self._checkpoint, network, self.average, self._optimiser)
 
     def precision(self, trial: Callable[[], Tensor]) -> str:
-        """What the recipe says or, with "auto", what was faster in a ``trial`` forward pass: "float32", "bfloat16".
+        """The precision of the settings or, for "auto", the faster one in a ``trial`` forward pass.
 
-        That is found once: pieces of one run must not differ because the machine was busy when one of them began.
+        "float32" or "bfloat16". It is measured once per run, so that pieces of one run compute alike.
         """
-        wish = self._config["precision"]
-        if wish != "auto":
-            return wish
+        if self.settings.precision != "auto":
+            return self.settings.precision
         if "precision" not in self.progress:
-            self.progress["precision"] = measured_precision(wish, self._device, trial)
+            self.progress["precision"] = measured_precision("auto", self._device, trial)
         return self.progress["precision"]
 
     @property
     def finished(self) -> bool:
         """Whether the last step is done."""
-        return self.progress["step"] >= self._config["steps"]
+        return self.progress["step"] >= self.settings.steps
 
     def steps(self) -> Iterator[int]:
-        """The steps that are still to do, counted from 0; when the minutes are over, a checkpoint and no more.
+        """The numbers of the remaining steps, counted from 0. When the minutes are over, it saves and ends.
 
-        Every piece does one step at least, so that pieces come to an end however short they are.
+        Every piece does at least one step, so that a run in pieces ends however short they are.
         """
         while not self.finished:
             yield self.progress["step"]
@@ -122,23 +164,31 @@ class EmaTrainer:
                 self.save()
                 return
 
-    def descend(self, loss: Tensor) -> None:
-        """One step down the loss: rate, gradients, clipping, AdamW, averaging. Never waits for the device."""
-        step = self.progress["step"]
-        rate, warm_up = self._config["learning_rate"], self._config.get("warm_up_steps")
+    def step(self, loss: Tensor, rate: float | None = None) -> None:
+        """One optimiser step: gradients, clipping, AdamW, averaging. It never waits for the device.
+
+        ``rate`` is the learning rate of a network with a schedule of its own; None takes that of the settings.
+        """
         for group in self._optimiser.param_groups:
-            group["lr"] = rate if warm_up is None else rate * learning_rate_factor(step, warm_up, self._config["steps"])
+            group["lr"] = self._scheduled_rate() if rate is None else rate
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
+        if self.settings.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         self.average.step(self.network.parameters())
-        self.progress["step"] = step + 1
+        self.progress["step"] += 1
+
+    def _scheduled_rate(self) -> float:
+        rate, warm_up = self.settings.learning_rate, self.settings.warm_up_steps
+        if warm_up is None:
+            return rate
+        return rate * learning_rate_factor(self.progress["step"], warm_up, self.settings.steps)
 
     @property
-    def due(self) -> bool:
-        """Whether it is time to measure and to save, after a step: every ``save_every`` and after the last."""
-        return self.finished or self.progress["step"] % self._config["save_every"] == 0
+    def save_due(self) -> bool:
+        """Whether to measure and save after this step: every ``save_every`` steps and after the last."""
+        return self.finished or self.progress["step"] % self.settings.save_every == 0
 
     def save(self) -> None:
         """Write the checkpoint; the file is at any moment the earlier or the new one, complete."""
@@ -146,7 +196,7 @@ class EmaTrainer:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The network with its averaged weights, as long as it is measured, shown or written."""
+        """The network with its averaged weights, while it is measured, shown or written."""
         self.average.store(self.network.parameters())
         self.average.copy_to(self.network.parameters())
         try:
@@ -154,11 +204,21 @@ class EmaTrainer:
         finally:
             self.average.restore(self.network.parameters())
 
-    def note(self, held_out_loss: float) -> bool:
-        """Hear how the network, ``averaged`` now, does on held-out data; True when it is the one to keep so far."""
-        if not self._keeps_best:
+    def averaged_copy(self, batches: Iterable[Tensor]) -> N:
+        """A copy with averaged weights, for evaluation; its batch-norm statistics are measured on ``batches``.
+
+        The running statistics of the network belong to the weights before averaging.
+        """
+        copied = copy.deepcopy(self.network)
+        self.average.copy_to(copied.parameters())
+        torch.optim.swa_utils.update_bn(batches, copied)
+        return copied.eval()
+
+    def record_validation(self, loss: float) -> bool:
+        """Record the held-out loss of the network, ``averaged`` now; True when these weights are the ones to keep."""
+        if self.settings.keep == "last":
             return True
-        if held_out_loss >= self.progress.get("best_loss", math.inf):
+        if loss >= self.progress.get("best_loss", math.inf):
             return False
         from safetensors.torch import save_file
 
@@ -166,12 +226,12 @@ class EmaTrainer:
         state = {name: tensor.detach().contiguous().clone() for name, tensor in self.network.state_dict().items()}
         save_file(state, temporary)
         os.replace(temporary, self._best)
-        self.progress |= {"best_loss": held_out_loss, "best_step": self.progress["step"]}
+        self.progress |= {"best_loss": loss, "best_step": self.progress["step"]}
         return True
 
-    def take_result(self) -> int:
-        """Leave in the network what the run is for, the averaged weights of the last or the best step; which step."""
-        if not self._keeps_best or "best_step" not in self.progress:
+    def load_best(self) -> int:
+        """Load the averaged weights of the last or the best step (see ``keep``) into the network; returns the step."""
+        if self.settings.keep == "last" or "best_step" not in self.progress:
             self.average.copy_to(self.network.parameters())
             return self.progress["step"]
         from safetensors.torch import load_file
@@ -179,11 +239,11 @@ class EmaTrainer:
         self.network.load_state_dict(load_file(self._best))
         return self.progress["best_step"]
 
-    def pause(self) -> dict[str, Any]:
-        """Say that the run stopped before its end; {"step", "steps"}."""
-        step, steps = self.progress["step"], self._config["steps"]
+    def report_stop(self) -> dict[str, Any]:
+        """Print that the run stopped before its end; returns {"step", "steps"}."""
+        step, steps = self.progress["step"], self.settings.steps
         print(
-            f"Stopped after {self._config['minutes']} minutes at step {step} of {steps}, with a checkpoint.",
+            f"Stopped after {self.settings.minutes} minutes at step {step} of {steps}; a checkpoint is saved.",
             flush=True,
         )
         return {"step": step, "steps": steps}

@@ -1,4 +1,4 @@
-"""On which device, and in which arithmetic, a training run computes."""
+"""The arithmetic of a training run: float32, or bfloat16 by autocast."""
 
 from __future__ import annotations
 
@@ -7,26 +7,6 @@ import time
 from collections.abc import Callable
 
 import torch
-
-from ..errors import InputError
-
-
-def choose_device(wish: str = "auto") -> torch.device:
-    """``wish`` or, with "auto", CUDA, then MPS, then CPU. Raises InputError for a device that this machine lacks."""
-    if wish != "auto":
-        try:
-            torch.empty(0, device=wish)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(
-                f"This machine has no device {wish!r} that PyTorch can use.",
-                code="bad-device",
-                hint="Choose auto or cpu.",
-                field="device",
-            ) from error
-        return torch.device(wish)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

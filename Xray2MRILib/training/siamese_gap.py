@@ -4,48 +4,42 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..baselines.siamese_gap import GRADES, POOLINGS, SiameseGap
-from ..files.shipped_weights import read_weights, write_json, write_weights
+from ..baselines.siamese_gap import GRADES, SiameseGap
+from ..files.json_files import write_json
+from ..volume.geometry import CROP_FRAME
 from .data.augmentation import Augmentation, vary_appearance, vary_pose
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
-from .loop import EmaTrainer
-from .precision import autocast, choose_device
+from .loop import EmaTrainer, LoopSettings
+from .precision import autocast
+from .recipes.siamese_gap import SiameseGapRecipe
+from .run_setup import prepare_run, steps_per_epoch
 
 
-def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
-    """Train as a recipe says (Resources/recipes/siamese_gap.json); one weights folder per pooling in ``output``.
-
-    Parameters
-    ----------
-    config
-        data (folder with index.csv, see ``load_graded_radiographs``), limit (crops per split, 0 for all), poolings
-        (list of "average", "max"), channels, dropout, variation (fields of Augmentation), epochs, batch_size,
-        learning_rate, weight_decay, warm_up_steps, ema_decay, precision, device, threads, seed.
+def train(recipe: SiameseGapRecipe | Mapping[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
+    """Train by a recipe (``recipes/siamese_gap.py``); one weights folder per pooling in ``output``.
 
     Returns, and writes as metrics.json, {pooling: {"best_epoch", "val", "test"}}; the last two with accuracy,
-    balanced_accuracy, auc and radiographs. The network of the best epoch on the validation split is kept, and the test
-    split is looked at once. Raises InputError on unusable data or checkpoints.
+    balanced_accuracy, auc and films (their number). The network of the best epoch on the validation split is kept, and
+    the test split is measured once. Raises InputError on an unusable recipe, data or checkpoint.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    if config.get("threads"):
-        torch.set_num_threads(config["threads"])
-    unknown = set(config["poolings"]) - set(POOLINGS)
-    if unknown:
-        raise ValueError(f"there is no pooling {sorted(unknown)[0]!r}")
-    splits = {split: two_grades(data_folder(config), split, config["limit"]) for split in ("train", "val", "test")}
+    recipe = SiameseGapRecipe.from_json(recipe)
+    folder = data_folder(recipe.data)
+    device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
+    splits = {split: two_grades(folder, split, recipe.limit) for split in ("train", "val", "test")}
     print(", ".join(f"{len(radiographs)} {name}" for name, radiographs in splits.items()), "crops", flush=True)
-    metrics = {pooling: _train_one(pooling, config, output / pooling, splits, resume) for pooling in config["poolings"]}
-    recipe = {key: value for key, value in config.items() if key != "data"}
-    write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe})
+    metrics = {
+        pooling: _train_one(pooling, recipe, output / pooling, splits, device, resume) for pooling in recipe.poolings
+    }
+    write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe.to_json(without=("data",))})
     print(json.dumps({pooling: found["test"] for pooling, found in metrics.items()}), flush=True)
     return metrics
 
@@ -60,59 +54,63 @@ def two_grades(folder: Path, split: str, limit: int = 0) -> GradedRadiographs:
 
 
 def _train_one(
-    pooling: str, config: dict[str, Any], output: Path, splits: dict[str, GradedRadiographs], resume: bool
+    pooling: str,
+    recipe: SiameseGapRecipe,
+    output: Path,
+    splits: dict[str, GradedRadiographs],
+    device: torch.device,
+    resume: bool,
 ) -> dict[str, Any]:
-    torch.manual_seed(config["seed"])
+    torch.manual_seed(recipe.seed)
     output.mkdir(exist_ok=True)
-    device, radiographs = choose_device(config["device"]), splits["train"]
-    network = SiameseGap(pooling, config["channels"], config["dropout"])
+    radiographs, batch = splits["train"], recipe.batch_size
+    network = SiameseGap(pooling, recipe.channels, recipe.dropout)
     network.to(device, memory_format=torch.channels_last)
-    batch = config["batch_size"]
-    per_epoch = len(radiographs) // batch
-    if not per_epoch:
-        raise ValueError(f"batch_size {batch} exceeds the {len(radiographs)} training crops")
-    steps = {"steps": config["epochs"] * per_epoch}
-    training = EmaTrainer(network, config | steps, output, resume=resume, clip=5.0)
-    probe = torch.zeros(8, 1, 256, 256, device=device)
-    precision = training.precision(lambda: copy.deepcopy(network)(probe))
-    progress = training.progress = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0} | training.progress
-    for epoch in range(progress["epoch"], config["epochs"]):
-        progress["step"] = epoch * per_epoch  # on which the rate depends
-        generator = torch.Generator().manual_seed(config["seed"] * 100_003 + epoch)
-        torch.manual_seed(config["seed"] * 100_003 + epoch)  # dropout draws from the global generator
-        order, losses = torch.randperm(len(radiographs), generator=generator), []
-        network.train()
-        for step in range(per_epoch):
-            chosen = order[step * batch : (step + 1) * batch]
-            images = varied(radiographs, chosen, config["variation"], generator).to(device)
-            with autocast(device, precision):
-                logits = network(images)
-            loss = functional.cross_entropy(logits.float(), radiographs.grades[chosen].to(device))
-            training.descend(loss)
-            losses.append(loss.item())
-        averaged = _averaged(network, training.average, radiographs, config["variation"], batch, device)
-        found = agreement(averaged, splits["val"], device)
-        progress["epoch"] = epoch + 1
-        if found["auc"] > progress["best_auc"]:
-            progress |= {"best_auc": found["auc"], "best_epoch": epoch + 1}
-            write_weights(output, averaged.config, averaged.state_dict())
-        training.save()
-        print(f"{pooling} epoch {epoch + 1} loss {np.mean(losses):.4f} val {json.dumps(found)}", flush=True)
-    stored, state = read_weights(output)
-    best = SiameseGap(**stored)
-    best.load_state_dict(state)
-    best.to(device).eval()
+    per_epoch = steps_per_epoch(len(radiographs), batch)
+    settings = LoopSettings.of(
+        recipe, steps=recipe.epochs * per_epoch, save_every=per_epoch, minutes=None, keep="last", clip=5.0
+    )
+    trainer = EmaTrainer(network, settings, output, resume=resume)
+    probe = torch.zeros(8, *CROP_FRAME.shape, device=device)
+    precision = trainer.precision(lambda: copy.deepcopy(network)(probe))
+    progress = trainer.progress = {"epoch": 0, "best_auc": -1.0, "best_epoch": 0} | trainer.progress
+    progress["step"] = progress["epoch"] * per_epoch  # checkpoints are written between epochs
+    for step in trainer.steps():
+        epoch, place = divmod(step, per_epoch)
+        if place == 0:
+            generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+            torch.manual_seed(recipe.seed * 100_003 + epoch)  # dropout draws from the global generator
+            order, losses = torch.randperm(len(radiographs), generator=generator), []
+            network.train()
+        chosen = order[place * batch : (place + 1) * batch]
+        images = augment(radiographs, chosen, recipe.variation, generator).to(device)
+        with autocast(device, precision):
+            logits = network(images)
+        loss = functional.cross_entropy(logits.float(), radiographs.grades[chosen].to(device))
+        trainer.step(loss)
+        losses.append(loss.item())
+        if trainer.save_due:
+            averaged = trainer.averaged_copy(_statistics_batches(radiographs, recipe, device))
+            found = agreement(averaged, splits["val"], device)
+            progress["epoch"] = epoch + 1
+            if found["auc"] > progress["best_auc"]:
+                progress |= {"best_auc": found["auc"], "best_epoch": epoch + 1}
+                averaged.save_pretrained(output)
+            trainer.save()
+            print(f"{pooling} epoch {epoch + 1} loss {np.mean(losses):.4f} val {json.dumps(found)}", flush=True)
+    best = SiameseGap.from_pretrained(output).to(device)
     return {"best_epoch": progress["best_epoch"]} | {s: agreement(best, splits[s], device) for s in ("val", "test")}
 
 
-def varied(
-    radiographs: GradedRadiographs, chosen: Tensor, variation: dict[str, float], generator: torch.Generator
+def augment(
+    radiographs: GradedRadiographs, chosen: Tensor, variation: Augmentation, generator: torch.Generator
 ) -> Tensor:
-    """Crops [B, 1, 256, 256] changed at random; never mirrored, which this network would not notice."""
-    limits = Augmentation(**variation)
+    """Crops [B, 1, 256, 256] changed at random; never mirrored, because this network ignores mirroring."""
     images = from_bytes(radiographs.images[chosen])
     unmirrored = torch.zeros(len(chosen), dtype=torch.bool)
-    return vary_appearance(vary_pose(images, limits, generator, size=256, mirror=unmirrored), limits, generator)
+    return vary_appearance(
+        vary_pose(images, variation, generator, size=CROP_FRAME.pixels, mirror=unmirrored), variation, generator
+    )
 
 
 @torch.inference_mode()
@@ -135,19 +133,11 @@ def agreement(
     }
 
 
-def _averaged(
-    network: SiameseGap,
-    average: EMAModel,
-    radiographs: GradedRadiographs,
-    variation: dict,
-    batch: int,
-    device: torch.device,
-) -> SiameseGap:
-    """Copy with averaged weights; its batch-norm statistics, which belong to other weights, are measured anew."""
-    averaged = copy.deepcopy(network)
-    average.copy_to(averaged.parameters())
-    generator = torch.Generator().manual_seed(0)
+def _statistics_batches(
+    radiographs: GradedRadiographs, recipe: SiameseGapRecipe, device: torch.device
+) -> Iterator[Tensor]:
+    """Batches on which the batch-norm statistics of the averaged weights are measured."""
+    generator, batch = torch.Generator().manual_seed(0), recipe.batch_size
     chosen = torch.randperm(len(radiographs), generator=generator)[: 16 * batch]
     parts = [part for part in chosen.split(batch) if len(part) > 1]
-    torch.optim.swa_utils.update_bn((varied(radiographs, p, variation, generator).to(device) for p in parts), averaged)
-    return averaged.eval()
+    return (augment(radiographs, part, recipe.variation, generator).to(device) for part in parts)

@@ -1,4 +1,4 @@
-"""Begin a training from an earlier network: every tensor that fits is taken over, a wider first layer is padded."""
+"""Warm start: begin a training with an earlier network's tensors wherever they fit; pad a wider first layer."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def autoencoder_folder(named: str | Path) -> Path:
     return model_part("compact", "autoencoder") if str(named) == "compact" else Path(named)
 
 
-def take_over(network: nn.Module, folder: Path) -> int:
+def load_matching_weights(network: nn.Module, folder: Path) -> int:
     """Copy every tensor of the network in ``folder`` that has the same name and shape; returns how many.
 
-    A first layer with more input channels than the earlier one keeps the earlier weights for the channels they know and
-    zeros for the rest, as Zero-123 widened its base: at step 0 the new channels change nothing. Raises InputError when
-    the folder holds no weights.
+    A first layer with more input channels than the earlier one gets the earlier weights for the earlier channels and
+    zeros for the others, as in Zero-123: at step 0 the new channels change nothing. Raises InputError when the folder
+    holds no weights.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -42,6 +42,7 @@ def take_over(network: nn.Module, folder: Path) -> int:
         raise InputError(
             f"The folder {folder.parent.name}/{folder.name} holds no weights to begin from.",
             code="bad-recipe",
+            field="initial",
             hint="Let 'initial' name a model folder or the output of an earlier training, compact, or null.",
         ) from error
     fitting = {}
@@ -58,5 +59,5 @@ def take_over(network: nn.Module, folder: Path) -> int:
 
 
 def _is_widened(own: Tensor, earlier: Tensor) -> bool:
-    """Whether two convolution weights [out, in, k, k] differ in nothing but that ``own`` takes more channels."""
+    """Whether two convolution weights [out, in, k, k] differ only in that ``own`` has more input channels."""
     return own.shape[1] > earlier.shape[1] and own.shape[:1] + own.shape[2:] == earlier.shape[:1] + earlier.shape[2:]

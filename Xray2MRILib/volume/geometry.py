@@ -1,4 +1,7 @@
-"""Where the voxels of a pseudo-MRI volume lie: the nominal frame of the OAI coronal FLASH protocol.
+"""Where the voxels of a pseudo-MRI volume lie, and where the joint crop of the radiograph lies among them.
+
+This file owns every number of the field; all others import it (a test guards this). It needs no package at import time,
+so that the command line's parser and 3D Slicer can read it.
 
 Source: the OAI protocol of Peterfy et al. 2008 (PMC3048821) and Table 1 of PMC5871621: 160 mm field, 80 slices of
 1.5 mm, of which the model sees 50.
@@ -16,11 +19,90 @@ Millimetres are LPS (x to the patient's left, y to posterior, z to superior), as
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-FIELD_OF_VIEW_MM = 160.0
-EXTENT_MM = 73.5  # centre of the first slice to centre of the last one, whatever their number
-SLICE_THICKNESS_MM = 1.5  # of the slices the model learnt from; equals the spacing for 50 slices only
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class SliceField:
+    """The field that coronal slices show.
+
+    Attributes
+    ----------
+    width_mm, pixels
+        Edge of the square field, and its rows and columns.
+    num_slices, slice_thickness_mm
+        The slices that a model learns from, which touch each other: the pitch of a volume equals their thickness for
+        this number only.
+    joint_row
+        Nominal row of the joint line; rows 148 to 157 on the published pages.
+    """
+
+    width_mm: float = 160.0
+    pixels: int = 256
+    num_slices: int = 50
+    slice_thickness_mm: float = 1.5
+    joint_row: float = 152.0
+
+    @property
+    def pixel_mm(self) -> float:
+        """Edge of a pixel, 0.625 mm."""
+        return self.width_mm / self.pixels
+
+    @property
+    def extent_mm(self) -> float:
+        """Centre of the first slice to centre of the last one, 73.5 mm, whatever the number of slices of a volume."""
+        return (self.num_slices - 1) * self.slice_thickness_mm
+
+    @property
+    def slice_shape(self) -> tuple[int, int]:
+        """Rows and columns of a slice."""
+        return (self.pixels, self.pixels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns of a volume that a model learns from."""
+        return (self.num_slices, *self.slice_shape)
+
+
+@dataclass(frozen=True)
+class CropFrame:
+    """Where the joint crop of the radiograph lies in the field of the slices.
+
+    A radiograph does not tell how large the knee is in mm, so that the frame is nominal: each place of the crop and of
+    the slices in it shows the same place of the knee, up to the divergence of the rays and the flexion.
+
+    Attributes
+    ----------
+    span_mm
+        Edge of the crop in mm of the field. At 91 mm a tibial plateau of about 76 mm, with magnification, fills 0.84 of
+        the crop, as on real radiographs.
+    centre
+        (row, column) of its centre in the field. At row 141 the joint line, 7 mm below the centre of the crop, comes to
+        ``SliceField.joint_row``.
+    pixels
+        Rows and columns of the crop itself.
+    """
+
+    span_mm: float = 91.0
+    centre: tuple[float, float] = (141.0, 128.0)
+    pixels: int = 256
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channel, rows and columns of the crop."""
+        return (1, self.pixels, self.pixels)
+
+    def span_px(self, field: SliceField) -> float:
+        """Edge of the crop in pixels of the field."""
+        return self.span_mm / field.width_mm * field.pixels
+
+
+OAI_FIELD = SliceField()
+CROP_FRAME = CropFrame()
 # columns of the matrix are the axes: columns of the image to +x (left), rows to -z (inferior), slices to +y (posterior)
 DIRECTION_LPS = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.0)
 
@@ -29,16 +111,22 @@ def slice_pitch_mm(num_slices: int) -> float:
     """Distance in mm between the centres of neighbouring slices: 73.5 / (S - 1). Raises ValueError for S < 2."""
     if num_slices < 2:
         raise ValueError(f"A volume needs at least 2 slices to have a spacing, not {num_slices}.")
-    return EXTENT_MM / (num_slices - 1)
+    return OAI_FIELD.extent_mm / (num_slices - 1)
 
 
-def spacing_mm(num_slices: int, rows: int = 256, columns: int = 256) -> tuple[float, float, float]:
+def spacing_mm(
+    num_slices: int, rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels
+) -> tuple[float, float, float]:
     """Voxel spacing (x, y, z) in mm along columns, rows and slices; 0.625 mm in the plane at 256 x 256."""
-    return (FIELD_OF_VIEW_MM / columns, FIELD_OF_VIEW_MM / rows, slice_pitch_mm(num_slices))
+    return (OAI_FIELD.width_mm / columns, OAI_FIELD.width_mm / rows, slice_pitch_mm(num_slices))
 
 
-def origin_mm(num_slices: int, rows: int = 256, columns: int = 256) -> tuple[float, float, float]:
+def origin_mm(
+    num_slices: int, rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels
+) -> tuple[float, float, float]:
     """LPS position in mm of the centre of voxel (0, 0, 0) that puts the centre of the volume at (0, 0, 0)."""
+    import numpy as np
+
     reach = [
         (count - 1) / 2 * step
         for count, step in zip((columns, rows, num_slices), spacing_mm(num_slices, rows, columns), strict=True)
@@ -47,21 +135,27 @@ def origin_mm(num_slices: int, rows: int = 256, columns: int = 256) -> tuple[flo
     return (float(x), float(y), float(z))
 
 
-def affine_lps(num_slices: int, rows: int = 256, columns: int = 256) -> np.ndarray:
+def affine_lps(num_slices: int, rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels) -> np.ndarray:
     """[4, 4] float64 matrix from voxel indices (column, row, slice in file order, 1) to LPS mm."""
+    import numpy as np
+
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(DIRECTION_LPS, (3, 3)) * spacing_mm(num_slices, rows, columns)
     affine[:3, 3] = origin_mm(num_slices, rows, columns)
     return affine
 
 
-def affine_ras(num_slices: int, rows: int = 256, columns: int = 256) -> np.ndarray:
+def affine_ras(num_slices: int, rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels) -> np.ndarray:
     """[4, 4] float64 matrix from voxel indices to RAS mm, the convention of 3D Slicer and NIfTI."""
+    import numpy as np
+
     return np.diag((-1.0, -1.0, 1.0, 1.0)) @ affine_lps(num_slices, rows, columns)
 
 
 def depth_positions(num_slices: int) -> np.ndarray:
     """[S] depths u in depth order, evenly spaced from -1 (posterior) to +1 (anterior) (A4)."""
+    import numpy as np
+
     slice_pitch_mm(num_slices)
     return np.linspace(-1.0, 1.0, num_slices)
 
@@ -78,12 +172,12 @@ def index_to_depth(depth_index: float, num_slices: int) -> float:
 
 def depth_to_mm(u: float) -> float:
     """LPS y in mm of depth u: +36.75 (posterior) at -1, -36.75 (anterior) at +1."""
-    return -u * EXTENT_MM / 2.0
+    return -u * OAI_FIELD.extent_mm / 2.0
 
 
 def mm_to_depth(y_mm: float) -> float:
     """Depth u of an LPS y in mm, the inverse of depth_to_mm."""
-    return -2.0 * y_mm / EXTENT_MM
+    return -2.0 * y_mm / OAI_FIELD.extent_mm
 
 
 def file_index(depth_index: int, num_slices: int) -> int:

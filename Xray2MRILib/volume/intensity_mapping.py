@@ -27,7 +27,7 @@ class IntensityMapping:
 def _by_slices(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
     """The mapping in double precision, slice by slice: a whole volume of it would be the largest array of a run."""
     values = np.asarray(values)
-    mapped = np.empty(values.shape, dtype)
+    mapped: np.ndarray = np.empty(values.shape, dtype)
     for place in np.ndindex(values.shape[:1]):
         mapped[place] = mapping(values[place].astype(np.float64))
     return mapped

@@ -42,14 +42,16 @@ class VolumeFiles:
         return cls(path, path.with_name(f"{stem}.json"), path.with_name(f"{stem}_deviation{path.name[-len(ending) :]}"))
 
 
-def check_destination(path: str | Path, num_slices: int = 50, deviation: bool = False) -> VolumeFiles:
+def check_destination(
+    path: str | Path, num_slices: int = geometry.OAI_FIELD.num_slices, deviation: bool = False
+) -> VolumeFiles:
     """Refuse an output path before the volume is computed. Returns the names of the files to come.
 
     Raises InputError for another ending, a missing or unwritable folder, or a ``.json`` of that name that is not ours;
     ProcessingError (code ``disk-full``) when the disk has too little room for ``num_slices`` of 256 x 256.
     """
     files = VolumeFiles.of(path)
-    _check(files, num_slices * 256 * 256, deviation)
+    _check(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
     return files
 
 
@@ -93,10 +95,10 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
             "num_slices": volume.num_slices,
             "size": volume.array.shape[::-1],
             "spacing_mm": volume.spacing,
-            "slice_thickness_mm": geometry.SLICE_THICKNESS_MM,
+            "slice_thickness_mm": geometry.OAI_FIELD.slice_thickness_mm,
             "slice_thickness_note": "thickness of the slices the model learnt from; the spacing is the distance "
             "between centres, so that slices overlap or leave gaps unless there are 50",
-            "extent_mm": geometry.EXTENT_MM,
+            "extent_mm": geometry.OAI_FIELD.extent_mm,
             "direction_lps": volume.direction,
             "origin_lps_mm": volume.origin,
             "axes": "columns patient right to left, rows superior to inferior, slices anterior to posterior",
@@ -130,7 +132,7 @@ def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
 
 def voxels_sha256(stored: np.ndarray) -> str:
     """SHA-256 of the stored integers as little-endian int16 in file order: ties the side-car to its volume."""
-    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2").data).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What the background worker and its caller say to each other: one JSON object per line, UTF-8, both ways.
 
-Both sides import this file; it needs only the standard library and nothing of the rest of the package.
+Both sides import this file; with what it imports it needs only the standard library.
 
 A caller starts ``python -m Xray2MRILib.worker`` with pipes on stdin and stdout. The worker answers with REPORTS,
 the caller sends REQUESTS; the two tables below name every field. Rules that hold for the whole conversation:
@@ -36,6 +36,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..generation.settings import SETTINGS as CHOICES
+
 PROTOCOL_VERSION = 1
 # longer lines are nobody's message: the longest honest ones are a few kilobytes
 LONGEST_LINE_BYTES = 1_000_000
@@ -52,27 +54,8 @@ class Field:
 
 _JOB = Field("text", "the caller's own name for the job, repeated in everything that belongs to it", required=True)
 
-# The settings of a generation under the names of GenerationSettings; absent ones take its defaults.
-SETTINGS: dict[str, Field] = {
-    "slices": Field("integer", "number of depths, 2 to 500, over the same 73.5 mm"),
-    "steps": Field("integer", "denoising steps, 1 to 1000"),
-    "model": Field("text", "compact, a model folder or a hub name"),
-    "device": Field("text", "auto, cpu, cuda or mps"),
-    "seed": Field("integer", "0 or more"),
-    "samples": Field("integer", "number of seeds; more than one also writes their voxel-wise standard deviation"),
-    "side": Field("text", "auto, left or right"),
-    "roi": Field("numbers", "x, y, width, height of the knee in radiograph pixels"),
-    "kl": Field("numbers", "five probabilities of the Kellgren-Lawrence grades 0 to 4"),
-    "kl_grade": Field("integer", "a reader's Kellgren-Lawrence grade, 0 to 4"),
-    "guidance_scale": Field("number", "in the share of steps that the model asks for; 1 is off; absent: the model's"),
-    "noise_scale": Field("number", "spread of the noise that sampling begins with, 0.01 to 1; absent: as above"),
-    "sampler": Field("text", "ddim or dpm"),
-    "knee": Field(
-        "integer", "which knee of a radiograph with several, counted from 1 at the left edge of the radiograph"
-    ),
-    "keep_identifiers": Field("flag", "record the name of the radiograph in the provenance"),
-    "photometric": Field("text", "auto, normal (bone is bright as stored) or inverted (bone is dark)"),
-}
+# The settings of a generation; absent ones take the defaults of GenerationSettings.
+SETTINGS: dict[str, Field] = {name: Field(setting.kind, setting.description) for name, setting in CHOICES.items()}
 
 REQUESTS: dict[str, dict[str, Field]] = {
     "generate": {
@@ -164,7 +147,7 @@ REPORTS: dict[str, dict[str, Field]] = {
             "intensity_slope + intensity_intercept",
         ),
     },
-    "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation", required=True)},
+    "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation.generation_result", required=True)},
     "error": {
         "job": Field("text", "absent when the fault belongs to no job"),
         "code": Field("text", "stable word to act upon", required=True),

@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from Xray2MRIModule.environment.environment import REQUIREMENTS_FILE, EnvironmentProbe, requirements
 from Xray2MRIModule.environment.interpreter import (
     applicationPython,
     childEnvironment,
@@ -22,6 +21,7 @@ from Xray2MRIModule.environment.interpreter import (
     inferencePython,
     libraryFolder,
 )
+from Xray2MRIModule.environment.probe_process import REQUIREMENTS_FILE, EnvironmentProbe, requirements
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -85,9 +85,9 @@ def test_the_device_is_the_one_that_the_library_chooses(report):
 
 def test_nothing_of_it_is_loaded_into_this_process():
     program = (
-        "import sys; from Xray2MRIModule.environment import environment, report, installation, interpreter; "
+        "import sys; from Xray2MRIModule.environment import probe_process, report, installation, interpreter; "
         "from Xray2MRIModule.scene import sample_data; "
-        "probe = environment.EnvironmentProbe('/bin/echo'); installation.planInstallation(probe.wait()); "
+        "probe = probe_process.EnvironmentProbe('/bin/echo'); installation.planInstallation(probe.wait()); "
         "probe.poll().text(); names = ('torch', 'numpy', 'scipy', 'diffusers', 'SimpleITK', 'qt', 'slicer.util'); "
         "heavy = [name for name in names if name in sys.modules]; print(heavy); sys.exit(bool(heavy))"
     )
@@ -134,10 +134,10 @@ def test_a_half_installed_package_counts_as_damaged(bare_python, tmp_path, monke
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("#!/bin/sh\nexit 3\n", "did not answer as a Python does"),
+        ("#!/bin/sh\nexit 3\n", "is not a working Python"),
         ("#!/bin/sh\necho 'libfoo.so: not found' >&2\nexit 127\n", "libfoo.so: not found"),
-        ("#!/bin/sh\necho '[1, 2]'\n", "did not answer as a Python does"),
-        ("#!/nowhere/interpreter\n", "cannot be started"),
+        ("#!/bin/sh\necho '[1, 2]'\n", "is not a working Python"),
+        ("#!/nowhere/interpreter\n", "cannot start"),
     ],
 )
 @pytest.mark.skipif(os.name == "nt", reason="shell scripts")
@@ -149,7 +149,7 @@ def test_a_program_that_is_no_python_is_a_problem_not_an_exception(tmp_path, cod
 
 def test_a_path_without_program_is_a_problem(tmp_path):
     report = EnvironmentProbe(str(tmp_path / "python3")).wait()
-    assert report.problems == ["There is no file python3 in that folder: choose the Python program again."]
+    assert report.problems == ["The file python3 does not exist: choose the Python program again."]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
@@ -227,9 +227,9 @@ def test_the_choice_of_another_python(tmp_path, monkeypatch):
     try:
         assert inferencePython() == externalPython() == sys.executable
         for bad, words in (
-            ("python3", "not complete"),
+            ("python3", "not absolute"),
             (str(tmp_path), "is a folder"),
-            (str(tmp_path / "x"), "no file"),
+            (str(tmp_path / "x"), "does not exist"),
         ):
             with pytest.raises(ValueError, match=words):
                 chooseExternalPython(bad)

@@ -38,15 +38,15 @@ def test_everything_in_order():
     found = report()
     assert found.ready
     assert found.warnings == []
-    assert found.summary == "Ready: torch 2.8.0+cu126 on the NVIDIA GPU NVIDIA RTX 4090 (22.1 GB free)."
+    assert found.summary == "Ready: torch 2.8.0+cu126, NVIDIA GPU NVIDIA RTX 4090, 22.1 GB free."
 
 
 def test_windows_with_a_long_folder_is_warned_before_the_download_only():
     missing = report(system="Windows", prefix_length=75, torch=None, devices=[])
-    assert any("long name (75 characters)" in warning for warning in missing.warnings)
+    assert any("long (75 characters)" in warning for warning in missing.warnings)
     assert not report(system="Windows", prefix_length=75).warnings
     short = report(system="Windows", prefix_length=40, torch=None, devices=[])
-    assert not any("long name" in warning for warning in short.warnings)
+    assert not any("is long" in warning for warning in short.warnings)
 
 
 def test_an_intel_slicer_on_a_mac_is_told_to_use_another_python():
@@ -61,7 +61,7 @@ def test_an_intel_slicer_on_a_mac_is_told_to_use_another_python():
 
 def test_an_old_python_gets_one_sentence():
     found = report(python="3.9.10", torch=None)
-    assert found.problems == ["This is Python 3.9.10; choose one of 3.10 or newer."]
+    assert found.problems == ["This is Python 3.9.10; Xray2MRI needs 3.10 or later."]
 
 
 def test_old_packages_and_own_builds():
@@ -75,9 +75,9 @@ def test_old_packages_and_own_builds():
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"packages_writable": False, "torch": None}, "cannot be written"),
-        ({"free_disk_bytes": 1_500_000_000, "torch": None}, "Only 1.5 GB are free"),
-        ({"devices": [{"kind": "cpu", "name": "Xeon", "free_memory_bytes": None}]}, "No GPU is used"),
+        ({"packages_writable": False, "torch": None}, "not writable"),
+        ({"free_disk_bytes": 1_500_000_000, "torch": None}, "Only 1.5 GB of disk space is free"),
+        ({"devices": [{"kind": "cpu", "name": "Xeon", "free_memory_bytes": None}]}, "No GPU was found"),
     ],
 )
 def test_what_is_worth_knowing(changes, word):
@@ -85,7 +85,7 @@ def test_what_is_worth_knowing(changes, word):
 
 
 def test_faults_of_the_library_and_of_the_device_are_problems():
-    assert "install the extension again" in report(library_fault="ImportError: x", devices=[]).problems[0]
+    assert "reinstall the extension" in report(library_fault="ImportError: x", devices=[]).problems[0]
     assert "no device" in report(device_fault="RuntimeError: driver", devices=[]).problems[0]
 
 

@@ -163,7 +163,7 @@ def test_a_package_that_would_replace_numpy_is_refused_and_numpy_stays(python):
     wheel(python.packages, "greedy", "1.0", "numpy<2")
     python.install(f"numpy=={NUMPY}")
     fault, restart, log = carried_out(python, InstallationPlan(["greedy>=1.0"]))
-    assert fault == "The packages could not be installed; the last lines of the log say why."
+    assert fault == "The packages could not be installed; see the last lines of the log."
     assert restart is False
     assert python.version("numpy") == NUMPY
     assert python.version("greedy") is None
@@ -236,7 +236,7 @@ def test_packages_of_slicer_are_never_planned_to_be_replaced(python, installed, 
     plan = planInstallation(report(state("numpy", installed, found, ">=1.26"), state("torch", None, "missing")))
     assert not plan.possible
     assert "(numpy)" in plan.question
-    assert "Install Slicer 5.12 or later" in plan.question
+    assert "Reinstall Slicer 5.12 or later" in plan.question
 
 
 def test_without_the_extension_the_question_says_what_that_means(python):
@@ -244,7 +244,7 @@ def test_without_the_extension_the_question_says_what_that_means(python):
     assert plan.possible
     assert not plan.withPyTorchExtension
     assert "PyTorch extension is not installed" in plan.question
-    assert plan.question.endswith("Packages that came with Slicer stay as they are. Continue?")
+    assert plan.question.endswith("Packages of Slicer itself are not changed. Continue?")
     assert python.calls == []
 
 

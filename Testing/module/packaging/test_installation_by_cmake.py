@@ -70,9 +70,9 @@ def test_the_installed_library_finds_its_resources(installed, tmp_path):
 
 def test_the_installed_module_finds_the_library_and_its_own_files(installed, tmp_path):
     program = (
-        "from Xray2MRIModule.environment import environment, interpreter; "
+        "from Xray2MRIModule.environment import interpreter, probe_process; "
         "from Xray2MRIModule.scene import sample_data; "
-        "print(interpreter.libraryFolder()); print(environment.REQUIREMENTS_FILE); "
+        "print(interpreter.libraryFolder()); print(probe_process.REQUIREMENTS_FILE); "
         "print(sample_data.samplePath('both')); print(sample_data.thumbnailPath('single'))"
     )
     told = [Path(line) for line in _run(installed, program, tmp_path).splitlines()]

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-_HERE = Path(__file__).resolve().parent
-_MODULE = _HERE.parents[2] / "Xray2MRI"
-for _folder in (_HERE, _HERE.parent, _HERE.parent / "mrml", _MODULE):
-    if str(_folder) not in sys.path:
-        sys.path.append(str(_folder))
 
 
 def _usable(name: str) -> bool:

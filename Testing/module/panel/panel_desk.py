@@ -59,7 +59,7 @@ def panel_logic(runner_factory: Callable[[], Any] | None = None) -> Iterator[Any
     try:
         yield logic
     finally:
-        pid, end = logic.workerPid, time.monotonic() + 20.0
+        pid, end = logic.jobs.workerPid, time.monotonic() + 20.0
         logic.close()
         # a large process takes its time to go, and Qt must see it go
         while pid is not None and _is_there(pid) and time.monotonic() < end:

@@ -13,8 +13,8 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 _ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(_ROOT), *(str(_ROOT / "Testing/module" / name) for name in ("panel", "mrml", "")),
-                str(_ROOT / "Xray2MRI")]  # fmt: skip
+_FOLDERS = ("", "Testing/module/panel", "Testing/module/stand_ins", "Testing/material", "Xray2MRI")
+sys.path[:0] = [str(_ROOT / name) for name in _FOLDERS]
 RADIOGRAPHS = _ROOT / "Testing/localization/radiographs"
 WIDTH = 400
 
@@ -80,8 +80,12 @@ def walk(desk: Any, shot: Any) -> None:
         shot("10_export")
     only(ui, shown=("environment",))
     desk.until(lambda: ui.checkButton.enabled)
-    # the place of this machine's Python is nobody's business
-    text = desk.panel.environment._text().replace(sys.executable, "PythonSlicer").replace(sys.prefix, "...")
+    # the report in a picture must not show the path of this machine's Python
+    from Xray2MRIModule.environment.report import withoutUserNames
+
+    text = desk.panel.environment._text()
+    for path, replacement in ((sys.executable, "PythonSlicer"), (sys.prefix, "...")):
+        text = text.replace(path, replacement).replace(withoutUserNames(path), replacement)
     ui.reportEdit.setPlainText(text)
     shot("11_environment")
     troubles(desk, shot)
@@ -104,7 +108,7 @@ def troubles(desk: Any, shot: Any) -> None:
     desk.quick(50, 8)
     ui.generateButton.click()
     desk.until(lambda: ui.progressBar.value > 300, 400)
-    kill_process(desk.logic.workerPid)
+    kill_process(desk.logic.jobs.workerPid)
     desk.until(lambda: ui.generateButton.text == "Generate pseudo-MRI", 60)
     only(ui, shown=("generate",))
     shot("13_worker_died")

@@ -85,31 +85,31 @@ def test_other_python_is_checked_before_it_is_used(desk: Any, tmp_path: Path) ->
     try:
         desk.ui.pythonEdit.currentPath = str(tmp_path / "nothing")
         assert desk.ui.environmentStatusLabel.text.startswith("<b>Not usable:</b>")
-        assert desk.logic.pythonProgram == ""
+        assert desk.logic.jobs.pythonProgram == ""
 
         desk.ui.pythonEdit.currentPath = str(program)
-        assert desk.logic.pythonProgram == str(program)
+        assert desk.logic.jobs.pythonProgram == str(program)
         desk.ui.checkButton.click()
         desk.until(lambda: desk.ui.checkButton.enabled)
         assert desk.ui.environmentStatusLabel.text.startswith("<b>Something is missing:</b>")
         # nothing is put into a Python that is not Slicer's
         desk.ui.installButton.click()
         desk.until(lambda: desk.ui.installButton.enabled)
-        assert desk.ui.environmentStatusLabel.text.startswith("<b>To do by hand:</b>")
+        assert desk.ui.environmentStatusLabel.text.startswith("<b>Manual installation:</b>")
         assert "pip install" in desk.ui.environmentStatusLabel.text
     finally:
         desk.ui.pythonEdit.currentPath = ""
-    assert desk.logic.pythonProgram == ""
+    assert desk.logic.jobs.pythonProgram == ""
 
 
 def test_install_button_asks_first_and_does_nothing_after_no(
     desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from Xray2MRIModule.environment import environment
+    from Xray2MRIModule.environment import probe_process
 
     wanted = tmp_path / "requirements.txt"
     wanted.write_text("xray2mri-package-that-nobody-has>=1\n")
-    monkeypatch.setattr(environment, "REQUIREMENTS_FILE", wanted)
+    monkeypatch.setattr(probe_process, "REQUIREMENTS_FILE", wanted)
     monkeypatch.setitem(sys.modules, "slicer.packaging", types.ModuleType("slicer.packaging"))
     questions: list[str] = []
     monkeypatch.setattr(
@@ -124,11 +124,11 @@ def test_install_button_asks_first_and_does_nothing_after_no(
 
 def test_background_process_is_stopped_and_comes_again(desk: Any, knee_radiograph: Path) -> None:
     desk.load(knee_radiograph)
-    desk.until(lambda: desk.logic.workerState == "ready")
+    desk.until(lambda: desk.logic.jobs.workerState == "ready")
     assert desk.ui.freeMemoryButton.enabled is True
     desk.ui.freeMemoryButton.click()
-    desk.until(lambda: desk.logic.workerState == "stopped", 20)
-    assert desk.logic.workerPid is None
+    desk.until(lambda: desk.logic.jobs.workerState == "stopped", 20)
+    assert desk.logic.jobs.workerPid is None
     assert desk.ui.freeMemoryButton.enabled is False
     desk.quick()
     desk.generate()

@@ -23,7 +23,7 @@ def test_file_loads_with_existing_properties_and_fits_into_400_pixels() -> None:
 def test_notice_stands_outside_every_section_that_can_be_folded() -> None:
     root = load_panel(UI_FILE)._qt
     notice = root.findChild(QLabel, "noticeLabel")
-    assert "Synthetic picture: a plausible guess, not for diagnosis" in notice.text()
+    assert "Synthetic volume: a plausible guess, not for diagnosis" in notice.text()
     assert notice.parent() is root
     assert not notice.isHidden()
 

@@ -23,7 +23,7 @@ def test_radiograph_is_looked_at_as_soon_as_it_is_chosen(desk: Any, knee_radiogr
     assert desk.ui.generateButton.enabled is True
     assert "free" in desk.ui.deviceStatusLabel.text
     # it is shown at once, with the knee framed
-    composite = desk.logic.layout.compositeNode("Xray2MRIRadiograph")
+    composite = desk.logic.views.layout.compositeNode("Xray2MRIRadiograph")
     assert composite.GetBackgroundVolumeID() == radiograph.GetID()
     from Xray2MRIModule.scene.radiograph_node import rectangle_of_roi
 
@@ -70,7 +70,7 @@ def test_radiograph_and_knee_of_a_saved_scene_are_looked_at_when_the_module_is_o
 
 def test_module_may_be_left_while_a_radiograph_is_looked_at(desk: Any, knee_radiograph: Path) -> None:
     desk.panel.radiograph.loadFile(knee_radiograph)
-    desk.until(lambda: "Looking for the knee" in desk.ui.radiographStatusLabel.text)
+    desk.until(lambda: "Analysing the radiograph" in desk.ui.radiographStatusLabel.text)
     desk.panel.exit()
     desk.until(lambda: desk.panel.prepared is not None)
     desk.panel.enter()
@@ -110,7 +110,7 @@ def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_radiograph:
     first = desk.panel.prepared
     desk.ui.useRoiCheckBox.click()
     desk.until(lambda: desk.panel.prepared is not first)
-    assert "by hand" in desk.ui.radiographStatusLabel.text
+    assert "manually" in desk.ui.radiographStatusLabel.text
     roi = desk.parameters.roi
     assert roi.GetDisplayNode().GetVisibility() == 1
     (frame,) = [node for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if node is not roi]
@@ -158,8 +158,8 @@ def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, k
     volume = desk.ui.volumeSelector.currentNode()
     assert slicer.util.arrayFromVolume(volume).shape[0] == 30
     assert desk.ui.generateMessageLabel.text.startswith("<b>Done in")
-    assert desk.logic.isLayoutShown
-    assert desk.ui.layoutButton.text == "Back to the former layout"
+    assert desk.logic.views.isLayoutShown
+    assert desk.ui.layoutButton.text == "Restore previous layout"
 
 
 def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk: Any, knee_radiograph: Path) -> None:
@@ -180,7 +180,7 @@ def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk
     assert slicer.util.arrayFromVolume(volume).shape[0] == 30
     # 59 = 2 x 30 - 1: every second depth of the dense volume is one of the sparse one
     assert np.array_equal(slicer.util.arrayFromVolume(volume), dense[::2])
-    assert "Ready at once: 30, 59." in desk.ui.densityLabel.text
+    assert "Available at once: 30, 59." in desk.ui.densityLabel.text
 
 
 def test_what_if_grades_add_to_one_and_reach_the_volume(desk: Any, knee_radiograph: Path) -> None:
@@ -229,13 +229,13 @@ def test_one_sample_has_no_uncertainty_and_says_what_to_do(desk: Any, knee_radio
 def test_leaving_and_returning_keeps_choices_and_gives_back_the_layout(desk: Any, knee_radiograph: Path) -> None:
     desk.load(knee_radiograph)
     desk.ui.seedSpinBox.value = 7
-    assert desk.logic.isLayoutShown
+    assert desk.logic.views.isLayoutShown
     desk.panel.exit()
-    assert not desk.logic.isLayoutShown
+    assert not desk.logic.views.isLayoutShown
     # without a parameter node the widgets lead nowhere
     desk.ui.seedSpinBox.value = 9
     desk.panel.enter()
     assert desk.ui.seedSpinBox.value == 7
-    assert desk.logic.isLayoutShown
+    assert desk.logic.views.isLayoutShown
     desk.ui.layoutButton.click()
-    assert not desk.logic.isLayoutShown
+    assert not desk.logic.views.isLayoutShown

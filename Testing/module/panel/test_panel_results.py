@@ -46,7 +46,7 @@ def test_comparison_shows_figures_chart_and_difference(desk: Any, knee_radiograp
     desk.ui.chartSelector.setCurrentIndex(1)
 
     desk.ui.differenceSelector.setCurrentIndex(1)
-    composite = desk.logic.layout.compositeNode("Xray2MRISynthetic")
+    composite = desk.logic.views.layout.compositeNode("Xray2MRISynthetic")
     assert composite.GetForegroundVolumeID() == comparison.differenceNode.GetID()
     desk.ui.differenceSelector.setCurrentIndex(2)
     assert composite.GetForegroundVolumeID() == comparison.paperDifferenceNode.GetID()
@@ -96,7 +96,7 @@ def test_folder_that_is_not_there_is_refused(desk: Any, knee_radiograph: Path, t
 def test_table_needs_a_comparison(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
     desk.ui.exportFolderEdit.currentPath = str(tmp_path)
     desk.ui.formatSelector.setCurrentIndex(4)
-    assert "no table before a comparison" in desk.ui.exportMessageLabel.text
+    assert "needs a comparison first" in desk.ui.exportMessageLabel.text
     assert desk.ui.exportButton.enabled is False
 
 

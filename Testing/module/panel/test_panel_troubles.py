@@ -79,7 +79,7 @@ def test_radiograph_deleted_during_a_run(desk: Any, knee_radiograph: Path) -> No
 
 def test_worker_killed_during_a_run(desk: Any, knee_radiograph: Path) -> None:
     _start(desk, knee_radiograph)
-    os.kill(desk.logic.workerPid, signal.SIGKILL)
+    os.kill(desk.logic.jobs.workerPid, signal.SIGKILL)
     desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI", 60)
     assert desk.ui.generateMessageLabel.text.startswith("<b>Not generated:</b>")
     assert desk.ui.generateButton.enabled is True
@@ -94,14 +94,14 @@ def test_worker_that_cannot_start_opens_the_section_that_helps(
     broken = tmp_path / "python3"
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
-    desk.logic.pythonProgram = str(broken)
+    desk.logic.jobs.pythonProgram = str(broken)
     try:
         desk.ui.generateButton.click()
         desk.until(lambda: desk.ui.generateMessageLabel.text.startswith("<b>Not generated:</b>"), 20)
         assert desk.ui.environmentSection.collapsed is False
         assert desk.ui.generateButton.text == "Generate pseudo-MRI"
     finally:
-        desk.logic.pythonProgram = ""
+        desk.logic.jobs.pythonProgram = ""
     _usable(desk)
 
 
@@ -124,8 +124,8 @@ def test_thirty_kills_at_random_moments(desk: Any, knee_radiograph: Path) -> Non
     for _ in range(30):
         desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI" and desk.ui.generateButton.enabled)
         desk.ui.generateButton.click()
-        desk.until(lambda: desk.logic.workerPid)
-        pid, end = desk.logic.workerPid, time.monotonic() + moments.uniform(0.0, 1.5)
+        desk.until(lambda: desk.logic.jobs.workerPid)
+        pid, end = desk.logic.jobs.workerPid, time.monotonic() + moments.uniform(0.0, 1.5)
         desk.until(lambda end=end: time.monotonic() > end or not desk.logic.isBusy)
         try:
             os.kill(pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -63,3 +64,28 @@ def test_durations_in_words() -> None:
     from Xray2MRIModule.panel.progress_text import durationText
 
     assert [durationText(seconds) for seconds in (0.2, 14.4, 89, 200)] == ["1 s", "14 s", "89 s", "3 min"]
+
+
+@pytest.mark.parametrize("immediately", [True, False])
+def test_a_job_is_kept_until_it_is_over_even_if_it_ends_before_it_is_returned(immediately: bool) -> None:
+    from Xray2MRIModule.panel.section import Section
+
+    section = Section(SimpleNamespace(ui=None, logic=None, refresh=lambda: None))
+    job, outcomes, callbacks = SimpleNamespace(isOver=False), [], {}
+
+    def end() -> None:
+        job.isOver = True
+        callbacks["onError"]("refused")
+
+    def start(given: dict) -> SimpleNamespace:
+        callbacks.update(given)
+        if immediately:
+            end()
+        return job
+
+    section.watch(start, outcomes.append, lambda failure: outcomes.append((failure, section.job)))
+    if not immediately:
+        assert section.job is job
+        end()
+    assert section.job is None
+    assert outcomes == [("refused", None)]

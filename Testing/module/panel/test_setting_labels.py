@@ -47,7 +47,7 @@ def test_labels_are_those_of_the_panel() -> None:
     ui = slicer.util.childWidgetVariables(load_panel(UI_FILE))
     texts = {field: withLabel(ui, "Fault.", field) for field in LABELS}
     assert texts["side"] == 'Fault. Setting: "Side".'
-    assert texts["roi"] == 'Fault. Setting: "Set the knee box by hand".'
+    assert texts["roi"] == 'Fault. Setting: "Set the knee box manually".'
     assert texts["initial"] == 'Fault. Setting: "Start from".'
     assert not [text for text in texts.values() if '""' in text]
     assert withLabel(ui, "Fault.", "") == withLabel(ui, "Fault.", "guidance_scale") == "Fault."
@@ -61,7 +61,7 @@ def test_a_failed_job_shows_the_label_of_its_setting(desk: Any, knee_radiograph:
     assert failures[0].field == "roi"
     sentence = desk.panel.failed(failures[0])
     assert sentence.startswith("The rectangle 5000,5000,100,100 is mostly outside the radiograph.")
-    assert sentence.endswith(' Setting: "Set the knee box by hand".')
+    assert sentence.endswith(' Setting: "Set the knee box manually".')
 
 
 def test_a_warning_shows_the_label_of_its_setting(desk: Any, two_knee_radiograph: Path) -> None:

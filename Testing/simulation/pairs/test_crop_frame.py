@@ -9,9 +9,7 @@ import torch
 from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters
 from Xray2MRILib.simulation.mr.flash_mri import FIRST_DEPTH_MM, JOINT_ROW, PITCH_MM, PIXEL_MM
 from Xray2MRILib.simulation.pairs.crop_frame import (
-    CENTRE_ROW,
-    NOMINAL_SPAN_MM,
-    CropFrame,
+    CropPlacement,
     coronal_bend,
     crop_in_frame,
     nominal_frame,
@@ -20,6 +18,7 @@ from Xray2MRILib.simulation.pairs.crop_frame import (
 from Xray2MRILib.simulation.pairs.knee_pair import KneePair
 from Xray2MRILib.simulation.radiograph.drr import RADIOGRAPH_MM
 
+CENTRE_ROW, NOMINAL_SPAN_MM = 141.0, 91.0  # written out: the reference for volume.geometry.CROP_FRAME
 POINT_MM = (6.0, 9.0, -14.0)  # (y, z, x) on the knee
 OFFSET_MM = (1.5, 3.0, -4.0)  # where the knee lay in the scanner
 
@@ -46,9 +45,9 @@ def pair() -> KneePair:
 
 
 FRAMES = [
-    CropFrame(91.0, (-7.0, 2.0)),
-    CropFrame(84.0, (-3.0, -1.0)),
-    CropFrame(97.0, (-9.0, 3.0), 0.06),
+    CropPlacement(91.0, (-7.0, 2.0)),
+    CropPlacement(84.0, (-3.0, -1.0)),
+    CropPlacement(97.0, (-9.0, 3.0), 0.06),
 ]
 
 
@@ -75,7 +74,7 @@ def test_place_in_the_nominal_frame_by_hand(pair):
 
 def test_a_smaller_crop_enlarges_the_knee_alike_in_all_directions(pair):
     scale = NOMINAL_SPAN_MM / 84.0
-    volume = volume_in_frame(pair, CropFrame(84.0, (-7.0, 2.0)))
+    volume = volume_in_frame(pair, CropPlacement(84.0, (-7.0, 2.0)))
     depth, row, column = centre_of(volume)
     y, z, x = POINT_MM
     assert row == pytest.approx(CENTRE_ROW - 0.5 + (z + 7.0) * scale / PIXEL_MM, abs=0.05)

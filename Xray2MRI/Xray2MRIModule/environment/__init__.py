@@ -1,1 +1,1 @@
-"""Which Python runs the worker, what it has, how it is installed."""
+"""The Python of the worker: which one, its packages and devices, installation."""

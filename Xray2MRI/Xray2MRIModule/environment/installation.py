@@ -1,8 +1,8 @@
-"""Putting the missing packages into Slicer's Python, when the user asks for it and without harm to Slicer itself.
+"""Installs missing packages in Slicer's Python on the user's request, without changing Slicer's own packages.
 
-Packages that came with Slicer are held at their versions by a constraints file, so that pip can fail but not replace
-them. torch goes the way of the PyTorch extension where that is installed: its tool light-the-torch picks the build that
-suits the graphics driver. It is run as a process, because PyTorchUtils.installTorch would load torch into Slicer.
+A constraints file fixes the versions of Slicer's own packages, so that pip can fail but cannot replace them. If the
+PyTorch extension is installed, its tool light-the-torch selects the build of torch for the graphics driver. It runs as
+a process, because PyTorchUtils.installTorch would load torch into Slicer.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..translation import tr as _
-from .environment import REQUIREMENTS_FILE
+from .probe_process import REQUIREMENTS_FILE
 from .report import EnvironmentReport, withoutUserNames
 
-# what Slicer, or extensions in it, were built and tested with
+# Slicer and its extensions were built and tested with these
 PROTECTED = (
     "numpy", "scipy", "SimpleITK", "vtk", "itk", "pillow", "pydicom", "highdicom", "requests", "packaging",
 )  # fmt: skip
@@ -30,7 +30,7 @@ _NAME = "Xray2MRI"
 
 @dataclass(frozen=True)
 class InstallationPlan:
-    """What would be done. ``question`` says it in words, or what to do by hand when it is not ``possible``."""
+    """What would be installed. ``question`` asks the user, or tells what to do manually if not ``possible``."""
 
     packages: list[str]
     damaged: list[str] = field(default_factory=list)
@@ -45,25 +45,25 @@ class InstallationPlan:
 
 
 def planInstallation(report: EnvironmentReport) -> InstallationPlan:
-    """The plan for a Python that was looked at. Asks no network and changes nothing."""
+    """The plan for a Python that was examined. Uses no network and changes nothing."""
     unfit = [package for package in report.packages if package.state != "ok"]
     packages = [f"{package.name}{package.required}" for package in unfit]
     damaged = [package.name for package in unfit if package.state == "broken"]
     if not packages:
         return InstallationPlan([], question=_("Everything that Xray2MRI needs is installed."))
     if report.external:
-        whose = _("This Python is not Slicer's, so that Xray2MRI does not change it.")
+        whose = _("This Python is not Slicer's; Xray2MRI does not change it.")
         return InstallationPlan(packages, damaged, possible=False, question=_byHand(whose, report.python))
     held = {name.lower() for name in constraints()}
     protected = [package for package in unfit if package.state != "missing" and package.name.lower() in held]
     if protected:
         names = ", ".join(package.name for package in protected)
         return InstallationPlan(packages, damaged, possible=False, question=_(
-            "What came with Slicer is too old for Xray2MRI or damaged ({names}) and must not be replaced under it. "
-            "Install Slicer 5.12 or later anew, or choose a Python of your own for the computation."
+            "Packages of Slicer itself ({names}) are too old or damaged, and Xray2MRI must not replace them. "
+            "Reinstall Slicer 5.12 or later, or choose another Python."
         ).format(names=names))  # fmt: skip
     if not _canInstall():
-        older = _("This application cannot install packages for modules; 3D Slicer 5.12 and later can.")
+        older = _("This version cannot install packages for modules; 3D Slicer 5.12 or later can.")
         return InstallationPlan(packages, damaged, possible=False, question=_byHand(older, report.python))
     extension = pyTorchExtensionPresent()
     return InstallationPlan(packages, damaged, extension, question=_question(report, packages, damaged, extension))
@@ -81,12 +81,12 @@ def constraints() -> dict[str, str]:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            pass  # Slicer's VTK has no record of its own and cannot be replaced by pip either
+            pass  # Slicer's VTK has no metadata, and pip cannot replace it either
     return found
 
 
 def constraintsText() -> str:
-    """The constraints file: one ``name==version`` a line."""
+    """The constraints file: one ``name==version`` per line."""
     return "".join(f"{name}=={version}\n" for name, version in constraints().items())
 
 
@@ -115,7 +115,7 @@ class Installation:
         import slicer.packaging
 
         if self.running or slicer.packaging.isPipInstallInProgress():
-            raise RuntimeError(_("Packages are being installed already; wait until that is done."))
+            raise RuntimeError(_("Another installation is already running; wait until it has finished."))
         self.running = True
         self._before = _versions()
         with tempfile.NamedTemporaryFile(
@@ -127,7 +127,7 @@ class Installation:
         self._next(0)
 
     def detach(self) -> None:
-        """Tell nobody any more, because the panel goes away; what was begun is carried out."""
+        """Call no callback any more, because the panel is removed; the installation continues."""
         self._onLog = lambda line: None
         self._onDone = lambda fault, restartAdvised: None
 
@@ -152,7 +152,7 @@ class Installation:
         if not self.running:
             return
         if returnCode != 0:
-            self._finish(_("The packages could not be installed; the last lines of the log say why."))
+            self._finish(_("The packages could not be installed; see the last lines of the log."))
         elif not self._steps:
             self._finish(None)
         else:
@@ -160,7 +160,7 @@ class Installation:
                 self._steps.pop(0)()
             except Exception as error:  # a process that cannot be started, or pip's failure in the testing mode
                 self._onLog(withoutUserNames(str(error)))
-                self._finish(_("The packages could not be installed; the last lines of the log say why."))
+                self._finish(_("The packages could not be installed; see the last lines of the log."))
 
     def _pip(self, packages: list[str]) -> None:
         import slicer.packaging
@@ -179,7 +179,7 @@ class Installation:
     def _uninstall(self, packages: list[str]) -> None:
         import slicer.packaging
 
-        # what is left of a half-installed package counts as installed for pip
+        # pip counts a partly installed package as installed
         slicer.packaging.pip_uninstall(packages, blocking=False, logCallback=self._log, completedCallback=self._next)
 
     def _lightTheTorch(self, packages: list[str]) -> None:
@@ -194,7 +194,7 @@ class Installation:
         )
 
     def _nextInTesting(self) -> None:
-        """In Slicer's testing mode pip_install has ended when it returns, and calls nobody."""
+        """In Slicer's testing mode pip_install blocks and does not call back."""
         import slicer
 
         if slicer.app.testingEnabled():
@@ -212,23 +212,23 @@ class Installation:
 
 
 def _question(report: EnvironmentReport, packages: list[str], damaged: list[str], extension: bool) -> str:
-    downloaded = _("{count} Python packages will be downloaded and put into Slicer's Python:").format(
+    downloaded = _("{count} Python packages will be downloaded and installed in Slicer's Python:").format(
         count=len(packages)
     )
     lines = [downloaded, ", ".join(packages)]
     if damaged:
-        lines.append(_("Damaged and removed first: {names}.").format(names=", ".join(damaged)))
+        lines.append(_("Damaged packages are removed first: {names}.").format(names=", ".join(damaged)))
     if any(_isTorch(package) for package in packages):
-        lines.append(_("torch needs a download of up to 3 GB and several minutes."))
+        lines.append(_("torch is a download of up to 3 GB and takes several minutes."))
         if extension:
-            lines.append(_("It is chosen by the PyTorch extension to suit the graphics driver."))
+            lines.append(_("The PyTorch extension selects the build for the graphics driver."))
         else:
             lines.append(_(
-                "Slicer's PyTorch extension is not installed: torch then comes as pip chooses it, on Windows without "
-                "support for a GPU. Install that extension first if this computer has an NVIDIA GPU."
+                "Slicer's PyTorch extension is not installed, so pip selects the build; on Windows it has no GPU "
+                "support. If this computer has an NVIDIA GPU, install that extension first."
             ))  # fmt: skip
     lines += report.warnings
-    lines.append(_("Packages that came with Slicer stay as they are. Continue?"))
+    lines.append(_("Packages of Slicer itself are not changed. Continue?"))
     return "\n\n".join(lines)
 
 

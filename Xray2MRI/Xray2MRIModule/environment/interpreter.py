@@ -1,7 +1,7 @@
-"""Which Python makes the volumes, and in which environment its processes start.
+"""The Python of the background process, and the environment of its processes.
 
-Slicer's own Python does it by default. A user may name another one, e.g. a native one on a Mac whose Slicer runs
-translated; torch is then never needed in Slicer's folder.
+The default is Slicer's own Python. A user may choose another one, e.g. a native one on a Mac whose Slicer runs under
+Rosetta; then Slicer's folder does not need torch.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ..translation import tr as _
 
 SETTING = "Xray2MRI/inferencePython"
 _LIBRARY = "Xray2MRILib"
-# what Slicer's launcher sets for its own Python would make another one load the wrong libraries
+# Slicer's launcher sets these for its own Python; another Python would load the wrong libraries
 _OWN_TO_SLICER = ("PYTHONHOME", "PYTHONPATH", "PYTHONNOUSERSITE", "PYTHONSTARTUP", "PYTHONEXECUTABLE")
-# where Slicer keeps no settings, as in tests, a choice lasts as long as the process
+# without Slicer's settings, as in tests, a choice lasts until the process ends
 _unsaved: dict[str, str] = {}
 
 
@@ -54,37 +54,37 @@ def chooseExternalPython(path: str | None) -> None:
 
 
 def inferencePython() -> str:
-    """The Python that makes the volumes."""
+    """The Python of the background process."""
     return externalPython() or applicationPython()
 
 
 def faultOfPython(path: str) -> str | None:
-    """What is wrong with the path of a Python, seen without running it, as one sentence; None when it may do."""
+    """What is wrong with the path of a Python, as one sentence; None if it seems usable. Nothing is run."""
     name = Path(path).name
     if not Path(path).is_absolute():
         return _(
-            "The path {path} of the Python is not complete: choose the file itself, e.g. /opt/venv/bin/python."
+            "The path {path} of the Python is not absolute: choose the file itself, e.g. /opt/venv/bin/python."
         ).format(path=path)
     if Path(path).is_dir():
         return _("{name} is a folder: choose the Python program in it, e.g. bin/python or python.exe.").format(
             name=name
         )
     if not Path(path).is_file():
-        return _("There is no file {name} in that folder: choose the Python program again.").format(name=name)
+        return _("The file {name} does not exist: choose the Python program again.").format(name=name)
     if not os.access(path, os.X_OK):
-        return _("The file {name} is not a program: choose the Python program of an environment.").format(name=name)
+        return _("The file {name} is not executable: choose the Python program of an environment.").format(name=name)
     return None
 
 
 def workerArguments() -> list[str]:
-    """What the Python is given to become the background worker."""
+    """The arguments with which a Python runs the background worker."""
     return ["-u", "-m", f"{_LIBRARY}.worker"]
 
 
 def libraryFolder() -> Path:
-    """The folder that holds the package Xray2MRILib: beside the installed module, or the root of a checkout.
+    """The folder of the package Xray2MRILib: that of the installed module, or the root of a checkout.
 
-    Raises FileNotFoundError when the package is at none of its places.
+    Raises FileNotFoundError if the package is in none of them.
     """
     here = Path(__file__).resolve().parents[2]
     for folder in (here, here.parent):
@@ -92,12 +92,12 @@ def libraryFolder() -> Path:
             return folder
     found = importlib.util.find_spec(_LIBRARY)
     if found is None or found.origin is None:
-        raise FileNotFoundError(_("The package Xray2MRILib is missing beside the module: install the extension again."))
+        raise FileNotFoundError(_("The package Xray2MRILib is missing: reinstall the extension."))
     return Path(found.origin).resolve().parents[1]
 
 
 def childEnvironment(python: str) -> dict[str, str]:
-    """The whole environment for a process of this Python: it finds Xray2MRILib and speaks UTF-8.
+    """The whole environment for a process of this Python: it finds Xray2MRILib and uses UTF-8.
 
     A Python other than the application's gets the environment from before the start of Slicer, without the
     libraries of Slicer.
@@ -115,7 +115,7 @@ def childEnvironment(python: str) -> dict[str, str]:
 def _environmentBeforeSlicer() -> dict[str, str]:
     environment = dict(os.environ)
     application = getattr(sys.modules.get("slicer"), "app", None)
-    if hasattr(application, "startupEnvironment"):  # in the application, not in a process beside it
+    if hasattr(application, "startupEnvironment"):  # in the application, not in another process
         import slicer.util
 
         environment = dict(slicer.util.startupEnvironment())

@@ -1,9 +1,9 @@
-"""Looks around in one Python and prints what it finds as one line of JSON. Run as a program, never imported by Slicer.
+"""Examines one Python and prints the facts as one line of JSON. Run as a program, never imported by Slicer.
 
     PYTHON probe.py REQUIREMENTS_FILE
 
-Only the standard library of any Python from 3.6 on is used until the packages are tried out, so that an unsuitable
-Python can say so. The process ends with its caller: end of file on stdin ends it.
+Until the packages are imported it uses only the standard library of Python 3.6 and later, so that an unsuitable
+Python can report itself. The process ends with its caller: end of file on stdin ends it.
 """
 
 import importlib
@@ -59,7 +59,7 @@ def fault_of_import(module):
 
 
 def machine_facts():
-    """What the warnings are made from: system, architecture, length of paths, room on the disk."""
+    """The facts for the warnings: system, architecture, length of paths, disk space."""
     packages = sysconfig.get_paths()["purelib"]
     facts = {
         "python": platform.python_version(),
@@ -73,7 +73,7 @@ def machine_facts():
     try:
         facts["free_disk_bytes"] = shutil.disk_usage(packages if os.path.isdir(packages) else sys.prefix).free
     except OSError:
-        pass  # unknown, and then nobody is warned
+        pass  # unknown: no warning
     if facts["system"] == "Darwin":
         try:
             told = subprocess.check_output(["sysctl", "-n", "sysctl.proc_translated"], stderr=subprocess.DEVNULL)
@@ -97,8 +97,8 @@ def devices():
     ]
 
 
-def look_around(requirements_file):
-    """Everything as one dictionary of plain values."""
+def examine(requirements_file):
+    """All facts as one dictionary of plain values."""
     facts = machine_facts()
     facts["packages"] = {}
     for name in names_of(requirements_file):
@@ -127,11 +127,11 @@ def _end_with_caller():
 
 
 def main():
-    # the report has the real stdout for itself, whatever the packages print while they load
+    # only the report uses the real stdout, whatever the packages print while they load
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     threading.Thread(target=_end_with_caller, daemon=True).start()
-    report.write(json.dumps(look_around(sys.argv[1])) + "\n")
+    report.write(json.dumps(examine(sys.argv[1])) + "\n")
     report.flush()
     # torch's own threads may take seconds to wind down
     os._exit(0)

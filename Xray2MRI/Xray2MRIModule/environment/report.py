@@ -1,6 +1,6 @@
-"""What was found in a Python: packages, devices, and sentences on what to settle or to know.
+"""The report on a Python: packages, devices, problems and warnings.
 
-Made from the plain facts that probe.py prints; nothing is run here.
+Made from the facts that probe.py prints; nothing is run here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOWEST_PYTHON = (3, 10)
 # torch has folders more than 200 characters deep, and Windows ends a path at 260
 _LONGEST_WINDOWS_PREFIX = 60
 _DOWNLOAD_BYTES = 8_000_000_000
-_WORDS_FOR_DEVICE = {"cuda": _("NVIDIA GPU"), "mps": _("Apple GPU"), "cpu": _("processor")}
+_DEVICE_NAMES = {"cuda": _("NVIDIA GPU"), "mps": _("Apple GPU"), "cpu": _("CPU")}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DeviceState:
 
 @dataclass(frozen=True)
 class EnvironmentReport:
-    """What a Python can do for us. ``problems`` must be settled before a volume can be made, ``warnings`` need not."""
+    """What a Python can do. ``problems`` must be solved before a volume can be made, ``warnings`` need not."""
 
     python: str
     external: bool
@@ -83,10 +83,10 @@ class EnvironmentReport:
         if not self.ready:
             return _("Not ready: {problem}").format(problem=f"{self.problems[0][:1].lower()}{self.problems[0][1:]}")
         memory = self.freeMemoryBytes
-        text = _("Ready: torch {version} on the {kind} {device} ({memory} GB free).")
+        text = _("Ready: torch {version}, {kind} {device}, {memory} GB free.")
         if memory is None:
-            text = _("Ready: torch {version} on the {kind} {device}.")
-        kind = _WORDS_FOR_DEVICE.get(self.device or "", _("device"))
+            text = _("Ready: torch {version}, {kind} {device}.")
+        kind = _DEVICE_NAMES.get(self.device or "", _("device"))
         return text.format(
             version=self._version("torch"), kind=kind, device=self.deviceName, memory=f"{(memory or 0) / 1e9:.1f}"
         )
@@ -96,7 +96,7 @@ class EnvironmentReport:
         return [(package.name, package.installed or "-", package.state) for package in self.packages]
 
     def text(self) -> str:
-        """The report to be copied into a message; paths in it name no user."""
+        """The report to copy into a message; its paths contain no user name."""
         whose = "external" if self.external else "of the application"
         lines = [
             "Xray2MRI environment report",
@@ -121,7 +121,7 @@ class EnvironmentReport:
 def reportFromFacts(
     facts: dict[str, Any], requirements: list[Requirement], python: str, external: bool
 ) -> EnvironmentReport:
-    """The report of what probe.look_around found."""
+    """The report of what probe.examine found."""
     packages = [_packageState(requirement, facts["packages"].get(requirement.name, {})) for requirement in requirements]
     devices = [DeviceState(one["kind"], one["name"], one["free_memory_bytes"]) for one in facts["devices"]]
     return EnvironmentReport(
@@ -138,12 +138,12 @@ def reportFromFacts(
 
 
 def failedReport(python: str, external: bool, problem: str) -> EnvironmentReport:
-    """The report on a Python that said nothing."""
+    """The report on a Python that gave no facts."""
     return EnvironmentReport(python=python, external=external, problems=[problem])
 
 
 def withoutUserNames(text: str) -> str:
-    """The text with home folders as ``~`` and the name of the user nowhere."""
+    """The text with home folders as ``~`` and without the name of the user."""
     home = str(Path.home())
     for spelling in {home, home.replace("\\", "/")}:
         if len(spelling) > 1:
@@ -154,7 +154,7 @@ def withoutUserNames(text: str) -> str:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):
         return text
-    # as a component of a path only: a user called "torch" must not make the rest unreadable
+    # only as a component of a path: otherwise a user called "torch" would make the text unreadable
     return re.sub(rf"(?<=[\\/]){re.escape(user)}(?=[\\/]|$)", "user", text)
 
 
@@ -172,14 +172,14 @@ def _packageState(requirement: Requirement, found: dict[str, Any]) -> PackageSta
 def _satisfies(version: str, requirement: Requirement) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:  # somebody's own build; its import is what counts
+    except InvalidVersion:  # a custom build; its import is what counts
         return True
 
 
 def _problems(facts: dict[str, Any], packages: list[PackageState]) -> list[str]:
     if tuple(int(part) for part in facts["python"].split(".")[:2]) < LOWEST_PYTHON:
         lowest = ".".join(map(str, LOWEST_PYTHON))
-        return [_("This is Python {version}; choose one of {lowest} or newer.").format(
+        return [_("This is Python {version}; Xray2MRI needs {lowest} or later.").format(
             version=facts["python"], lowest=lowest
         )]  # fmt: skip
     found = []
@@ -193,7 +193,7 @@ def _problems(facts: dict[str, Any], packages: list[PackageState]) -> list[str]:
             found.append((one if len(names) == 1 else several).format(names=_listed(names)))
     if not found and facts["library_fault"]:
         fault = facts["library_fault"]
-        found.append(_("The library cannot be loaded ({fault}): install the extension again.").format(fault=fault))
+        found.append(_("The library cannot be loaded ({fault}): reinstall the extension.").format(fault=fault))
     if not found and facts["device_fault"]:
         found.append(_("Torch finds no device ({fault}).").format(fault=facts["device_fault"]))
     if _isTranslatedMac(facts) and _major(packages, "numpy") >= 2 and _tooOldForNumpy2(packages):
@@ -202,8 +202,8 @@ def _problems(facts: dict[str, Any], packages: list[PackageState]) -> list[str]:
 
 
 MAC_PROBLEM = _(
-    "On a Mac whose Slicer runs as an Intel program torch ends at 2.2, which cannot work with Slicer's numpy 2: "
-    "choose a Python of your own below, e.g. a native arm64 environment with the packages of requirements.txt."
+    "Slicer runs as an Intel program on this Mac. The last torch for Intel Macs, 2.2, does not work with Slicer's "
+    "numpy 2: choose another Python below, e.g. a native arm64 environment with the packages of requirements.txt."
 )
 
 
@@ -215,23 +215,23 @@ def _warnings(
     torchMissing = any(package.name == "torch" and package.state != "ok" for package in packages)
     if facts["system"] == "Windows" and torchMissing and facts["prefix_length"] > _LONGEST_WINDOWS_PREFIX:
         found.append(_(
-            "Slicer lies in a folder with a long name ({count} characters), and the files of torch "
-            "may then exceed what Windows allows: install Slicer in a short folder such as C:\\Slicer first."
+            "The path of Slicer's folder is long ({count} characters), so that files of torch may exceed the path "
+            "limit of Windows: install Slicer in a short folder such as C:\\Slicer first."
         ).format(count=facts["prefix_length"]))  # fmt: skip
     if _isTranslatedMac(facts) and torchMissing and not external:
         found.append(MAC_PROBLEM)
     if not external and missing and not facts["packages_writable"]:
         found.append(_(
-            "The folder of Slicer's packages cannot be written: start Slicer as a user who may, or choose a Python of "
-            "your own below."
+            "The folder of Slicer's packages is not writable: start Slicer as a user with write permission, or choose "
+            "another Python below."
         ))  # fmt: skip
     room = facts["free_disk_bytes"]
     if torchMissing and room is not None and room < _DOWNLOAD_BYTES:
-        found.append(_("Only {room} are free on the disk; torch may need {need}.").format(
+        found.append(_("Only {room} of disk space is free; torch may need {need}.").format(
             room=_gigabytes(room), need=_gigabytes(_DOWNLOAD_BYTES)
         ))  # fmt: skip
     if devices and devices[0].kind == "cpu":
-        found.append(_("No GPU is used: a volume takes about half a minute on a few processor cores."))
+        found.append(_("No GPU was found: a volume takes about half a minute on a few CPU cores."))
     return found
 
 

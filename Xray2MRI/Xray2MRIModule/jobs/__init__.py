@@ -1,1 +1,1 @@
-"""Work that the worker does for the scene: jobs, their results, their failures."""
+"""Jobs: their requests to the worker, their state, their results in the scene."""

@@ -1,45 +1,69 @@
-"""Jobs of the background worker from the scene's point of view: one at a time, beside quick looks at a radiograph."""
+"""Runs jobs in the background worker: one at a time, and short analyses of a radiograph at any time."""
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from inspect import isgenerator
 from pathlib import Path
 from typing import Any
 
 from ..application import Application
 from ..environment.interpreter import chooseExternalPython, externalPython
+from ..failure import CANCELLED as CANCELLATION
+from ..failure import Failure, JobFailed
+from ..signal import Signal
 from ..translation import tr as _
 from ..worker.launch_command import worker_command
 from ..worker.poll_timer import PollTimer
-from ..worker.process_runner import ProcessRunner, QProcessRunner, SubprocessRunner
+from ..worker.process_runner import ProcessRunner, QProcessRunner
+from ..worker.request import Request
 from ..worker.session import WorkerSession
-from .failure import CANCELLED as CANCELLATION
-from .failure import Failure, JobFailed
-from .result_import import Steps, TakeOvers
-from .run import CANCELLED, DONE, FAILED, RUNNING, Progress, Run
+from .job import CANCELLED, DONE, FAILED, RUNNING, Job, Progress
+from .result_import import ResultImports, Steps
 
-# what an _xDone method returns when it sent the job once more
-AGAIN = Failure("again", "")
+# returned by JobHandler.finish when it sent the job to the worker once more
+SENT_AGAIN = Failure("sent-again", "")
 
 
-def default_runner() -> ProcessRunner:
-    """QProcess where Qt is, a standard subprocess elsewhere."""
-    try:
-        from qt import QProcess  # noqa: F401
-    except ImportError:
-        return SubprocessRunner()
-    return QProcessRunner()
+@dataclass(frozen=True)
+class JobHandler:
+    """What a kind of job does in the scene.
+
+    ``finish`` imports the result and returns a Failure if it cannot; a generator imports in steps. ``takeSlice``
+    receives the report of each slice. ``undo`` removes what an unfinished job put into the scene. ``needsVolume`` tells
+    that the job is cancelled when its volume is deleted, ``keepsFiles`` that its temporary files are needed later.
+    """
+
+    finish: Callable[[Job], Steps | Failure | None] = lambda job: None
+    takeSlice: Callable[[Job, dict[str, Any]], None] = lambda job, report: None
+    undo: Callable[[Job], None] = lambda job: None
+    needsVolume: bool = True
+    keepsFiles: bool = True
 
 
 class JobControl:
-    """Sends jobs to the worker, keeps their temporary files, and tells everybody who wants to know.
+    """Sends jobs to the worker and keeps their temporary files.
 
-    A job of kind x that is done goes through the method ``_xDone(run)`` of the class, which puts the result into the
-    scene and returns a Failure when it cannot. Where that takes its time, the method is a generator.
+    Parameters
+    ----------
+    runnerFactory
+        Makes the ProcessRunner of a worker; default: a QProcess.
+    workerOptions
+        Further arguments for the worker.
+
+    Attributes
+    ----------
+    handlers
+        Kind of job -> JobHandler. Set once by the owner before the first job.
+    busyChanged, workerChanged
+        Signals without arguments: a job has begun or ended; the worker's state has changed.
+    polled
+        Signal without arguments, emitted at every tick of the timer.
+    current
+        The job that is under way, other than a short analysis; None when idle.
     """
 
     def __init__(
@@ -49,22 +73,21 @@ class JobControl:
         workerOptions: Sequence[str] = (),
     ) -> None:
         self.application = application
-        self._observers: list[Callable[[str], None]] = []
-        self._session = WorkerSession(
-            runnerFactory or default_runner,
-            lambda: worker_command(tuple(workerOptions)),
-            on_change=lambda: self._tell("worker"),
-        )
+        self.handlers: Mapping[str, JobHandler] = {}
+        self.busyChanged, self.workerChanged, self.polled = Signal(), Signal(), Signal()
+        self.current: Job | None = None
+        self._session = WorkerSession(runnerFactory or QProcessRunner, lambda: worker_command(tuple(workerOptions)))
+        self._session.changed.connect(self.workerChanged.emit)
         self._timer = PollTimer(self.poll)
         self._folder: Path | None = None
-        self._prepareRun: Run | None = None
-        self._takeOvers = TakeOvers(self._takenOver)
-        self.currentRun: Run | None = None
+        self._imports = ResultImports(self._onImported)
+
+    # --- state
 
     @property
     def isBusy(self) -> bool:
         """Whether a generation, densification, comparison or export is under way."""
-        return self.currentRun is not None
+        return self.current is not None
 
     @property
     def workerState(self) -> str:
@@ -73,7 +96,7 @@ class JobControl:
 
     @property
     def workerHello(self) -> dict[str, Any] | None:
-        """What the worker said about device and versions; None while none is running."""
+        """What the worker reported about device and versions; None while none is running."""
         return self._session.hello
 
     @property
@@ -87,6 +110,11 @@ class JobControl:
         return self._session.worker_pid
 
     @property
+    def workerIncarnation(self) -> int:
+        """Number of the worker process, counted from 1."""
+        return self._session.incarnation
+
+    @property
     def pythonProgram(self) -> str:
         """The Python that the user chose for the computation, "" for Slicer's own."""
         return externalPython() or ""
@@ -98,14 +126,7 @@ class JobControl:
         if not self.isBusy:
             self.stopWorker()
 
-    def addObserverFunction(self, function: Callable[[str], None]) -> None:
-        """``function`` hears "busy", "worker" or "runs" when these change."""
-        self._observers.append(function)
-
-    def removeObserverFunction(self, function: Callable[[str], None]) -> None:
-        """Stop telling; nothing happens when it was not told."""
-        if function in self._observers:
-            self._observers.remove(function)
+    # --- the worker
 
     def startWorker(self) -> None:
         """Start the background process so that it is warm when work comes."""
@@ -118,131 +139,142 @@ class JobControl:
         self._tick()
 
     def poll(self) -> None:
-        """Deliver what the worker said. Called by a timer where Qt is."""
-        self._takeOvers.proceed()
+        """Deliver what the worker reported. Called by a timer where Qt is."""
+        self._imports.advance()
         self._session.poll()
-        self._whilePolling()
+        self._cancelWithoutVolume()
+        self.polled.emit()
         if not self._hasWork:
             self._timer.stop()
 
-    def cancel(self, run: Run | None = None) -> None:
-        """Stop a job, by default the one under way. It ends with the failure "cancelled"."""
-        run = run if isinstance(run, Run) else self.currentRun
-        if run is None or run.job is None or run.isOver:
-            return
-        if self._takeOvers.giveUp(run):
-            self._failed(run, CANCELLATION)
-        else:
-            self._session.cancel(run.job)
-        self._tick()
-
-    def closeJobs(self) -> None:
+    def close(self) -> None:
         """End the background process and remove temporary files."""
-        for run in self._takeOvers.giveUpAll():
-            self._failed(run, CANCELLATION)
+        for job in self._imports.cancelAll():
+            self.fail(job, CANCELLATION)
         self._session.close()
         self._timer.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def _slice(self, run: Run, report: dict[str, Any]) -> None:
-        """A slice is final."""
+    # --- jobs
 
-    def _whilePolling(self) -> None:
-        """Called at every poll."""
+    def newJob(self, kind: str) -> Job:
+        """A job that was not begun yet."""
+        return Job(kind, self.application.scene, self._pump)
 
-    def _takeBack(self, run: Run) -> None:
-        """Remove what an unfinished run put into the scene."""
+    def begin(self, job: Job, fields: Callable[[], dict[str, Any]]) -> None:
+        """Send a job at once or after the present one. ``fields`` makes its request; what it raises fails the job."""
+        request = self._requestOf(job, fields)
+        if request is not None:
+            self._send(job, request)
 
-    def _failed(self, run: Run, failure: Failure) -> None:
-        run.failure = failure
-        self._takeBack(run)
-        self._over(run, CANCELLED if failure.is_cancellation else FAILED)
-
-    def _newRun(self, kind: str, **listeners: Callable[..., None] | None) -> Run:
-        return Run(kind, self.application.scene, self._pump, listeners=listeners)
-
-    def _begin(self, run: Run, fields: Callable[[], dict[str, Any]], after: Callable[[], None] = lambda: None) -> None:
-        """Gather the fields of the request and send it; what goes wrong ends the run."""
-        try:
-            run.folder = self._newFolder()
-            request = fields()
-        except JobFailed as error:
-            self._failed(run, error.failure)
-            return
-        except (OSError, ValueError) as error:
-            message = _("Temporary files cannot be written ({reason}).").format(
-                reason=getattr(error, "strerror", None) or error
-            )
-            self._failed(run, Failure("disk", message, _("Make room on the disk.")))
-            return
-        run.state = RUNNING
-        after()
-        run.job = self._session.submit(
-            run.kind,
-            {name: value for name, value in request.items() if value is not None},
-            on_progress=lambda report: self._progress(run, report),
-            on_slice=lambda report: self._slice(run, report),
-            on_result=lambda result: self._result(run, result),
-            on_error=lambda failure: self._failed(run, failure),
-        )
-        if not run.isOver:
-            self._tick()
-
-    def _beginAlone(
-        self, run: Run, fields: Callable[[], dict[str, Any]], choices: dict[str, Any] | None = None
-    ) -> None:
+    def beginAlone(self, job: Job, fields: Callable[[], dict[str, Any]]) -> None:
+        """The same for a job that no other one may accompany; it fails if one is under way."""
         if self.isBusy:
-            self._failed(run, Failure("busy", _("Another job is under way."), _("Wait for it or cancel it.")))
+            failure = Failure("busy", _("Another job is running."), _("Wait for it to finish, or cancel it."))
+            self.fail(job, failure)
             return
-        volume = run.volumeNode
-        if run.kind != "generate" and volume is None:
-            self._failed(run, Failure("no-volume", _("No pseudo-MRI is chosen."), _("Generate one first.")))
+        if job.kind != "generate" and job.volumeNode is None:
+            self.fail(job, Failure("no-volume", _("No pseudo-MRI is selected."), _("Generate one first.")))
             return
+        request = self._requestOf(job, fields)
+        if request is not None:
+            self.current = job
+            self.busyChanged.emit()
+            self._send(job, request)
 
-        def occupied() -> None:
-            self.currentRun = run
-            self._tell("busy")
-
-        self._begin(run, fields, occupied)
-
-    def _progress(self, run: Run, report: dict[str, Any]) -> None:
-        run.progress = Progress.of_report(report)
-        self._call(run, "onProgress", run.progress)
-
-    def _result(self, run: Run, result: dict[str, Any]) -> None:
-        run.result = result
-        self._takeOvers.begin(run, self._stepsOf(run))
+    def cancel(self, job: Job | None = None) -> None:
+        """Stop a job, by default the one under way. It ends with the failure "cancelled"."""
+        job = job if isinstance(job, Job) else self.current
+        if job is None or job.request is None or job.isOver:
+            return
+        if self._imports.cancel(job):
+            self.fail(job, CANCELLATION)
+        else:
+            self._session.cancel(job.request)
         self._tick()
 
-    def _stepsOf(self, run: Run) -> Steps:
-        outcome = getattr(self, f"_{run.kind}Done")(run)
+    def fail(self, job: Job, failure: Failure) -> None:
+        """End a job that cannot be carried out, and undo what it did in the scene."""
+        job.failure = failure
+        self._handler(job).undo(job)
+        self.end(job, CANCELLED if failure.is_cancellation else FAILED)
+
+    def end(self, job: Job, state: str = DONE) -> None:
+        """End a job and tell its caller; no effect if it is over."""
+        if job.isOver:
+            return
+        job.state = state
+        if job.folder is not None and (state != DONE or not self._handler(job).keepsFiles):
+            shutil.rmtree(job.folder, ignore_errors=True)
+        if job is self.current:
+            self.current = None
+            self.busyChanged.emit()
+        if state == DONE:
+            job.signals.finished.emit(job)
+        else:
+            job.signals.failed.emit(job.failure or CANCELLATION)
+
+    def _handler(self, job: Job) -> JobHandler:
+        return self.handlers[job.kind]
+
+    def _requestOf(self, job: Job, fields: Callable[[], dict[str, Any]]) -> Request | None:
+        try:
+            job.folder = self._newFolder()
+            content = fields()
+        except JobFailed as error:
+            self.fail(job, error.failure)
+            return None
+        except (OSError, ValueError) as error:
+            message = _("Temporary files could not be written ({reason}).").format(
+                reason=getattr(error, "strerror", None) or error
+            )
+            self.fail(job, Failure("disk", message, _("Free some disk space.")))
+            return None
+        request = Request(job.kind, {name: value for name, value in content.items() if value is not None})
+        request.signals.connect(
+            onProgress=lambda report: self._onProgress(job, report),
+            onSlice=lambda report: self._handler(job).takeSlice(job, report),
+            onDone=lambda result: self._onResult(job, result),
+            onError=lambda failure: self.fail(job, failure),
+        )
+        return request
+
+    def _send(self, job: Job, request: Request) -> None:
+        job.state, job.request = RUNNING, request
+        self._session.submit(request)
+        if not job.isOver:
+            self._tick()
+
+    def _onProgress(self, job: Job, report: dict[str, Any]) -> None:
+        job.progress = Progress.of_report(report)
+        job.signals.progress.emit(job.progress)
+
+    def _onResult(self, job: Job, result: dict[str, Any]) -> None:
+        job.result = result
+        self._imports.begin(job, self._importSteps(job))
+        self._tick()
+
+    def _importSteps(self, job: Job) -> Steps:
+        outcome = self._handler(job).finish(job)
         return (yield from outcome) if isgenerator(outcome) else outcome
 
-    def _takenOver(self, run: Run, failure: Failure | None) -> None:
-        if failure is AGAIN:
+    def _onImported(self, job: Job, failure: Failure | None) -> None:
+        if failure is SENT_AGAIN:
             return
         if failure is not None:
-            self._failed(run, failure)
+            self.fail(job, failure)
         else:
-            self._over(run, DONE)
+            self.end(job)
 
-    def _over(self, run: Run, state: str) -> None:
-        if run.isOver:
+    def _cancelWithoutVolume(self) -> None:
+        """Cancel a job whose volume was deleted: the next slice, which would show it, may be minutes away."""
+        job = self.current
+        if job is None or job.request is None or job.request.cancelled_at is not None or job.result is not None:
             return
-        run.state = state
-        if run.folder is not None and (state != DONE or run.kind == "prepare"):
-            shutil.rmtree(run.folder, ignore_errors=True)
-        if run is self._prepareRun:
-            self._prepareRun = None
-        if run is self.currentRun:
-            self.currentRun = None
-            self._tell("busy")
-        if state != DONE:
-            self._call(run, "onError", run.failure or CANCELLATION)
-        else:
-            self._call(run, "onDone", run.result if run.kind == "prepare" else run)
+        if self._handler(job).needsVolume and job.hasLostVolume:
+            self.cancel(job)
 
     def _newFolder(self) -> Path:
         """A new folder for one job. Its parent is made with the first one, for this user only."""
@@ -254,7 +286,7 @@ class JobControl:
 
     @property
     def _hasWork(self) -> bool:
-        return self._session.has_work or bool(self._takeOvers)
+        return self._session.has_work or bool(self._imports)
 
     def _tick(self) -> None:
         if self._hasWork:
@@ -263,19 +295,3 @@ class JobControl:
     def _pump(self) -> None:
         self.application.processEvents()
         self.poll()
-
-    def _call(self, run: Run, listener: str, content: Any) -> None:
-        function = run.listeners.get(listener)
-        if function is None:
-            return
-        try:
-            function(content)
-        except Exception:  # a fault in the panel must not break the job
-            logging.exception("Xray2MRI: a listener failed")
-
-    def _tell(self, event: str) -> None:
-        for function in list(self._observers):
-            try:
-                function(event)
-            except Exception:  # as above
-                logging.exception("Xray2MRI: an observer failed")

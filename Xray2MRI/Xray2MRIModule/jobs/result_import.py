@@ -1,62 +1,65 @@
-"""Putting results into the scene piece by piece: one step a tick of the timer, so that the window stays alive."""
+"""Putting results into the scene in steps: one step per tick of the timer, so that the window stays responsive."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
 
+from ..failure import Failure
 from ..translation import tr as _
-from .failure import Failure
-from .run import Run
+from .job import Job
 
 Steps = Generator[None, None, Failure | None]
 
 
-class TakeOvers:
-    """Results on their way. ``onEnd(run, failure)`` follows the last step; failure is None when all went well."""
+class ResultImports:
+    """Results that are being imported.
 
-    def __init__(self, onEnd: Callable[[Run, Failure | None], None]) -> None:
+    ``onEnd(job, failure)`` is called after the last step; failure is None if all steps succeeded.
+    """
+
+    def __init__(self, onEnd: Callable[[Job, Failure | None], None]) -> None:
         self._onEnd = onEnd
-        self._open: list[tuple[Run, Steps]] = []
+        self._open: list[tuple[Job, Steps]] = []
 
     def __bool__(self) -> bool:
         return bool(self._open)
 
-    def begin(self, run: Run, steps: Steps) -> None:
+    def begin(self, job: Job, steps: Steps) -> None:
         """Take the first step."""
-        self._open.append((run, steps))
-        self._step(run, steps)
+        self._open.append((job, steps))
+        self._step(job, steps)
 
-    def proceed(self) -> None:
+    def advance(self) -> None:
         """Take one step for each result."""
-        for run, steps in list(self._open):
+        for job, steps in list(self._open):
             if any(other is steps for _, other in self._open):
-                self._step(run, steps)
+                self._step(job, steps)
 
-    def giveUp(self, run: Run) -> bool:
-        """Take no further step for a run and let it undo what it does itself. Returns whether it was on its way."""
-        found = [steps for other, steps in self._open if other is run]
-        self._open = [item for item in self._open if item[0] is not run]
+    def cancel(self, job: Job) -> bool:
+        """Take no further step for a job; its generator undoes its own work. Returns whether there was an import."""
+        found = [steps for other, steps in self._open if other is job]
+        self._open = [item for item in self._open if item[0] is not job]
         for steps in found:
             steps.close()
         return bool(found)
 
-    def giveUpAll(self) -> list[Run]:
-        """The same for all; returns the runs."""
-        runs = [run for run, _ in self._open]
-        for run in runs:
-            self.giveUp(run)
-        return runs
+    def cancelAll(self) -> list[Job]:
+        """Cancel every import; returns the jobs."""
+        jobs = [job for job, _ in self._open]
+        for job in jobs:
+            self.cancel(job)
+        return jobs
 
-    def _step(self, run: Run, steps: Steps) -> None:
+    def _step(self, job: Job, steps: Steps) -> None:
         try:
             next(steps)
             return
         except StopIteration as end:
             failure = end.value
         except (OSError, ValueError, KeyError, TypeError) as error:
-            logging.exception("Xray2MRI: a result could not be taken over")
-            message = _("The result cannot be taken over ({reason}).").format(reason=str(error).rstrip("."))
+            logging.exception("Xray2MRI: a result could not be imported")
+            message = _("The result could not be loaded ({reason}).").format(reason=str(error).rstrip("."))
             failure = Failure("result-unreadable", message, _("Try again."))
         self._open = [item for item in self._open if item[1] is not steps]
-        self._onEnd(run, failure)
+        self._onEnd(job, failure)

@@ -1,4 +1,4 @@
-"""Section 7: what is installed, on which device, and how to repair it. Nothing happens here before a button."""
+"""Section 7: installed packages, devices, installation and repair. Nothing is changed without a button."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..environment.environment import EnvironmentProbe
 from ..environment.installation import Installation, planInstallation
 from ..environment.interpreter import inferencePython
+from ..environment.probe_process import EnvironmentProbe
 from .section import Section, emphasised, say
 
 
 class EnvironmentPanel(Section):
-    """Probes the Python that computes in a child process and installs on demand."""
+    """Examines the Python of the background process, and installs packages on demand."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
@@ -25,7 +25,7 @@ class EnvironmentPanel(Section):
         self._lines: list[str] = []
         ui = self.ui
         self._poll = self.timer(150, self._onPoll)
-        ui.pythonEdit.currentPath = self.logic.pythonProgram
+        ui.pythonEdit.currentPath = self.logic.jobs.pythonProgram
         self.listen(ui.environmentSection, "contentsCollapsed(bool)", self._onCollapsed)
         self.listen(ui.checkButton, "clicked(bool)", self._onCheck)
         self.listen(ui.installButton, "clicked(bool)", self._onInstall)
@@ -38,10 +38,10 @@ class EnvironmentPanel(Section):
         idle = self._probe is None and not self._installing()
         for widget in (ui.checkButton, ui.installButton, ui.pythonEdit):
             widget.enabled = idle and not self.logic.isBusy
-        ui.freeMemoryButton.enabled = self.logic.workerState == "ready"
+        ui.freeMemoryButton.enabled = self.logic.jobs.workerState == "ready"
 
     def open(self) -> None:
-        """Show the section and look at the environment, because something did not start."""
+        """Unfold the section and check the environment, because the background process did not start."""
         self.ui.environmentSection.collapsed = False
         self._onCheck()
 
@@ -60,12 +60,12 @@ class EnvironmentPanel(Section):
         if not collapsed and self._report is None:
             self._onCheck()
 
-    # looking
+    # check
 
     def _onCheck(self, *_arguments: Any) -> None:
         if self._probe is not None or self._installing():
             return
-        say(self.ui.environmentStatusLabel, _("Looking at what is installed ..."))
+        say(self.ui.environmentStatusLabel, _("Checking the installation ..."))
         self._probe = EnvironmentProbe(inferencePython())
         self._poll.start()
         self.refresh()
@@ -88,7 +88,7 @@ class EnvironmentPanel(Section):
         report = self._report
         sentences = [report.summary, *report.problems, *report.warnings]
         text = " ".join(dict.fromkeys(sentences))
-        # the summary of a sound environment says so itself
+        # the summary of a complete environment needs no heading
         say(self.ui.environmentStatusLabel, text if report.ready else emphasised(_("Something is missing:"), text))
         self.ui.reportEdit.setPlainText(self._text())
         if report.devices:
@@ -98,11 +98,11 @@ class EnvironmentPanel(Section):
         parts = [] if self._report is None else [self._report.text()]
         if self._lines:
             parts.append("\n".join(self._lines[-200:]))
-        if self.logic.workerLog:
-            parts.append(_("Log of the background process:") + "\n" + self.logic.workerLog[-20000:])
+        if self.logic.jobs.workerLog:
+            parts.append(_("Log of the background process:") + "\n" + self.logic.jobs.workerLog[-20000:])
         return "\n\n".join(parts)
 
-    # installing
+    # installation
 
     def _onInstall(self, *_arguments: Any) -> None:
         self._thenInstall = True
@@ -111,18 +111,18 @@ class EnvironmentPanel(Section):
     def _install(self) -> None:
         plan = planInstallation(self._report)
         if plan.isEmpty:
-            say(self.ui.environmentStatusLabel, emphasised(_("In order:"), _("There is nothing to install.")))
+            say(self.ui.environmentStatusLabel, emphasised(_("Complete:"), _("there is nothing to install.")))
             return
         if not plan.possible:
-            say(self.ui.environmentStatusLabel, emphasised(_("To do by hand:"), plan.question))
+            say(self.ui.environmentStatusLabel, emphasised(_("Manual installation:"), plan.question))
             return
         if not slicer.util.confirmOkCancelDisplay(plan.question, _("Install or repair")):
             return
-        # the background process would hold files that are to be replaced
-        self.logic.stopWorker()
+        # the background process would lock files that must be replaced
+        self.logic.jobs.stopWorker()
         self._lines = []
         self._installation = Installation(plan, onLog=self._onLog, onDone=self._onInstalled)
-        say(self.ui.environmentStatusLabel, _("Installing; this can take minutes ..."))
+        say(self.ui.environmentStatusLabel, _("Installing. This can take several minutes ..."))
         self._installation.start()
         self.refresh()
 
@@ -145,16 +145,16 @@ class EnvironmentPanel(Section):
 
     def _onPython(self, path: str) -> None:
         try:
-            self.logic.pythonProgram = str(path).strip()
+            self.logic.jobs.pythonProgram = str(path).strip()
         except ValueError as error:
             say(self.ui.environmentStatusLabel, emphasised(_("Not usable:"), str(error)))
             return
         self._report = None
-        say(self.ui.environmentStatusLabel, _("Press Check to see what is installed there."))
+        say(self.ui.environmentStatusLabel, _("Press Check to list the packages of this Python."))
 
     def _onCopy(self, *_arguments: Any) -> None:
         slicer.app.clipboard().setText(self._text())
 
     def _onStopWorker(self, *_arguments: Any) -> None:
-        self.logic.stopWorker()
+        self.logic.jobs.stopWorker()
         self.panel.refresh()

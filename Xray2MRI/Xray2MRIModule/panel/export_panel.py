@@ -1,4 +1,4 @@
-"""Section 6: files for other programs, each marked as synthetic and with the record of how it was made."""
+"""Section 6: files for other programs, marked as synthetic and with a record of how they were made."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ _FORMATS = {"nrrd": "file", "nifti": "file", "dicom": "dicom", "report": "report
 
 
 class ExportPanel(Section):
-    """Writes the shown volume, or the comparison's table, into a folder; never over a file that is there."""
+    """Writes the volume shown, or the comparison table, into a folder; never overwrites a file."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
-        self._run: Any = None
         ui = self.ui
         self._format = Choice(self, ui.formatSelector, None, [
-            ("nrrd", _("Volume as NRRD, with record")), ("nifti", _("Volume as NIfTI, with record")),
-            ("dicom", _("DICOM series (derived, synthetic)")), ("report", _("Report with pictures and figures")),
-            ("table", _("Table of the comparison (CSV)"))])  # fmt: skip
+            ("nrrd", _("NRRD volume with record")), ("nifti", _("NIfTI volume with record")),
+            ("dicom", _("DICOM series (derived, synthetic)")), ("report", _("Report with images and measures")),
+            ("table", _("Comparison table (CSV)"))])  # fmt: skip
         self.listen(ui.formatSelector, "currentIndexChanged(int)", self._onFormat)
         self.listen(ui.exportFolderEdit, "currentPathChanged(QString)", self._onFolder)
         self.listen(ui.exportButton, "clicked(bool)", self._onButton)
@@ -42,8 +41,8 @@ class ExportPanel(Section):
         folder = "" if parameters is None else str(parameters.exportFolder)
         if parameters is not None and folder and str(self.ui.exportFolderEdit.currentPath) != folder:
             self.ui.exportFolderEdit.currentPath = folder
-        self.ui.exportButton.text = _("Cancel") if self._run is not None else _("Export")
-        self.ui.exportButton.enabled = self._run is not None or (ready and bool(folder))
+        self.ui.exportButton.text = _("Cancel") if self.job is not None else _("Export")
+        self.ui.exportButton.enabled = self.job is not None or (ready and bool(folder))
         self.ui.openFolderButton.enabled = bool(folder) and Path(folder).is_dir()
 
     def sceneClosed(self) -> None:
@@ -51,7 +50,7 @@ class ExportPanel(Section):
 
     def _onFormat(self, *_arguments: Any) -> None:
         if self._format.value == "table" and self.panel.comparison is None:
-            say(self.ui.exportMessageLabel, _("There is no table before a comparison, see section 5."))
+            say(self.ui.exportMessageLabel, _("The table needs a comparison first, see section 5."))
         else:
             say(self.ui.exportMessageLabel, "")
         self.panel.refresh()
@@ -61,12 +60,12 @@ class ExportPanel(Section):
             self.parameters.exportFolder = str(path)
 
     def _onButton(self, *_arguments: Any) -> None:
-        if self._run is not None:
-            self.logic.cancel(self._run)
+        if self.job is not None:
+            self.logic.cancel(self.job)
             return
         folder = Path(self.parameters.exportFolder).expanduser()
         if not folder.is_dir():
-            sentence = _("There is no folder {name}. Choose another one.").format(name=folder.name)
+            sentence = _("The folder {name} does not exist. Choose another one.").format(name=folder.name)
             say(self.ui.exportMessageLabel, emphasised(_("Not exported:"), sentence))
             return
         kind = self._format.value
@@ -74,27 +73,15 @@ class ExportPanel(Section):
         if kind == "table":
             self._writeTable(target)
             return
-        over: list[bool] = []
-
-        def onDone(run: Any) -> None:
-            over.append(True)
-            self._onDone(run)
-
-        def onError(failure: Any) -> None:
-            over.append(True)
-            self._onError(failure)
-
         say(self.ui.exportMessageLabel, _("Writing ..."))
-        run = self.logic.export(
-            self.parameters.volume, str(target), _FORMATS[kind], comparison=self.panel.comparison,
-            onDone=onDone, onError=onError,
+        self.watch(
+            lambda callbacks: self.logic.export(
+                self.parameters.volume, str(target), _FORMATS[kind], comparison=self.panel.comparison, **callbacks
+            ), self._onDone, self._onError,
         )  # fmt: skip
-        if not over:
-            self._run = run
-        self.panel.refresh()
 
     def _stem(self) -> str:
-        """A file name from the volume's name: letters, digits and hyphens, "synthetic" always among them."""
+        """A file name from the volume's name: letters, digits and hyphens, always with "synthetic"."""
         name = "" if self.parameters.volume is None else self.parameters.volume.GetName()
         stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "knee"
         return stem if "synthetic" in stem.lower() else f"{stem}-synthetic"
@@ -103,14 +90,13 @@ class ExportPanel(Section):
         try:
             self.logic.writeComparisonCsv(self.panel.comparison, str(target))
         except OSError as error:
-            sentence = _("The table cannot be written: {reason}.").format(reason=error.strerror or error)
+            sentence = _("The table could not be written: {reason}.").format(reason=error.strerror or error)
             say(self.ui.exportMessageLabel, emphasised(_("Not exported:"), sentence))
             return
         say(self.ui.exportMessageLabel, emphasised(_("Written:"), target.name))
 
-    def _onDone(self, run: Any) -> None:
-        self._run = None
-        files = [Path(path) for path in (run.result or {}).get("files", [])]
+    def _onDone(self, job: Any) -> None:
+        files = [Path(path) for path in (job.result or {}).get("files", [])]
         if len(files) > 6:
             text = _("{count} files in {folder}").format(count=len(files), folder=files[0].parent.name)
         else:
@@ -119,9 +105,8 @@ class ExportPanel(Section):
         self.panel.refresh()
 
     def _onError(self, failure: Any) -> None:
-        self._run = None
         if failure.code == "cancelled":
-            say(self.ui.exportMessageLabel, _("Cancelled. Nothing was left behind."))
+            say(self.ui.exportMessageLabel, _("Cancelled. No files were written."))
         else:
             say(self.ui.exportMessageLabel, emphasised(_("Not exported:"), self.panel.failed(failure)))
         self.panel.refresh()

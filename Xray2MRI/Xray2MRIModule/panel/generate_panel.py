@@ -1,4 +1,4 @@
-"""Section 3: the choices of a run, the one button that starts and stops it, and its progress."""
+"""Section 3: the settings of a generation, the button that starts and cancels it, and its progress."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from .section import Choice, Section, emphasised, say, show
 
 
 class GeneratePanel(Section):
-    """Starts, shows and stops runs, also those that the slider for the number of slices asks for."""
+    """Starts, shows and cancels generations, also those that the slider for the number of slices starts."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
-        self._run: Any = None
         self._begun = 0.0
-        self._cancelled: Any = None
-        self._shownRun: Any = None
-        self._unseen: Any = None
+        self._cancelledJob: Any = None
+        self._shownJob: Any = None
+        self._jobToShow: Any = None
         self._modelShown: str | None = None
-        # views take their time when they come first; the volume has just taken its own
-        self._showTimer = self.timer(0, lambda: self.panel.view.showRun())
+        # creating views takes time, as the volume has just done: let the window respond in between
+        self._showTimer = self.timer(0, lambda: self.panel.view.showVolumeOfJob())
         ui = self.ui
         self._model = Choice(self, ui.modelSelector, None, [
-            ("compact", _("Compact, comes with the module")),
-            ("folder", _("A folder on this computer")),
-            ("hub", _("A name on the Hugging Face hub"))])  # fmt: skip
+            ("compact", _("Compact (included)")),
+            ("folder", _("Local folder")),
+            ("hub", _("Hugging Face Hub"))])  # fmt: skip
         self._device = Choice(self, ui.deviceSelector, "device", [
-            ("auto", _("Automatic")), ("cuda", _("NVIDIA graphics card")),
-            ("mps", _("Apple graphics")), ("cpu", _("Processor"))])  # fmt: skip
+            ("auto", _("Automatic")), ("cuda", _("NVIDIA GPU")),
+            ("mps", _("Apple GPU")), ("cpu", _("CPU"))])  # fmt: skip
         self.listen(ui.modelSelector, "currentIndexChanged(int)", self._onModel)
         self.listen(ui.modelFolderEdit, "currentPathChanged(QString)", self._onModel)
         self.listen(ui.modelNameEdit, "editingFinished()", self._onModel)
@@ -45,16 +44,16 @@ class GeneratePanel(Section):
 
     @property
     def isRunning(self) -> bool:
-        """Whether a run that this panel has begun is under way."""
-        return self._run is not None
+        """Whether a generation is under way."""
+        return self.job is not None
 
-    # what is shown
+    # display
 
     def refresh(self) -> None:
         ui, parameters = self.ui, self.parameters
-        running = self._run is not None
+        running = self.job is not None
         ready = parameters is not None and parameters.radiograph is not None
-        cancelling = running and self._run is self._cancelled
+        cancelling = running and self.job is self._cancelledJob
         ui.generateButton.text = (
             _("Cancelling ...") if cancelling else _("Cancel") if running else _("Generate pseudo-MRI")
         )
@@ -68,9 +67,9 @@ class GeneratePanel(Section):
             self._showModel()
 
     def _showDevice(self) -> None:
-        hello = self.logic.workerHello
+        hello = self.logic.jobs.workerHello
         if hello is None:
-            say(self.ui.deviceStatusLabel, _("Which device there is shows when a radiograph is chosen."))
+            say(self.ui.deviceStatusLabel, _("The device is detected when you select a radiograph."))
             return
         free = hello.get("free_memory_bytes")
         text = _("Found: {device}, {size} GB free.") if free else _("Found: {device}.")
@@ -78,7 +77,7 @@ class GeneratePanel(Section):
         say(self.ui.deviceStatusLabel, text.format(device=device, size=f"{(free or 0) / 1e9:.1f}"))
 
     def offerDevices(self, devices: list[Any]) -> None:
-        """Offer the devices that were found (environment_report.DeviceState) instead of all there might be."""
+        """Offer the devices that were found (environment.report.DeviceState) instead of all possible ones."""
         choices = [("auto", _("Automatic"))]
         for device in devices:
             free = device.freeMemoryBytes
@@ -100,7 +99,7 @@ class GeneratePanel(Section):
         parameters.model = named[kind]
 
     def _showModel(self) -> None:
-        """Show the parameter node's model after it was loaded with a scene; typing is not disturbed."""
+        """Show the parameter node's model after a scene was loaded, without disturbing the user's typing."""
         model = self.parameters.model
         if model == self._modelShown:
             return
@@ -121,12 +120,12 @@ class GeneratePanel(Section):
         for widget in (self.ui.modelNameLabel, self.ui.modelNameEdit):
             show(widget, kind == "hub")
 
-    # runs
+    # jobs
 
     def _onButton(self, *_arguments: Any) -> None:
-        if self._run is not None:
-            self._cancelled = self._run
-            self.logic.cancel(self._run)
+        if self.job is not None:
+            self._cancelledJob = self.job
+            self.logic.cancel(self.job)
             self.panel.refresh()
             return
         parameters = self.parameters
@@ -134,7 +133,7 @@ class GeneratePanel(Section):
             return
         self.panel.density.stop()
         if not parameters.model:
-            say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), _("Name a model first.")))
+            say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), _("Select a model first.")))
             return
         chosen = settings(parameters)
         rectangle = self.panel.radiograph.rectangle()
@@ -142,73 +141,62 @@ class GeneratePanel(Section):
             chosen["roi"] = rectangle
         self.begin(lambda callbacks: self.logic.generate(parameters.radiograph, chosen, **callbacks))
 
-    def begin(self, start: Any) -> None:
-        """Start a run. Its callbacks may come before ``start`` has returned."""
+    def begin(self, startJob: Any) -> None:
+        """Start a job of the logic and show how it goes; ``startJob`` as in Section.watch, without ``onProgress``."""
         self._begun = time.monotonic()
-        over: list[bool] = []
-
-        def onDone(run: Any) -> None:
-            over.append(True)
-            self._onDone(run)
-
-        def onError(failure: Any) -> None:
-            over.append(True)
-            self._onError(failure)
-
         say(self.ui.generateMessageLabel, "")
         say(self.ui.stageLabel, _("Starting the background process ..."))
         self.ui.progressBar.setValue(0)
-        run = start({"onProgress": self._onProgress, "onDone": onDone, "onError": onError})
-        if not over:
-            self._run = run
-        self.panel.refresh()
+        self.watch(
+            lambda callbacks: startJob({"onProgress": self._onProgress, **callbacks}), self._onDone, self._onError
+        )
 
     def _onProgress(self, progress: Any) -> None:
         self.ui.progressBar.setValue(round(1000 * progress.fraction))
         say(self.ui.stageLabel, stageSentence(progress))
-        self._showVolume(self._run)
+        self._showVolume(self.job)
 
-    def _showVolume(self, run: Any) -> None:
-        """Show the volume of a run as soon as it has one, unless the user looks at another by now."""
-        if run is None or run.volumeNode is None or run is self._shownRun:
+    def _showVolume(self, job: Any) -> None:
+        """Select the volume of a job once, as soon as it has one; a later choice of the user stays."""
+        if job is None or job.volumeNode is None or job is self._shownJob:
             return
         if self.parameters is None:
-            self._unseen = run
+            self._jobToShow = job
             return
-        self._shownRun = run
-        self.panel.density.adopt(run.volumeNode)
-        self.parameters.volume = run.volumeNode
+        self._shownJob = job
+        self.panel.density.setVolume(job.volumeNode)
+        self.parameters.volume = job.volumeNode
         self._showTimer.start()
 
-    def _onDone(self, run: Any) -> None:
-        self._showVolume(run)
-        self._over()
-        result = run.result or {}
+    def _onDone(self, job: Any) -> None:
+        self._showVolume(job)
+        self._clearProgress()
+        result = job.result or {}
         words = _("Done in {duration}.").format(duration=durationText(time.monotonic() - self._begun))
         text = self.panel.worded(result.get("warnings", []), result.get("warning_fields", {}))
         say(self.ui.generateMessageLabel, emphasised(words, text))
-        self.panel.density.follow()
+        self.panel.density.updateVolume()
         self.panel.refresh()
 
     def _onError(self, failure: Any) -> None:
-        self._over()
+        self._clearProgress()
         if failure.code == "cancelled":
-            say(self.ui.generateMessageLabel, _("Cancelled. Nothing was left behind."))
+            say(self.ui.generateMessageLabel, _("Cancelled. The scene is unchanged."))
         else:
             say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), self.panel.failed(failure)))
-        self.panel.density.giveBack()
+        self.panel.density.resetSlider()
         self.panel.refresh()
 
-    def _over(self) -> None:
-        self._run = self._cancelled = None
+    def _clearProgress(self) -> None:
+        self._cancelledJob = None
         say(self.ui.stageLabel, "")
 
     def entered(self) -> None:
-        """Show what was finished while another module was open."""
-        run, self._unseen = self._unseen, None
-        self._showVolume(run)
+        """Show the volume that was finished while another module was open."""
+        job, self._jobToShow = self._jobToShow, None
+        self._showVolume(job)
 
     def sceneClosed(self) -> None:
         self._showTimer.stop()
-        self._unseen = None
+        self._jobToShow = None
         say(self.ui.generateMessageLabel, "")

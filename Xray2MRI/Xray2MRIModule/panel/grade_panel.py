@@ -1,4 +1,4 @@
-"""Section 2: the five grade probabilities, estimated or set by hand, and the grey values of the joint."""
+"""Section 2: the five grade probabilities, estimated or set manually, and the grey levels of the joint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BIN_WIDTH = 4
 
 
 class GradePanel(Section):
-    """Bars of what the classifier estimates; sliders for the question what another grade would look like."""
+    """Shows the classifier's estimate as bars, or sliders for other probabilities."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
@@ -49,12 +49,12 @@ class GradePanel(Section):
             bar.setValue(round(1000 * probability))
             bar.setFormat("" if prepared is None else f"{100 * probability:.0f} %")
         if prepared is None:
-            text = _("The Kellgren-Lawrence grade is estimated when a radiograph is chosen.")
+            text = _("The Kellgren-Lawrence (KL) grade is estimated when you select a radiograph.")
         else:
             likely = max(range(5), key=probabilities.__getitem__)
             text = _(
-                "Estimated from the picture: most likely KL {grade}. "
-                "The estimate is wrong about one time in three; a reader's grade is better."
+                "Estimate from the radiograph: most likely KL {grade}. "
+                "About one estimate in three is wrong; a reader's grade is better."
             ).format(grade=likely)
         say(self.ui.gradeStatusLabel, text)
         histogram = None if prepared is None else prepared["histogram"]

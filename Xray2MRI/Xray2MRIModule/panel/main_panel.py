@@ -1,4 +1,4 @@
-"""The panel as a whole: holds its sections together and follows the scene and the parameter node."""
+"""The panel as a whole: its sections, the scene and the parameter node."""
 
 from __future__ import annotations
 
@@ -59,11 +59,12 @@ class MainPanel:
         for button in self._buttons:
             button.connect("contentsCollapsed(bool)", self._onFolded)
         ui.moreChoicesBox.connect("toggled(bool)", self._onFolded)
-        logic.addObserverFunction(self._onLogicEvent)
+        logic.jobs.busyChanged.connect(self._onBusyChanged)
+        logic.jobs.workerChanged.connect(self.refresh)
         self.setParameterNode(parameterNode)
 
     def setParameterNode(self, parameterNode: Any) -> None:
-        """Bind the widgets to another parameter node, or with None to no one."""
+        """Bind the widgets to another parameter node; None unbinds them."""
         if self.parameterNode is not None:
             self.parameterNode.disconnectGui(self._guiTag)
             self.parameterNode.RemoveObserver(self._observerTag)
@@ -80,17 +81,18 @@ class MainPanel:
             self.setParameterNode(self.logic.getParameterNode())
         self.generate.entered()
         self.view.entered()
-        # what was chosen meanwhile, e.g. by a scene that was read
+        # what changed meanwhile, e.g. by loading a scene
         self._onParametersModified()
 
     def exit(self) -> None:
-        """Another module is shown: give back the layout, and leave the parameter node to it. A run goes on."""
+        """Another module is shown: restore the layout and release the parameter node. A job continues."""
         self.view.left()
         self.setParameterNode(None)
 
     def cleanup(self) -> None:
-        """The panel goes away for good."""
-        self.logic.removeObserverFunction(self._onLogicEvent)
+        """Release everything."""
+        self.logic.jobs.busyChanged.disconnect(self._onBusyChanged)
+        self.logic.jobs.workerChanged.disconnect(self.refresh)
         self.view.left()
         self.setParameterNode(None)
         for button in self._buttons:
@@ -100,14 +102,14 @@ class MainPanel:
             section.cleanup()
 
     def onSceneStartClose(self) -> None:
-        """Let go of all nodes before they go."""
+        """Release all nodes before they are removed."""
         self.setParameterNode(None)
         self.prepared = self.comparison = None
         for section in self.sections:
             section.sceneClosed()
 
     def onSceneEndClose(self) -> None:
-        """Begin anew on the empty scene."""
+        """Start again on the empty scene."""
         self.setParameterNode(self.logic.getParameterNode())
 
     def refresh(self) -> None:
@@ -122,7 +124,7 @@ class MainPanel:
             self._refreshing = False
 
     def failed(self, failure: Any) -> str:
-        """The sentence for a failed job; a worker that cannot start opens the section that helps."""
+        """The sentence for a failed job. If the worker cannot start, unfold the section Environment."""
         if failure.code in ("worker-cannot-start", "missing-dependency"):
             self.environment.open()
         return withLabel(self.ui, failure.sentence(), failure.field)
@@ -142,7 +144,7 @@ class MainPanel:
         self.view.parametersChanged()
         self.refresh()
 
-    def _onLogicEvent(self, event: str) -> None:
-        if event == "busy":
-            self.density.logicTurned()
+    def _onBusyChanged(self) -> None:
+        if not self.logic.isBusy:
+            self.density.onLogicIdle()
         self.refresh()

@@ -1,4 +1,4 @@
-"""Words for what a job is doing and how long it may take."""
+"""The stage of a job and its remaining time as text."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from slicer.i18n import tr as _
 
 
 def stageSentence(progress: Any, ofJob: dict[str, str] | None = None) -> str:
-    """What goes on, and how long it may still take; ``ofJob`` has words of stages that mean something else there."""
+    """The stage and the remaining time; ``ofJob`` replaces texts for stages that differ in a job."""
     stages = {
         "read": _("Reading the radiograph"),
-        "localise": _("Looking for the knee"),
-        "prepare": _("Cutting out the joint"),
+        "localise": _("Detecting the knee"),
+        "prepare": _("Cropping the joint"),
         "load model": _("Loading the model"),
-        "encode": _("Looking at the radiograph"),
-        "sample": _("Drawing the slices"),
-        "decode": _("Finishing the slices"),
+        "encode": _("Encoding the radiograph"),
+        "sample": _("Generating the slices"),
+        "decode": _("Decoding the slices"),
         "write": _("Writing the volume"),
-        "align": _("Aligning the real MRI"),
-        "controls": _("Preparing the controls"),
-        "measure": _("Measuring slice by slice"),
+        "align": _("Registering the real MRI"),
+        "controls": _("Preparing the control volumes"),
+        "measure": _("Measuring each slice"),
         "report": _("Writing the report"),
         "done": _("Done"),
     }
@@ -32,7 +32,7 @@ def stageSentence(progress: Any, ofJob: dict[str, str] | None = None) -> str:
 
 
 def durationText(seconds: float) -> str:
-    """Seconds in words: "8 s", "3 min"."""
+    """Seconds as text: "8 s", "3 min"."""
     if seconds < 90:
         return _("{count} s").format(count=max(1, round(seconds)))
     return _("{count} min").format(count=round(seconds / 60))

@@ -1,4 +1,4 @@
-"""Section 1: which radiograph, which knee on it, which side, and whether it is a knee at all."""
+"""Section 1: the radiograph, the knee on it, the side, and whether it is a frontal knee radiograph."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from ..scene.radiograph_node import (
     rectangle_of_roi,
     roi_from_rectangle,
 )
-from ..views.knee_box_overlay import KneeMark
+from ..views.knee_box_overlay import KneeBoxOverlay
 from .section import Choice, Section, emphasised, say, show
 
 _FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
 
 
 class RadiographPanel(Section):
-    """Chooses the radiograph and has the worker look at it as soon as radiograph, knee, side or box change."""
+    """Selects the radiograph and starts its analysis whenever radiograph, knee, side or box change."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
-        self._looked: tuple | None = None
+        self._analysed: tuple | None = None
         self._radiograph: str | None = None
         self._roiTag: tuple[Any, int] | None = None
-        self._mark = KneeMark(self.logic.application.scene)
-        self._timer = self.timer(250, self._look)
+        self._overlay = KneeBoxOverlay(self.logic.application.scene)
+        self._timer = self.timer(250, self._analyse)
         ui = self.ui
         self._side = Choice(self, ui.sideSelector, "side", [
-            ("auto", _("From file or picture")), ("right", _("Right")), ("left", _("Left"))])  # fmt: skip
+            ("auto", _("From file or image")), ("right", _("Right")), ("left", _("Left"))])  # fmt: skip
         self._knee = Choice(self, ui.kneeSelector, "knee", [(0, _("Automatic"))])
         self.listen(ui.loadFileButton, "clicked(bool)", self._onLoadFile)
         self.listen(ui.loadDicomButton, "clicked(bool)", self._onLoadDicom)
@@ -46,7 +46,7 @@ class RadiographPanel(Section):
         self._forget()
 
     def restrictSelector(self) -> None:
-        """Offer colour pictures too; binding the parameter has just set its class alone, and lost a colour picture."""
+        """Offer colour images too: binding the parameter has just restricted the selector to its own class."""
         self.ui.radiographSelector.nodeTypes = ["vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode"]
         if self.parameters is not None:
             self.ui.radiographSelector.setCurrentNode(self.parameters.radiograph)
@@ -62,23 +62,22 @@ class RadiographPanel(Section):
             widget.enabled = chosen
 
     def parametersChanged(self) -> None:
-        """Another radiograph begins without knee and box of the one before; any change has the radiograph looked at
-        again."""
+        """Reset knee and box for another radiograph; analyse the radiograph again after any change."""
         parameters = self.parameters
         radiograph = None if parameters.radiograph is None else parameters.radiograph.GetID()
         if radiograph != self._radiograph:
             former, self._radiograph = self._radiograph, radiograph
-            if former is not None:  # the first one may come from a saved scene, with choices of its own
+            if former is not None:  # the first one may come from a saved scene with its own settings
                 parameters.knee, parameters.useRoi = 0, False
             self._forget()
         self._followRoi()
         self._markKnee()
-        if self._wanted() != self._looked:
+        if self._analysisInput() != self._analysed:
             self._timer.start()
 
     def sceneClosed(self) -> None:
         self._radiograph = None
-        self._mark.remove()
+        self._overlay.remove()
         self._unfollowRoi()
         self._timer.stop()
         self._forget()
@@ -86,18 +85,18 @@ class RadiographPanel(Section):
     def cleanup(self) -> None:
         self._timer.stop()
         self._unfollowRoi()
-        self._mark.remove()
+        self._overlay.remove()
         super().cleanup()
 
     def _forget(self) -> None:
         self.panel.prepared = None
-        self._looked = None
-        self._mark.hide()
+        self._analysed = None
+        self._overlay.hide()
         self._knee.fill([(0, _("Automatic"))])
-        say(self.ui.radiographStatusLabel, _("Choose a loaded radiograph, load a file or take a sample."))
+        say(self.ui.radiographStatusLabel, _("Select a radiograph, load a file, or use a sample."))
         say(self.ui.plausibilityLabel, "")
 
-    # loading
+    # load
 
     def _onLoadFile(self, *_arguments: Any) -> None:
         pictures = _("Radiographs ({endings});;All files (*)").format(endings=_FILTER)
@@ -106,7 +105,7 @@ class RadiographPanel(Section):
             self.loadFile(Path(path))
 
     def loadFile(self, path: Path) -> None:
-        """Load one file as a radiograph and choose it; what hinders it is said in the section."""
+        """Load a file as a radiograph and select it; the section shows why it cannot."""
         try:
             node = load_radiograph(self.logic.application, path)
         except RadiographError as error:
@@ -132,10 +131,10 @@ class RadiographPanel(Section):
         if self.parameters is not None:
             self.parameters.radiograph = node
 
-    # looking at the radiograph
+    # analysis
 
-    def _wanted(self) -> tuple | None:
-        """What a look at the radiograph depends on; None without a radiograph."""
+    def _analysisInput(self) -> tuple | None:
+        """All that the analysis depends on; None without a radiograph."""
         parameters = self.parameters
         if parameters is None or parameters.radiograph is None:
             return None
@@ -144,63 +143,62 @@ class RadiographPanel(Section):
                 None if rectangle is None else tuple(round(value) for value in rectangle))  # fmt: skip
 
     def rectangle(self) -> list[float] | None:
-        """The knee box that the user has set, [x, y, w, h] in radiograph pixels; None when the detector shall
-        choose."""
+        """The knee box that the user has set, [x, y, w, h] in radiograph pixels; None for the detected one."""
         parameters = self.parameters
         if parameters is None or not parameters.useRoi or parameters.roi is None or parameters.radiograph is None:
             return None
         return rectangle_of_roi(parameters.roi, parameters.radiograph)
 
-    def _look(self) -> None:
-        wanted = self._wanted()
-        if wanted is None or wanted == self._looked:
+    def _analyse(self) -> None:
+        wanted = self._analysisInput()
+        if wanted is None or wanted == self._analysed:
             return
         node = self.parameters.radiograph
         reason = is_radiograph(node)
         if reason is not None:
             self._forget()
-            self._looked = wanted
+            self._analysed = wanted
             say(self.ui.radiographStatusLabel, emphasised(_("Not a radiograph:"), reason.sentence()))
             self.panel.refresh()
             return
-        another = self._looked is None or self._looked[0] != wanted[0]
-        self._looked = wanted
+        another = self._analysed is None or self._analysed[0] != wanted[0]
+        self._analysed = wanted
         if another:
             self.panel.view.showRadiograph(node)
         busy = self.logic.isBusy
         say(
             self.ui.radiographStatusLabel,
-            _("The radiograph is looked at when the present run is over.") if busy else _("Looking for the knee ..."),
+            _("The radiograph will be analysed after the current job.") if busy else _("Analysing the radiograph ..."),
         )
         rectangle = self.rectangle()
         self.logic.prepare(
             node, side=self.parameters.side, roi=rectangle,
-            # a box of one's own already says which knee is meant
+            # a manual box already says which knee is meant
             knee=None if rectangle is not None else self.parameters.knee or None,
             onDone=lambda prepared: self._onPrepared(wanted, prepared),
             onError=lambda failure: self._onFailed(wanted, failure),
         )  # fmt: skip
 
     def _onPrepared(self, wanted: tuple, prepared: dict[str, Any]) -> None:
-        if wanted != self._looked:
+        if wanted != self._analysed:
             return
         self.panel.prepared = prepared
         if self.rectangle() is None:
             self._offerKnees(prepared)
         self._markKnee()
-        say(self.ui.radiographStatusLabel, self._described(prepared))
+        say(self.ui.radiographStatusLabel, self._description(prepared))
         fields = prepared.get("warning_fields", {})
-        # the sentence above already says how many knees were found
+        # the status already gives the number of knees
         others = [warning for warning in prepared["film_warnings"] if fields.get(warning) != "knee"]
         text = self.panel.worded(others, fields)
         say(self.ui.plausibilityLabel, emphasised(_("Caution:"), text) if text else "")
         self.panel.refresh()
 
     def _onFailed(self, wanted: tuple, failure: Any) -> None:
-        if wanted != self._looked:
+        if wanted != self._analysed:
             return
         self._forget()
-        self._looked = wanted
+        self._analysed = wanted
         say(self.ui.radiographStatusLabel, emphasised(_("Not usable:"), self.panel.failed(failure)))
         self.panel.refresh()
 
@@ -211,37 +209,37 @@ class RadiographPanel(Section):
             choices.append((number, _("{number} from the left: {side}").format(number=number, side=side)))
         self._knee.fill(choices)
 
-    def _described(self, prepared: dict[str, Any]) -> str:
+    def _description(self, prepared: dict[str, Any]) -> str:
         side = {"left": _("left"), "right": _("right")}.get(prepared["side"], _("unknown"))
         source = {
             "header": _("from the file"),
             "file name": _("from the file name"),
-            "position on the radiograph": _("from its place on the radiograph"),
-            "image": _("from the picture"),
-            "user": _("as chosen"),
+            "position on the radiograph": _("from its position on the radiograph"),
+            "image": _("from the image"),
+            "user": _("as selected"),
             "assumed": _("assumed"),
         }.get(prepared["side_source"], "")
-        words = {0: _("No knee was found; the whole picture is taken."), 1: _("One knee was found.")}
+        words = {0: _("No knee was found; the whole radiograph is used."), 1: _("One knee was found.")}
         count, place = len(prepared["knees"]), (prepared["chosen"] or 0) + 1
-        many = _("{count} knees were found; number {place} from the left is taken.").format(count=count, place=place)
+        many = _("{count} knees were found; number {place} from the left is used.").format(count=count, place=place)
         found = words.get(count, many)
         if self.rectangle() is not None:
-            found = _("The knee box is set by hand.")
+            found = _("The knee box was set manually.")
         which = _("Side: {side}, {source}.") if source else _("Side: {side}.")
         return found + " " + which.format(side=side, source=source)
 
     def _markKnee(self) -> None:
-        """Frame the knee that is taken, unless a box of the user's own says which."""
+        """Frame the detected knee, unless the user has set a box."""
         prepared, parameters = self.panel.prepared, self.parameters
         if parameters is None or parameters.useRoi or prepared is None or not prepared["knees"]:
-            self._mark.hide()
+            self._overlay.hide()
         else:
-            self._mark.show(parameters.radiograph, prepared["knees"][prepared["chosen"] or 0]["box"])
+            self._overlay.show(parameters.radiograph, prepared["knees"][prepared["chosen"] or 0]["box"])
 
-    # the box set by hand
+    # manual box
 
     def _followRoi(self) -> None:
-        """Show the box while it is in use, make it when it is first wanted, and hear when it is dragged."""
+        """Show the box while it is in use, create it at its first use, and notice when it is dragged."""
         parameters = self.parameters
         if parameters.useRoi and parameters.radiograph is not None:
             if parameters.roi is None:
@@ -271,7 +269,7 @@ class RadiographPanel(Section):
         return [(columns - side) / 2, (rows - side) / 2, side, side]
 
     def resetRoi(self) -> None:
-        """Put the box back to where the knee was found."""
+        """Move the box back to the detected knee."""
         if self.parameters is not None and self.parameters.roi is not None:
             place_roi(self.parameters.roi, self.parameters.radiograph, self._firstRectangle())
 
@@ -281,5 +279,5 @@ class RadiographPanel(Section):
             self._roiTag = None
 
     def _onRoiModified(self, *_arguments: Any) -> None:
-        if self.parameters is not None and self._wanted() != self._looked:
+        if self.parameters is not None and self._analysisInput() != self._analysed:
             self._timer.start()

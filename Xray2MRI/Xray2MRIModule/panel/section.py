@@ -1,4 +1,4 @@
-"""What every section of the panel has in common, and two small widgets' habits."""
+"""The base of the panel's sections, and functions for its labels and combo boxes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ _WANTED = "Xray2MRIVisible"
 
 
 class Section:
-    """A section: its widgets, the panel's shared state, and connections that cleanup() takes back."""
+    """A section: its widgets, the panel's shared state, its job, and connections that cleanup() removes."""
 
     def __init__(self, panel: MainPanel) -> None:
         self.panel = panel
         self.ui = panel.ui
         self.logic = panel.logic
+        self.job: Any = None
         self._connections: list[tuple[Any, str, Callable]] = []
 
     @property
@@ -29,26 +30,48 @@ class Section:
         return self.panel.parameterNode
 
     def listen(self, sender: Any, signal: str, slot: Callable) -> None:
-        """Connect, and remember it: PythonQt keeps the slot's owner alive until it is disconnected."""
+        """Connect, and remember the connection: PythonQt keeps the owner of the slot alive until it is removed."""
         sender.connect(signal, slot)
         self._connections.append((sender, signal, slot))
 
     def timer(self, milliseconds: int, slot: Callable) -> Any:
-        """A timer that fires once after start(); starting it again begins anew."""
+        """A timer that fires once after start(); a second start restarts it."""
         timer = qt.QTimer()
         timer.setSingleShot(True)
         timer.interval = milliseconds
         self.listen(timer, "timeout()", slot)
         return timer
 
+    def watch(
+        self,
+        startJob: Callable[[dict[str, Callable[[Any], None]]], Any],
+        onDone: Callable[[Any], None],
+        onError: Callable[[Any], None],
+    ) -> None:
+        """Start a job and keep it as ``self.job`` until it is over, which it may be before ``startJob`` returns.
+
+        ``startJob`` passes the callbacks that it is given on to the logic and returns the job.
+        """
+
+        def afterJob(function: Callable[[Any], None]) -> Callable[[Any], None]:
+            def callback(outcome: Any) -> None:
+                self.job = None
+                function(outcome)
+
+            return callback
+
+        job = startJob({"onDone": afterJob(onDone), "onError": afterJob(onError)})
+        self.job = None if job.isOver else job
+        self.panel.refresh()
+
     def refresh(self) -> None:
-        """Show the present state. Called often: it must be cheap and must not start anything."""
+        """Show the current state. Called often: must be fast and must not start anything."""
 
     def sceneClosed(self) -> None:
-        """Forget what belonged to the scene that closes."""
+        """Forget the nodes of the scene that closes."""
 
     def cleanup(self) -> None:
-        """Let go of every widget."""
+        """Disconnect all widgets."""
         for sender, signal, slot in self._connections:
             sender.disconnect(signal, slot)
         self._connections = []
@@ -70,7 +93,7 @@ class Choice:
         return self._values[index] if 0 <= index < len(self._values) else None
 
     def fill(self, choices: list[tuple[Any, str]]) -> None:
-        """Offer other choices (value, text); the present value is kept where it is still among them."""
+        """Offer other choices (value, text); the current value is kept if it is among them."""
         before = self.value
         blocked = self._box.blockSignals(True)
         self._box.clear()
@@ -104,7 +127,7 @@ def show(widget: Any, visible: bool) -> None:
 
 
 def showAgain(ui: Any) -> None:
-    """Hide again what a section shows that has just been unfolded: ctk shows all that was there when it was folded."""
+    """Restore the visibility of widgets after a section was unfolded: ctk shows all that were visible before."""
     for widget in vars(ui).values():
         wanted = widget.property(_WANTED)
         if wanted is not None:
@@ -112,13 +135,13 @@ def showAgain(ui: Any) -> None:
 
 
 def say(label: Any, text: str) -> None:
-    """Show a sentence in a label; an empty one takes no room."""
+    """Show a sentence in a label; hide the label if the sentence is empty."""
     label.text = text
     show(label, bool(text))
 
 
 def emphasised(word: str, sentence: str) -> str:
-    """A sentence behind a word in bold, as rich text."""
+    """A sentence after a bold heading, as rich text."""
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         sentence = sentence.replace(character, entity)
     return f"<b>{word}</b> {sentence}"

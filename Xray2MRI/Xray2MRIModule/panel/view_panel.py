@@ -1,4 +1,4 @@
-"""Section 4: our layout with all views, the 3D picture and the uncertainty overlay."""
+"""Section 4: the module's layout, 3D rendering and the uncertainty overlay."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from .section import Section, say
 
 
 class ViewPanel(Section):
-    """Shows what there is side by side; the former layout comes back when the button or the module is left."""
+    """Shows all volumes side by side; the button and leaving the module restore the previous layout."""
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
         self._wanted: bool | None = None
         self._rendered: tuple | None = None
         self._overlaid: tuple = (None, None)
-        # maps and aligned volumes are synthetic too, but not to be chosen here
+        # maps are synthetic too, but cannot be selected here
         self.ui.volumeSelector.addAttribute("vtkMRMLScalarVolumeNode", f"{PREFIX}.content", CONTENT)
         self.listen(self.ui.layoutButton, "clicked(bool)", self._onLayout)
         say(self.ui.viewMessageLabel, "")
 
     def refresh(self) -> None:
         ui = self.ui
-        shown = bool(self.logic.isLayoutShown)
+        shown = bool(self.logic.views.isLayoutShown)
         blocked = ui.layoutButton.blockSignals(True)
         ui.layoutButton.checked = shown
         ui.layoutButton.blockSignals(blocked)
-        ui.layoutButton.text = _("Back to the former layout") if shown else _("Show side by side")
+        ui.layoutButton.text = _("Restore previous layout") if shown else _("Show side by side")
         volume = self._volume()
         for widget in (ui.renderingCheckBox, ui.uncertaintyCheckBox, ui.opacitySlider):
             widget.enabled = volume is not None
 
     def entered(self) -> None:
-        """Back in the module: our layout returns if it was shown on leaving."""
+        """The module is shown again: restore its layout if it was shown before."""
         if self._wanted:
             self._show()
         self.panel.refresh()
 
     def left(self) -> None:
-        """Another module is shown: the former layout comes back."""
-        if self.logic.isLayoutShown:
+        """Another module is shown: restore the previous layout."""
+        if self.logic.views.isLayoutShown:
             self.logic.restoreLayout()
 
     def sceneClosed(self) -> None:
@@ -51,14 +51,14 @@ class ViewPanel(Section):
         say(self.ui.viewMessageLabel, "")
 
     def showRadiograph(self, radiograph: Any) -> None:
-        """A radiograph was chosen: show it, unless the user has put our layout away."""
+        """A radiograph was selected: show it, unless the user has closed the module's layout."""
         if self._wanted is not False:
             self._wanted = True
             self.logic.showLayout(radiograph)
             self.refresh()
 
-    def showRun(self) -> None:
-        """A new volume begins to fill: show it, unless the user has put our layout away."""
+    def showVolumeOfJob(self) -> None:
+        """A new volume receives its first slices: show it, unless the user has closed the module's layout."""
         if self._wanted is not False:
             self._wanted = True
             self._show()
@@ -66,20 +66,20 @@ class ViewPanel(Section):
         self.refresh()
 
     def showComparison(self) -> None:
-        """Show the aligned MRI and the chart beside the rest."""
+        """Show the registered MRI and the chart too."""
         if self._wanted is not False:
             self._wanted = True
             self._show()
 
     def parametersChanged(self) -> None:
-        """Bring 3D picture and overlay to what the boxes say."""
+        """Apply the check boxes to 3D rendering and overlay."""
         parameters, volume = self.parameters, self._volume()
         name = None if volume is None else volume.GetID()
         rendering, overlay = bool(parameters.showRendering), bool(parameters.showUncertainty)
         if (name, rendering) != self._rendered:
             self._rendered = (name, rendering)
             if volume is not None:
-                self.logic.setVolumeRendering(volume, rendering)
+                self.logic.views.setVolumeRendering(volume, rendering)
         opacity = float(parameters.overlayOpacity) if overlay else None
         if (name, opacity) != self._overlaid:
             self._overlaid = (name, opacity)
@@ -90,17 +90,17 @@ class ViewPanel(Section):
         if volume is None:
             return
         if overlay:
-            # both maps lie in the same place
+            # both maps use the same layer
             self.parameters.showDifference = False
         opacity = float(self.parameters.overlayOpacity)
-        possible = self.logic.setUncertaintyVisible(volume, overlay, opacity=opacity)
+        possible = self.logic.views.setUncertaintyVisible(volume, overlay, opacity=opacity)
         if overlay and not possible:
-            hint = _("This volume has one sample only. Choose two or more samples in section 3 and generate again.")
+            hint = _("This volume has only one sample. Set two or more samples in section 3 and generate again.")
             say(self.ui.viewMessageLabel, hint)
 
     def _volume(self) -> Any:
         volume = None if self.parameters is None else self.parameters.volume
-        return volume if volume is not None and self.logic.isSynthetic(volume) else None
+        return volume if volume is not None and self.logic.volumes.isSynthetic(volume) else None
 
     def _onLayout(self, on: bool) -> None:
         self._wanted = bool(on)

@@ -1,6 +1,6 @@
-"""What a comparison with a real MRI leaves in the scene: maps, tables, a chart.
+"""The nodes of a comparison with a real MRI: maps, tables, a chart.
 
-Everything hangs by node references on the table of the slices, so that a comparison is found again in a saved scene.
+The table of the slices refers to all other nodes, so that a comparison is found again in a saved scene.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import numpy as np
 import slicer
 from slicer.util import arrayFromVolume
 
-from ..panel.metric_labels import METRICS, SUMMARY_FIGURES, VOLUMES, figure_text, in_reading_order
 from ..translation import tr as _
-from ..views.difference_colours import create_signed_colours, set_clear_share
+from .difference_colours import create_signed_colours, set_clear_share
+from .metric_labels import METRICS, SUMMARY_MEASURES, VOLUMES, in_reading_order, measure_text
 from .provenance_attributes import PREFIX, mark_synthetic
 from .subject_folder import remove_node
-from .volume_nodes import grey_window, load_volume, remove, sampled, show_coloured, show_grey
+from .volume_nodes import grey_window, load_volume, remove, sample_voxels, show_coloured, show_grey
 
 COMPARISON = f"{PREFIX}.comparison"
 # columns of the table of the slices
-DEPTH, FIRST_FIGURE = 1, 2
-_KEPT = ("per_slice", "summary", "verdict", "warnings")
+DEPTH, FIRST_MEASURE = 1, 2
+_SAVED = ("per_slice", "summary", "verdict", "warnings")
 _PAPER_COLOUR = "vtkMRMLColorTableNodeIron"
 
 
 class Comparison:
-    """A view of the nodes of one comparison. All are looked up anew at every use; one that was deleted is None.
+    """The nodes of one comparison. Each is looked up at every use; a deleted one is None.
 
-    ``result`` is what the worker answered; after a reload of the scene it lacks the paths of files.
+    ``result`` is the worker's answer; after a reload of the scene it has no paths of files.
     """
 
     def __init__(self, scene: Any, table_id: str, result: dict[str, Any]) -> None:
@@ -60,9 +60,9 @@ class Comparison:
     alignedNode = property(lambda self: self.node("aligned"), doc="The real MRI on the grid of the pseudo-MRI.")
     differenceNode = property(lambda self: self.node("difference"), doc="Signed difference of the edges.")
     paperDifferenceNode = property(lambda self: self.node("paper"), doc="The one-sided form of the paper.")
-    transformNode = property(lambda self: self.node("transform"), doc="The alignment that was found.")
-    summaryTableNode = property(lambda self: self.node("summary"), doc="The figures beside their controls.")
-    chartNode = property(lambda self: self.node("chart"), doc="A figure per slice, with the present slice marked.")
+    transformNode = property(lambda self: self.node("transform"), doc="The registration that was found.")
+    summaryTableNode = property(lambda self: self.node("summary"), doc="The measures next to their controls.")
+    chartNode = property(lambda self: self.node("chart"), doc="A measure per slice, with the current slice marked.")
     volumeNode = property(lambda self: self.node("volume"), doc="The pseudo-MRI that was compared.")
     referenceNode = property(lambda self: self.node("reference"), doc="The real MRI that it was compared with.")
 
@@ -78,7 +78,7 @@ class Comparison:
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the figures that are known for at least one slice."""
+        """Names of the measures that at least one slice has."""
         rows = self.result.get("per_slice") or []
         return [name for name in METRICS if any(row.get(name) is not None for row in rows)]
 
@@ -94,7 +94,7 @@ class Comparison:
 
 
 def create_comparison(scene: Any, volume: Any, reference: Any, result: dict[str, Any]) -> Comparison:
-    """Make the nodes of a finished comparison. Raises OSError and ValueError, and leaves no node then."""
+    """Create the nodes of a finished comparison. If it raises OSError or ValueError, it leaves no node."""
     steps = comparison_steps(scene, volume, reference, result)
     while True:
         try:
@@ -106,7 +106,7 @@ def create_comparison(scene: Any, volume: Any, reference: Any, result: dict[str,
 def comparison_steps(
     scene: Any, volume: Any, reference: Any, result: dict[str, Any]
 ) -> Generator[None, None, Comparison]:
-    """As create_comparison, in steps with room for a user's clicks between; the last one gives the comparison."""
+    """As create_comparison, in steps between which the window responds; the last one gives the comparison."""
     made: list[Any] = []
     finished = False
     try:
@@ -125,10 +125,10 @@ def comparison_steps(
                 table.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
         colours = table.GetNodeReference(f"{PREFIX}.difference").GetDisplayNode().GetColorNode()
         table.SetNodeReferenceID(f"{PREFIX}.colours", colours.GetID())
-        table.SetAttribute(COMPARISON, json.dumps({name: result.get(name) for name in _KEPT}, separators=(",", ":")))
+        table.SetAttribute(COMPARISON, json.dumps({name: result.get(name) for name in _SAVED}, separators=(",", ":")))
         finished = True
     finally:
-        # also when the steps are given up in the middle
+        # also when the steps are cancelled
         if not finished:
             _remove(scene, made)
     return Comparison(scene, table.GetID(), result)
@@ -166,12 +166,12 @@ def _add(scene: Any, made: list[Any], node_class: str, name: str) -> Any:
 
 def _slice_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     rows = result["per_slice"]
-    node = _add(scene, made, "vtkMRMLTableNode", _("Comparison by slice"))
+    node = _add(scene, made, "vtkMRMLTableNode", _("Comparison per slice"))
     names = [_("slice"), _("depth (mm)"), *METRICS.values()]
     keys = ["index", "depth_mm", *METRICS]
     columns = [np.array([np.nan if row.get(key) is None else row[key] for row in rows], float) for key in keys]
     slicer.util.updateTableFromArray(node, columns, names)
-    node.SetDescription(_("Pseudo-MRI against a real MRI; the pseudo-MRI is synthetic, not for diagnosis"))
+    node.SetDescription(_("Pseudo-MRI compared with a real MRI; the pseudo-MRI is synthetic, not for diagnosis"))
     return node
 
 
@@ -179,26 +179,26 @@ def _summary_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     import vtk
 
     summary = result.get("summary") or {}
-    names = in_reading_order(list(summary), SUMMARY_FIGURES)
+    names = in_reading_order(list(summary), SUMMARY_MEASURES)
     volumes = in_reading_order([name for values in summary.values() for name in values], VOLUMES)
     node = _add(scene, made, "vtkMRMLTableNode", _("Comparison and controls"))
-    figures = vtk.vtkStringArray()
-    figures.SetName(_("figure"))
+    measures = vtk.vtkStringArray()
+    measures.SetName(_("measure"))
     for name in names:
-        figures.InsertNextValue(SUMMARY_FIGURES.get(name, name))
-    node.AddColumn(figures)
+        measures.InsertNextValue(SUMMARY_MEASURES.get(name, name))
+    node.AddColumn(measures)
     for volume in dict.fromkeys(volumes):
         column = vtk.vtkStringArray()
         column.SetName(VOLUMES.get(volume, volume))
         for name in names:
-            column.InsertNextValue(figure_text(name, summary[name].get(volume)))
+            column.InsertNextValue(measure_text(name, summary[name].get(volume)))
         node.AddColumn(column)
     node.SetDescription(result.get("verdict", ""))
     return node
 
 
 def _aligned(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
-    node = load_volume(scene, result["aligned"], _("Real MRI on the grid of the pseudo-MRI"))
+    node = load_volume(scene, result["aligned"], _("Real MRI resampled to the pseudo-MRI"))
     made.append(node)
     show_grey(node, *grey_window(node))
     return node
@@ -229,7 +229,7 @@ def _one_sided(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 def _transform(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     if result.get("transform") is None:
         return None
-    node = _add(scene, made, "vtkMRMLLinearTransformNode", _("Alignment of the real MRI"))
+    node = _add(scene, made, "vtkMRMLLinearTransformNode", _("Registration of the real MRI"))
     flip = np.diag((-1.0, -1.0, 1.0, 1.0))
     matrix = flip @ np.reshape(result["transform"], (4, 4)).astype(float) @ flip
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
@@ -237,5 +237,5 @@ def _transform(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 
 
 def _limit(node: Any) -> float:
-    """Half the window of a difference: what nearly all differences keep within."""
-    return float(max(np.percentile(np.abs(sampled(node)), 99.5), 1e-6))
+    """Half the window of a difference: 99.5 % of all differences are smaller."""
+    return float(max(np.percentile(np.abs(sample_voxels(node)), 99.5), 1e-6))

@@ -1,7 +1,7 @@
-"""The densities of one pseudo-MRI (numbers of slices over the same 73.5 mm) as items of one sequence.
+"""The densities of one pseudo-MRI (numbers of slices over the same depth range) as items of one sequence.
 
-The volume node that the user sees is the proxy of the sequence: its ID stays when another density is selected, so that
-views, selectors and volume rendering stay bound to it. Its attributes are those of the density shown.
+The volume node that the user sees is the proxy of the sequence: it keeps its ID when another density is selected, so
+that views, selectors and volume rendering stay bound to it. Its attributes are those of the density shown.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def begin(scene: Any, volume: Any) -> Any:
     browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", scene.GenerateUniqueName(name))
     with NodeModify(browser):
         browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
-        given = browser.GetProxyNode(sequence)
+        created = browser.GetProxyNode(sequence)
         browser.AddProxyNode(volume, sequence, False)
         browser.SetSaveChanges(sequence, False)
-    if given is not None and given is not volume:
-        remove(scene, given)  # made by the browser for want of one
+    if created is not None and created is not volume:
+        remove(scene, created)  # by the browser itself
     volume.SetNodeReferenceID(BROWSER_ROLE, browser.GetID())
     return browser
 
@@ -63,12 +63,12 @@ def add(volume: Any, other: Any) -> None:
     sequence = sequence_of(volume)
     shown = slice_count(volume)
     _keep(sequence, other)
-    # items are sorted: what was selected may have moved
+    # items are sorted: the selected one may have moved
     browser_of(volume).SetSelectedItemNumber(_item(sequence, shown))
 
 
 def select(volume: Any, slices: int, sequences_logic: Any) -> bool:
-    """Show another density in the volume node. Returns whether it was there."""
+    """Show another density in the volume node. Returns whether it exists."""
     sequence, browser = sequence_of(volume), browser_of(volume)
     if sequence is None:
         return slice_count(volume) == slices
@@ -90,7 +90,7 @@ def _item(sequence: Any, slices: int) -> int:
 
 def _keep(sequence: Any, volume: Any) -> None:
     sequence.SetDataNodeAtValue(volume, str(slice_count(volume)))
-    # some formats of a saved sequence hold the voxels of its items only
+    # some file formats of a sequence keep only the voxels of its items
     sequence.SetAttribute(f"{RECORD}.{slice_count(volume)}", volume.GetAttribute(RECORD) or "")
 
 

@@ -1,7 +1,7 @@
-"""What tells that a volume is synthetic and how it was made, kept on the node so that it is saved with the scene.
+"""Attributes that say that a volume is synthetic and how it was made; the scene saves them with the node.
 
 The names follow the headers of the files that the library writes, e.g. ``Xray2MRI.sampling.seed``. The whole side-car
-is kept too, because the worker needs it to make more depths of a volume from a saved scene.
+is kept too, because the worker needs it to add slices to a volume from a saved scene.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def set_record(node: Any, record: dict[str, Any]) -> None:
     """Attach the provenance of a side-car to its volume node, flat for readers and whole for the worker."""
     from slicer.util import NodeModify
 
-    # one event for all: each would have every view and selector look at the node
+    # one event for all attributes: each event makes every view and selector check the node
     with NodeModify(node):
         for name, text in _flat(PREFIX, record):
             node.SetAttribute(name, text)

@@ -1,4 +1,4 @@
-"""Volumes that are radiographs: can a node be one, where on it is the knee, and which file does the worker read?"""
+"""Radiographs as volume nodes: which nodes can be one, the knee box on it, and the file that the worker reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import vtk
 from slicer.util import arrayFromVolume
 
 from ..application import Application
-from ..jobs.failure import Failure
+from ..failure import Failure
 from ..translation import tr as _
 
 _SMALLEST = 32  # pixels; the worker's own limit for a knee
@@ -20,26 +20,26 @@ _KINDS = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
 
 
 class RadiographError(Exception):
-    """A file that is no radiograph; the text is one sentence for the user."""
+    """A file that is not a radiograph; the text is one sentence for the user."""
 
 
 def is_radiograph(node: Any) -> Failure | None:
     """Why a node cannot be a radiograph; None when it can."""
     if node is None or node.GetScene() is None:
-        return Failure("no-radiograph", _("No radiograph is chosen."), _("Choose or load one."))
+        return Failure("no-radiograph", _("No radiograph is selected."), _("Select or load one."))
     if node.GetClassName() not in _KINDS:
-        return _refused(node, _("“{name}” is not a picture."))
+        return _refused(node, _("“{name}” is not an image."))
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         return _refused(node, _("“{name}” is empty."))
     columns, rows, slices = image.GetDimensions()
     if slices != 1:
-        return _refused(node, _("“{name}” has {count} slices: it is no radiograph."), count=slices)
+        return _refused(node, _("“{name}” has {count} slices; a radiograph has one."), count=slices)
     if min(columns, rows) < _SMALLEST:
-        return _refused(node, _("“{name}” has only {columns} x {rows} pixels: it is too small."), columns=columns,
+        return _refused(node, _("“{name}” is too small ({columns} x {rows} pixels)."), columns=columns,
                         rows=rows)  # fmt: skip
     if image.GetNumberOfScalarComponents() not in (1, 3, 4):
-        return _refused(node, _("“{name}” is neither grey nor coloured."))
+        return _refused(node, _("“{name}” is neither greyscale nor RGB."))
     return None
 
 
@@ -49,19 +49,19 @@ def radiograph_size(node: Any) -> tuple[int, int]:
 
 
 def load_radiograph(application: Application, path: str | Path) -> Any:
-    """Load a picture file as a radiograph. Raises RadiographError, and leaves no node then."""
+    """Load an image file as a radiograph. If it raises RadiographError, it leaves no node."""
     name = Path(path).name
     if not Path(path).is_file():
-        raise RadiographError(_("There is no file {name}.").format(name=name))
+        raise RadiographError(_("The file {name} does not exist.").format(name=name))
     # the file's name may be the patient's
     node = application.loadVolume(str(path), _("Radiograph"))
     if node is None:
-        sentence = _("The file {name} cannot be read as a picture. Choose a PNG, JPEG, TIFF or DICOM file.")
+        sentence = _("The file {name} cannot be read as an image. Choose a PNG, JPEG, TIFF or DICOM file.")
         raise RadiographError(sentence.format(name=name))
     failure = is_radiograph(node)
     if failure is not None:
         application.scene.RemoveNode(node)
-        sentence = _("The file {name} is no radiograph: it has several slices or no pixels. Choose a radiograph.")
+        sentence = _("The file {name} is not a radiograph: it has several slices or no pixels. Choose another one.")
         raise RadiographError(sentence.format(name=name))
     return node
 
@@ -122,9 +122,10 @@ def rectangle_of_roi(node: Any, radiograph: Any) -> list[float]:
 
 
 def radiograph_file(application: Application, node: Any, folder: Path) -> Path:
-    """The file that the worker is to read: the radiograph's own one if the node still shows it, else its pixels.
+    """The file for the worker: the radiograph's own one if the node still shows it, otherwise its pixels.
 
-    A file tells more than its pixels: the header's side, view and photometric sense. ``folder`` is for the pixels.
+    A file holds more than its pixels: side, view and photometric interpretation in the header. ``folder`` is for the
+    pixels.
     Raises OSError.
     """
     own = _original_file(application, node)
@@ -135,15 +136,15 @@ def radiograph_file(application: Application, node: Any, folder: Path) -> Path:
 
 
 def write_pixels(node: Any, folder: Path) -> Path:
-    """Write the pixels of a radiograph, first row on top, under a name that tells nothing. Raises OSError."""
+    """Write the pixels of a radiograph, first row on top, under a neutral name. Raises OSError."""
     pixels = arrayFromVolume(node)[0]
     if pixels.ndim == 3:
         from PIL import Image
 
-        path = folder / "film.png"
+        path = folder / "radiograph.png"
         Image.fromarray(np.ascontiguousarray(_eight_bits(pixels[..., :3]))).save(path)
         return path
-    path = folder / "film.nrrd"
+    path = folder / "radiograph.nrrd"
     pixels = np.ascontiguousarray(
         pixels, "<f4" if pixels.dtype.kind == "f" else f"<{pixels.dtype.kind}{pixels.itemsize}"
     )
@@ -172,4 +173,4 @@ def _eight_bits(colours: np.ndarray) -> np.ndarray:
 
 
 def _refused(node: Any, sentence: str, **values: int) -> Failure:
-    return Failure("volume-not-radiograph", sentence.format(name=node.GetName(), **values), _("Choose a radiograph."))
+    return Failure("volume-not-radiograph", sentence.format(name=node.GetName(), **values), _("Select a radiograph."))

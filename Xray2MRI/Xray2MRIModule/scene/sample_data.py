@@ -1,6 +1,6 @@
-"""The sample radiographs of the Sample Data module and of the button in our panel: shipped files, no network.
+"""The sample radiographs of the Sample Data module and of the panel: included files, no network.
 
-They are two of the radiographs in Resources/samples, as PNG because Slicer reads no WebP.
+They are two of the radiographs in Resources/samples, as PNG because Slicer cannot read WebP.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def loadSample(name: str = "single"):
 
 
 def registerSampleData() -> None:
-    """Enter the samples into the Sample Data module; to be called once the application has started."""
+    """Register the samples in the Sample Data module; call it after the application has started."""
     import SampleData
 
     logic = SampleData.SampleDataLogic
@@ -67,7 +67,7 @@ def registerSampleData() -> None:
             category=CATEGORY,
             sampleName=sample.title,
             thumbnailFileName=str(thumbnailPath(name)),
-            # only for the list; the file is here already
+            # only for the list; the file is local
             uris=path.as_uri(),
             fileNames=path.name,
             nodeNames=sample.title,
@@ -77,7 +77,7 @@ def registerSampleData() -> None:
 
 
 class _Loader:
-    """What the button calls. Equal loaders of equal samples print alike, so that none is registered twice."""
+    """What the button calls. Loaders of the same sample have the same text, so that none is registered twice."""
 
     def __init__(self, name: str) -> None:
         self._name = name

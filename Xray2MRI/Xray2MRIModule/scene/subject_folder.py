@@ -1,4 +1,4 @@
-"""One folder per run in the subject hierarchy, beside the radiograph that the run came from."""
+"""One folder per generation in the subject hierarchy, next to its radiograph."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .provenance_attributes import PREFIX
 _RUN = f"{PREFIX}.run"
 
 
-def create_run_folder(scene: Any, name: str, beside: Any = None) -> int:
-    """A new folder under the parent of the node ``beside``; returns the item's number."""
+def create_run_folder(scene: Any, name: str, sibling: Any = None) -> int:
+    """A new folder next to the node ``sibling``; returns the item's number."""
     hierarchy = scene.GetSubjectHierarchyNode()
     parent = hierarchy.GetSceneItemID()
-    if beside is not None and beside.GetScene() is scene:
-        item = hierarchy.GetItemByDataNode(beside)
+    if sibling is not None and sibling.GetScene() is scene:
+        item = hierarchy.GetItemByDataNode(sibling)
         if item != hierarchy.GetInvalidItemID():
             parent = hierarchy.GetItemParent(item)
     folder = hierarchy.CreateFolderItem(parent, hierarchy.GenerateUniqueItemName(name))
@@ -25,7 +25,7 @@ def create_run_folder(scene: Any, name: str, beside: Any = None) -> int:
 
 
 def put(scene: Any, folder: int | None, *nodes: Any) -> None:
-    """Put nodes into a folder; one that has gone meanwhile is no error."""
+    """Put nodes into a folder; None and a deleted folder are no error."""
     hierarchy = scene.GetSubjectHierarchyNode()
     if folder is None or hierarchy is None or not hierarchy.GetItemLevel(folder):
         return
@@ -40,7 +40,7 @@ def put(scene: Any, folder: int | None, *nodes: Any) -> None:
 
 
 def run_folder(scene: Any, node: Any) -> int | None:
-    """The run's folder that holds a node; None when it lies elsewhere."""
+    """The generation's folder that holds a node; None if it is elsewhere."""
     hierarchy = scene.GetSubjectHierarchyNode()
     if hierarchy is None or node is None:
         return None
@@ -54,7 +54,7 @@ def run_folder(scene: Any, node: Any) -> int | None:
 
 
 def remove_run_folder(scene: Any, folder: int | None) -> None:
-    """Remove a run's folder with all data in it; nothing happens when it is gone."""
+    """Remove a generation's folder with all its data; no effect when it is gone."""
     hierarchy = scene.GetSubjectHierarchyNode()
     if folder is not None and hierarchy is not None and hierarchy.GetItemAttribute(folder, _RUN) == "true":
         inside = vtk.vtkIdList()
@@ -66,7 +66,7 @@ def remove_run_folder(scene: Any, folder: int | None) -> None:
 
 
 def remove_node(scene: Any, node: Any) -> None:
-    """Take a node out of the scene and out of the hierarchy; nothing happens when it is gone."""
+    """Remove a node from the scene and the hierarchy; no effect when it is gone."""
     if node is None or node.GetScene() is not scene:
         return
     hierarchy = scene.GetSubjectHierarchyNode()

@@ -1,6 +1,6 @@
-"""From the worker's files to MRML volumes: slices as they become final, whole volumes, display.
+"""MRML volumes from the worker's files: single slices, whole volumes, display.
 
-Voxels lie as in the files: [S, H, W], slice 0 the most anterior one. Files are LPS, the scene is RAS.
+Voxels have the order of the files: [S, H, W], slice 0 the most anterior one. Files are LPS, the scene is RAS.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def ijk_to_ras(grid: dict[str, Any]) -> vtk.vtkMatrix4x4:
 
 
 def create_streaming_volume(scene: Any, name: str, grid: dict[str, Any]) -> Any:
-    """An empty int16 volume whose slices are to come. It is not saved with the scene until it is complete."""
+    """An empty int16 volume for slices that will arrive. It is not saved with the scene until it is complete."""
     columns, rows, slices = (int(count) for count in grid["size"])
     image = vtk.vtkImageData()
     image.SetDimensions(columns, rows, slices)
@@ -50,9 +50,9 @@ def create_streaming_volume(scene: Any, name: str, grid: dict[str, Any]) -> Any:
 
 
 def insert_slice(node: Any, report: dict[str, Any]) -> None:
-    """Put a finished slice (a ``slice`` report of the worker) into its place; ``slices_inserted`` makes it visible.
+    """Put a final slice (a ``slice`` report of the worker) into its place; ``notify_voxels_changed`` shows it.
 
-    Raises OSError and ValueError when the file is not what it should be.
+    Raises OSError and ValueError for a wrong file.
     """
     grid = report["grid"]
     grey = np.load(report["file"], allow_pickle=False)
@@ -63,13 +63,13 @@ def insert_slice(node: Any, report: dict[str, Any]) -> None:
     voxels[report["file_index"]] = stored.astype(voxels.dtype)
 
 
-def slices_inserted(node: Any) -> None:
-    """Tell everybody who shows the volume that its voxels changed."""
+def notify_voxels_changed(node: Any) -> None:
+    """Tell all views of the volume that its voxels changed."""
     arrayFromVolumeModified(node)
 
 
 def read_into(node: Any, path: str | Path) -> None:
-    """Read a volume file into a node without tying the node to that file, which is temporary. Raises OSError."""
+    """Read a volume file into a node without linking the node to that temporary file. Raises OSError."""
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetCenterImage(0)
@@ -81,7 +81,7 @@ def read_into(node: Any, path: str | Path) -> None:
 
 
 def load_volume(scene: Any, path: str | Path, name: str) -> Any:
-    """A new node with the content of a volume file. Raises OSError, and leaves no node then."""
+    """A new node with the content of a volume file. If it raises OSError, it leaves no node."""
     node = _add_volume(scene, name)
     try:
         read_into(node, path)
@@ -123,13 +123,13 @@ def show_coloured(node: Any, colour: str, low: float, high: float, threshold: tu
 
 
 def grey_window(node: Any) -> tuple[float, float]:
-    """Black and white for a picture without natural range: its 0.5th and 99.5th percentile."""
-    low, high = np.percentile(sampled(node), (0.5, 99.5))
+    """Black and white for an image without a natural range: its 0.5th and 99.5th percentile."""
+    low, high = np.percentile(sample_voxels(node), (0.5, 99.5))
     return float(low), float(max(high, low + _NEVER_WIDER))
 
 
-def sampled(node: Any) -> np.ndarray:
-    """Every second voxel of a row and column, or fewer of a large volume: enough for a percentile, soon looked at."""
+def sample_voxels(node: Any) -> np.ndarray:
+    """Every second voxel of a row and column, or fewer of a large volume: enough for a percentile, and fast."""
     voxels = arrayFromVolume(node)
     step = max(2, round((voxels.size / _ENOUGH_VOXELS) ** (1 / 3)))
     return voxels[:: step - 1, ::step, ::step]
@@ -142,7 +142,7 @@ def slice_count(node: Any) -> int:
 
 
 def remove(scene: Any, node: Any) -> None:
-    """Take a volume and what belongs only to it out of the scene; nothing happens when it is gone."""
+    """Remove a volume with its display and storage nodes; no effect when it is gone."""
     if node is None or node.GetScene() is not scene:
         return
     own = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]

@@ -1,4 +1,4 @@
-""" "SYNTHETIC, not for diagnosis" on every view that shows a synthetic volume, whoever put it there."""
+""" "SYNTHETIC, not for diagnosis" on every view that shows a synthetic volume, whichever module shows it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WATCHED = ("vtkMRMLSliceCompositeNode", "vtkMRMLVolumeRenderingDisplayNode", "v
 
 
 class SyntheticAnnotations(VTKObservationMixin):
-    """Follows the scene and keeps one text per view. The texts are part of screenshots, being drawn into the view."""
+    """Follows the scene and keeps one text per view. Screenshots include the text, because it is drawn in the view."""
 
     def __init__(self, application: Application) -> None:
         VTKObservationMixin.__init__(self)
@@ -25,7 +25,7 @@ class SyntheticAnnotations(VTKObservationMixin):
         self._actors: dict[str, tuple[Any, vtk.vtkTextActor]] = {}  # view ID -> renderer, text
         scene = application.scene
         self.addObserver(scene, slicer.vtkMRMLScene.NodeAddedEvent, self._onNodeAdded)
-        # while a scene is read nothing is drawn, and afterwards no node changes any more
+        # while a scene is loaded nothing is drawn, and afterwards no node changes
         for event in (slicer.vtkMRMLScene.EndBatchProcessEvent, slicer.vtkMRMLScene.EndImportEvent):
             self.addObserver(scene, event, self._onChange)
         for node_class in _WATCHED:
@@ -33,7 +33,7 @@ class SyntheticAnnotations(VTKObservationMixin):
                 self._watch(node)
 
     def refresh(self) -> None:
-        """Give each view its text or take it away."""
+        """Add the text to views that show a synthetic volume, and remove it from others."""
         if self._application.scene.IsBatchProcessing():
             return
         for viewNode, renderer in self._application.views():
@@ -53,11 +53,11 @@ class SyntheticAnnotations(VTKObservationMixin):
                 self._application.render(viewNode)
 
     def annotatedViews(self) -> list[str]:
-        """IDs of the view nodes that carry the text now."""
+        """IDs of the view nodes that have the text now."""
         return sorted(self._actors)
 
     def close(self) -> None:
-        """Take all texts away and stop following."""
+        """Remove all texts and stop following the scene."""
         self.removeObservers()
         for renderer, actor in self._actors.values():
             renderer.RemoveViewProp(actor)
@@ -83,7 +83,7 @@ class SyntheticAnnotations(VTKObservationMixin):
         return any(is_synthetic(self._application.scene.GetNodeByID(layer)) for layer in layers if layer)
 
     def _watch(self, node: Any) -> None:
-        # slice nodes change with every mouse move, and matter only when they come or when their 3-D visibility changes
+        # slice nodes change with every mouse move, but matter only when they are added or change their 3-D visibility
         if not node.IsA("vtkMRMLSliceNode") and not self.hasObserver(
             node, vtk.vtkCommand.ModifiedEvent, self._onChange
         ):

@@ -1,4 +1,4 @@
-"""The chart of a comparison: one figure over the depth, with a line at the slice that is shown."""
+"""The chart of a comparison: one measure over the depth, with a line at the current slice."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 import slicer
 
-from ..panel.metric_labels import METRICS
-from ..scene.comparison_nodes import DEPTH, FIRST_FIGURE, Comparison
+from ..scene.comparison_nodes import DEPTH, FIRST_MEASURE, Comparison
+from ..scene.metric_labels import METRICS
 from ..scene.provenance_attributes import PREFIX
 from ..translation import tr as _
 
 
 def create_chart(scene: Any, comparison: Comparison) -> Any:
-    """The chart node with its series, showing the first known figure."""
+    """The chart node with its series, showing the first known measure."""
     chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", scene.GenerateUniqueName(_("Comparison by depth")))
-    marker_table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(_("Present slice")))
+    marker_table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(_("Current slice")))
     marker_table.SetHideFromEditors(True)
     slicer.util.updateTableFromArray(marker_table, [np.zeros(2), np.zeros(2)], [_("depth (mm)"), "value"])
-    figure = _series(scene, comparison.tableNode, _("Pseudo-MRI"), DEPTH, (0.91, 0.55, 0.15), 2.5)
-    marker = _series(scene, marker_table, _("Slice shown"), 0, (0.35, 0.35, 0.35), 1.5)
+    measure = _series(scene, comparison.tableNode, _("Pseudo-MRI"), DEPTH, (0.91, 0.55, 0.15), 2.5)
+    marker = _series(scene, marker_table, _("Current slice"), 0, (0.35, 0.35, 0.35), 1.5)
     marker.SetYColumnName("value")
-    for node in (figure, marker):
+    for node in (measure, marker):
         chart.AddAndObservePlotSeriesNodeID(node.GetID())
     chart.SetXAxisTitle(_("Depth (mm, from posterior to anterior)"))
     chart.SetLegendVisibility(False)
-    for role, node in (("chart", chart), ("marker", marker_table), ("series", figure), ("markerSeries", marker)):
+    for role, node in (("chart", chart), ("marker", marker_table), ("series", measure), ("markerSeries", marker)):
         comparison.tableNode.SetNodeReferenceID(f"{PREFIX}.{role}", node.GetID())
     if comparison.metrics:
         choose_metric(comparison, comparison.metrics[0])
@@ -34,12 +34,12 @@ def create_chart(scene: Any, comparison: Comparison) -> Any:
 
 
 def choose_metric(comparison: Comparison, name: str) -> bool:
-    """Show another figure. Returns False when it is not known for any slice."""
+    """Show another measure. Returns False if no slice has it."""
     series, chart = comparison.node("series"), comparison.chartNode
     if name not in comparison.metrics or series is None or chart is None:
         return False
-    # by its place: a scene may have been saved in another language
-    series.SetYColumnName(comparison.tableNode.GetColumnName(FIRST_FIGURE + list(METRICS).index(name)))
+    # by its position: the scene may have been saved in another language
+    series.SetYColumnName(comparison.tableNode.GetColumnName(FIRST_MEASURE + list(METRICS).index(name)))
     series.SetName(METRICS[name])
     chart.SetTitle(METRICS[name])
     chart.SetYAxisTitle(METRICS[name])

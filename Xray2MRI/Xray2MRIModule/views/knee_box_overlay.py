@@ -1,6 +1,6 @@
-"""The frame around the knee that was found, in the view of the radiograph. It cannot be dragged and is never saved.
+"""The frame around the detected knee in the view of the radiograph. It cannot be dragged and is never saved.
 
-A box that the user sets by hand is another node, see radiograph_image.roi_from_rectangle.
+A box that the user sets manually is another node, see scene.radiograph_node.roi_from_rectangle.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _COLOUR = (1.0, 0.8, 0.2)
 _VIEW = f"vtkMRMLSliceNode{RADIOGRAPH}"
 
 
-class KneeMark:
-    """One frame, which comes with the first knee and goes with the panel."""
+class KneeBoxOverlay:
+    """One frame, created for the first knee and removed with the panel."""
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
@@ -27,14 +27,14 @@ class KneeMark:
 
     @property
     def node(self) -> Any:
-        """The frame's node; None before the first knee and after somebody took it out of the scene."""
+        """The frame's node; None before the first knee and after its removal from the scene."""
         return self._node if self._node is not None and self._node.GetScene() is self._scene else None
 
     def show(self, radiograph: Any, rectangle: Sequence[float]) -> None:
         """Put the frame around a rectangle x, y, width, height in radiograph pixels."""
         node, place = self.node, (radiograph.GetID(), *rectangle)
         if node is None:
-            node = roi_from_rectangle(self._scene, radiograph, rectangle, _("Knee found"))
+            node = roi_from_rectangle(self._scene, radiograph, rectangle, _("Detected knee"))
             node.SetHideFromEditors(True)
             node.SetSaveWithScene(False)
             node.SetSelectable(False)
@@ -45,7 +45,7 @@ class KneeMark:
             display.SetPointLabelsVisibility(False)
             display.SetColor(*_COLOUR)
             display.SetSelectedColor(*_COLOUR)
-            display.AddViewNodeID(_VIEW)  # nobody else's view changes
+            display.AddViewNodeID(_VIEW)  # no other view shows it
             self._node = node
         elif place != self._place:
             place_roi(node, radiograph, rectangle)
@@ -53,13 +53,13 @@ class KneeMark:
         node.GetDisplayNode().SetVisibility(True)
 
     def hide(self) -> None:
-        """Show no frame."""
+        """Hide the frame."""
         node = self.node
         if node is not None and node.GetDisplayNode() is not None:
             node.GetDisplayNode().SetVisibility(False)
 
     def remove(self) -> None:
-        """Take the frame out of the scene."""
+        """Remove the frame from the scene."""
         node = self.node
         self._node = None
         if node is not None:

@@ -1,7 +1,7 @@
 """The module's own layout: radiograph, pseudo-MRI and real MRI above, volume rendering and chart below.
 
-The views have tags of their own, so that nobody else's views change. The two MR views are linked; the radiograph's is
-not, because a radiograph has no place in the body.
+The views have their own tags, so that no other views change. The two MR views are linked; the view of the radiograph
+is not, because a radiograph has no position in the body.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RENDERING, CHART = "Xray2MRIRendering", "Xray2MRIChart"
 SLICE_VIEWS = (RADIOGRAPH, SYNTHETIC, REAL)
 LAYOUT_ID = 23712
 _FORMER = f"{PREFIX}.formerLayout"
-# any other group of views would follow ours
+# with the default group, other views would follow these
 _RADIOGRAPH_GROUP, _MR_GROUP = 23711, 23712
 
 
@@ -49,19 +49,19 @@ def layout_description() -> str:
 
 
 class ViewLayout:
-    """Shows the layout, fills its views, and gives the former layout back."""
+    """Shows the layout, fills its views, and restores the previous layout."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
     @property
     def isShown(self) -> bool:
-        """Whether the module's layout is the present one."""
+        """Whether the module's layout is shown."""
         node = self._application.layoutNode
         return node is not None and node.GetViewArrangement() == LAYOUT_ID
 
     def show(self) -> None:
-        """Switch to the module's layout and remember the present one."""
+        """Switch to the module's layout and remember the previous one."""
         node = self._application.layoutNode
         if node is None or self.isShown:
             return
@@ -71,7 +71,7 @@ class ViewLayout:
         for tag in SLICE_VIEWS:
             composite = self.compositeNode(tag)
             if composite is not None:
-                # loaders show what they load in all views
+                # loaders show what they load in all views that propagate
                 composite.SetDoPropagateVolumeSelection(False)
                 composite.SetLinkedControl(tag != RADIOGRAPH)
                 composite.SetHotLinkedControl(tag != RADIOGRAPH)
@@ -82,7 +82,7 @@ class ViewLayout:
             view.SetBackgroundColor2(0.0, 0.0, 0.0)
 
     def restore(self) -> None:
-        """Go back to the layout that was there before, if the module's one is shown."""
+        """Restore the previous layout, if the module's one is shown."""
         node = self._application.layoutNode
         if node is None or not self.isShown:
             return
@@ -90,7 +90,7 @@ class ViewLayout:
         node.SetViewArrangement(former or slicer.vtkMRMLLayoutNode.SlicerLayoutInitialView)
 
     def register(self) -> None:
-        """Make the layout known under its number."""
+        """Register the layout under its number."""
         node = self._application.layoutNode
         if node is not None and not node.AddLayoutDescription(LAYOUT_ID, layout_description()):
             node.SetLayoutDescription(LAYOUT_ID, layout_description())
@@ -119,7 +119,7 @@ class ViewLayout:
         return self._application.scene.GetSingletonNode(CHART, "vtkMRMLPlotViewNode")
 
     def showVolume(self, tag: str, node: Any) -> None:
-        """Show a volume alone in one of the views, turned into the volume's plane, whole; None empties the view."""
+        """Show one whole volume in one of the views, in the volume's own plane; None empties the view."""
         composite = self.compositeNode(tag)
         if composite is None:
             return
@@ -134,7 +134,7 @@ class ViewLayout:
         logic.SnapSliceOffsetToIJK()
 
     def alignRealView(self) -> None:
-        """Let the view of the real MRI show the same plane and part as that of the pseudo-MRI."""
+        """Show the same plane and field of view of the real MRI as of the pseudo-MRI."""
         synthetic, real = self.sliceNode(SYNTHETIC), self.sliceNode(REAL)
         if synthetic is None or real is None:
             return
@@ -143,7 +143,7 @@ class ViewLayout:
         real.UpdateMatrices()
 
     def overlay(self, tag: str, node: Any, opacity: float) -> None:
-        """Lay a map over the volume of a view; None takes the overlay away."""
+        """Show a map over the volume of a view; None removes it."""
         composite = self.compositeNode(tag)
         if composite is None:
             return
@@ -161,7 +161,7 @@ class ViewLayout:
                 node.JumpSliceByOffsetting(*middle)
 
     def depthIndex(self, volume: Any) -> int | None:
-        """Index (file order) of the slice that the view of the pseudo-MRI shows; None when it lies outside."""
+        """Index (file order) of the slice that the view of the pseudo-MRI shows; None outside the volume."""
         node = self.sliceNode(SYNTHETIC)
         if node is None or volume is None or volume.GetImageData() is None:
             return None

@@ -8,7 +8,7 @@ import numpy as np
 from slicer.util import arrayFromVolume
 
 from ..scene.provenance_attributes import PREFIX, get_record, mark_synthetic, set_record
-from ..scene.volume_nodes import DEVIATION_CONTENT, load_volume, sampled, show_coloured
+from ..scene.volume_nodes import DEVIATION_CONTENT, load_volume, sample_voxels, show_coloured
 from ..translation import tr as _
 
 DEVIATION_ROLE = f"{PREFIX}.deviation"
@@ -28,19 +28,19 @@ def load_deviation(scene: Any, path: str, volume: Any) -> Any:
 
 
 def deviation_of(volume: Any) -> Any:
-    """The node with the standard deviation of a volume; None when it has none."""
+    """The node with the standard deviation of a volume; None if it has none."""
     return None if volume is None else volume.GetNodeReference(DEVIATION_ROLE)
 
 
 def show_above(deviation: Any, threshold: float | None) -> float:
-    """Colour what lies above a threshold (stored integers, as in the volume); None chooses the upper quarter.
+    """Colour values above a threshold (stored integers, as in the volume); None chooses the upper quarter.
 
     Returns the threshold.
     """
-    values = sampled(deviation)
+    values = sample_voxels(deviation)
     highest = float(arrayFromVolume(deviation).max())
     if threshold is None:
-        # the empty background disagrees about nothing and would drown the rest
+        # the empty background has no deviation and would lower the percentile
         inside = values[values > 0]
         threshold = float(np.percentile(inside, 75)) if inside.size else 1.0
     show_coloured(deviation, COLOUR, 0.0, max(float(np.percentile(values, 99.5)), 1.0),

@@ -1,4 +1,4 @@
-"""The part of the logic that shows things: layout, rendering, overlays, charts, annotations."""
+"""Everything that the module shows in views: layout, rendering, overlays, charts, annotations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 import vtk
 
 from ..application import Application
-from ..scene import comparison_nodes, density_sequence
+from ..scene import comparison_nodes
 from ..scene.comparison_nodes import Comparison
-from ..scene.provenance_attributes import get_record, is_synthetic
 from ..scene.volume_nodes import slice_count
 from . import comparison_chart, uncertainty_overlay, volume_rendering
 from .annotations import SyntheticAnnotations
@@ -17,10 +16,10 @@ from .layout import RADIOGRAPH, REAL, SYNTHETIC, ViewLayout
 
 
 class ViewControl:
-    """Everything about views. Needs ``self.application``; nothing here computes, and nothing fails without views."""
+    """Shows nodes. Nothing here computes, and nothing fails without views."""
 
     def __init__(self, application: Application) -> None:
-        self.application = application
+        self._application = application
         self.layout = ViewLayout(application)
         self._annotations: SyntheticAnnotations | None = None
         self._chosen: Comparison | None = None
@@ -28,7 +27,7 @@ class ViewControl:
 
     @property
     def isLayoutShown(self) -> bool:
-        """Whether the module's layout is the present one."""
+        """Whether the module's layout is shown."""
         return self.layout.isShown
 
     def showLayout(self, radiographNode: Any = None, volumeNode: Any = None, referenceNode: Any = None) -> None:
@@ -44,7 +43,7 @@ class ViewControl:
         self._followSlice()
 
     def restoreLayout(self) -> None:
-        """Back to the layout that was there before."""
+        """Restore the previous layout."""
         self.layout.restore()
 
     def showVolume(self, volumeNode: Any) -> None:
@@ -61,18 +60,18 @@ class ViewControl:
             self.layout.alignRealView()
 
     def setVolumeRendering(self, volumeNode: Any, visible: bool) -> bool:
-        """Show or hide a volume in the 3-D views. Returns whether volume rendering is there."""
+        """Show or hide a volume in the 3-D views. Returns whether volume rendering is available."""
         if volumeNode is None:
             return False
-        done = volume_rendering.set_visible(self.application, volumeNode, visible) is not None
+        done = volume_rendering.set_visible(self._application, volumeNode, visible) is not None
         if done and visible and self.layout.renderingViewNode is not None:
-            volume_rendering.look_from_front(self.application, self.layout.renderingViewNode, volumeNode)
+            volume_rendering.look_from_front(self._application, self.layout.renderingViewNode, volumeNode)
         return done
 
     def setUncertaintyVisible(
         self, volumeNode: Any, visible: bool, threshold: float | None = None, opacity: float = 0.6
     ) -> bool:
-        """Lay the standard deviation over the pseudo-MRI. Returns False when this volume has none.
+        """Show the standard deviation over the pseudo-MRI. Returns False if this volume has none.
 
         ``threshold`` is in stored units (grey times 4095); None shows the upper quarter.
         """
@@ -92,7 +91,7 @@ class ViewControl:
         threshold: float | None = None,
         opacity: float = 0.6,
     ) -> bool:
-        """Lay the edge difference over both MR views; ``form`` is "signed" or "paper".
+        """Show the edge difference over both MR views; ``form`` is "signed" or "paper".
 
         ``threshold`` is a share of the window, 0 to 1; None hides the lower quarter. Returns False without such a map.
         """
@@ -116,58 +115,20 @@ class ViewControl:
         self._markSlice()
 
     def chartMetric(self, comparison: Comparison, name: str) -> bool:
-        """Show another figure (one of ``comparison.metrics``) in the chart."""
+        """Show another measure (one of ``comparison.metrics``) in the chart."""
         return comparison_chart.choose_metric(comparison, name)
 
-    def isSynthetic(self, node: Any) -> bool:
-        """Whether a node is a volume that this program made, or a map computed from one."""
-        return is_synthetic(node)
-
-    def syntheticVolumes(self) -> list[Any]:
-        """All complete pseudo-MRI volumes of the scene, also those from a saved scene; maps do not count."""
-        scene = self.application.scene
-        nodes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode")
-                 for n in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))]  # fmt: skip
-        deviations = {id(uncertainty_overlay.deviation_of(node)) for node in nodes}
-        return [node for node in nodes if is_synthetic(node) and get_record(node) and id(node) not in deviations]
-
-    def comparisons(self, volumeNode: Any = None) -> list[Comparison]:
-        """All comparisons of the scene, or those of one volume."""
-        scene = self.application.scene
-        tables = [scene.GetNthNodeByClass(n, "vtkMRMLTableNode")
-                  for n in range(scene.GetNumberOfNodesByClass("vtkMRMLTableNode"))]  # fmt: skip
-        found = [comparison for table in tables if (comparison := Comparison.ofTable(table)) is not None]
-        return [item for item in found if volumeNode is None or item.volumeNode is volumeNode]
-
-    def densities(self, volumeNode: Any) -> list[int]:
-        """The numbers of slices in which a volume exists, in rising order."""
-        return density_sequence.densities(volumeNode)
-
-    def density(self, volumeNode: Any) -> int:
-        """The number of slices that a volume shows now."""
-        return slice_count(volumeNode)
-
-    def selectDensity(self, volumeNode: Any, slices: int) -> bool:
-        """Show another density that was made before. Returns whether it was there."""
-        if slices == slice_count(volumeNode):
-            return True
-        return density_sequence.select(volumeNode, slices, self.application.moduleLogic("Sequences"))
-
     def startAnnotations(self) -> None:
-        """Begin to mark every view that shows a synthetic volume."""
+        """Mark every view that shows a synthetic volume, now and whenever the views change."""
         if self._annotations is None:
-            self._annotations = SyntheticAnnotations(self.application)
+            self._annotations = SyntheticAnnotations(self._application)
         self._annotations.refresh()
-
-    def refreshAnnotations(self) -> None:
-        """Look at all views again; happens by itself when what they show changes."""
-        self.startAnnotations()
 
     def annotatedViews(self) -> list[str]:
         """IDs of the view nodes that say "synthetic" now."""
         return [] if self._annotations is None else self._annotations.annotatedViews()
 
-    def closeViews(self) -> None:
+    def close(self) -> None:
         """Stop following the scene and the views."""
         if self._annotations is not None:
             self._annotations.close()
@@ -176,6 +137,10 @@ class ViewControl:
             node, tag = self._sliceObserver
             node.RemoveObserver(tag)
             self._sliceObserver = None
+        self._chosen = None
+
+    def forgetAll(self) -> None:
+        """The scene was closed: the chart belongs to no comparison."""
         self._chosen = None
 
     def _followSlice(self) -> None:

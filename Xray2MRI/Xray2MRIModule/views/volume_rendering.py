@@ -1,4 +1,4 @@
-"""The pseudo-MRI in three dimensions. Slicer's presets assume a scanner's intensities; ours are relative."""
+"""Volume rendering of the pseudo-MRI. Slicer's presets assume intensities of a scanner; these are relative."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLOURS = ((0.0, (0.0, 0.0, 0.0)), (0.35, (0.45, 0.36, 0.30)), (0.7, (0.88, 0.8
 
 
 def set_visible(application: Application, volume: Any, visible: bool) -> Any:
-    """Show or hide a volume in the 3-D views; returns its display node, None where volume rendering is missing."""
+    """Show or hide a volume in the 3-D views; returns its display node, None without volume rendering."""
     logic = application.moduleLogic("VolumeRendering")
     if logic is None:
         return None
@@ -46,7 +46,7 @@ def _set_transfer_functions(property_: vtk.vtkVolumeProperty, low: float, high: 
 
 
 def look_from_front(application: Application, view: Any, volume: Any) -> None:
-    """Turn the camera of a 3-D view so that the knee is seen from the front and a little from its side, whole."""
+    """Point the camera of a 3-D view at the whole knee from the front and slightly from the side."""
     logic = application.moduleLogic("Cameras")
     camera = None if logic is None else logic.GetViewActiveCameraNode(view)
     if camera is None:

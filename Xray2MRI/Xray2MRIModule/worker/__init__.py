@@ -1,1 +1,1 @@
-"""The background process: start, conversation, end."""
+"""The background process: start, messages, end."""

@@ -20,11 +20,11 @@ class WorkerCommand:
 def worker_command(options: tuple[str, ...] = ()) -> WorkerCommand:
     """The command for the Python that the user chose, by default Slicer's own.
 
-    ``options`` go to the worker, e.g. ``("--idle-shutdown", "600")``. Raises FileNotFoundError when the library is
+    ``options`` go to the worker, e.g. ``("--idle-shutdown", "600")``. Raises FileNotFoundError if the library is
     missing.
     """
     python = inferencePython()
     environment = childEnvironment(python)
-    # one core stays with the window, so that it answers while the worker computes
+    # one core stays free for the window, so that it responds while the worker computes
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     return WorkerCommand(python, (*workerArguments(), *options), environment)

@@ -1,4 +1,4 @@
-"""A clock tick in the event loop while something is under way; without Qt the owner polls by itself."""
+"""A timer in Qt's event loop while there is work; without Qt the owner must poll."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PollTimer:
         self._timer: Any = None
 
     def start(self) -> None:
-        """Begin ticking, unless it does already."""
+        """Start the timer; no effect if it runs."""
         try:
             import qt
         except ImportError:
@@ -28,7 +28,7 @@ class PollTimer:
             self._timer.start()
 
     def stop(self) -> None:
-        """End ticking."""
+        """Stop the timer."""
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.stop()

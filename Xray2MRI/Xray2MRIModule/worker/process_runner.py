@@ -1,19 +1,15 @@
 """A child process with pipes whose output arrives as callbacks in the owner's thread.
 
-Two implementations: QProcess inside Slicer, a standard subprocess elsewhere. Inside Slicer the program is a launcher
-that starts the real Python, so that ending the launcher would leave the worker behind: its own process number must be
-ended too, and the closed pipe ends it in any case.
+The implementation for Slicer is a QProcess. There the program is a launcher that starts the real Python. Killing the
+launcher would not end the worker: its own process must be killed too, and the closed pipe ends it in any case.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +18,6 @@ from ..translation import tr as _
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 _TASKKILL_S = 5.0
-_DRAIN_S = 1.0  # output that a dead process left behind is waited for so long
 
 
 @dataclass(frozen=True)
@@ -73,14 +68,14 @@ class ProcessRunner:
         raise NotImplementedError
 
     def kill(self) -> None:
-        """End what was started, without mercy."""
+        """Kill what was started."""
         raise NotImplementedError
 
     def poll(self) -> None:
         """Deliver what has come in, where no event loop does so."""
 
     def terminate_tree(self, worker_pid: int | None = None) -> None:
-        """End the process and, when a launcher stands between, the worker behind it."""
+        """Kill the process and, if it is a launcher, the worker that it started."""
         launcher = self.pid
         self.close_stdin()
         if not self.is_running:
@@ -88,98 +83,6 @@ class ProcessRunner:
         self.kill()
         if worker_pid is not None and worker_pid != launcher:
             kill_process(worker_pid)
-
-
-class SubprocessRunner(ProcessRunner):
-    """For Python without Qt. Threads only move bytes into a queue; callbacks run in ``poll``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._process: subprocess.Popen | None = None
-        self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._running = False
-
-    def start(self, program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """See ProcessRunner; a failure to start is reported by the next poll."""
-        self._running = True
-        try:
-            self._process = subprocess.Popen(
-                [program, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env=dict(environment),
-                creationflags=_NO_WINDOW,
-            )
-        except OSError as error:
-            reason = _not_started(program, error.strerror or str(error))
-            self._events.put(("finished", ProcessEnd(None, True, reason)))
-            return
-        readers = [
-            threading.Thread(target=self._read, args=(pipe, name), daemon=True, name=f"worker {name}")
-            for pipe, name in ((self._process.stdout, "stdout"), (self._process.stderr, "stderr"))
-        ]
-        for reader in readers:
-            reader.start()
-        threading.Thread(target=self._await_end, args=(self._process, readers), daemon=True, name="worker end").start()
-
-    @property
-    def is_running(self) -> bool:
-        """See ProcessRunner."""
-        return self._running
-
-    @property
-    def pid(self) -> int | None:
-        """See ProcessRunner."""
-        return None if self._process is None else self._process.pid
-
-    def write(self, data: bytes) -> None:
-        """See ProcessRunner."""
-        if self._process is None or self._process.stdin.closed:
-            return
-        try:
-            self._process.stdin.write(data)
-        except OSError:
-            pass  # its end will be reported
-
-    def close_stdin(self) -> None:
-        """See ProcessRunner."""
-        if self._process is None:
-            return
-        try:
-            self._process.stdin.close()
-        except OSError:
-            pass
-
-    def kill(self) -> None:
-        """See ProcessRunner."""
-        if self._process is not None:
-            self._process.kill()
-
-    def poll(self) -> None:
-        """Deliver everything that came in since the last call."""
-        while not self._events.empty():
-            kind, content = self._events.get()
-            if kind == "finished":
-                self._running = False
-                self.close_stdin()
-                self.on_finished(content)
-            else:
-                (self.on_stdout if kind == "stdout" else self.on_stderr)(content)
-
-    def _read(self, pipe: Any, name: str) -> None:
-        with pipe:
-            while data := pipe.read(65536):
-                self._events.put((name, data))
-
-    def _await_end(self, process: subprocess.Popen, readers: list[threading.Thread]) -> None:
-        code = process.wait()
-        # not for ever: a worker behind a killed launcher may still hold the pipe
-        limit = time.monotonic() + _DRAIN_S
-        for reader in readers:
-            reader.join(max(0.0, limit - time.monotonic()))
-        self._events.put(("finished", ProcessEnd(code, code < 0, _signal_in_words(-code) if code < 0 else "")))
 
 
 class QProcessRunner(ProcessRunner):
@@ -260,12 +163,12 @@ class QProcessRunner(ProcessRunner):
         self._on_output()
         self._on_error_output()
         crashed = int(status) == self._crashExit
-        self._end(ProcessEnd(int(code), crashed, _signal_in_words(int(code)) if crashed else ""))
+        self._end(ProcessEnd(int(code), crashed, describe_signal(int(code)) if crashed else ""))
 
     def _on_error(self, error: Any) -> None:
         # only then no finished() follows
         if self._process is not None and int(error) == self._failedToStart:
-            reason = _not_started(self._process.program(), self._process.errorString())
+            reason = describe_failed_start(self._process.program(), self._process.errorString())
             self._end(ProcessEnd(None, True, reason))
 
     def _end(self, end: ProcessEnd) -> None:
@@ -277,13 +180,13 @@ class QProcessRunner(ProcessRunner):
 
 
 def kill_process(pid: int) -> None:
-    """End a process and its children by number, without mercy; nothing happens when it is gone."""
+    """Kill a process and its children by number; no effect when it is gone."""
     if sys.platform == "win32":
         command = ["taskkill", "/PID", str(pid), "/T", "/F"]
         try:
             subprocess.run(command, capture_output=True, check=False, creationflags=_NO_WINDOW, timeout=_TASKKILL_S)
         except (OSError, subprocess.TimeoutExpired):
-            pass  # its end is looked for by whoever wanted it
+            pass  # the caller checks whether it has ended
         return
     try:
         os.kill(pid, signal.SIGKILL)
@@ -291,11 +194,13 @@ def kill_process(pid: int) -> None:
         pass
 
 
-def _not_started(program: str, why: str) -> str:
-    return _("{program} cannot be started: {reason}").format(program=os.path.basename(program), reason=why)
+def describe_failed_start(program: str, why: str) -> str:
+    """One sentence part without the folder of the program."""
+    return _("{program} cannot start: {reason}").format(program=os.path.basename(program), reason=why)
 
 
-def _signal_in_words(number: int) -> str:
+def describe_signal(number: int) -> str:
+    """Number and name of a POSIX signal; empty when it is none."""
     try:
         return _("signal {number}, {name}").format(number=number, name=signal.Signals(number).name)
     except ValueError:

@@ -1,30 +1,43 @@
-"""One request to the background worker on its way."""
+"""One request to the background worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import itertools
+import os
 from typing import Any
 
-from ..jobs.failure import Failure
+from ..signal import JobSignals
 
-Listener = Callable[[Any], None]
-
-
-def ignore(_: Any) -> None:
-    """A listener that does not care."""
+_numbers = itertools.count(1)
 
 
-@dataclass
-class Job:
-    """One request on its way. Exactly one of ``on_result`` and ``on_error`` is called, once."""
+class Request:
+    """One message that starts a job in the worker, and what the worker reports about it.
 
-    identifier: str
-    request: dict[str, Any]
-    on_result: Listener = ignore
-    on_error: Callable[[Failure], None] = ignore
-    on_progress: Listener = ignore
-    on_slice: Listener = ignore
-    cancelled_at: float | None = field(default=None, init=False)
-    heard_of: bool = field(default=False, init=False)
-    tries: int = field(default=0, init=False)
+    Parameters
+    ----------
+    kind
+        Type of the message: prepare, generate, densify, compare or export.
+    fields
+        Its other fields, see Xray2MRILib.worker.protocol.
+
+    Attributes
+    ----------
+    signals
+        ``progress`` and ``slice`` carry reports of the worker, ``finished`` the result, ``failed`` a Failure.
+    cancelled_at
+        Time of the cancellation; None without one.
+    acknowledged
+        Whether the worker has reported anything about the request.
+    tries
+        How often it was sent.
+    """
+
+    def __init__(self, kind: str, fields: dict[str, Any]) -> None:
+        # no other request of this program has the same one
+        self.identifier: str = fields.get("job") or f"{os.getpid()}-{next(_numbers)}"
+        self.message = {"type": kind, **fields, "job": self.identifier}
+        self.signals = JobSignals()
+        self.cancelled_at: float | None = None
+        self.acknowledged = False
+        self.tries = 0

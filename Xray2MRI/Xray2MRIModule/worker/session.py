@@ -1,36 +1,34 @@
 """The conversation with one background worker that is kept warm between jobs (protocol version 1).
 
-Jobs wait in a queue until the worker has said hello, one runs at a time. A worker that dies costs the job that ran,
-which fails with one sentence; the next job starts another worker. Nothing here blocks, and all callbacks run in the
-thread that calls ``poll`` or runs the event loop. Every wait has an end: for the first word of a worker, for a
+Requests wait in a queue until the worker has said hello; one runs at a time. If a worker dies, the request that ran
+fails with one sentence, and the next request starts another worker. Nothing here blocks, and all signals are emitted in
+the thread that calls ``poll`` or runs the event loop. Every wait has a limit: for the first report of a worker, for a
 cancelled job, and for the end of a process that was killed.
 """
 
 from __future__ import annotations
 
-import itertools
-import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from Xray2MRILib.worker.protocol import PROTOCOL_VERSION, REPORTS, LineSplitter, decode, encode, fault
+from Xray2MRILib.worker.protocol import PROTOCOL_VERSION, encode
 
-from ..jobs.failure import CANCELLED, Failure
+from ..failure import CANCELLED, Failure
+from ..signal import Signal
 from ..translation import tr as _
-from .exit_diagnosis import judge_end
+from .exit_diagnosis import diagnose_exit
 from .launch_command import WorkerCommand
 from .process_runner import ProcessEnd, ProcessRunner
-from .request import Job, Listener, ignore
+from .request import Request
+from .worker_log import WorkerLog
+from .worker_process import WorkerProcess
 
 STOPPED, STARTING, READY, BUSY = "stopped", "starting", "ready", "busy"
 CANCEL_GRACE_S = 2.0
 # a cold start of torch from a network drive takes a minute; a program that is no worker never says hello
 START_PATIENCE_S = 180.0
-_MOST_KILLS = 3
-_LOG_CHARACTERS = 200_000
 
 
 class WorkerSession:
@@ -41,15 +39,20 @@ class WorkerSession:
     runner_factory
         Makes a ProcessRunner for each worker process.
     command
-        Gives the WorkerCommand; asked at every start, so that another interpreter can be chosen. May raise OSError.
-    on_change
-        Called without arguments when ``state`` or ``hello`` changed.
+        Gives the WorkerCommand; called at every start, so that another interpreter can be chosen. May raise OSError.
     cancel_grace_s
-        A job that does not end so long after cancel loses its worker.
+        If a cancelled job takes longer than this to end, its worker is killed.
     start_patience_s
-        A worker that has not said hello so long after its start is ended.
+        If a worker takes longer than this to say hello, it is killed.
     clock
         Seconds.
+
+    Attributes
+    ----------
+    changed
+        Emitted when ``state`` or ``hello`` changed.
+    incarnation
+        Counts the worker processes: a volume in the memory of one is unknown to the next.
     """
 
     def __init__(
@@ -57,274 +60,217 @@ class WorkerSession:
         runner_factory: Callable[[], ProcessRunner],
         command: Callable[[], WorkerCommand],
         *,
-        on_change: Callable[[], None] = lambda: None,
         cancel_grace_s: float = CANCEL_GRACE_S,
         start_patience_s: float = START_PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runner_factory = runner_factory
         self._command = command
-        self._on_change = on_change
         self._cancel_grace_s = cancel_grace_s
         self._start_patience_s = start_patience_s
         self._clock = clock
-        self._runner: ProcessRunner | None = None
-        self._queue: deque[Job] = deque()
-        self._running: Job | None = None
-        self._said_hello = False
-        self._worker_pid: int | None = None
-        self._kill_at: float | None = None
-        self._kills = 0
-        self._hello_until = 0.0
-        self._complaint: Failure | None = None
-        self._numbers = itertools.count(1)
-        self._log: deque[str] = deque()
-        self._log_size = 0
-        self.hello: dict[str, Any] | None = None
-        self.incarnation = 0  # counts worker processes: a volume kept in the memory of one is unknown to the next
+        self._process: WorkerProcess | None = None
+        self._queue: deque[Request] = deque()
+        self._running: Request | None = None
+        self._log = WorkerLog()
+        self.changed = Signal()
+        self.incarnation = 0
+        # one entry for each report of the protocol
+        self.handlers: dict[str, Callable[[dict[str, Any], Any], None]] = {
+            "starting": self._on_starting,
+            "hello": self._on_hello,
+            "progress": self._on_progress,
+            "slice": self._on_slice,
+            "result": self._on_result,
+            "error": self._on_error,
+            "log": self._on_log,
+        }
 
     @property
     def state(self) -> str:
         """ "stopped", "starting" (no hello yet), "ready" or "busy"."""
-        if self._runner is None:
+        if self._process is None:
             return STOPPED
-        if not self._said_hello:
+        if self.hello is None:
             return STARTING
         return READY if self._running is None else BUSY
 
     @property
     def has_work(self) -> bool:
-        """Whether any job waits or runs, or the worker is on its way up or down: then poll must be called."""
-        return bool(self._queue) or self._running is not None or self.state == STARTING or self._kill_at is not None
+        """Whether a request waits or runs, or the worker starts or ends: then poll must be called."""
+        ending = self._process is not None and self._process.is_ending
+        return bool(self._queue) or self._running is not None or self.state == STARTING or ending
+
+    @property
+    def hello(self) -> dict[str, Any] | None:
+        """What the worker reported about device and versions; None while none is running."""
+        return None if self._process is None else self._process.hello
 
     @property
     def worker_pid(self) -> int | None:
-        """Process number of the worker itself, once it told."""
-        return self._worker_pid
+        """Process number of the worker itself, once the worker has reported it."""
+        return None if self._process is None else self._process.pid
 
     @property
     def log(self) -> str:
         """What the worker printed and logged, the latest 200 kB."""
-        return "".join(self._log)
+        return self._log.text
 
-    def new_identifier(self) -> str:
-        """A job name that no other job of this program has."""
-        return f"{os.getpid()}-{next(self._numbers)}"
-
-    def submit(self, kind: str, fields: dict[str, Any], **callbacks: Callable[..., None]) -> Job:
-        """Queue a request; ``callbacks`` are on_result, on_error, on_progress and on_slice.
-
-        Never raises for its content: what is wrong with it arrives at on_error.
-        """
-        identifier = fields.get("job") or self.new_identifier()
-        job = Job(identifier, {"type": kind, **fields, "job": identifier}, **callbacks)
-        self._queue.append(job)
+    def submit(self, request: Request) -> None:
+        """Queue a request. Never raises for its content: what is wrong with it arrives at its signal ``failed``."""
+        self._queue.append(request)
         self._advance()
-        return job
 
-    def cancel(self, job: Job) -> None:
-        """Stop a job: at once while it waits; within the grace time, if need be by force, when it runs."""
-        if job in self._queue:
-            self._queue.remove(job)
-            self._call(job.on_error, CANCELLED)
-        elif job is self._running and job.cancelled_at is None:
-            job.cancelled_at = self._clock()
-            self._write({"type": "cancel", "job": job.identifier})
-        self._on_change()
+    def cancel(self, request: Request) -> None:
+        """Stop a request: at once while it waits; within the grace time, by force if necessary, while it runs."""
+        if request in self._queue:
+            self._queue.remove(request)
+            request.signals.failed.emit(CANCELLED)
+        elif request is self._running and request.cancelled_at is None:
+            request.cancelled_at = self._clock()
+            self._process.write(encode({"type": "cancel", "job": request.identifier}))
+        self.changed.emit()
 
     def start(self) -> None:
         """Start the worker, if there is none, so that it is warm when work comes."""
-        if self._runner is not None:
+        if self._process is not None:
             return
-        self._said_hello, self._worker_pid, self._kill_at, self._complaint = False, None, None, None
-        self._kills, self._hello_until = 0, self._clock() + self._start_patience_s
-        self.hello = None
         self.incarnation += 1
-        runner = self._runner_factory()
-        splitter = LineSplitter()
-        runner.on_stdout = lambda data: [self._on_line(line) for line in splitter.feed(data)] and None
-        runner.on_stderr = lambda data: self._note(data.decode("utf-8", "replace"))
-        runner.on_finished = self._on_finished
-        self._runner = runner
+        self._process = WorkerProcess(
+            self._runner_factory(), self._log, on_message=self._on_message, on_exit=self._on_exit,
+            grace_s=self._cancel_grace_s, patience_s=self._start_patience_s, clock=self._clock,
+        )  # fmt: skip
         try:
             command = self._command()
         except OSError as error:
-            self._on_finished(ProcessEnd(None, True, str(error)))
+            self._on_exit(ProcessEnd(None, True, str(error)))
             return
-        runner.start(command.program, command.arguments, command.environment)
-        self._on_change()
+        self._process.start(command)
+        self.changed.emit()
 
     def stop(self) -> None:
         """Ask the worker to end and free its memory; a running job is cancelled."""
-        if self._runner is None:
+        if self._process is None:
             return
-        for job in list(self._queue):
-            self.cancel(job)
+        for request in list(self._queue):
+            self.cancel(request)
         if self._running is not None and self._running.cancelled_at is None:
             self._running.cancelled_at = self._clock()
-        self._write({"type": "shutdown"})
-        self._kill_at = self._clock() + self._cancel_grace_s
+        self._process.stop()
 
     def close(self) -> None:
-        """End everything now. Jobs under way fail as cancelled; no process is left behind."""
-        runner, self._runner = self._runner, None
-        pid, self._worker_pid = self._worker_pid, None
-        if runner is not None:
-            runner.on_stdout = runner.on_stderr = runner.on_finished = ignore
-            runner.terminate_tree(pid)
-        jobs = [*([self._running] if self._running else []), *self._queue]
-        self._running, self._kill_at, self._said_hello, self.hello = None, None, False, None
+        """End the worker now. All requests fail as cancelled; no process is left."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
+        requests = [*([self._running] if self._running else []), *self._queue]
+        self._running = None
         self._queue.clear()
-        for job in jobs:
-            self._call(job.on_error, CANCELLED)
-        self._on_change()
+        for request in requests:
+            request.signals.failed.emit(CANCELLED)
+        self.changed.emit()
 
     def poll(self) -> None:
-        """Deliver what came in, and lose patience with a worker that does not obey."""
-        if self._runner is not None:
-            self._runner.poll()
-        if self._runner is None:
+        """Deliver what came in, and kill a worker that does not answer in time."""
+        process = self._process
+        if process is None:
             return
-        now = self._clock()
-        if self._kill_at is not None:
-            if now > self._kill_at:
-                self._kill()
-        elif self._running is not None and self._running.cancelled_at is not None:
-            if now - self._running.cancelled_at > self._cancel_grace_s:
-                self._kill()
-        elif not self._said_hello and now > self._hello_until:
-            self._complaint = self._complaint or Failure(
-                "worker-cannot-start",
-                _("The background worker did not answer within {count} seconds.").format(
-                    count=round(self._start_patience_s)
-                ),
-                _("Close other programs and try again, or see the section Environment."),
-            )
-            self._kill()
-
-    def _kill(self) -> None:
-        """End the worker by force, again after the grace time, and in the end go on without it."""
-        self._kills += 1
-        self._kill_at = self._clock() + self._cancel_grace_s
-        runner = self._runner
-        if self._kills <= _MOST_KILLS:
-            runner.terminate_tree(self._worker_pid)
+        process.poll()
+        if process is not self._process or process.is_ending:
             return
-        # e.g. one that hangs in a driver: the system ends it when it comes out of there
-        runner.on_stdout = runner.on_stderr = runner.on_finished = ignore
-        self._on_finished(ProcessEnd(None, True, _("it cannot be ended")))
+        cancelled_at = None if self._running is None else self._running.cancelled_at
+        if cancelled_at is not None and self._clock() - cancelled_at > self._cancel_grace_s:
+            process.kill()
 
     def _advance(self) -> None:
         if not self._queue or self._running is not None:
             return
-        if self._runner is None:
+        if self._process is None:
             self.start()
-        if not self._said_hello or self._kill_at is not None or not self._queue:
+        if self.hello is None or self._process.is_ending or not self._queue:
             return
-        job = self._queue.popleft()
+        request = self._queue.popleft()
         try:
-            line = encode(job.request)
+            line = encode(request.message)
         except ValueError:
-            self._call(job.on_error, Failure("bad-request", _("A setting is not a number."), _("Choose it again.")))
+            failure = Failure("bad-request", _("A setting is not a number."), _("Enter it again."))
+            request.signals.failed.emit(failure)
             self._advance()
             return
-        job.tries += 1
-        self._running = job
-        self._runner.write(line)
-        self._on_change()
+        request.tries += 1
+        self._running = request
+        self._process.write(line)
+        self.changed.emit()
 
-    def _write(self, message: dict[str, Any]) -> None:
-        if self._runner is not None:
-            self._runner.write(encode(message))
+    def _on_message(self, message: dict[str, Any]) -> None:
+        request = self._running
+        if message.get("job") is not None and (request is None or message["job"] != request.identifier):
+            return  # about a request that is over for this side
+        self.handlers[message["type"]](message, request)
 
-    def _on_line(self, line: bytes) -> None:
-        message = decode(line)
-        sentence = "not a message" if message is None else fault(message, REPORTS)
-        if message is None or sentence is not None:
-            self._note(f"[{sentence}] {line[:500].decode('utf-8', 'replace')}\n")
-            return
-        job = self._running
-        if message.get("job") is not None and (job is None or message["job"] != job.identifier):
-            return  # of a job that this side has given up
-        getattr(self, f"_on_{message['type']}")(message, job)
-
-    def _on_starting(self, message: dict[str, Any], job: Job | None) -> None:
-        self._worker_pid = message["pid"]
+    def _on_starting(self, message: dict[str, Any], request: Request | None) -> None:
+        self._process.pid = message["pid"]
         if message["protocol"] != PROTOCOL_VERSION:
-            self._complaint = Failure(
+            self._process.refuse(Failure(
                 "wrong-protocol",
-                _("The worker speaks version {its} of the protocol, this module {own}.").format(
+                _("The background process uses version {its} of the protocol, the module version {own}.").format(
                     its=message["protocol"], own=PROTOCOL_VERSION
                 ),
-                _("Install module and library of the same version."),
-            )
-            self._runner.terminate_tree(self._worker_pid)
+                _("Install the module and the library in the same version."),
+            ))  # fmt: skip
 
-    def _on_hello(self, message: dict[str, Any], job: Job | None) -> None:
-        self.hello = message
-        self._said_hello = True
-        self._on_change()
+    def _on_hello(self, message: dict[str, Any], request: Request | None) -> None:
+        self._process.hello = message
+        self.changed.emit()
         self._advance()
 
-    def _on_progress(self, message: dict[str, Any], job: Job | None) -> None:
-        job.heard_of = True
-        if job.cancelled_at is None:
-            self._call(job.on_progress, message)
+    def _on_progress(self, message: dict[str, Any], request: Request) -> None:
+        request.acknowledged = True
+        if request.cancelled_at is None:
+            request.signals.progress.emit(message)
 
-    def _on_slice(self, message: dict[str, Any], job: Job | None) -> None:
-        job.heard_of = True
-        if job.cancelled_at is None:
-            self._call(job.on_slice, message)
+    def _on_slice(self, message: dict[str, Any], request: Request) -> None:
+        request.acknowledged = True
+        if request.cancelled_at is None:
+            request.signals.slice.emit(message)
 
-    def _on_result(self, message: dict[str, Any], job: Job | None) -> None:
-        if job.cancelled_at is not None:
-            self._finish(job.on_error, CANCELLED)
+    def _on_result(self, message: dict[str, Any], request: Request) -> None:
+        if request.cancelled_at is not None:
+            self._finish(request.signals.failed, CANCELLED)
         else:
-            self._finish(job.on_result, message["result"])
+            self._finish(request.signals.finished, message["result"])
 
-    def _on_error(self, message: dict[str, Any], job: Job | None) -> None:
+    def _on_error(self, message: dict[str, Any], request: Request | None) -> None:
         failure = Failure(message["code"], message["message"], message["hint"], message.get("field") or "")
         if message.get("job") is not None:
-            self._finish(job.on_error, CANCELLED if job.cancelled_at is not None else failure)
+            self._finish(request.signals.failed, CANCELLED if request.cancelled_at is not None else failure)
             return
-        self._note(f"{failure.sentence()}\n")
-        if not self._said_hello:
-            self._complaint = failure
+        self._log.append(f"{failure.sentence()}\n")
+        if self.hello is None:
+            self._process.complaint = failure
 
-    def _on_log(self, message: dict[str, Any], job: Job | None) -> None:
-        self._note(f"{message['message']}\n")
+    def _on_log(self, message: dict[str, Any], request: Request | None) -> None:
+        self._log.append(f"{message['message']}\n")
 
-    def _finish(self, callback: Listener, content: Any) -> None:
+    def _finish(self, signal: Signal, outcome: Any) -> None:
         self._running = None
-        self._call(callback, content)
-        self._on_change()
+        signal.emit(outcome)
+        self.changed.emit()
         self._advance()
 
-    def _on_finished(self, end: ProcessEnd) -> None:
-        verdict = judge_end(
-            end, self._running, self._queue, started=self._said_hello,
-            asked=self._kill_at is not None and self._complaint is None, complaint=self._complaint, log=self.log,
+    def _on_exit(self, end: ProcessEnd) -> None:
+        process, running = self._process, self._running
+        diagnosis = diagnose_exit(
+            end, running, self._queue, started=process.hello is not None,
+            asked=process.is_ending and process.complaint is None, complaint=process.complaint, log=self.log,
         )  # fmt: skip
-        self._running = self._runner = self._worker_pid = self._kill_at = self.hello = None
-        self._said_hello = False
-        self._note(f"The worker ended: {end.reason or f'exit code {end.exit_code}'}.\n")
-        lost = [job for job, _ in verdict.failed]
-        self._queue = deque(job for job in self._queue if job not in lost)
-        if verdict.again is not None:
-            self._queue.appendleft(verdict.again)
-        for job, failure in verdict.failed:
-            self._call(job.on_error, failure)
-        self._on_change()
+        self._process = self._running = None
+        self._log.append(f"The worker ended: {end.reason or f'exit code {end.exit_code}'}.\n")
+        lost = [request for request, _ in diagnosis.failed]
+        self._queue = deque(request for request in self._queue if request not in lost)
+        if diagnosis.retry is not None:
+            self._queue.appendleft(diagnosis.retry)
+        for request, failure in diagnosis.failed:
+            request.signals.failed.emit(failure)
+        self.changed.emit()
         self._advance()
-
-    def _note(self, text: str) -> None:
-        self._log.append(text)
-        self._log_size += len(text)
-        while self._log_size > _LOG_CHARACTERS and len(self._log) > 1:
-            self._log_size -= len(self._log.popleft())
-
-    def _call(self, callback: Listener, content: Any) -> None:
-        try:
-            callback(content)
-        except Exception:  # a fault in the panel must not break the conversation
-            logging.exception("Xray2MRI: a listener failed")

@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,14 +76,14 @@ class AnatomyTemplate:
     def save(self, path: Path) -> None:
         """Write as a compressed .npz (arrays only, no pickles). Raises ProcessingError when the disk is full."""
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
+        margins: dict[str, Any] = {f"margin_{site}": points for site, points in self.margins_mm.items()}
         try:
             np.savez_compressed(
                 temporary, name=self.name, tissue=self.tissue, bone_depth_mm=self.bone_depth_mm,
                 outside_mm=self.outside_mm, femur_floor_mm=self.femur_floor_mm, tibia_roof_mm=self.tibia_roof_mm,
                 plateau_mm=self.plateau_mm, compartment_medial=self.compartment_mm["medial"],
                 compartment_lateral=self.compartment_mm["lateral"], slope_deg=self.slope_deg,
-                flexion_axis_mm=self.flexion_axis_mm,
-                **{f"margin_{site}": points for site, points in self.margins_mm.items()},
+                flexion_axis_mm=self.flexion_axis_mm, **margins,
             )  # fmt: skip
             temporary.replace(path)
         except OSError as error:
@@ -96,13 +97,19 @@ class AnatomyTemplate:
         with np.load(path, allow_pickle=False) as data:
             return cls(
                 str(data["name"]), data["tissue"], data["bone_depth_mm"], data["outside_mm"], data["femur_floor_mm"],
-                data["tibia_roof_mm"], tuple(float(v) for v in data["plateau_mm"]),
-                {c: tuple(float(v) for v in data[f"compartment_{c}"]) for c in ("medial", "lateral")},
+                data["tibia_roof_mm"], _pair(data["plateau_mm"]),
+                {c: _pair(data[f"compartment_{c}"]) for c in ("medial", "lateral")},
                 {key[7:]: data[key] for key in data.files if key.startswith("margin_")},
-                float(data["slope_deg"]), tuple(float(v) for v in data["flexion_axis_mm"]),
+                float(data["slope_deg"]), _pair(data["flexion_axis_mm"]),
             )  # fmt: skip
+
+
+def _pair(stored: np.ndarray) -> tuple[float, float]:
+    first, second = stored
+    return float(first), float(second)
 
 
 def template_axes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates in mm of the template's voxel centres along y, z and x."""
-    return tuple(np.arange(lo, hi + 1e-6, SPACING_MM, dtype=np.float32) for lo, hi in EXTENT_MM.values())
+    y, z, x = (np.arange(lo, hi + 1e-6, SPACING_MM, dtype=np.float32) for lo, hi in EXTENT_MM.values())
+    return y, z, x

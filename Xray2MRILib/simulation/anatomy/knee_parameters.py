@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from ...volume.geometry import CROP_FRAME
+
 # Bone-to-bone joint space of healthy compartments in mm, mean and spread (fixed-flexion radiographs, e.g. Lanyon et al.
 # 1998: medial about 4.7 mm, lateral slightly wider).
 HEALTHY_JOINT_SPACE_MM = {"medial": (4.8, 0.7), "lateral": (5.6, 0.8)}
@@ -27,7 +29,7 @@ CYST_CHANCE = {0: 0.02, 1: 0.06, 2: 0.15, 3: 0.40, 4: 0.65}
 ATTRITION_CHANCE = {0: 0.0, 1: 0.0, 2: 0.05, 3: 0.30, 4: 0.75}
 EFFUSION_MM = {0: 0.7, 1: 1.0, 2: 1.6, 3: 2.4, 4: 3.2}
 # Edge of a joint crop that lies in the nominal frame at its true size.
-MEAN_CROP_MM = 91.0
+MEAN_CROP_MM = CROP_FRAME.span_mm
 FORMER_MEAN_CROP_MM = 86.0  # of pairs of format 1, which were drawn about it
 # Crops that are drawn, relative to it: with these the tibia fills 0.79 of the width, on real crops 0.81 and 0.83
 # (medians, docs/simulator-realism.md).
@@ -94,7 +96,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
     template = templates[int(rng.integers(len(templates)))]
     width = float(np.clip(rng.normal(71.0, 5.0), 58, 84))
     size = width / mean_plateau_mm[template]
-    scale = tuple(float(size * np.clip(rng.normal(1, s), 1 - 2.5 * s, 1 + 2.5 * s)) for s in (0.04, 0.04, 0.0))
+    y, z, x = (float(size * np.clip(rng.normal(1, s), 1 - 2.5 * s, 1 + 2.5 * s)) for s in (0.04, 0.04, 0.0))
     diseased = rng.choice(["medial", "lateral", "both"], p=[0.68, 0.22, 0.10])
     mean, spread = NARROWING[kl_grade]
     joint_space, osteophyte, sclerosis = {}, {}, {}
@@ -112,7 +114,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         seed=seed,
         kl_grade=kl_grade,
         template=template,
-        scale=scale,
+        scale=(y, z, x),
         femur_width=float(rng.normal(1.0, 0.025)),
         tibia_width=float(rng.normal(1.0, 0.025)),
         # The joint line of real crops drops to the medial side by 2.3 degrees on average.

@@ -6,9 +6,14 @@ registration of femur and tibia; the map's own labels win wherever it has any.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .tissue_classes import BONES, EXTENT_MM, SPACING_MM, TISSUE_ID
+
+if TYPE_CHECKING:
+    import SimpleITK
 
 _STRIDE = 4  # registration at 2.5 mm
 _CLIP_MM = 20.0
@@ -78,7 +83,7 @@ def _near(mask: np.ndarray, distance_mm: float) -> np.ndarray:
     return ndimage.distance_transform_edt(~mask, SPACING_MM) <= distance_mm
 
 
-def _bone_registration(tissue: np.ndarray, atlas: np.ndarray) -> object:
+def _bone_registration(tissue: np.ndarray, atlas: np.ndarray) -> SimpleITK.Transform:
     """Affine SimpleITK transform from points of the map to points of the atlas (x, z, y in mm)."""
     import SimpleITK as sitk
 
@@ -97,7 +102,7 @@ def _bone_registration(tissue: np.ndarray, atlas: np.ndarray) -> object:
     return transform
 
 
-def _distance_image(tissue: np.ndarray) -> object:
+def _distance_image(tissue: np.ndarray) -> SimpleITK.Image:
     """Signed distance to femur and tibia, mm, clipped, on a coarse grid."""
     import SimpleITK as sitk
     from scipy import ndimage

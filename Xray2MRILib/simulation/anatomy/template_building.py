@@ -60,8 +60,8 @@ def build_template(folder: Path, atlas: AnatomyTemplate | None = None) -> Anatom
             bone_depth[box][mask] = ndimage.distance_transform_edt(mask, SPACING_MM)[mask]
     floor, roof = _joint_surfaces(tissue, axes)
     compartments = {
-        c: tuple(float(v) for v in points.mean(axis=0)[[0, 2]])
-        for c, points in zip(("medial", "lateral"), cartilage, strict=True)
+        c: (float(y), float(x))
+        for c, (y, _, x) in zip(("medial", "lateral"), (points.mean(axis=0) for points in cartilage), strict=True)
     }
     plateau = _plateau(tissue, axes)
     margins = _margins(tissue, axes, plateau)
@@ -185,7 +185,8 @@ def _flexion_axis(tissue: np.ndarray, axes: tuple) -> tuple[float, float]:
         # The rearmost point lies level with the centre; the lowest one is a radius below it.
         level = z[rows][np.flatnonzero(section[np.argmax(section.any(axis=1)) + 2])].mean()
         centres.append((rear + (bottom - level), level))
-    return tuple(float(v) for v in np.mean(centres, axis=0))
+    centre_y, centre_z = np.mean(centres, axis=0)
+    return float(centre_y), float(centre_z)
 
 
 def _slope_deg(plateau: np.ndarray) -> float:

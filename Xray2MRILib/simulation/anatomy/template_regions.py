@@ -76,9 +76,9 @@ class TemplateRegions:
         return np.flatnonzero((self._outside > 0) & (self._outside < DEEPEST_SHELL_MM))
 
     @cached_property
-    def radiograph_boxes(self) -> dict[str, tuple[slice, slice, slice]]:
+    def radiograph_boxes(self) -> dict[str, tuple[slice, ...]]:
         """Box around the bones of each part of the radiograph that moves as one, with a margin."""
-        boxes = {}
+        boxes: dict[str, tuple[slice, ...]] = {}
         for part, names in RADIOGRAPH_PARTS.items():
             found = np.isin(self._tissue, [TISSUE_ID[n] for n in names])
             if not found.any():
@@ -170,7 +170,8 @@ class TemplateRegions:
         where = np.argwhere(self._tissue[::2, ::2, ::2] == TISSUE_ID["patella"]) * 2 * SPACING_MM
         if not len(where):
             return None
-        return tuple(float(v) for v in where.mean(axis=0) + [lo for lo, _ in EXTENT_MM.values()])
+        y, z, x = where.mean(axis=0) + [lo for lo, _ in EXTENT_MM.values()]
+        return float(y), float(z), float(x)
 
     def _box(self, mask: np.ndarray, margin: int) -> tuple:
         spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
@@ -187,7 +188,7 @@ class TemplateRegions:
         return where[:, 2] * SPACING_MM + EXTENT_MM["x"][0] > middle
 
 
-def grid_shape() -> tuple[int, int, int]:
+def grid_shape() -> tuple[int, ...]:
     """Voxels of a template along y, z and x."""
     return tuple(len(np.arange(lo, hi + 1e-6, SPACING_MM)) for lo, hi in EXTENT_MM.values())
 

@@ -23,8 +23,8 @@ class TissueVolume:
     """
 
     values: torch.Tensor
-    low_mm: tuple[float, float, float]
-    high_mm: tuple[float, float, float]
+    low_mm: tuple[float, ...]
+    high_mm: tuple[float, ...]
 
     @classmethod
     def of_template(

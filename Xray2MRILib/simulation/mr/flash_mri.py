@@ -7,17 +7,18 @@ import math
 import numpy as np
 import torch
 
+from ...volume.geometry import OAI_FIELD
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.tissue_classes import TISSUES
 from ..anatomy.tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
 from .tissue_properties import RELAXATION, tissue_signal
 
-PIXEL_MM = 0.625
-PITCH_MM = 1.5
-SIZE = 256
-SLICES = 50
-JOINT_ROW = 152.0  # joint line at MR rows 148-157 on the published pages
+PIXEL_MM = OAI_FIELD.pixel_mm
+PITCH_MM = OAI_FIELD.slice_thickness_mm
+SIZE = OAI_FIELD.pixels
+SLICES = OAI_FIELD.num_slices
+JOINT_ROW = OAI_FIELD.joint_row
 FIRST_DEPTH_MM = -41.0  # slice 0 (posterior) relative to the centre of the tibial plateau
 
 

@@ -63,7 +63,7 @@ class TissueMaps:
         self._is_bone = np.ones(len(self.bone), bool)
         self._is_bone[: len(bones.index)] = flat[bones.index] == self.template.tissue.reshape(-1)[bones.index]
         thickness = cortical_thickness(z, p.cortex).astype(np.float32)[zi]
-        near = np.flatnonzero(np.abs(z[zi]) < 22) if any(v > 0 for v in p.sclerosis_mm.values()) else []
+        near = np.flatnonzero(np.abs(z[zi]) < 22) if any(v > 0 for v in p.sclerosis_mm.values()) else np.zeros(0, int)
         if len(near):
             thickness[near] += subchondral_thickening(self.template, p, y[self._y[near]], z[zi[near]], x[self._x[near]])
         excess = (depth.reshape(-1)[self.bone].astype(np.float32) - thickness) * np.float32(1 / _CORTEX_SOFTNESS_MM)

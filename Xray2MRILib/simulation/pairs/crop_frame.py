@@ -2,7 +2,7 @@
 place.
 
 A radiograph tells neither where the knee lay in the scanner nor how large it is in mm. Volumes are therefore learnt in
-the nominal frame in which the crop spans ``NOMINAL_SPAN_MM`` and its centre lies at ``CENTRE_ROW`` of the 160 mm field:
+the nominal frame of volume.geometry.CROP_FRAME:
 what stands at one place of the radiograph stands at the same row and column of the slices, up to the divergence of the
 rays and the flexion of the knee. A similarity takes this frame to that of any real scan.
 
@@ -18,16 +18,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ...volume.geometry import CROP_FRAME
 from ..mr.flash_mri import FIRST_DEPTH_MM, JOINT_ROW, PITCH_MM, PIXEL_MM, SIZE, SLICES
 from ..radiograph.drr import RADIOGRAPH_MM
 from .knee_pair import KneePair
 
-NOMINAL_SPAN_MM = 91.0  # a tibial plateau of about 76 mm, with magnification, then fills 0.84 of a real joint crop
-CENTRE_ROW = 141.0  # of 256; the joint line, 7 mm below the centre of the crop, then comes to row 152
-
 
 @dataclass(frozen=True)
-class CropFrame:
+class CropPlacement:
     """Where the crop lies on the knee.
 
     Attributes
@@ -45,18 +43,18 @@ class CropFrame:
     tilt_rad: float = 0.0
 
 
-def nominal_frame(pair: KneePair) -> CropFrame:
+def nominal_frame(pair: KneePair) -> CropPlacement:
     """The crop that this knee's parameters name."""
-    return CropFrame(
-        pair.parameters.crop_mm * NOMINAL_SPAN_MM / pair.parameters.mean_crop_mm, pair.parameters.crop_offset_mm
+    return CropPlacement(
+        pair.parameters.crop_mm * CROP_FRAME.span_mm / pair.parameters.mean_crop_mm, pair.parameters.crop_offset_mm
     )
 
 
-def varied_frame(pair: KneePair, rng: np.random.Generator) -> CropFrame:
+def varied_frame(pair: KneePair, rng: np.random.Generator) -> CropPlacement:
     """The crop as another reader or detector would place it."""
     frame = nominal_frame(pair)
     z, x = frame.centre_mm
-    return CropFrame(
+    return CropPlacement(
         frame.span_mm * float(np.clip(rng.normal(1, 0.04), 0.90, 1.10)),
         (z + float(rng.normal(0, 1.2)), x + float(rng.normal(0, 1.0))),
         float(np.radians(rng.normal(0, 2.0))),
@@ -95,7 +93,7 @@ def _bent(z: torch.Tensor, x: torch.Tensor, bend: torch.Tensor | None) -> tuple[
 
 
 def _on_knee(
-    a: torch.Tensor, b: torch.Tensor, frame: CropFrame, bend: torch.Tensor | None
+    a: torch.Tensor, b: torch.Tensor, frame: CropPlacement, bend: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(z, x) in mm on the undeformed knee of places (a, b) in units of the crop's edge from its centre."""
     cosine, sine = float(np.cos(frame.tilt_rad)), float(np.sin(frame.tilt_rad))
@@ -106,31 +104,33 @@ def _on_knee(
 
 
 def crop_in_frame(
-    radiograph: np.ndarray, frame: CropFrame, bend: torch.Tensor | None = None, size: int = 256
+    radiograph: np.ndarray, frame: CropPlacement, bend: torch.Tensor | None = None, size: int = CROP_FRAME.pixels
 ) -> np.ndarray:
     """The joint crop [size, size] float32 of a radiograph [H, W] that spans RADIOGRAPH_MM; edge values go on beyond the
     radiograph."""
     axis = (torch.arange(size) + 0.5) / size - 0.5
-    z, x = _on_knee(*torch.meshgrid(axis, axis, indexing="ij"), frame, bend)
+    down, across = torch.meshgrid(axis, axis, indexing="ij")
+    z, x = _on_knee(down, across, frame, bend)
     # the centres of the outermost radiograph pixels lie half a pixel inside its edge
     grid = torch.stack((x, z), dim=-1)[None] * (2 / RADIOGRAPH_MM)
     picture = torch.from_numpy(np.ascontiguousarray(radiograph, dtype=np.float32))[None, None]
     return functional.grid_sample(picture, grid, padding_mode="border", align_corners=False)[0, 0].numpy()
 
 
-def volume_in_frame(pair: KneePair, frame: CropFrame, bend: torch.Tensor | None = None) -> np.ndarray:
+def volume_in_frame(pair: KneePair, frame: CropPlacement, bend: torch.Tensor | None = None) -> np.ndarray:
     """The MR volume [50, 256, 256] float32 in [0, 1], posterior slice first, where the crop's frame puts it.
 
-    Rows and columns follow the crop at NOMINAL_SPAN_MM; depths are scaled alike about the joint centre.
+    Rows and columns follow the crop in CROP_FRAME; depths are scaled alike about the joint centre.
     """
     offset_y, offset_z, offset_x = pair.parameters.field_offset_mm
-    rows = (torch.arange(SIZE) + 0.5 - CENTRE_ROW) * PIXEL_MM / NOMINAL_SPAN_MM
-    columns = (torch.arange(SIZE) + 0.5 - SIZE / 2) * PIXEL_MM / NOMINAL_SPAN_MM
-    z, x = _on_knee(*torch.meshgrid(rows, columns, indexing="ij"), frame, bend)
+    rows = (torch.arange(SIZE) + 0.5 - CROP_FRAME.centre[0]) * PIXEL_MM / CROP_FRAME.span_mm
+    columns = (torch.arange(SIZE) + 0.5 - CROP_FRAME.centre[1]) * PIXEL_MM / CROP_FRAME.span_mm
+    down, across = torch.meshgrid(rows, columns, indexing="ij")
+    z, x = _on_knee(down, across, frame, bend)
     row = JOINT_ROW + (z + offset_z) / PIXEL_MM
     column = (SIZE - 1) / 2 + (x + offset_x) / PIXEL_MM
     nominal_y = FIRST_DEPTH_MM + PITCH_MM * torch.arange(SLICES)
-    y = nominal_y * (frame.span_mm / NOMINAL_SPAN_MM)
+    y = nominal_y * (frame.span_mm / CROP_FRAME.span_mm)
     index = ((y - FIRST_DEPTH_MM - offset_y) / PITCH_MM).clamp(0, SLICES - 1)
     # the plane first, then the depth: two cheap steps instead of one trilinear one
     grid = torch.stack((column, row), dim=-1)[None] * (2 / (SIZE - 1)) - 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...volume.geometry import CROP_FRAME
 from ..anatomy.knee_parameters import KneeParameters
 from .drr import RADIOGRAPH_MM
 
@@ -39,7 +40,10 @@ def expose(bone: np.ndarray, soft: np.ndarray, rng: np.random.Generator) -> np.n
 
 
 def joint_crop(
-    radiograph: np.ndarray, parameters: KneeParameters, rng: np.random.Generator | None = None, size: int = 256
+    radiograph: np.ndarray,
+    parameters: KneeParameters,
+    rng: np.random.Generator | None = None,
+    size: int = CROP_FRAME.pixels,
 ) -> np.ndarray:
     """The square joint crop [size, size] of a radiograph that spans ``RADIOGRAPH_MM``, as the localiser would cut it.
 

@@ -1,5 +1,4 @@
-"""Projections of a labelled knee from any side: frontal ones that the radiograph check must accept, others it must
-not."""
+"""Projections of a labelled knee from any side; the view check must accept the frontal ones only."""
 
 from __future__ import annotations
 
@@ -11,14 +10,14 @@ from torch.nn import functional
 
 from ...simulation.anatomy.anatomy_template import BONES, TISSUE_ID, AnatomyTemplate, template_axes
 
-_STRIDE = 2  # 1.25 mm suffices for a picture of 128 pixels
+_STRIDE = 2  # 1.25 mm is enough for a picture of 128 pixels
 _RAY_STEP_MM = 2.0
 _CORTEX_MM = 2.0
 _FAT_MM = 10.0
 
 
 class AnatomyViews:
-    """Attenuation volume of one anatomy template, ready to be projected (parallel rays)."""
+    """Attenuation volume of one anatomy template, for projection with parallel rays."""
 
     def __init__(self, template: AnatomyTemplate) -> None:
         tissue = template.tissue[::_STRIDE, ::_STRIDE, ::_STRIDE]

@@ -1,54 +1,15 @@
-"""Random but credible changes of prepared joint crops: pose, radiograph limits, exposure, processing, noise.
+"""Augmentation of prepared joint crops: random but credible pose, radiograph limits, exposure, processing, noise.
 
-All functions work on batches [B, 1, H, W] in [-1, 1] and draw from the generator that they are given.
+All functions work on batches [B, 1, H, W] in [-1, 1], draw from the given generator, and stay within the limits of
+``recipes/augmentation.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How far crops may be changed.
-
-    Attributes
-    ----------
-    rotation_deg, shift, scale, aspect
-        Largest rotation, shift (fraction of the side), relative change of size and of the height-to-width ratio.
-    short_film
-        Probability that the radiograph ends inside the box above or below; beyond its end the edge rows repeat.
-    cut
-        Largest part of the side that such an end cuts away, above and below each.
-    gamma, contrast, brightness
-        Largest change: exponent ``exp(+-gamma)``, gain about mid grey, offset on a scale where the range is 1.
-    local_contrast
-        Largest flattening (or, doubled, enhancement) of contrast against a blurred copy.
-    blur, noise
-        Largest share of a softened copy (sigma 1.2 pixels) and largest noise (standard deviation, range 1).
-    collimated
-        Probability of a black band at one side.
-    shading
-        Largest brightness ramp across the radiograph in a random direction (heel effect, uneven soft tissue).
-    """
-
-    rotation_deg: float = 8.0
-    shift: float = 0.06
-    scale: float = 0.12
-    aspect: float = 0.05
-    short_film: float = 0.4
-    cut: float = 0.24
-    gamma: float = 0.4
-    contrast: float = 0.25
-    brightness: float = 0.1
-    local_contrast: float = 0.5
-    blur: float = 1.0
-    noise: float = 0.04
-    collimated: float = 0.08
-    shading: float = 0.0
+from ..recipes.augmentation import Augmentation
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
@@ -70,8 +31,8 @@ def vary_pose(
     matrix[:, 0, 2] = 2 * _uniform(count, -limit.shift, limit.shift, generator)
     matrix[:, 1, 2] = 2 * _uniform(count, -limit.shift, limit.shift, generator)
     grid = functional.affine_grid(matrix, [count, 1, size, size], align_corners=False)
-    # A radiograph that ends inside the box: rows beyond its end repeat the last one, exactly what preparation does.
-    short = torch.rand(2, count, generator=generator) < limit.short_film
+    # A radiograph that ends inside the crop: rows beyond its end repeat the last one, as preparation does.
+    short = torch.rand(2, count, generator=generator) < limit.short_radiograph
     ends = torch.where(short, 2 * _uniform(2 * count, 0, limit.cut, generator).view(2, count), torch.zeros(()))
     top, bottom = (-1 + ends[0]).view(count, 1, 1), (1 - ends[1]).view(count, 1, 1)
     grid[..., 1] = torch.minimum(torch.maximum(grid[..., 1], top), bottom)
@@ -89,7 +50,7 @@ def vary_appearance(images: torch.Tensor, variation: Augmentation, generator: to
     blurred = functional.avg_pool2d(pixels, 16)
     blurred = functional.interpolate(blurred, size=pixels.shape[-2:], mode="bilinear", align_corners=False)
     pixels = pixels + each(-limit.local_contrast, 2 * limit.local_contrast) * 0.6 * (pixels - blurred)
-    if limit.blur:  # a little below nothing is a little sharpening
+    if limit.blur:  # a share below zero sharpens a little
         pixels = torch.lerp(pixels, _softened(pixels), each(-0.3 * limit.blur, limit.blur))
     pixels = pixels.clamp(1e-3, 1) ** torch.exp(each(-limit.gamma, limit.gamma))
     pixels = (pixels - 0.5) * (1 + each(-limit.contrast, limit.contrast)) + 0.5

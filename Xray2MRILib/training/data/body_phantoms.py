@@ -1,15 +1,18 @@
-"""Phantoms of other body parts as a radiograph would show them: cylinders, hollow bones and ellipses in projection.
+"""Phantoms of other body parts in projection: cylinders, hollow bones and ellipses in projection.
 
-Real radiographs of other body parts are not at hand. Each body part is a function that takes a random generator and
-returns one picture [h, w] of arbitrary range, bright where a radiograph would be; ``rod`` and ``ellipse`` are what they
-are made of.
+They stand for radiographs of other body parts, which the project does not have. Each body part is a function that takes
+a random generator and returns one picture [h, w] of arbitrary range, bright where a radiograph would be; ``rod`` and
+``ellipse`` are their elements.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 SIDE = 160
+Point = Sequence[float] | np.ndarray  # (row, column) in the unit square
 
 
 def chest(rng: np.random.Generator) -> np.ndarray:
@@ -141,10 +144,11 @@ def square_part(picture: np.ndarray, rng: np.random.Generator, smallest: float =
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    return np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j]
+    rows, columns = np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j]
+    return rows, columns
 
 
-def ellipse(centre: np.ndarray, radii: np.ndarray, angle: float) -> np.ndarray:
+def ellipse(centre: Point, radii: Point, angle: float) -> np.ndarray:
     """Ones within an ellipse of the unit square, zeros outside."""
     rows, columns = _grid()
     rows, columns = rows - centre[0], columns - centre[1]
@@ -152,7 +156,7 @@ def ellipse(centre: np.ndarray, radii: np.ndarray, angle: float) -> np.ndarray:
     return ((along / radii[0]) ** 2 + (across / radii[1]) ** 2 < 1).astype(np.float64)
 
 
-def _distance(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distance(start: Point, end: Point) -> tuple[np.ndarray, np.ndarray]:
     """Distance to a segment and position along it (0 to 1) of every pixel."""
     rows, columns = _grid()
     start, end = np.asarray(start, float), np.asarray(end, float)
@@ -162,14 +166,14 @@ def _distance(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.hypot(rows - start[0] - along * axis[0], columns - start[1] - along * axis[1]), along
 
 
-def rod(start: np.ndarray, end: np.ndarray, width_start: float, width_end: float) -> np.ndarray:
+def rod(start: Point, end: Point, width_start: float, width_end: float) -> np.ndarray:
     """A tapering cylinder in projection: brightest along its axis."""
     distance, along = _distance(start, end)
     radius = width_start + (width_end - width_start) * along
     return np.sqrt((1 - (distance / radius) ** 2).clip(0))
 
 
-def _bone(start: np.ndarray, end: np.ndarray, radius: float) -> np.ndarray:
+def _bone(start: Point, end: Point, radius: float) -> np.ndarray:
     """A hollow cylinder with flared ends."""
     distance, along = _distance(start, end)
     wide = radius * (1 + 0.5 * (2 * np.abs(along - 0.5)) ** 3)

@@ -1,5 +1,4 @@
-"""Reading what the knee detector learns from, joint crops and radiographs with boxes, and scoring the boxes that it
-finds."""
+"""Joint crops and radiographs with annotated knee boxes, read for the detector, and scores of the boxes it finds."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ def read_box_annotations(
     """Radiographs with known boxes: pairs of pixels [H, W] float32 and boxes [K, 3] (centre x, centre y, side;
     radiograph pixels).
 
-    ``boxes_file`` is JSON: {"radiographs": [{"file", "split", "knees": [{"box": [x, y, width, height]}]}]}. ``split``
+    ``boxes_file`` is JSON: {"films": [{"file", "split", "knees": [{"box": [x, y, width, height]}]}]}. ``split``
     None takes all radiographs. Raises InputError when the table or a radiograph cannot be read.
     """
     radiographs = []
@@ -65,7 +64,7 @@ def read_box_annotations(
         raise InputError(
             f"The boxed radiographs of {boxes_file.name} cannot be read.",
             code="bad-training-data",
-            hint='Expected {"radiographs": [{"file": ..., "knees": [{"box": [x, y, width, height]}]}]}.',
+            hint='Expected {"films": [{"file": ..., "knees": [{"box": [x, y, width, height]}]}]}.',
         ) from fault
     return radiographs
 

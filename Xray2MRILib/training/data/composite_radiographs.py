@@ -1,9 +1,8 @@
-"""Composite radiographs with known knee boxes: training material for the detector, since no radiograph comes with
-boxes.
+"""Composite radiographs with known knee boxes: training data of the detector where annotated radiographs are absent.
 
-A joint crop (one OAI picture is exactly one box) is set into a synthetic leg at a known place, scale and tilt: its edge
-rows continue as tapering shafts above and below, soft tissue and a skin outline surround it. Radiographs hold one knee,
-two knees, a ready crop or no knee, in many shapes, with collimation, markers, exposure and noise.
+A joint crop (one OAI picture is exactly one box) is set into a synthetic leg at a known place, scale and tilt. Its edge
+rows continue as tapering shafts above and below; soft tissue and a skin outline surround it. A radiograph shows one
+knee, two knees, a crop or no knee, in many shapes, with collimation, markers, exposure and noise.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from .radiograph_finish import finish_radiograph, place_on_canvas
 
 @dataclass(frozen=True)
 class KneePlacement:
-    """Where a joint crop goes on the radiograph: box centre and side in radiograph pixels, tilt in degrees, mirrored or
+    """Place of a joint crop on the radiograph: box centre and side in radiograph pixels, tilt in degrees, mirrored or
     not.
 
-    ``squeeze`` is the crop's height on the radiograph over its width: collections of radiographs that were forced into
-    one picture size have it different from 1. The side is the width, as the plateau's width defines the box.
+    ``squeeze`` is the crop's height on the radiograph over its width; it differs from 1 in collections whose
+    radiographs were resized to one picture size. The side is the width, as the plateau's width defines the box.
     """
 
     centre_x: float

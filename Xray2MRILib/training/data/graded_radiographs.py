@@ -1,11 +1,10 @@
-"""Joint crops with Kellgren-Lawrence grades, prepared as the product prepares them and held in memory as 8 bit."""
+"""Joint crops with Kellgren-Lawrence grades, prepared as for inference and stored in memory as 8 bit."""
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ import torch
 from ...errors import InputError
 from ...localization.knee_box import KneeBox
 from ...preparation.joint_crop import normalise_crop
+from ...volume.geometry import CROP_FRAME
 from .box_annotations import read_grey
 
 _BLOCK = 50  # radiographs
@@ -50,23 +50,25 @@ def from_bytes(images: torch.Tensor) -> torch.Tensor:
     return images[:, None].float() / 127.5 - 1
 
 
-def data_folder(config: dict[str, Any]) -> Path:
+def data_folder(data: str | None) -> Path:
     """The folder that a recipe's entry ``data`` names. Raises InputError when it names none."""
-    if not config["data"]:
+    if not data:
         raise InputError(
             "The recipe names no folder of graded radiographs.",
             code="bad-recipe",
             hint="Set its entry data to a folder with index.csv and the joint crops.",
+            field="data",
         )
-    return Path(config["data"])
+    return Path(data)
 
 
 def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool, limit: int = 0) -> GradedRadiographs:
     """Read the crops of one split listed in ``folder``/index.csv.
 
-    The table has the columns file, side (L or R), kl_grade, split and looks_inverted; inverted radiographs are turned
-    back as the reader of radiographs does. ``right_knee_space`` mirrors left knees (A22); ``limit`` > 0 keeps so many,
-    evenly spread. Raises InputError when the table is missing, lacks a column or names no radiograph of the split.
+    The table has the columns file, side (L or R), kl_grade, split and looks_inverted; inverted radiographs are
+    inverted again, as the reader of radiographs does. ``right_knee_space`` mirrors left knees (A22); ``limit`` > 0
+    reads only that many, evenly spaced. Raises InputError when the table is missing, lacks a column or names no
+    radiograph of the split.
     """
     try:
         with (folder / "index.csv").open(newline="", encoding="utf-8") as stream:
@@ -87,7 +89,7 @@ def load_graded_radiographs(folder: Path, split: str, *, right_knee_space: bool,
             code="bad-training-data",
             hint="Name an existing split: train, val or test.",
         )
-    images = np.empty((len(entries), 256, 256), np.uint8)
+    images = np.empty((len(entries), *CROP_FRAME.shape[1:]), np.uint8)
     for index, (file, left, _, inverted) in enumerate(entries):
         radiograph = read_grey(folder / file).astype(np.float32)
         radiograph = radiograph.max() - radiograph if inverted else radiograph
@@ -147,5 +149,5 @@ def load_localised_radiographs(
             images.append(to_bytes(normalise_crop(box_crop(radiograph, box))))
             grades.append(int(grade) if kind == "single" else -1)
             left.append(box.side == "left")
-    crops = torch.from_numpy(np.stack(images)) if images else torch.empty(0, 256, 256, dtype=torch.uint8)
+    crops = torch.from_numpy(np.stack(images)) if images else torch.empty(0, *CROP_FRAME.shape[1:], dtype=torch.uint8)
     return GradedRadiographs(crops, torch.tensor(grades), torch.tensor(left)), counts

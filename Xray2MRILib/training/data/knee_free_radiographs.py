@@ -1,4 +1,4 @@
-"""Content of training radiographs without an upright knee: what the detector must not take for one."""
+"""Content of training radiographs without an upright knee, in which the detector must find none."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from ...localization.detector import normalise_radiograph
 
 
 def distract_radiograph(radiograph: np.ndarray, crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add one kind of distraction, or none, to a radiograph [H, W] of shafts or nothing; ``crops`` is [N, h, w]
-    uint8."""
+    """Add one kind of distraction, or none, to a radiograph [H, W] without a knee; ``crops`` is [N, h, w] uint8."""
     kind = rng.choice(["nothing", "clouds", "ellipses", "noise", "tiles", "sideways", "patches"])
     if kind == "clouds":
         radiograph = radiograph + rng.uniform(0.2, 0.8) * _clouds(radiograph.shape, rng)
@@ -57,6 +56,6 @@ def _shuffled_tiles(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray
     count = rng.integers(4, 8)
     edge = picture.shape[0] // count
     corners = [(i * edge, j * edge) for i in range(count) for j in range(count)]
-    tiles = [np.rot90(picture[top : top + edge, left : left + edge], rng.integers(4)) for top, left in corners]
+    tiles = [np.rot90(picture[top : top + edge, left : left + edge], int(rng.integers(4))) for top, left in corners]
     rng.shuffle(tiles)
     return np.block([tiles[row * count : (row + 1) * count] for row in range(count)])

@@ -1,8 +1,8 @@
-"""Pictures that are not a frontal knee: phantoms of other body parts, patterns, photographs, knees from wrong sides.
+"""Negative examples of the view check: other body parts, patterns, photographs, knees from wrong sides.
 
-Real radiographs of other body parts are not at hand, so most kinds are drawn (see body_phantoms). Each function takes a
+The project has no radiographs of other body parts, so most kinds are drawn (see body_phantoms). Each function takes a
 random generator and returns one picture [h, w] of arbitrary range, bright where a radiograph would be. ``DRAWN`` lists
-those that train the check, ``HELD_OUT_DRAWN`` those that it never sees before it is measured.
+the kinds that train the check, ``HELD_OUT_DRAWN`` those that are only measured.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .body_phantoms import (
 
 Drawing = Callable[[np.random.Generator], np.ndarray]
 
-# Photographs that come inside scikit-image; the second group is only used for measuring.
+# Photographs that scikit-image contains; the second group is only measured.
 PHOTOGRAPHS = ("astronaut", "camera", "coins", "brick", "grass", "gravel", "rocket", "hubble_deep_field", "page")
 HELD_OUT_PHOTOGRAPHS = ("coffee", "moon", "chelsea", "text", "clock", "cell", "immunohistochemistry")
 
 
 def blank(rng: np.random.Generator) -> np.ndarray:
-    """Nothing but a little noise, or a smooth shading."""
+    """A little noise, or a smooth shading."""
     rows, columns = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
     direction = rng.uniform(0, 2 * np.pi)
     shading = np.cos(direction) * columns + np.sin(direction) * rows
@@ -118,12 +118,12 @@ def photograph(names: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 def turned_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A joint crop lying on its side or upside down."""
-    return np.rot90(crop, rng.integers(1, 4))
+    """A joint crop rotated by 90, 180 or 270 degrees."""
+    return np.rot90(crop, int(rng.integers(1, 4)))
 
 
 def rearranged_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Real radiograph texture in the wrong order: tiles shuffled, femur upon femur, or tibia upon tibia."""
+    """Radiograph texture in the wrong order: shuffled tiles, femur on femur, or tibia on tibia."""
     side = min(crop.shape) // 12 * 12
     crop, half = crop[:side, :side], side // 2
     kind = rng.integers(3)
@@ -142,7 +142,7 @@ def rearranged_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def missed_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a box sees that misses the joint by more than half its side, or that looks at a shaft or corner only."""
+    """The content of a box that misses the joint by more than half its side, or that covers only a shaft or corner."""
     side = min(crop.shape)
     if rng.random() < 0.5:  # a small window above or below the joint, or in a corner of it
         small = round(side * rng.uniform(0.22, 0.34))
@@ -159,7 +159,7 @@ def missed_knee(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def two_knees(left_crop: np.ndarray, right_crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A box around both knees of one patient: two crops beside each other, squeezed or padded to a square."""
+    """A box around both knees of one patient: two crops side by side, squeezed or padded to a square."""
     gap = np.full((right_crop.shape[0], rng.integers(4, 60)), right_crop.min())
     pair = np.hstack((right_crop, gap, left_crop))
     if rng.random() < 0.5:

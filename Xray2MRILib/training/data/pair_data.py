@@ -1,4 +1,4 @@
-"""What the autoencoder and the diffusion model learn from: slices, radiographs and latents of simulated pairs."""
+"""Training data of the autoencoder and the diffusion model: slices, radiographs and latents of simulated pairs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from ...simulation.pairs.crop_frame import (
 from ...simulation.pairs.knee_pair import KneePair
 from ...simulation.pairs.pair_store import list_pairs, read_pair
 from ...simulation.radiograph.appearance import expose, joint_crop
+from ...volume.geometry import CROP_FRAME
 
 
-def prepared(work: Callable[[Path], Any], paths: list[Path], workers: int) -> Iterator[Any]:
-    """``work`` of every path, in order, by so many other processes; 0 does it here. The results are the same.
+def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: int) -> Iterator[Any]:
+    """``work`` of every path, in order, in ``workers`` other processes; 0 does it here. The results are the same.
 
     A GPU encodes a knee in a fraction of the time that one processor core takes to read and bend it.
     """
@@ -47,9 +48,16 @@ def prepared(work: Callable[[Path], Any], paths: list[Path], workers: int) -> It
 
 
 def _begin_worker() -> None:
-    """One thread, and an end when the training is killed: a pool's processes would wait for work for ever."""
+    """Use one thread, and exit when the training is killed: a pool's processes would wait for work forever."""
     torch.set_num_threads(1)
-    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    parent = parent_process()
+    assert parent is not None  # a pool started this process
+
+    def exit_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=exit_with_parent, daemon=True).start()
 
 
 def load_volumes(folder: Path, count: int | None = None) -> Tensor:
@@ -68,7 +76,9 @@ def exposed_crops(path: Path, exposures: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng([seed, pair.parameters.seed])
     return np.stack(
         [
-            normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)).reshape(256, 256)
+            normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)).reshape(
+                CROP_FRAME.shape[1:]
+            )
             for _ in range(exposures)
         ]
     )
@@ -92,7 +102,7 @@ def pair_in_radiograph_frame(
         if bend_mm is not None and rng.random() < 0.3:  # a radiograph that ends within the crop
             half = len(crop) / 2
             crop = crop[np.clip(np.arange(len(crop)), *(half + half * rng.uniform(0.6, 0.98, 2) * (-1, 1))).astype(int)]
-        crops.append(normalise_crop(crop).reshape(256, 256))
+        crops.append(normalise_crop(crop).reshape(CROP_FRAME.shape[1:]))
     return volume_in_frame(pair, frame, bend), np.stack(crops)
 
 
@@ -131,7 +141,7 @@ class KneeLatents:
         return KneeLatents(**{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
 
     @classmethod
-    def joined(cls, parts: list[KneeLatents]) -> KneeLatents:
+    def concatenate(cls, parts: list[KneeLatents]) -> KneeLatents:
         """Several sets as one."""
         return cls(**{name: torch.cat([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
 
@@ -146,12 +156,13 @@ def encode_pairs(
     each).
 
     ``bend_mm`` as in pair_in_radiograph_frame; another ``seed`` then gives other knees. The slices of a knee are one
-    batch; ``workers`` processes make the knees ready meanwhile (see ``prepared``). The result lies in main memory.
+    batch; meanwhile ``workers`` processes prepare the next knees (see ``map_in_processes``). The result is in main
+    memory.
     """
     device = device or torch.device("cpu")
     rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
     work = partial(_knee_in_radiograph_frame, exposures=exposures, seed=seed, bend_mm=bend_mm)
-    for volume, crops, grade in prepared(work, list_pairs(folder)[:count], workers):
+    for volume, crops, grade in map_in_processes(work, list_pairs(folder)[:count], workers):
         slices = torch.from_numpy(volume)[:, None].to(device) * 2 - 1
         crops = torch.from_numpy(crops)[:, None].to(device)
         with cast():
@@ -178,7 +189,7 @@ def _knee_in_radiograph_frame(
     return *pair_in_radiograph_frame(pair, exposures, rng, bend_mm=bend_mm), pair.parameters.kl_grade
 
 
-def soft_grades(grades: Tensor, generator: torch.Generator) -> Tensor:
+def soft_grades(grades: Tensor, generator: torch.Generator | None) -> Tensor:
     """KOA probabilities [B, 5] as a real classifier would give them for known grades [B]: peaked, at times off by one.
 
     Logits fall with the distance from the grade at a random rate, with Gaussian noise. ``generator`` is one of the

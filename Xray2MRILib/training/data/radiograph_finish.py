@@ -1,5 +1,4 @@
-"""What detector plate and operator add to a training radiograph: texture, markers, exposure, blur, noise,
-collimation."""
+"""Detector and operator effects on a training radiograph: texture, markers, exposure, blur, noise, collimation."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from scipy import ndimage
 
 from ...localization.detector import normalise_radiograph
 
-# 5 x 4 dots are all that is left of a lead marker at detector resolution
+# a lead marker at detector resolution has 5 x 4 dots
 _MARKERS = {
     "L": ("1000", "1000", "1000", "1000", "1111"),
     "R": ("1110", "1001", "1110", "1010", "1001"),
@@ -16,7 +15,7 @@ _MARKERS = {
 
 
 def place_on_canvas(radiograph: np.ndarray, canvas_size: int) -> tuple[np.ndarray, int, int]:
-    """A radiograph [H, W] in the middle of a black square, as `detector.letterbox` places it; canvas, left and top
+    """A radiograph [H, W] in the middle of a black square, as in `detector.letterbox`; returns canvas, left and top
     margin."""
     height, width = radiograph.shape
     top, left = (canvas_size - height) // 2, (canvas_size - width) // 2
@@ -26,7 +25,7 @@ def place_on_canvas(radiograph: np.ndarray, canvas_size: int) -> tuple[np.ndarra
 
 
 def finish_radiograph(radiograph: np.ndarray, rng: np.random.Generator, markers: bool, collimate: bool) -> np.ndarray:
-    """A radiograph [H, W] as it may come from any X-ray room, in [0, 1]; now and then inverted."""
+    """A radiograph [H, W] with random effects of detector and operator, in [0, 1]; sometimes inverted."""
     height, width = radiograph.shape
     if rng.random() < 0.5:
         shading = ndimage.zoom(rng.normal(1, 0.12, (3, 3)), np.array(radiograph.shape) / 3, order=1)

@@ -1,4 +1,4 @@
-"""Random views of radiographs whose knee boxes are known: annotated or simulated radiographs as training material."""
+"""Random views of radiographs with known knee boxes, annotated or simulated, as training data of the detector."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def augment(
 
 
 def _clearly_placed(box: tuple[float, float, float], shape: tuple[int, int]) -> bool:
-    """A joint centre must be inside by 0.08 box sides or outside by 0.6, never on the brink."""
+    """Whether a joint centre is inside by more than 0.08 box sides or outside by more than 0.6."""
     x, y, side = box
     inside = min(x, shape[1] - x, y, shape[0] - y)
     return inside > 0.08 * side or inside < -0.6 * side

@@ -1,12 +1,12 @@
-"""The pictures that the radiograph check learns from and is measured on, each with its kind, as 128 x 128 bytes."""
+"""The pictures that the view check learns from and is measured on, each with its kind, as 128 x 128 bytes."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from ...errors import InputError
 from ...files.resources import resource_path
 from ...preparation.joint_crop import normalise_crop
 from ...simulation.pairs.population import load_templates
+from ..recipes.view_check import ViewCheckRecipe
 from . import negative_examples as drawn
 from .anatomy_views import AnatomyViews
 from .graded_radiographs import (
@@ -34,7 +35,7 @@ _MR_SLICES_FOR_TRAINING = 2 / 3
 
 @dataclass
 class ViewTrainingData:
-    """Pictures with what they show.
+    """Labelled pictures.
 
     Attributes
     ----------
@@ -77,9 +78,9 @@ class _Collector:
         self.kinds += [kind] * len(images)
 
     def draw(self, kind: str, count: int, drawing: Callable[[], np.ndarray], *, frontal: bool = False) -> None:
-        """``count`` pictures of a drawing, normalised as the product normalises any crop."""
+        """``count`` pictures of a drawing, normalised like every crop."""
         if count > 0:
-            radiographs = []
+            radiographs: list[np.ndarray] = []
             while len(radiographs) < count:
                 with contextlib.suppress(InputError):  # preparation refuses a crop with a single grey level
                     radiographs.append(to_bytes(normalise_crop(np.ascontiguousarray(drawing(), dtype=np.float32))))
@@ -91,59 +92,61 @@ class _Collector:
         )
 
 
-def training_bank(config: dict[str, Any], cache: Path) -> ViewTrainingData:
+def training_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     """Pictures for training: real frontal knees of the split train, a part of the whole radiographs, projections of one
     label map, counter-examples.
 
-    ``cache`` keeps the anatomy template. Held-out kinds (see ``implausible_radiographs``) are absent.
+    ``cache`` keeps the anatomy template. Held-out kinds (see ``negative_examples``) are absent.
     """
-    rng, count = np.random.default_rng(config["seed"]), config["pictures_per_kind"]
+    rng, count = np.random.default_rng(recipe.seed), recipe.pictures_per_kind
     collector = _Collector()
-    radiographs = load_graded_radiographs(data_folder(config), "train", right_knee_space=False, limit=config["limit"])
+    radiographs = load_graded_radiographs(data_folder(recipe.data), "train", right_knee_space=False, limit=recipe.limit)
     collector.add("frontal knee, OAI", radiographs.images, True, radiographs.left.float().tolist())
-    if config["whole_films"]:
-        _add_whole_radiographs(collector, config, "first", "")
+    _add_whole_radiographs(collector, recipe, "first", "")
     _add_counter_examples(collector, radiographs, count, rng)
     for kind, drawing in drawn.DRAWN.items():
-        collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
+        collector.draw(kind, count, partial(drawing, rng))
     collector.draw("photograph", 2 * count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
     _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
-    slices = _mr_slices(config["mr_slices"])
+    slices = _mr_slices(recipe.mr_slices)
     slices = slices[: round(len(slices) * _MR_SLICES_FOR_TRAINING)]
     if slices:
         collector.draw("sagittal MR slice", count, lambda: drawn.square_part(slices[rng.integers(len(slices))], rng))
     return collector.bank()
 
 
-def measuring_bank(config: dict[str, Any], cache: Path) -> ViewTrainingData:
+def measuring_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     """Pictures for measuring: real knees never trained on, new draws of every kind, and the held-out kinds."""
-    rng, count = np.random.default_rng(config["seed"] + 1), config["pictures_measured"]
+    rng, count = np.random.default_rng(recipe.seed + 1), recipe.pictures_measured
     collector = _Collector()
     for split in ("val", "test"):
-        radiographs = load_graded_radiographs(data_folder(config), split, right_knee_space=False, limit=config["limit"])
+        radiographs = load_graded_radiographs(
+            data_folder(recipe.data), split, right_knee_space=False, limit=recipe.limit
+        )
         collector.add(f"frontal knee, OAI {split}", radiographs.images, True, radiographs.left.float().tolist())
     _add_counter_examples(collector, radiographs, count, rng)
     for kind, drawing in drawn.DRAWN.items():
-        collector.draw(kind, count, lambda drawing=drawing: drawing(rng))
+        collector.draw(kind, count, partial(drawing, rng))
     collector.draw("photograph", count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
     for kind, drawing in drawn.HELD_OUT_DRAWN.items():
-        collector.draw(f"{kind} (held out)", count, lambda drawing=drawing: drawing(rng))
+        collector.draw(f"{kind} (held out)", count, partial(drawing, rng))
     collector.draw("photograph (held out)", count, lambda: drawn.photograph(drawn.HELD_OUT_PHOTOGRAPHS, rng))
     _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
     _add_views(collector, "second label map (held out)", resource_path("anatomy/dess_knee"), cache, count, rng)
-    slices = _mr_slices(config["mr_slices"])
+    slices = _mr_slices(recipe.mr_slices)
     slices = slices[round(len(slices) * _MR_SLICES_FOR_TRAINING) :]
     if slices:
         kind = "sagittal MR slice (held-out slices)"
         collector.draw(kind, count, lambda: drawn.square_part(slices[rng.integers(len(slices))], rng))
-    if config["whole_films"]:
-        _add_whole_radiographs(collector, config, "second", " (held-out part)")
+    _add_whole_radiographs(collector, recipe, "second", " (held-out part)")
     return collector.bank()
 
 
-def _add_whole_radiographs(collector: _Collector, config: dict[str, Any], part: str, remark: str) -> None:
+def _add_whole_radiographs(collector: _Collector, recipe: ViewCheckRecipe, part: str, remark: str) -> None:
     """Knees that the shipped detector finds on whole radiographs; sides are known on radiographs of both knees only."""
-    radiographs, _ = load_localised_radiographs(Path(config["whole_films"]), config["limit"], part)
+    if not recipe.whole_radiographs:
+        return
+    radiographs, _ = load_localised_radiographs(Path(recipe.whole_radiographs), recipe.limit, part)
     single = radiographs.grades >= 0
     for kind, chosen in (("single", single), ("bilateral", ~single)):
         if chosen.any():

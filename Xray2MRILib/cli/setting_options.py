@@ -1,0 +1,51 @@
+"""Options of the settings of a generation: name, type, words, default and help come from generation/settings.py."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..generation.settings import SETTINGS, GenerationSettings
+
+_TYPES = {"integer": int, "number": float}
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Comma-separated numbers of an option such as ``--roi 10,20,300,300``."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a list of numbers separated by commas") from None
+
+
+def option_of(name: str) -> str:
+    """The option of a setting: ``--kl-grade`` of ``kl_grade``."""
+    return "--" + name.replace("_", "-")
+
+
+def add_setting(parser: Any, name: str, *, positional: bool = False, **changes: Any) -> None:
+    """Add the option of a setting to a parser or group; ``changes`` replace its ``help`` or ``default``.
+
+    ``positional`` makes it an optional argument without dashes.
+    """
+    setting = SETTINGS[name]
+    default = changes.get("default", setting.default)
+    said = setting.otherwise if setting.otherwise and default == setting.default else default
+    text = changes.get("help", setting.meaning if setting.words else setting.description)
+    described: dict[str, Any] = {"default": default, "help": f"{text} (default: {said})" if said is not None else text}
+    if setting.kind == "flag":
+        described = {"action": "store_true", "help": text}
+    elif setting.words:
+        described["choices"] = setting.words
+    else:
+        described["type"] = numbers if setting.kind == "numbers" else _TYPES.get(setting.kind, str)
+        described["metavar"] = name.upper() if positional else setting.symbol
+    if positional:
+        parser.add_argument(name, nargs="?", **described)
+    else:
+        parser.add_argument(option_of(name), **described)
+
+
+def settings_from(options: argparse.Namespace) -> GenerationSettings:
+    """The settings among parsed options; the others keep their defaults. Raises InputError for values out of range."""
+    return GenerationSettings(**{name: getattr(options, name) for name in SETTINGS if hasattr(options, name)})

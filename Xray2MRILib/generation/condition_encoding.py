@@ -1,0 +1,60 @@
+"""The conditions of a diffusion model from the crop of a radiograph and the grade probabilities of its knee."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..conditions.koa_probabilities import KoaProbabilities
+from ..diffusion.radiograph_conditions import RadiographConditions, encode_radiograph
+from ..errors import ProcessingError
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+    from ..models.conditional_unet import Xray2MRIUNet
+    from ..models.radiograph_encoder import RadiographEncoder
+
+NO_CLASSIFIER_NOTE = "No grade classifier is installed: all five grades were taken as equally likely."
+
+
+def encode_conditions(
+    autoencoder: AutoencoderKL,
+    radiograph_encoder: RadiographEncoder,
+    unet: Xray2MRIUNet,
+    crop: torch.Tensor,
+    koa: KoaProbabilities,
+) -> RadiographConditions:
+    """Conditions of a crop [1, 256, 256] in [-1, 1] with the vectors that the U-Net asks for: ``p`` and ``i``.
+
+    Raises ProcessingError (code ``unknown-condition``) when it asks for another one.
+    """
+    from ..conditions.intensity_histogram import intensity_histogram
+
+    sizes = dict(zip(unet.config.condition_names, unet.config.condition_sizes, strict=True))
+    known = {
+        "p": lambda size: torch.tensor(koa.values, dtype=torch.float32),
+        "i": lambda size: torch.as_tensor(intensity_histogram(crop.numpy(), bins=size), dtype=torch.float32),
+    }
+    unknown = sorted(set(sizes) - set(known))
+    if unknown:
+        raise ProcessingError(
+            f"The model asks for the condition {unknown[0]!r}, which cannot be computed from a radiograph.",
+            code="unknown-condition",
+            hint="Use another model.",
+        )
+    vectors = {name: known[name](size) for name, size in sizes.items()}
+    return encode_radiograph(autoencoder, radiograph_encoder, crop, vectors)
+
+
+def classified_grades(crop: torch.Tensor) -> tuple[KoaProbabilities, list[str]]:
+    """The shipped classifier's probabilities; without a classifier all grades are alike, and a note says so."""
+    from ..conditions.koa_classifier import classify_koa
+
+    try:
+        return classify_koa(crop.numpy()), []
+    except ProcessingError as error:
+        if error.code != "missing-resource":
+            raise
+    return KoaProbabilities.uniform(), [NO_CLASSIFIER_NOTE]

@@ -1,0 +1,165 @@
+"""The calls that every model answers: a volume, a denser one, and one with the deviation over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from diffusers import DiffusionPipeline
+
+from ..diffusion.progress import Callback
+from ..diffusion.radiograph_conditions import prepared_picture
+from ..diffusion.sampling_settings import SamplingSettings, chosen_seed
+from ..volume.geometry import OAI_FIELD
+from .uncertainty import sample_deviation
+from .volume_sampling import grades_for, sampled_volume
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from ..conditions.koa_probabilities import KoaProbabilities
+    from ..preparation.joint_crop import PreparedRadiograph
+    from ..volume.pseudo_mri import PseudoMRI
+
+
+class VolumePipeline(DiffusionPipeline):
+    """The base of a model with its networks; what a model adds are ``encode`` and ``fill`` of slice_model.SliceModel.
+
+    Attributes
+    ----------
+    model_name
+        How the model was asked for: "compact", a folder's name, a hub id; "unsaved" for one built in memory.
+    model_card
+        What the model says about itself (preset, training data, licence).
+    weights_sha256
+        Network -> SHA256 of its weights; empty for a model built in memory.
+    """
+
+    uses_grades = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model_name = "unsaved"
+        self.model_card: dict[str, Any] = {}
+        self.weights_sha256: dict[str, str] = {}
+
+    def __call__(
+        self,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        num_slices: int = OAI_FIELD.num_slices,
+        num_inference_steps: int | None = None,
+        *,
+        seed: int | None = 0,
+        generator: torch.Generator | None = None,
+        koa: KoaProbabilities | None = None,
+        batch_size: int | None = None,
+        callback: Callback | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+        **sampling: Any,
+    ) -> PseudoMRI:
+        """A volume of ``num_slices`` synthetic coronal slices.
+
+        Parameters
+        ----------
+        radiograph
+            A PreparedRadiograph, or [1, 256, 256] in [-1, 1] in right-knee space.
+        num_slices
+            Number of depths over the fixed extent of 73.5 mm, 2 to 500 (the paper's s).
+        num_inference_steps
+            Denoising steps per slice, 1 to 1000. None: what the model's card asks for, or else 20.
+        seed, generator
+            The same seed gives the same volume, whatever the batch size, to float32 rounding. None draws one. A
+            generator, when given, supplies the seed.
+        koa
+            Grade probabilities p; None asks the shipped classifier, and without one takes a uniform p and notes it.
+        batch_size
+            Slices denoised together; None chooses by free memory. Halved when memory runs out.
+        callback
+            Receives {"stage", "step", "of", "fraction"} and, for each finished slice, {"stage": "slice", "depth_index",
+            "file_index", "of", "u", "image"}, where image [H, W] in [0, 1] lies as in the volume.
+        should_cancel
+            Asked before every denoising step; True raises Cancelled.
+        sampling
+            Further fields of diffusion.sampling_settings.SamplingSettings: sampler, noise, guidance_scale,
+            guidance_share, noise_scale.
+
+        Raises InputError for choices or pictures out of range, ProcessingError when memory runs out.
+        """
+        chosen = SamplingSettings(num_inference_steps, chosen_seed(seed, generator), **sampling)
+        return self.volume(
+            radiograph, num_slices, chosen, koa=koa, batch_size=batch_size, callback=callback,
+            should_cancel=should_cancel,
+        )  # fmt: skip
+
+    def volume(
+        self,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        num_slices: int,
+        sampling: SamplingSettings,
+        **choices: Any,
+    ) -> PseudoMRI:
+        """As a call, with the choices of the sampler as one object; the other ``choices`` are those of a call."""
+        return sampled_volume(self, radiograph, num_slices, sampling, **choices)
+
+    def densify(
+        self,
+        volume: PseudoMRI,
+        num_slices: int,
+        *,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        batch_size: int | None = None,
+        callback: Callback | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+    ) -> PseudoMRI:
+        """The volume at another number of depths; depths that it already holds are copied, only the others computed.
+
+        ``radiograph`` must be the one that the volume was made from, since the volume does not carry it; every choice
+        is taken from the volume's provenance. With 2 n - 1 slices half of the work is saved. The result has no
+        deviation. Raises InputError when radiograph or model are not the volume's.
+        """
+        return sampled_volume(
+            self, radiograph, num_slices, known=volume, batch_size=batch_size, callback=callback,
+            should_cancel=should_cancel,
+        )  # fmt: skip
+
+    def sample_deviation(
+        self,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        samples: int,
+        num_slices: int = OAI_FIELD.num_slices,
+        num_inference_steps: int | None = None,
+        *,
+        seed: int = 0,
+        koa: KoaProbabilities | None = None,
+        batch_size: int | None = None,
+        callback: Callback | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+        **sampling: Any,
+    ) -> PseudoMRI:
+        """The volume of ``seed`` with the voxel-wise standard deviation over ``samples`` seeds from it on (section 8).
+
+        ``samples`` is 2 to 100; the other choices are those of a call; see generation.uncertainty.
+        """
+        chosen = SamplingSettings(num_inference_steps, seed, **sampling)
+        return self.volume_with_deviation(
+            radiograph, num_slices, chosen, samples, koa=koa, batch_size=batch_size, callback=callback,
+            should_cancel=should_cancel,
+        )  # fmt: skip
+
+    def volume_with_deviation(
+        self,
+        radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
+        num_slices: int,
+        sampling: SamplingSettings,
+        samples: int,
+        *,
+        koa: KoaProbabilities | None = None,
+        **choices: Any,
+    ) -> PseudoMRI:
+        """``sample_deviation`` with the choices of the sampler as one object."""
+        notes: list[str] = []
+        koa = koa or grades_for(self, prepared_picture(radiograph)[0], notes)
+        volume = sample_deviation(self, radiograph, num_slices, sampling, samples, koa=koa, **choices)
+        volume.provenance["run"]["notes"] += notes
+        return volume

@@ -1,0 +1,56 @@
+"""The recipe of the U-Net and the radiograph encoder, for the paper's system and the systems compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...baselines.registry import METHOD_NAMES
+from ..recipe import Recipe, entry
+from . import shared_entries as shared
+
+
+@dataclass(frozen=True)
+class DiffusionRecipe(Recipe):
+    """What ``xray2mri train diffusion`` reads; its loop is ``training/diffusion.py``."""
+
+    data: str = shared.pairs_folder()
+    held_out: str = shared.held_out_folder()
+    autoencoder: str = entry("the folder that train autoencoder wrote, or compact for the shipped one")
+    latents: str | None = entry("the folder of the encoded knees, which runs may share; null for the output folder")
+    initial: str | None = entry(
+        "the model folder whose tensors are copied where they fit, compact for the shipped model"
+    )
+    method: str = entry("the system to train", words=METHOD_NAMES)
+    preset: str = shared.preset()
+    changes: Mapping[str, Any] = entry("changes of the preset's components, an object per component")
+    knees: int | None = shared.knees()
+    variants: int = shared.variants()
+    bend_mm: float = shared.bend_mm()
+    exposures: int = shared.exposures()
+    steps: int = shared.steps()
+    minutes: float | None = shared.minutes()
+    keep: str = shared.keep()
+    knees_per_batch: int = entry("the number of knees of a step", unit="knees", low=1)
+    depths_per_knee: int = entry("the number of slices of each of these knees", unit="slices", low=1)
+    noise_emphasis: float = entry(
+        "the emphasis of noisy steps t: 1 draws all equally often, 2 in proportion to t", above=0, high=100
+    )
+    learning_rate: float = shared.learning_rate()
+    warm_up_steps: int | None = shared.warm_up_steps_or_constant()
+    weight_decay: float = shared.weight_decay()
+    ema_decay: float = shared.ema_decay()
+    min_snr_gamma: float = entry("the limit of min-SNR weighting (Hang et al. 2023), 0 for none", low=0)
+    sampling: Mapping[str, Any] | None = entry(
+        "what the model's card asks of the sampler: guidance_scale, guidance_share, noise_scale; null as in the paper"
+    )
+    eight_bit: bool = entry("whether the model is stored as int8 instead of float16")
+    precision: str = shared.precision()
+    device: str = shared.device()
+    threads: int = shared.threads()
+    workers: int = shared.workers()
+    compile: bool = shared.compile()
+    seed: int = shared.seed()
+    log_every: int = shared.log_every()
+    save_every: int = shared.save_every()
