@@ -12,7 +12,7 @@ import numpy as np
 from .collimation import border_regions
 from .resampling import shrink
 
-_LONGEST = 150  # pixels; the frame is a large structure
+_SHORTER_EDGE = 120  # pixels; the frame is a large structure
 _SMALLEST = 24  # pixels of the shorter edge
 _RANGE = (0.5, 99.5)  # percentiles
 _TOLERANCE = 0.08  # of the grey-level range, around the even light
@@ -28,7 +28,7 @@ def bright_frame(pixels: np.ndarray) -> np.ndarray | None:
 
     ``pixels`` [H, W] are as stored, large values bright. The film may be turned by some degrees.
     """
-    grey = shrink(pixels, _LONGEST)
+    grey = shrink(pixels, round(_SHORTER_EDGE * max(pixels.shape) / min(pixels.shape)))
     low, high = (float(value) for value in np.percentile(grey, _RANGE))
     if not high > low or min(grey.shape) < _SMALLEST:
         return None
