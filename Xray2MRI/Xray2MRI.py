@@ -25,6 +25,8 @@ if importlib.util.find_spec("Xray2MRILib") is None:
 
 from Xray2MRIModule.logic import ModuleLogic
 
+DOCUMENTATION = "https://github.com/Xray2MRI/SlicerXray2MRI/blob/main/docs/slicer-module.md"
+
 
 class Xray2MRI(ScriptedLoadableModule):
     """Name, category and help of the module. Nothing is installed here and no scene is changed."""
@@ -40,12 +42,14 @@ class Xray2MRI(ScriptedLoadableModule):
             "shows each slice as soon as it is final, and compares the volume with a real MRI. "
             "<b>The volume is synthetic: a plausible guess for research, not for diagnosis.</b>"
         )
+        parent.helpText += '<p><a href="{}">{}</a></p>'.format(DOCUMENTATION, _("Documentation of this module"))
         parent.acknowledgementText = _(
             "An independent implementation, with weights trained on simulated knees, of the method of Z. Wang, "
             "Y. H. Chen, M. Jarraya et al., A Diffusion-based Xray2MRI Model, arXiv 2410.06997. Please cite the paper. "
             "The documentation names the sources of the radiographs and of the anatomy."
         )
         slicer.app.connect("startupCompleted()", registerSamples)
+        slicer.app.connect("startupCompleted()", registerLayout)
         slicer.app.connect("startupCompleted()", watchForReadScenes)
 
 
@@ -54,6 +58,14 @@ def registerSamples():
     from Xray2MRIModule.scene import sample_data
 
     sample_data.registerSampleData()
+
+
+def registerLayout():
+    """Make the module's layout known before a scene that was saved with it is read: the views would be blank."""
+    from Xray2MRIModule.application import SlicerApplication
+    from Xray2MRIModule.views.layout import ViewLayout
+
+    ViewLayout(SlicerApplication()).register()
 
 
 def watchForReadScenes():
@@ -91,6 +103,11 @@ class Xray2MRIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = MainPanel(self.ui, self.logic, self.logic.getParameterNode(), self.parent)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        # the developer's "Reload" sets the module up while it is shown, and enters it no more
+        if self.parent.isEntered:
+            self.panel.enter()
 
     def enter(self):
         """The user opens the module."""
@@ -119,6 +136,16 @@ class Xray2MRIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Start again on the empty scene, if the module is open."""
         if self.panel is not None and self.parent.isEntered:
             self.panel.onSceneEndClose()
+
+    def onSceneStartImport(self, caller=None, event=None):
+        """Release the settings while a scene is read."""
+        if self.panel is not None:
+            self.panel.onSceneStartImport()
+
+    def onSceneEndImport(self, caller=None, event=None):
+        """Show the settings of the scene, if the module is open."""
+        if self.panel is not None and self.parent.isEntered:
+            self.panel.onSceneEndImport()
 
     def onReload(self):
         """Reload the package Xray2MRIModule too; Slicer reloads this file only."""

@@ -1,7 +1,7 @@
 """Xray2MRI: a pseudo-MRI volume of the knee from one plain radiograph.
 
-Every picture made here is synthetic: a plausible guess, never a diagnosis. The package imports nothing heavy at
-import time; the names below are loaded on first use.
+Every image from this package is synthetic: a plausible guess, never a diagnosis. Importing the package loads no heavy
+libraries; the names below are loaded on first use.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _MovedModules(Loader):
-    """Finds a module under its old name, once with a warning."""
+    """Finds a module by its old name, once with a warning."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from Xray2MRILib.baselines.registry import METHOD_NAMES, OURS, method_named, unet_class
+from Xray2MRILib.baselines.registry import METHOD_NAMES, OURS, find_method, unet_class
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.model_store.assembly import build_components
 from Xray2MRILib.models.presets import latent_channels
@@ -47,7 +47,7 @@ def answer(unet, entering: dict) -> torch.Tensor:
 def test_every_method_is_built_and_answers_with_a_latent() -> None:
     for name in METHOD_NAMES:
         unet, entering = network_and_entering(name)
-        assert type(unet) is unet_class(method_named(name).unet)
+        assert type(unet) is unet_class(find_method(name).unet)
         assert answer(unet, entering).shape == (2, 4, 32, 32), name
 
 
@@ -168,6 +168,6 @@ def test_gradients_reach_every_parameter_that_is_in_use(name: str) -> None:
 
 def test_paper_size_of_the_systems() -> None:
     """The first layer has four channels without a radiograph and eight with one, as published."""
-    assert method_named("ldm").changes("paper")["unet"]["in_channels"] == 4
-    assert method_named("x-diffusion").changes("paper")["unet"]["in_channels"] == 8
-    assert method_named("x-diffusion").changes("paper")["radiograph_encoder"]["token_encoder"] == "clip"
+    assert find_method("ldm").changes("paper")["unet"]["in_channels"] == 4
+    assert find_method("x-diffusion").changes("paper")["unet"]["in_channels"] == 8
+    assert find_method("x-diffusion").changes("paper")["radiograph_encoder"]["token_encoder"] == "clip"

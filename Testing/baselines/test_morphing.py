@@ -72,11 +72,11 @@ def test_severity_runs_from_the_radiograph_itself_to_the_whole_code() -> None:
     torch.nn.init.normal_(model.registration.flow.bias, std=1.0)
     model.mean_code.normal_()
     radiograph = torch.rand(1, 1, 128, 128) * 2 - 1
-    assert torch.allclose(model.progressed(radiograph, 0.0), radiograph, atol=1e-5)
+    assert torch.allclose(model.progress_to(radiograph, 0.0), radiograph, atol=1e-5)
     with torch.no_grad():
         whole = warp(radiograph, model.registration(radiograph, CODE_SHARE * model.mean_code))
-    assert torch.allclose(model.progressed(radiograph, 1.0), whole, atol=1e-4)
-    early, late = (model.progressed(radiograph, s) for s in (0.01, 0.5))
+    assert torch.allclose(model.progress_to(radiograph, 1.0), whole, atol=1e-4)
+    early, late = (model.progress_to(radiograph, s) for s in (0.01, 0.5))
     assert (early - radiograph).abs().mean() < (late - radiograph).abs().mean()
     assert severities(4, 5) == [0, 0.25, 0.5, 0.75, 1.0]
     assert severities(2, 3) == [0, 0.25, 0.5]
@@ -94,9 +94,9 @@ def test_towards_another_radiograph_its_own_code_is_followed() -> None:
             radiograph,
             model.registration(radiograph, model.diffusion(torch.cat((radiograph, other, other), 1), 0).sample),
         )
-    assert torch.allclose(model.progressed(radiograph, 1.0, other), expected, atol=1e-4)
-    assert torch.allclose(model.progressed(radiograph, 0.0, other), radiograph, atol=1e-5)
-    assert not torch.allclose(model.progressed(radiograph, 1.0, third), expected, atol=1e-2)
+    assert torch.allclose(model.progress_to(radiograph, 1.0, other), expected, atol=1e-4)
+    assert torch.allclose(model.progress_to(radiograph, 0.0, other), radiograph, atol=1e-5)
+    assert not torch.allclose(model.progress_to(radiograph, 1.0, third), expected, atol=1e-2)
 
 
 def test_displacements_keep_their_size_at_another_resolution() -> None:
@@ -107,7 +107,7 @@ def test_displacements_keep_their_size_at_another_resolution() -> None:
     with torch.no_grad():
         model.registration.flow.bias.copy_(torch.tensor([3.0, 0.0]))  # three columns of 128 are six of 256
     radiograph = torch.rand(1, 1, 256, 256)
-    assert torch.allclose(model.progressed(radiograph, 1.0)[..., :-6], radiograph[..., 6:], atol=1e-4)
+    assert torch.allclose(model.progress_to(radiograph, 1.0)[..., :-6], radiograph[..., 6:], atol=1e-4)
 
 
 def test_steps_of_training_lower_the_loss_and_reach_both_networks() -> None:
@@ -221,7 +221,7 @@ def test_a_series_towards_another_radiograph_is_of_the_same_side(
     assert "kl3_right.webp shows a right knee (file name), but the series begins with a left one." in said
     assert "Option: --side auto|left|right." in said
     assert run(sample("kl0_left"), "--towards-roi", "1,1,99,99", folder="none") == 2
-    assert "--towards-roi names a part of no radiograph." in capsys.readouterr().err
+    assert "--towards-roi needs the radiograph of --towards." in capsys.readouterr().err
     assert run(sample("kl0_left"), "--towards", str(tmp_path / "none.png"), folder="none") == 2
     assert "none.png" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from html_page import HtmlPage
 
-from Xray2MRILib.benchmark.density_curves import interpolated
-from Xray2MRILib.benchmark.runner import another_knee
+from Xray2MRILib.benchmark.density_curves import interpolate_slices
+from Xray2MRILib.benchmark.runner import choose_other_knee
 from Xray2MRILib.benchmark.tables import budget
 from Xray2MRILib.cli import main
 from Xray2MRILib.simulation.anatomy.knee_parameters import draw
@@ -128,13 +128,13 @@ def test_refusals(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("count", [2, 3, 5, 6, 10, 30])
 def test_another_knee_is_never_the_own(count: int) -> None:
     files = [Path(str(k)) for k in range(count)]
-    others = [another_knee(files, place) for place in range(count)]
+    others = [choose_other_knee(files, place) for place in range(count)]
     assert all(other != own for own, other in zip(files, others, strict=True))
     assert set(others) == set(files)
-    assert another_knee(files[:1], 0) is None
+    assert choose_other_knee(files[:1], 0) is None
 
 
 def test_interpolation_by_hand() -> None:
     volume = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
-    assert np.allclose(interpolated(volume, 7)[:, 0, 0], np.linspace(0, 3, 7))
-    assert np.array_equal(interpolated(volume, 4), volume)
+    assert np.allclose(interpolate_slices(volume, 7)[:, 0, 0], np.linspace(0, 3, 7))
+    assert np.array_equal(interpolate_slices(volume, 4), volume)

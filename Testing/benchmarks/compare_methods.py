@@ -18,7 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from Xray2MRILib.baselines.registry import method_named
+from Xray2MRILib.baselines.registry import find_method
 from Xray2MRILib.files.resources import resource_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,7 +117,7 @@ def main() -> None:
     if arguments.base_steps:
         initial = output / "base"
         train(BASE, initial, arguments.base_steps, "null")
-    rows = {method_named(method).title: output / method for method in arguments.methods}
+    rows = {find_method(method).title: output / method for method in arguments.methods}
     with ThreadPoolExecutor(arguments.jobs) as pool:
         work = [pool.submit(train, method, output / method, arguments.steps, initial) for method in arguments.methods]
         if arguments.cae_steps:

@@ -10,7 +10,7 @@ from measurement import Bench, Measurement
 
 from Xray2MRILib.conditions.koa_classifier import classify_koa
 from Xray2MRILib.diffusion.initial_noise import initial_noise
-from Xray2MRILib.diffusion.radiograph_conditions import prepared_picture
+from Xray2MRILib.diffusion.radiograph_conditions import unpack_crop
 from Xray2MRILib.diffusion.sampling_settings import PAPER_DEFAULTS
 from Xray2MRILib.diffusion.slice_loop import slice_loop_as_printed
 from Xray2MRILib.volume.geometry import depth_positions
@@ -25,7 +25,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def volume_time(bench: Bench) -> Iterator[Measurement]:
     """Algorithm 2 as printed (slice by slice, classifier and encoders anew for each) against the batched loop."""
     pipeline = bench.pipeline
-    picture, _, _ = prepared_picture(bench.picture)
+    picture, _, _ = unpack_crop(bench.picture)
     depths = depth_positions(bench.slices)
 
     def as_printed() -> int:

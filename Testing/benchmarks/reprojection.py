@@ -21,7 +21,7 @@ from reprojection_radiographs import measured_radiographs
 from result_file import write_result
 
 from Xray2MRILib.reprojection.bone_projection import volume_outline
-from Xray2MRILib.reprojection.consistency import PARTS, compared_outlines
+from Xray2MRILib.reprojection.consistency import PARTS, compare_outlines
 from Xray2MRILib.reprojection.knee_outline import JOINT_LINE, SIDES, KneeOutline
 from Xray2MRILib.reprojection.radiograph_outline import radiograph_outline
 
@@ -55,11 +55,11 @@ def generated(
     from Xray2MRILib.generation.prepared_knee import prepare_knee
     from Xray2MRILib.generation.settings import GenerationSettings
     from Xray2MRILib.radiograph.reading import read_radiograph
-    from Xray2MRILib.reprojection.registration_frame import why_not_shared
+    from Xray2MRILib.reprojection.registration_frame import find_mismatch
 
     pipeline = Xray2MRIPipeline.from_pretrained(model)
-    if why_not_shared(pipeline):
-        raise SystemExit(why_not_shared(pipeline))
+    if find_mismatch(pipeline):
+        raise SystemExit(find_mismatch(pipeline))
     cache.mkdir(parents=True, exist_ok=True)
     radiographs, volumes, people = [], [], []
     for radiograph in measured_radiographs(folder, per_grade):
@@ -86,7 +86,7 @@ def measured(radiographs: list[KneeOutline], volumes: list[KneeOutline], people:
     fits = []
     for row, volume in enumerate(volumes):
         for column, radiograph in enumerate(radiographs):
-            record = compared_outlines(radiograph, volume)
+            record = compare_outlines(radiograph, volume)
             for stage, part in names:
                 value = record[stage][f"{part}_mm"]
                 tables[stage, part][row, column] = np.nan if value is None else value

@@ -102,7 +102,7 @@ class _Door:
         told = f"{case or arguments}: exit {code}, {printed.err[-300:]!r}, new files {new}"
         self.cases += 1
         assert "Traceback" not in printed.err, told
-        assert "unforeseen" not in printed.err, told
+        assert "unexpected" not in printed.err, told
         if code == 0 and not must_refuse:
             PseudoMRI.load(self.folder / "out.nrrd")
             for name in ("out.nrrd", "out.json"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from Xray2MRILib.cli import main
-from Xray2MRILib.cli.remedy import option_of, with_option
+from Xray2MRILib.cli.remedy import append_option, option_of
 from Xray2MRILib.errors import InputError, Notice, fields_of
 from Xray2MRILib.generation.prepared_knee import prepare_knee
 from Xray2MRILib.generation.settings import SETTINGS, GenerationSettings
@@ -40,7 +40,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 )
 def test_options_are_those_of_the_parser(command: str, field: str, option: str) -> None:
     assert option_of(parser_of(command), field) == option
-    assert with_option("Fault.", field, parser_of(command)) == (f"Fault. Option: {option}." if option else "Fault.")
+    assert append_option("Fault.", field, parser_of(command)) == (f"Fault. Option: {option}." if option else "Fault.")
 
 
 def test_every_setting_of_a_generation_is_an_option_of_generate() -> None:
@@ -49,8 +49,8 @@ def test_every_setting_of_a_generation_is_an_option_of_generate() -> None:
 
 
 def test_no_remedy_without_a_setting_or_a_command() -> None:
-    assert with_option("Fault.", "", parser_of("generate")) == "Fault."
-    assert with_option("Fault.", "roi", None) == "Fault."
+    assert append_option("Fault.", "", parser_of("generate")) == "Fault."
+    assert append_option("Fault.", "roi", None) == "Fault."
 
 
 @pytest.mark.parametrize("command", ["generate", "grade"])
@@ -89,7 +89,7 @@ def test_a_python_caller_reads_a_neutral_sentence_and_the_field(two_knee_radiogr
         prepare_knee(radiograph, GenerationSettings(knee=3))
     assert caught.value.sentence() == (
         "There is no knee 3: 2 knees were found on the radiograph. "
-        "Choose a knee that was found, or give the knee's rectangle."
+        "Choose one of the knees found, or give the knee's rectangle."
     )
     assert caught.value.field == "knee"
     (warning,) = prepare_knee(radiograph, GenerationSettings()).warnings

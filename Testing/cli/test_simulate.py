@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
         (["--labels", "nowhere"], "The label map folder nowhere cannot be used: there is no such folder."),
         (["--preview", "sheet.jpg"], "The preview sheet.jpg is not a PNG file."),
         (["--preview", "no_folder/sheet.png"], "does not exist"),
-        (["--seed", "1000000"], "reach into those of held-out knees"),
+        (["--seed", "1000000"], "overlap those of held-out knees"),
     ],
 )
 def test_refusals(tmp_path: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

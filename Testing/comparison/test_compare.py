@@ -63,10 +63,14 @@ def test_everything_of_one_comparison(pseudo_file, reference_file, others, tmp_p
         assert image.GetSpacing() == pytest.approx(done.volume.spacing)
         assert "not for diagnosis" in image.GetMetaData("NRRD_content")
     difference = sitk.GetArrayFromImage(sitk.ReadImage(result["difference"]))
-    assert sitk.GetArrayFromImage(sitk.ReadImage(result["difference_paper"])) == pytest.approx(
-        np.maximum(difference, 0)
-    )
-    assert difference.min() < -0.05 < 0.05 < difference.max()
+    assert difference == pytest.approx(done.evaluation.matched_difference)
+    assert "both smoothed to 2 mm" in sitk.ReadImage(result["difference"]).GetMetaData("NRRD_content")
+    # the paper's form stays that of the volumes as they are
+    paper = sitk.GetArrayFromImage(sitk.ReadImage(result["difference_paper"]))
+    assert paper == pytest.approx(np.maximum(done.evaluation.difference, 0))
+    assert paper.max() > 0.05
+    assert result["difference_noise"] == pytest.approx(done.evaluation.difference_noise, abs=1e-5)
+    assert difference.min() < -0.02 < 0.02 < difference.max()
     lines = Path(result["table"]).read_text(encoding="utf-8").splitlines()
     assert float(list(csv.DictReader(lines[1:]))[3]["PSNR (dB)"]) == rows[3]["psnr_db"]
     assert read_comparison(result["record"])["summary"] == result["summary"]

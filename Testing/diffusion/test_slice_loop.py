@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from Xray2MRILib.diffusion.batch_size import batch_size_for, bytes_per_slice, is_out_of_memory
+from Xray2MRILib.diffusion.batch_size import bytes_per_slice, choose_batch_size, is_out_of_memory
 from Xray2MRILib.diffusion.initial_noise import NOISES, initial_noise
 from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
 from Xray2MRILib.diffusion.sampling_settings import SamplingSettings
 from Xray2MRILib.diffusion.schedule import sampler_for
-from Xray2MRILib.diffusion.slice_loop import denoise, in_whole_field, predict, slice_loop, slice_loop_as_printed
+from Xray2MRILib.diffusion.slice_loop import denoise, enlarge_to_field, predict, slice_loop, slice_loop_as_printed
 from Xray2MRILib.errors import Cancelled, ProcessingError
 from Xray2MRILib.model_store.assembly import build_components
 
@@ -168,20 +168,20 @@ def test_cancellation_is_asked_for_before_every_step(parts, conditions):
 def test_batches_fit_the_budget_and_are_even(parts):
     unet = parts["unet"]
     one = bytes_per_slice(unet)
-    assert batch_size_for(unet, 50, one * 4) == 4
-    assert batch_size_for(unet, 50, one * 1000) == 10
-    assert batch_size_for(unet, 11, one * 1000) == 6
-    assert batch_size_for(unet, 50, 0) == 1
-    assert batch_size_for(unet, 50, one, latent_size=16) == 4  # a quarter of the places each
+    assert choose_batch_size(unet, 50, one * 4) == 4
+    assert choose_batch_size(unet, 50, one * 1000) == 10
+    assert choose_batch_size(unet, 11, one * 1000) == 6
+    assert choose_batch_size(unet, 50, 0) == 1
+    assert choose_batch_size(unet, 50, one, latent_size=16) == 4  # a quarter of the places each
 
 
 def test_slices_of_half_the_resolution_are_enlarged_in_place():
     """A plane keeps its values where its pixels' centres lie; slices of the whole size are left as they are."""
     whole = torch.rand(2, 1, 256, 256)
-    assert in_whole_field(whole) is whole
+    assert enlarge_to_field(whole) is whole
     centres = (torch.arange(128) + 0.5) * 2  # in pixels of the whole field
     plane = (centres[:, None] + 3 * centres)[None, None] / 1000
     fine = torch.arange(256) + 0.5
     expected = (fine[:, None] + 3 * fine) / 1000
-    torch.testing.assert_close(in_whole_field(plane)[0, 0, 8:-8, 8:-8], expected[8:-8, 8:-8])
-    assert in_whole_field(plane.bfloat16()).shape == (1, 1, 256, 256)  # what a decoder under autocast gives
+    torch.testing.assert_close(enlarge_to_field(plane)[0, 0, 8:-8, 8:-8], expected[8:-8, 8:-8])
+    assert enlarge_to_field(plane.bfloat16()).shape == (1, 1, 256, 256)  # what a decoder under autocast gives

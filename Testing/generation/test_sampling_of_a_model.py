@@ -67,7 +67,7 @@ def test_a_model_asks_for_its_own_sampling_and_a_caller_has_the_last_word(pipeli
 
 def test_a_card_that_asks_for_the_impossible_is_refused_when_it_is_loaded(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path / "model", card={**pipeline.model_card, "sampling": {"noise_scale": 7}})
-    with pytest.raises(ProcessingError, match="card of the model folder model asks for an impossible sampling"):
+    with pytest.raises(ProcessingError, match="card of the model folder model has impossible sampling settings"):
         Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
 
 
@@ -132,8 +132,8 @@ def test_the_record_of_a_volume_keeps_the_names_of_files():
         "steps": 4, "seed": 3, "sampler": "dpm", "noise": "drifting", "guidance_scale": 2.0, "guidance_share": 0.5,
         "noise_scale": 0.8,
     }  # fmt: skip
-    assert SamplingSettings.of_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
+    assert SamplingSettings.from_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
     with pytest.raises(KeyError):
-        SamplingSettings.of_record({"steps": 4, "seed": 3})
+        SamplingSettings.from_record({"steps": 4, "seed": 3})
     with pytest.raises(KeyError):
-        SamplingSettings.of_record(chosen.record() | {"steps": None})
+        SamplingSettings.from_record(chosen.record() | {"steps": None})

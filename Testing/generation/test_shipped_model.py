@@ -16,7 +16,7 @@ from Xray2MRILib.generation.settings import GenerationSettings
 from Xray2MRILib.preparation.joint_crop import PreparedRadiograph
 from Xray2MRILib.radiograph.reading import read_radiograph
 from Xray2MRILib.reprojection.bone_projection import volume_outline
-from Xray2MRILib.reprojection.consistency import compared_outlines
+from Xray2MRILib.reprojection.consistency import compare_outlines
 from Xray2MRILib.reprojection.knee_outline import JOINT_LINE, KneeOutline
 from Xray2MRILib.reprojection.outline_distance import curve_distances
 from Xray2MRILib.reprojection.radiograph_outline import radiograph_outline
@@ -60,7 +60,7 @@ def test_the_joint_line_of_a_volume_is_that_of_its_own_radiograph(
     in_volume = volume_outline(volumes[name].depth_slices())
     assert in_volume.share(JOINT_LINE) > 0.9
     own, foreign = (
-        compared_outlines(on_radiograph[radiograph], in_volume)["as_placed"]["joint_line_mm"]
+        compare_outlines(on_radiograph[radiograph], in_volume)["as_placed"]["joint_line_mm"]
         for radiograph in (name, other)
     )
     assert own < JOINT_LINE_MM

@@ -13,7 +13,7 @@ from Xray2MRILib.diffusion.sampling_settings import SamplingSettings
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.generation.cae_pipeline import CaePipeline
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
-from Xray2MRILib.generation.volume_sampling import NO_GRADES_NOTE, sampled_volume
+from Xray2MRILib.generation.volume_sampling import NO_GRADES_NOTE, sample_volume
 
 SAMPLING = SamplingSettings(num_inference_steps=3, seed=5)
 
@@ -47,7 +47,7 @@ def picture() -> np.ndarray:
 
 def test_the_volume_says_which_model_made_it_and_how(picture):
     painter = Painter()
-    volume = sampled_volume(painter, picture, 5, SAMPLING)
+    volume = sample_volume(painter, picture, 5, SAMPLING)
     assert volume.depth_slices()[:, 0, 0] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
     assert painter.asked == [([0, 1, 2, 3, 4], SAMPLING.for_model())]
     record = volume.provenance
@@ -59,16 +59,16 @@ def test_the_volume_says_which_model_made_it_and_how(picture):
 
 def test_a_denser_volume_asks_for_the_missing_depths_alone(picture):
     painter = Painter()
-    coarse = sampled_volume(painter, picture, 5, SAMPLING)
+    coarse = sample_volume(painter, picture, 5, SAMPLING)
     events: list[dict[str, Any]] = []
-    dense = sampled_volume(painter, picture, 9, known=coarse, callback=events.append)
+    dense = sample_volume(painter, picture, 9, known=coarse, callback=events.append)
     assert painter.asked[-1] == ([1, 3, 5, 7], SAMPLING.for_model())  # with the sampling of the coarse volume
     assert dense.depth_slices()[:, 0, 0] == pytest.approx(np.linspace(0, 1, 9))
     assert dense.provenance["run"]["slices_taken_over"] == 5
     assert dense.provenance["koa"] == coarse.provenance["koa"]
     assert sorted(event["depth_index"] for event in events if event["stage"] == "slice") == list(range(9))
     with pytest.raises(InputError, match="another radiograph"):
-        sampled_volume(painter, picture + 0.5, 9, known=coarse)
+        sample_volume(painter, picture + 0.5, 9, known=coarse)
 
 
 def test_no_model_inherits_from_the_other():

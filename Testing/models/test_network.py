@@ -182,7 +182,7 @@ def test_pickled_weights_are_never_unpickled(
 def test_other_networks_are_refused(saved: tuple[Scale, Path], config: dict) -> None:
     write_json(saved[1] / CONFIG_FILE, config)
     write_checksums(saved[1], (CONFIG_FILE, WEIGHTS_FILE))
-    with pytest.raises(ProcessingError, match="The folder scale does not hold a scale") as caught:
+    with pytest.raises(ProcessingError, match="The folder scale does not contain a scale") as caught:
         Scale.from_pretrained(saved[1])
     assert caught.value.code == "other-model"
 

@@ -77,7 +77,7 @@ def test_the_crop_lies_at_its_nominal_place_in_the_field():
     assert (int(rows[0]), int(rows[-1])) == (86, 216)
     assert (int(columns[0]), int(columns[-1])) == (62, 192)
     assert torch.allclose(view[86:217, 62:193], torch.ones(131, 131))
-    with pytest.raises(ValueError, match="leaves the"):
+    with pytest.raises(ValueError, match="exceeds the"):
         place_in_field(torch.ones(1, 1, 256, 256), span_px=131, centre=(220, 128))
 
 

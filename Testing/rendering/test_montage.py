@@ -12,7 +12,7 @@ from PIL import Image
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.rendering import grade_bars, slice_grid
-from Xray2MRILib.rendering.montage import draw_montage, made_by, write_montage
+from Xray2MRILib.rendering.montage import describe_origin, draw_montage, write_montage
 from Xray2MRILib.rendering.text import ALARM, NOTICE, font
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
@@ -88,15 +88,15 @@ def test_other_than_five_probabilities_are_refused(values: tuple[float, ...]) ->
 
 
 def test_percentages() -> None:
-    assert [grade_bars.percentage(value) for value in (0, 0.001, 0.314, 1)] == ["0 %", "<1 %", "31 %", "100 %"]
+    assert [grade_bars.format_percentage(value) for value in (0, 0.001, 0.314, 1)] == ["0 %", "<1 %", "31 %", "100 %"]
 
 
 def test_slices_are_spaced_evenly_with_both_ends() -> None:
-    assert slice_grid.evenly_spaced(50, 12) == [0, 4, 9, 13, 18, 22, 27, 31, 36, 40, 45, 49]
-    assert slice_grid.evenly_spaced(5, 12) == [0, 1, 2, 3, 4]
-    assert slice_grid.place_in_words(0, 50) == "36.8 mm posterior"
-    assert slice_grid.place_in_words(49, 50) == "36.8 mm anterior"
-    assert slice_grid.place_in_words(1, 3) == "centre"
+    assert slice_grid.select_evenly_spaced(50, 12) == [0, 4, 9, 13, 18, 22, 27, 31, 36, 40, 45, 49]
+    assert slice_grid.select_evenly_spaced(5, 12) == [0, 1, 2, 3, 4]
+    assert slice_grid.describe_position(0, 50) == "36.8 mm posterior"
+    assert slice_grid.describe_position(49, 50) == "36.8 mm anterior"
+    assert slice_grid.describe_position(1, 3) == "centre"
 
 
 def test_slices_run_from_posterior_to_anterior(montage: np.ndarray) -> None:
@@ -108,7 +108,7 @@ def test_slices_run_from_posterior_to_anterior(montage: np.ndarray) -> None:
             tile = montage[top + 60 : top + 120, left + 60 : left + 120]
             assert np.ptp(tile) == 0
             found.append(tile[0, 0, 0])
-    grey = np.linspace(0.2, 0.9, 50)[slice_grid.evenly_spaced(50, 12)]
+    grey = np.linspace(0.2, 0.9, 50)[slice_grid.select_evenly_spaced(50, 12)]
     assert np.array(found) == pytest.approx(np.rint(grey * 255), abs=1)
 
 
@@ -145,11 +145,11 @@ def test_no_text_is_cut_at_the_edges() -> None:
 
 
 def test_what_made_it() -> None:
-    text = made_by(a_volume().provenance)
+    text = describe_origin(a_volume().provenance)
     for part in ("model compact 1.0", "weights abababababab", "seed 11", "20 ddim steps"):
         assert part in text
-    assert "seeds 1, 2" in made_by({"sampling": {"seeds": [1, 2]}})
-    assert "seed unknown" in made_by({})
+    assert "seeds 1, 2" in describe_origin({"sampling": {"seeds": [1, 2]}})
+    assert "seed unknown" in describe_origin({})
 
 
 @pytest.mark.parametrize("slices", [2, 5, 13])

@@ -40,7 +40,7 @@ def test_the_record_is_in_the_result_the_side_car_and_the_header(knee_radiograph
     reader.SetFileName(str(tmp_path / "knee.nrrd"))
     reader.ReadImageInformation()
     assert reader.GetMetaData("Xray2MRI.reprojection.applies") == "true"
-    assert "no proof" in reader.GetMetaData("Xray2MRI.reprojection.summary")
+    assert "does not prove" in reader.GetMetaData("Xray2MRI.reprojection.summary")
 
 
 def test_another_frame_is_said_to_be_not_applicable(knee_radiograph, former_model, tmp_path):

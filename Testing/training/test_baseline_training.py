@@ -57,7 +57,7 @@ def test_a_method_learns_and_its_folder_generates(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from Xray2MRILib.baselines.registry import method_named
+    from Xray2MRILib.baselines.registry import find_method
     from Xray2MRILib.model_store.model_folder import load_components, read_card
 
     losses = []
@@ -67,9 +67,9 @@ def test_a_method_learns_and_its_folder_generates(
     assert losses[1] < 0.9 * losses[0]
 
     model = tmp_path / "run-40" / "model"
-    assert read_card(model)["method"] == {"name": method, "title": method_named(method).title}
+    assert read_card(model)["method"] == {"name": method, "title": find_method(method).title}
     unet = load_components(model)["unet"]
-    assert type(unet).__name__ == method_named(method).unet
+    assert type(unet).__name__ == find_method(method).unet
     from safetensors.torch import load_file
 
     trained = load_file(tmp_path / "run-40" / "unet" / "diffusion_pytorch_model.safetensors")

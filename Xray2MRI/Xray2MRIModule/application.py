@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+# a new layout shares out the window in the next turns of the event loop
+_SOON_MS = 100
 
 
 class Application:
@@ -36,6 +39,10 @@ class Application:
 
     def render(self, viewNode: Any) -> None:
         """Redraw one view soon."""
+        raise NotImplementedError
+
+    def callSoon(self, function: Callable[[], None]) -> None:
+        """Call a function in a moment, when views that have just been created have their size."""
         raise NotImplementedError
 
     def processEvents(self) -> None:
@@ -114,6 +121,12 @@ class SlicerApplication(Application):
             view = manager.threeDWidget(index).threeDView()
             if view.mrmlViewNode() is viewNode:
                 view.scheduleRender()
+
+    def callSoon(self, function: Callable[[], None]) -> None:
+        """See Application."""
+        import qt
+
+        qt.QTimer.singleShot(_SOON_MS, function)
 
     def processEvents(self) -> None:
         """See Application."""

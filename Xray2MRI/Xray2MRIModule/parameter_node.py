@@ -44,7 +44,8 @@ class Xray2MRIParameterNode:
         "compact", a folder's path or a hub name; the folder that was selected last; the device.
     slices, steps, seed, samples
         Number of depths (50 = the paper's), denoising steps, seed, number of samples.
-    alignment, showRendering, showUncertainty, showDifference, differenceForm, overlayOpacity, exportFolder
+    alignment, showRendering, showUncertainty, showDifference, showReadings, differenceForm, overlayOpacity,
+    exportFolder
         What the sections View, Compare and Export show.
     """
 
@@ -68,9 +69,10 @@ class Xray2MRIParameterNode:
     seed: Annotated[int, _within("seed")] = SETTINGS["seed"].default
     samples: Annotated[int, _within("samples")] = SETTINGS["samples"].default
     alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
-    showRendering: bool = False
+    showRendering: bool = True
     showUncertainty: bool = False
     showDifference: bool = False
+    showReadings: bool = True
     differenceForm: Annotated[str, Choice(["signed", "paper"])] = "signed"
     overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
     exportFolder: str = ""

@@ -109,7 +109,7 @@ class MorphingModel(Network):
         return whole - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
 
     @torch.no_grad()
-    def progressed(self, radiograph: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
+    def progress_to(self, radiograph: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
         """A radiograph [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 to 1, at its own resolution.
 
         At severity 1 the radiograph is deformed by the code of the radiograph ``towards`` [B, 1, h, w], or by the mean

@@ -68,7 +68,7 @@ class Method:
     unet: str = "Xray2MRIUNet"
 
 
-def method_named(name: str) -> Method:
+def find_method(name: str) -> Method:
     """The method of a name. Raises InputError for an unknown one."""
     if name not in _MODULES:
         raise InputError(

@@ -1,1 +1,1 @@
-"""Many methods on the same held-out knees: volumes, scores, statistics, and one page that shows them."""
+"""Comparison of methods on the same held-out knees: volumes, scores, statistics, and a report page."""

@@ -1,4 +1,4 @@
-"""The verdict of a benchmark in sentences: order of the methods, significance, best control."""
+"""The results of a benchmark in sentences: order of the methods, significance, best control."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PUBLISHED = ("xray2mri", "x-diffusion", "cola", "ldm")
 
 
 def verdict(result: BenchmarkResult, found: dict[str, Any]) -> list[str]:
-    """The sentences, the decisive one first."""
+    """The sentences, the most important one first."""
     edges = found["measures"]["edge_mm"]
     methods = [name for name in result.plan.models if edges[name]["median"] is not None]
     if not methods:
@@ -50,7 +50,7 @@ def _controls(edges: dict[str, Any], methods: list[str]) -> list[str]:
 
 
 def _region(values: dict[str, Any], methods: list[str]) -> list[str]:
-    """The order by the paper's region metric, compared with the published one where two of its methods are present."""
+    """The order by the paper's RSSIM, compared with the published order if at least two of its methods are present."""
     known = [name for name in methods if values[name]["median"] is not None]
     if not known:
         return ["RSSIM is undefined for all knees."]
@@ -64,12 +64,12 @@ def _region(values: dict[str, Any], methods: list[str]) -> list[str]:
     if len(published) < 2:
         return [f"{text}."]
     medians = [values[name]["median"] for name in published]
-    same = all(one > other for one, other in pairwise(medians))  # equal medians are no order
+    same = all(one > other for one, other in pairwise(medians))  # equal medians do not count as ordered
     return [f"{text}. The paper's order, ours above X-Diffusion above CoLa-Diff above LDM, is "
             f"{'reproduced' if same else 'not reproduced'} among {', '.join(published)}."]  # fmt: skip
 
 
 def _is(title: str, word: str) -> bool:
-    """Whether a title names a published method and no ablation of it."""
+    """Whether a title names a published method, but not an ablation of it."""
     lower = title.lower()
     return lower.startswith(word) and "without" not in lower and "broadcast" not in lower

@@ -1,4 +1,4 @@
-"""Runs the benchmark: generate, score, correlate. Each finished piece is a file, so an interrupted run resumes."""
+"""Runs the benchmark: generation, scores, correlations. Each result is a file, so an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..metrics.joint_region import find_joint_region, nominal_box
 from ..metrics.summary import summarise
 from ..volume.geometry import OAI_FIELD
 from .density_curves import load_correlations, measure_correlation
-from .held_out import HeldOutKnee, chosen_files, depth_choice, held_out_knee, training_mean
+from .held_out import HeldOutKnee, load_held_out_knee, select_depths, select_files, training_mean
 
 BLANK, CONSTANT, MEAN, OTHER_KNEE = "blank", "constant 10 %", "training mean", "another knee's MRI"
 OTHER_RADIOGRAPH = " with another radiograph"
@@ -30,22 +30,22 @@ CONSTANT_GREY = 0.1
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """What is compared, and on what.
+    """The methods, the knees and the settings of a benchmark.
 
     Attributes
     ----------
     models
         Title -> model folder or shipped name, in the order of the table; the first is tested against the others.
     pairs, training
-        Held-out pairs, and training pairs for the mean volume (None: no such control).
+        Held-out pairs, and training pairs for the control "training mean" (None leaves it out).
     output
-        Folder of all results; one that holds a run of another plan is refused.
+        Folder of all results; a folder with the results of another plan is refused.
     knees, slices, steps, seed, grades, device
-        As in held_out and GenerationSettings; None knees takes all.
+        As in held_out and GenerationSettings; ``knees`` None takes all.
     densities, density_knees
-        Numbers of slices of the correlation curve, and on how many knees.
+        Numbers of slices in the correlation curve, and number of knees for it.
     specificity_knees
-        Every volume is compared with the references of that many knees.
+        Number of knees for which every volume is compared with every reference.
     """
 
     models: dict[str, str]
@@ -63,18 +63,18 @@ class BenchmarkPlan:
     specificity_knees: int = 12
 
     def signature(self) -> dict[str, Any]:
-        """What two runs must share to share results."""
+        """The settings that two runs must have in common to share results."""
         return {"slices": self.slices, "steps": self.steps, "seed": self.seed, "grades": self.grades,
-                "pairs": [path.name for path in chosen_files(self.pairs, self.knees)]}  # fmt: skip
+                "pairs": [path.name for path in select_files(self.pairs, self.knees)]}  # fmt: skip
 
 
 @dataclass
 class BenchmarkResult:
-    """All results that the tables and the page show.
+    """All results for the tables and the report page.
 
-    ``scores``: column -> measure -> [knees] medians over slices. ``correlation``: column -> density -> [knees] mean
+    ``scores``: column -> metric -> [knees] medians over slices. ``correlation``: column -> density -> [knees] mean
     adjacent-slice correlation over whole slices; ``correlation_in_leg`` within the leg. ``specificity``: title ->
-    [N, N] edge distances. ``cards``: title -> model card. ``seconds``: title -> median time of a volume.
+    [N, N] edge distances. ``cards``: title -> model card. ``seconds``: title -> median time per volume.
     ``without_region``: [knees] slices of the reference without a joint line, where RSSIM is undefined.
     """
 
@@ -91,8 +91,8 @@ class BenchmarkResult:
 
 
 def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = lambda done, of: None) -> BenchmarkResult:
-    """Compute what the plan's folder lacks and return all results. Raises InputError for an unusable plan or folder."""
-    files = chosen_files(plan.pairs, plan.knees)
+    """Compute the missing results and return all of them. Raises InputError for an unusable plan or folder."""
+    files = select_files(plan.pairs, plan.knees)
     _check_folder(plan)
     pipelines = PipelineCache()
     result = BenchmarkResult(plan, [path.stem for path in files], [])
@@ -105,7 +105,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
         for place, path in enumerate(files):
             file = volume_file(plan, title, path.stem)
             if not file.exists():
-                _generate(pipeline, held_out_knee(path), plan, file)
+                _generate(pipeline, load_held_out_knee(path), plan, file)
             done += 1
             progress(done, of)
             if place < plan.density_knees:
@@ -118,7 +118,7 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
         result.seconds[title] = float(np.median(times))
     rows: list[dict[str, dict[str, float]]] = []
     for place, path in enumerate(files):
-        other = another_knee(files, place)
+        other = choose_other_knee(files, place)
         rows.append(_score_knee(plan, path, other))
         about = rows[-1].pop("knee")
         result.grades.append(int(about["grade"]))
@@ -134,28 +134,28 @@ def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = la
     return result
 
 
-def another_knee(files: list[Path], place: int) -> Path | None:
-    """The knee that replaces the one at ``place``: five further on, which in a simulated population has the same grade.
+def choose_other_knee(files: list[Path], place: int) -> Path | None:
+    """The other knee for the one at ``place``: the fifth after it, which has the same grade in a simulated population.
 
-    None for a single knee.
+    None if there is only one knee.
     """
     step = 5 if len(files) > 5 else 1
     return files[(place + step) % len(files)] if len(files) > 1 else None
 
 
 def volume_file(plan: BenchmarkPlan, title: str, knee: str) -> Path:
-    """The file of a method's volume of a knee: uint8 [S, 256, 256], posterior slice first."""
+    """Path of a method's volume of a knee: uint8 [S, 256, 256], posterior slice first."""
     return _folder(plan, title) / f"{knee}.npz"
 
 
-def stored_volume(file: Path) -> np.ndarray:
-    """The volume of such a file as float32 in [0, 1]."""
+def load_stored_volume(file: Path) -> np.ndarray:
+    """Load a volume file as float32 [S, 256, 256] in [0, 1]."""
     with np.load(file, allow_pickle=False) as content:
         return content["volume"].astype(np.float32) / 255
 
 
-def _stored(plan: BenchmarkPlan, title: str, path: Path) -> np.ndarray:
-    return stored_volume(volume_file(plan, title, path.stem))
+def _load_stored(plan: BenchmarkPlan, title: str, path: Path) -> np.ndarray:
+    return load_stored_volume(volume_file(plan, title, path.stem))
 
 
 def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -> Path:
@@ -163,9 +163,9 @@ def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -
     return plan.output / "correlation" / _folder(plan, title).name / f"{knee}-{density}.json"
 
 
-def target_of(knee: HeldOutKnee, slices: int) -> Target:
-    """The reference with its joint region found on all 50 slices, cut down to those that are compared."""
-    chosen, whole = depth_choice(slices), find_joint_region(knee.volume)
+def build_target(knee: HeldOutKnee, slices: int) -> Target:
+    """The reference at the compared slices, with the joint region from all 50 slices."""
+    chosen, whole = select_depths(slices), find_joint_region(knee.volume)
     parts = {n: getattr(whole, n)[chosen] for n in ("joint_row", "femur_row", "tibia_row", "rows", "valid")}
     volume, box = knee.volume[chosen], whole.box or nominal_box(*knee.volume.shape[1:])
     edges = EdgeMap(canny_edges(volume), box)
@@ -180,20 +180,20 @@ def _check_folder(plan: BenchmarkPlan) -> None:
     if not plan.models:
         raise InputError("No method was given.", code="bad-option", hint="Give at least one.", field="method")
     if len({_folder(plan, title) for title in plan.models}) < len(plan.models):
-        raise InputError("Two methods have the same title.", code="bad-option", hint="Give each its own.")
+        raise InputError("Two methods have the same title.", code="bad-option", hint="Use different titles.")
     plan.output.mkdir(parents=True, exist_ok=True)
     kept = plan.output / "plan.json"
     if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != plan.signature():
         raise InputError(
-            f"The folder {plan.output.name} holds a benchmark with other knees or settings.",
+            f"The folder {plan.output.name} contains a benchmark with other knees or settings.",
             code="bad-output",
-            hint="Name a new folder, or repeat the options of the first run.",
+            hint="Give a new folder, or repeat the options of the first run.",
         )
     write_json(kept, plan.signature())
 
 
 def _load_checked_card(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[str, Any]:
-    """The model's card, stored next to its volumes. Raises InputError when these have other weights or sampling."""
+    """Store the model's card next to its volumes; InputError if these have other weights or sampling settings."""
     from ..diffusion.sampling_settings import sampling_of_model
 
     card = _folder(plan, title) / "model.json"
@@ -201,9 +201,9 @@ def _load_checked_card(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[s
     known = json.loads(card.read_text(encoding="utf-8")) if card.exists() else about
     if known["weights_sha256"] != about["weights_sha256"] or sampling_of_model(known) != sampling_of_model(about):
         raise InputError(
-            f"The folder {plan.output.name} holds results of another model under the title {title}.",
+            f"The folder {plan.output.name} contains results of another model with the title {title}.",
             code="bad-output",
-            hint="Name a new folder, or give the model another title.",
+            hint="Give a new folder, or give the model another title.",
         )
     card.parent.mkdir(parents=True, exist_ok=True)
     write_json(card, about)
@@ -223,13 +223,13 @@ def _generate(pipeline: Any, knee: HeldOutKnee, plan: BenchmarkPlan, file: Path)
 
 
 def _score_knee(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, dict[str, float]]:
-    """Column -> measure -> median over slices, for one knee; stored per column, since methods may be added later."""
+    """Column -> metric -> median over slices for one knee; stored per column, so that methods can be added later."""
     file = plan.output / "scores" / f"{path.stem}.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     columns = _columns(plan, path, other)
     if not known.keys() >= {"knee", *columns}:
-        knee = held_out_knee(path)
-        target = target_of(knee, plan.slices)
+        knee = load_held_out_knee(path)
+        target = build_target(knee, plan.slices)
         known["knee"] = {"grade": knee.grade, "slices_without_region": int((~target.region.valid).sum())}
         for column, volume in columns.items():
             if column not in known:
@@ -242,13 +242,15 @@ def _score_knee(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str
 
 
 def _columns(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, Callable[[], np.ndarray]]:
-    """Volumes by column of the table: methods, the first method with another radiograph, and controls."""
-    shape, chosen = (plan.slices, *OAI_FIELD.slice_shape), depth_choice(plan.slices)
-    found: dict[str, Callable[[], np.ndarray]] = {title: partial(_stored, plan, title, path) for title in plan.models}
+    """Column of the table -> function for its volume: methods, first method with another radiograph, controls."""
+    shape, chosen = (plan.slices, *OAI_FIELD.slice_shape), select_depths(plan.slices)
+    found: dict[str, Callable[[], np.ndarray]] = {
+        title: partial(_load_stored, plan, title, path) for title in plan.models
+    }
     if other is not None:
         first = next(iter(plan.models))
-        found[first + OTHER_RADIOGRAPH] = partial(_stored, plan, first, other)
-        found[OTHER_KNEE] = lambda: held_out_knee(other).volume[chosen]
+        found[first + OTHER_RADIOGRAPH] = partial(_load_stored, plan, first, other)
+        found[OTHER_KNEE] = lambda: load_held_out_knee(other).volume[chosen]
     if plan.training is not None:
         found[MEAN] = lambda: training_mean(plan.training)[chosen]
     found[CONSTANT] = lambda: np.full(shape, CONSTANT_GREY, np.float32)
@@ -260,10 +262,10 @@ def _specificity_matrices(plan: BenchmarkPlan, files: list[Path]) -> dict[str, n
     """Title -> [N, N] median edge distance of each generated volume (row) to each reference (column)."""
     kept = {t: plan.output / "specificity" / f"{_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
     missing = [title for title, file in kept.items() if not file.exists()]
-    edges = {title: [canny_edges(_stored(plan, title, path)) for path in files] for title in missing}
+    edges = {title: [canny_edges(_load_stored(plan, title, path)) for path in files] for title in missing}
     matrices = {title: np.zeros((len(files), len(files))) for title in missing}
     for column, path in enumerate(files if missing else ()):
-        target = target_of(held_out_knee(path), plan.slices)  # once for all methods
+        target = build_target(load_held_out_knee(path), plan.slices)  # once for all methods
         for title, volumes in edges.items():
             for row, found in enumerate(volumes):
                 distances = edge_distance_mm(target.edges, EdgeMap(found, target.box))

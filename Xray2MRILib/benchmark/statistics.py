@@ -1,4 +1,4 @@
-"""Statistics of methods measured on the same knees: intervals by bootstrap over knees, paired tests."""
+"""Statistics of methods on the same knees: bootstrap intervals over knees and paired tests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A method against the first one on the same knees.
+    """Comparison of the first method with another one on the same knees.
 
     Attributes
     ----------
     difference, low, high
-        Median of the first method's value less the other's, with its 95 % interval.
+        Median of the first method's value minus the other's, with its 95 % interval.
     closer_share
-        Share of knees on which the first method is closer to the truth; ties count half.
+        Share of knees for which the first method is closer to the truth; ties count half.
     p_value, p_holm
         Wilcoxon's signed-rank test, two-sided, and the same after Holm's correction over all methods of the table.
     """
@@ -44,7 +44,7 @@ class PairedTest:
 
 
 def interval(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
-    """Median of [knees] values with a percentile bootstrap interval; values that are not finite are left out."""
+    """Median of [knees] values with a percentile bootstrap interval; non-finite values are left out."""
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     if not values.size:
@@ -59,7 +59,7 @@ def interval(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interv
 def paired_tests(
     first: np.ndarray, others: Mapping[str, np.ndarray], *, higher_is_closer: bool
 ) -> dict[str, PairedTest]:
-    """The first method's [knees] values against each other method's; knees where either is undefined are left out."""
+    """Test the first method's [knees] values against every other method's, without knees with undefined values."""
     from scipy.stats import wilcoxon
 
     found: dict[str, PairedTest] = {}
@@ -76,7 +76,7 @@ def paired_tests(
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down correction; NaN stays NaN and does not count."""
+    """Holm's step-down correction; NaN stays NaN and is not counted as a test."""
     finite = sorted((p, name) for name, p in p_values.items() if np.isfinite(p))
     corrected, largest = dict(p_values), 0.0
     for rank, (p, name) in enumerate(finite):

@@ -1,4 +1,4 @@
-"""The benchmark's figures as tables: one CSV per knee, one of medians and tests, and the same as JSON."""
+"""Tables of a benchmark: one CSV file of values per knee, one of medians and tests, and the latter as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .statistics import interval, paired_tests
 
 
 def summary(result: BenchmarkResult) -> dict[str, Any]:
-    """All numbers of the page: per measure and column the interval, and the test against the first."""
+    """All numbers of the report page: the interval per metric and column, and the test against the first method."""
     first = next(iter(result.plan.models))
     measures: dict[str, Any] = {}
     for measure, higher in MEASURES.items():
@@ -53,7 +53,7 @@ def summary(result: BenchmarkResult) -> dict[str, Any]:
 
 
 def budget(card: dict[str, Any]) -> dict[str, Any]:
-    """From the model card: training steps, slices or volumes per step, variants of a knee, resolution, sampling."""
+    """Training budget from the model card: steps, slices or volumes per step, variants, resolution, sampling."""
     recipe = card.get("recipe", {})
     per_step = recipe.get("batch_size") or recipe.get("knees_per_batch", 0) * recipe.get("depths_per_knee", 0)
     return {
@@ -69,7 +69,7 @@ def budget(card: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sampling(card: dict[str, Any]) -> str:
-    """How the model asks to be sampled, in words."""
+    """The model's sampling settings in words."""
     from ..diffusion.sampling_settings import PAPER_DEFAULTS, sampling_of_model
 
     own = sampling_of_model(card)
@@ -80,7 +80,7 @@ def _sampling(card: dict[str, Any]) -> str:
 
 
 def _slice_size(recipe: dict[str, Any]) -> int | None:
-    """Rows of the slices that a network learnt from; None where the card holds no recipe."""
+    """Rows of the training slices; None if the card contains no recipe."""
     if not recipe:
         return None
     return recipe.get("changes", {}).get("radiograph_encoder", {}).get("slice_size", OAI_FIELD.pixels)

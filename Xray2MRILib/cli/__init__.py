@@ -1,7 +1,7 @@
-"""The command ``xray2mri``: one file per sub-command, nothing heavy imported before one of them runs.
+"""The command ``xray2mri``: one file per sub-command; heavy libraries load only when a sub-command runs.
 
 A sub-command module has ``add_arguments(parser)`` and ``run(options, terminal) -> None``; it raises Xray2MRIError for
-whatever the user should hear. Exit codes: 0 done, 2 unusable input or options, 1 failure, 130 cancelled.
+errors that the user should see. Exit codes: 0 success, 2 unusable input or options, 1 failure, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from .. import __version__
 from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError
 from .terminal import Terminal
 
-# name -> what --help says; the module of the same name is imported only when its command is used
+# name -> text in --help; the module of the same name is imported only when its command runs
 COMMANDS = {
-    "generate": "make a pseudo-MRI volume from one knee radiograph",
-    "evaluate": "compare a volume with a real MRI, beside controls that know nothing of the knee",
-    "convert": "write a volume as another file, a DICOM series, a report or a table",
-    "localize": "show which knees are found on a radiograph",
+    "generate": "generate a pseudo-MRI volume from one knee radiograph",
+    "evaluate": "compare a volume with a real MRI and with controls that do not depend on the knee",
+    "convert": "convert a volume to another file, a DICOM series, a report or a table",
+    "localize": "localise the knees on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
-    "progress": "make a series of radiographs, and volumes, from a healthy knee towards a diseased one",
+    "progress": "generate a series of radiographs, and volumes, from a healthy knee to a diseased one",
     "info": "describe a model: size, training data, licence, speed on this machine",
-    "simulate": "make simulated pairs of MR volume and radiograph to train on",
-    "benchmark": "measure many models on the same held-out knees",
-    "train": "train one of the networks by a recipe",
+    "simulate": "simulate pairs of MR volume and radiograph for training",
+    "benchmark": "compare models on the same held-out knees",
+    "train": "train one of the networks with a recipe",
 }
 
 
 class _OneSentenceParser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one sentence instead of the usage."""
+    """An argument parser that reports an error in one sentence instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message[:1].upper()}{message[1:]}.", code="bad-option", hint=f"See {self.prog} --help.")
 
 
 def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    """The main parser, and that of the command about to run, which alone gets its own arguments."""
+    """The main parser and the parser of ``command``; only that command gets its own arguments."""
     parser = _OneSentenceParser(
         prog="xray2mri",
         description="Pseudo-MRI volumes of the knee from one radiograph: synthetic, for research, not for diagnosis.",
@@ -62,8 +62,8 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    Without ``arguments`` this is the program itself: it takes sys.argv and keeps everything that libraries print away
-    from the terminal. With them it is a function that prints to sys.stdout and sys.stderr as they are.
+    Without ``arguments`` this is the program itself: it uses sys.argv and hides the output of libraries from the
+    terminal. With ``arguments`` it is a function that prints to sys.stdout and sys.stderr without changing them.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in given if word in COMMANDS), None)
@@ -81,13 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error, terminal)
     except KeyboardInterrupt:
         return _refuse(Cancelled("Cancelled."), terminal)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as head, has closed the pipe
         terminal.silence()
         return 0
     except MemoryError:
-        return _refuse(ProcessingError("The memory of this machine does not suffice."), terminal)
+        return _refuse(ProcessingError("This machine does not have enough memory."), terminal)
     except Exception as error:
-        return _refuse(_unforeseen(error, given), terminal)
+        return _refuse(_log_crash(error, given), terminal)
     finally:
         terminal.close()
 
@@ -101,9 +101,10 @@ def _refuse(error: Xray2MRIError, terminal: Terminal) -> int:
     return error.exit_code
 
 
-def _unforeseen(error: Exception, given: Sequence[str]) -> Xray2MRIError:
+def _log_crash(error: Exception, given: Sequence[str]) -> Xray2MRIError:
+    """Write the crash log; returns the error that names it."""
     from ..files.crash_log import write_failure_log
 
     log = write_failure_log(error, [word for word in given if not word.startswith("-") and word not in COMMANDS])
     where = f"Details are in {log}." if log else "Set XRAY2MRI_DEBUG=1 to see the details."
-    return Xray2MRIError(f"An unforeseen {type(error).__name__} stopped the command.", code="internal", hint=where)
+    return Xray2MRIError(f"An unexpected {type(error).__name__} stopped the command.", code="internal", hint=where)

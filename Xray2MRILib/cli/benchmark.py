@@ -1,4 +1,4 @@
-"""``xray2mri benchmark``: many methods on the same held-out knees, as a page and tables."""
+"""``xray2mri benchmark``: comparison of methods on the same held-out knees, as a report page and tables."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ _DENSITIES = (30, 50, 100, 200, 300, 400, 500)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
-    add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="results; run again to go on or to add")
+    add("-o", "--output", metavar="FOLDER", type=Path, required=True,
+        help="folder for the results; run again to resume or to add methods")  # fmt: skip
     add("--pairs", metavar="FOLDER", type=Path, required=True, help="held-out pairs of xray2mri simulate --held-out")
-    add("--training", metavar="FOLDER", type=Path, help="training pairs, for the control that is their mean")
+    add("--training", metavar="FOLDER", type=Path, help="training pairs, for the control 'training mean'")
     add(
         "--method",
         metavar="TITLE=MODEL",
         action="append",
         default=[],
-        help="a row of the table and its model (compact or a folder); repeat. The first is tested against the others",
+        help="title of a method and its model (compact or a folder); may be repeated. The first method is tested "
+        "against the others",
     )
-    add("--knees", type=int, metavar="N", help="the first N knees (default: all)")
+    add("--knees", type=int, metavar="N", help="use the first N knees (default: all)")
     add(
         "--slices",
         type=int,
         choices=(OAI_FIELD.num_slices, 8),
         default=OAI_FIELD.num_slices,
-        help="slices of each volume; 8 are every seventh of them all (default: %(default)s)",
+        help="slices per volume; 8 takes every seventh slice (default: %(default)s)",
     )
-    # the same for all models, whatever their cards say
+    # the same for all models, regardless of their cards
     add_setting(parser, "steps", default=SETTINGS["steps"].fallback)
-    add_setting(parser, "seed", help="one for all volumes")
+    add_setting(parser, "seed", help="seed of all volumes")
     add(
         "--grades",
         choices=("truth", "classifier"),
@@ -49,24 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--densities",
         metavar="S,S,...",
         default=",".join(str(density) for density in _DENSITIES),
-        help="numbers of slices of the correlation curve, empty for none (default: %(default)s)",
+        help="numbers of slices in the correlation curve, empty for no curve (default: %(default)s)",
     )
-    add("--density-knees", type=int, default=2, metavar="N", help="knees of that curve (default: %(default)s)")
-    add(
-        "--specificity-knees", type=int, default=12, metavar="N", help="knees compared crosswise (default: %(default)s)"
-    )
+    add("--density-knees", type=int, default=2, metavar="N",
+        help="number of knees in the correlation curve (default: %(default)s)")  # fmt: skip
+    add("--specificity-knees", type=int, default=12, metavar="N",
+        help="number of knees whose volumes are compared with every reference (default: %(default)s)")  # fmt: skip
     add_setting(parser, "device")
     add_json_argument(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Run, or go on with, the benchmark; the verdict and the files' names go to stdout."""
+    """Run or resume the benchmark; the results in sentences and the file names go to stdout."""
     models = {}
     for text in options.method:
         title, equals, model = text.partition("=")
         if not equals or not title.strip() or not model.strip() or title.strip() in models:
             raise InputError(
-                f"The method {text[:60]!r} is not of the form TITLE=MODEL with a title of its own.", code="bad-option",
+                f"The method {text[:60]!r} does not have the form TITLE=MODEL with a unique title.", code="bad-option",
                 hint="For example --method Xray2MRI=compact --method LDM=runs/ldm/model.",
             )  # fmt: skip
         models[title.strip()] = model.strip()

@@ -1,4 +1,4 @@
-"""``xray2mri convert``: a saved volume as another volume file, a DICOM series, a report or a table."""
+"""``xray2mri convert``: conversion of a saved volume to another file, a DICOM series, a report or a table."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from .terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
-    add("volume", metavar="VOLUME", type=Path, help="volume that xray2mri generate wrote, with its .json beside it")
+    add("volume", metavar="VOLUME", type=Path, help="volume from xray2mri generate, with its .json in the same folder")
     add(
         "output",
         metavar="OUTPUT",
         type=Path,
         help=".nrrd, .nii.gz or .mha: a volume file; .html: a report; .csv: a table; a folder: a DICOM series",
     )
-    add("--dicom", action="store_true", help="OUTPUT is the folder of a DICOM series, whatever its name ends in")
+    add("--dicom", action="store_true", help="write a DICOM series to the folder OUTPUT, whatever its extension")
     add(
         "--radiograph",
         metavar="FILE",
         type=Path,
-        help="the volume's radiograph: shown in a report, referred to by a DICOM series if it is DICOM",
+        help="the volume's radiograph: shown in a report; referenced in a DICOM series if it is a DICOM file",
     )
-    add("--comparison", metavar="FILE.json", type=Path, help="figures of a comparison, for a report or table")
+    add("--comparison", metavar="FILE.json", type=Path, help="results of a comparison, for a report or table")
     add(
         "--keep-identifiers",
         action="store_true",
-        help="put patient and study of a DICOM radiograph into the DICOM series (never by default)",
+        help="copy patient and study of a DICOM radiograph to the DICOM series (never by default)",
     )
     add_json_argument(parser)
 

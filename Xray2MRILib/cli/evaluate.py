@@ -1,6 +1,7 @@
-"""``xray2mri evaluate``: a pseudo-MRI beside a real MRI, with the controls that give the figures a meaning.
+"""``xray2mri evaluate``: comparison of a pseudo-MRI with a real MRI, next to control volumes.
 
-Two folders instead of two files: every volume against every reference, and whether each is closest to its own.
+With two folders instead of two files, every volume is compared with every reference, to see whether each is closest to
+its own.
 """
 
 from __future__ import annotations
@@ -16,41 +17,41 @@ from .terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
     add(
         "pseudo",
         metavar="PSEUDO",
         type=Path,
-        help="volume that xray2mri generate wrote, with its side-car; or a folder of such volumes",
+        help="volume from xray2mri generate, with its side-car; or a folder of such volumes",
     )
     add(
         "reference",
         metavar="REFERENCE",
         type=Path,
         help="MRI of the same knee: NRRD, NIfTI, MHA, a folder of DICOM slices, or a simulated pair (.npz); "
-        "for a folder of volumes a folder of references with the same names",
+        "with a folder of volumes, a folder of references with the same names",
     )
     add(
         "--align",
         choices=("rigid", "similarity", "none"),
         default="rigid",
-        help="how the reference is brought onto the pseudo-MRI (default: %(default)s)",
+        help="registration of the reference to the pseudo-MRI (default: %(default)s)",
     )
     add(
         "--initial",
         type=numbers,
         metavar="M00,M01,...,M33",
-        help="4 x 4 matrix to start from, 16 numbers row by row, LPS mm, reference to pseudo-MRI",
+        help="initial 4 x 4 matrix from reference to pseudo-MRI, 16 numbers row by row, LPS mm",
     )
     add(
         "--controls",
         type=Path,
         metavar="DIR",
-        help="folder of other people's volumes (default: one simulated knee that ships with the program)",
+        help="folder of other patients' volumes (default: one simulated knee that ships with the program)",
     )
-    add("-o", "--output", type=Path, metavar="REPORT.html", help="report to write: one page with pictures inside")
-    add("--csv", type=Path, metavar="OUT.csv", help="figures per slice to write")
+    add("-o", "--output", type=Path, metavar="REPORT.html", help="file for the report: one page with embedded images")
+    add("--csv", type=Path, metavar="OUT.csv", help="file for the results per slice")
     add_json_argument(parser)
 
 
@@ -89,16 +90,16 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _run_folders(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Specificity of a folder of volumes."""
+    """Compare a folder of volumes with a folder of references."""
     for name in ("initial", "controls", "output", "csv"):
         if getattr(options, name) is not None:
             raise InputError(f"The option --{name} is for one volume, not for folders.", code="bad-option",
-                             hint="Leave it out; --json prints all figures.")  # fmt: skip
+                             hint="Leave it out; --json prints all results.")  # fmt: skip
     from ..comparison.folder_comparison import compare_folders
 
     result = compare_folders(options.pseudo, options.reference, method=options.align, on_progress=terminal.progress)
     if result["unmatched"]:
-        terminal.warn([f"Left out, since the other folder has none of that name: {', '.join(result['unmatched'])}."])
+        terminal.warn([f"Left out, because the other folder has no such file: {', '.join(result['unmatched'])}."])
     if options.json:
         terminal.print_json(result)
         return
@@ -110,12 +111,12 @@ def _run_folders(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def specificity_lines(result: dict[str, Any]) -> list[str]:
-    """One measure a line: medians of own and other pairs, how often the own reference is closest, AUC with interval."""
+    """One metric per line: medians of own and other pairs, share of own references ranked first, AUC with interval."""
     from ..reports.measure_text import metric_label
 
     lines = [f"{'':<34}{'own':>10}{'others':>10}{'own first':>11}{'AUC':>7}   95 % interval"]
     for measure, found in result["measures"].items():
-        cells = f"{_shown(found['own']):>10}{_shown(found['others']):>10}"
+        cells = f"{_format_value(found['own']):>10}{_format_value(found['others']):>10}"
         if found["auc"] is None:
             cells += f"{'-':>11}{'-':>7}   undefined for some pairs"
         else:
@@ -127,7 +128,7 @@ def specificity_lines(result: dict[str, Any]) -> list[str]:
 
 
 def table_lines(result: dict[str, Any]) -> list[str]:
-    """The medians as lines of a table: one measure a line, the pseudo-MRI first."""
+    """The medians as lines of a table: one metric per line, the pseudo-MRI in the first column."""
     from ..comparison.evaluation import MEASURES
     from ..reports.measure_text import metric_label
 
@@ -135,23 +136,23 @@ def table_lines(result: dict[str, Any]) -> list[str]:
     lines = [" " * 34 + "".join(f"{name:>18}" for name in names)]
     for measure in MEASURES:
         values = result["summary"][measure]
-        cells = "".join(f"{_shown(values.get(name)):>18}" for name in names)
+        cells = "".join(f"{_format_value(values.get(name)):>18}" for name in names)
         missing = result["undefined"][measure]["pseudo"]
         remark = f"   undefined in {missing} of {len(result['per_slice'])} slices" if missing else ""
         lines.append(f"{metric_label(measure):<34}{cells}{remark}")
     correlation = result["summary"]["correlation"]
     lines.append(
-        f"{'Correlation of neighbouring slices':<34}{_shown(correlation['pseudo']):>18}"
-        f"   reference {_shown(correlation['reference'])}; nearer is better, higher is not"
+        f"{'Correlation of neighbouring slices':<34}{_format_value(correlation['pseudo']):>18}"
+        f"   reference {_format_value(correlation['reference'])}; closer to it is better, higher is not"
     )
     calibration = result["calibration"]
     if calibration is not None:
         lines.append(
-            f"{'Standard deviation and error':<34}{_shown(calibration['spearman']):>18}"
-            f"   rank correlation; the error is {_shown(calibration['ratio'])} times the deviation over seeds"
+            f"{'Standard deviation and error':<34}{_format_value(calibration['spearman']):>18}"
+            f"   rank correlation; the error is {_format_value(calibration['ratio'])} times the deviation over seeds"
         )
     return lines
 
 
-def _shown(value: float | None) -> str:
+def _format_value(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"

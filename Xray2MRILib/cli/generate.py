@@ -1,4 +1,4 @@
-"""``xray2mri generate``: radiograph in, pseudo-MRI volume out."""
+"""``xray2mri generate``: a pseudo-MRI volume from one radiograph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
     add_radiograph_argument(parser)
     add(
@@ -20,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         type=Path,
         required=True,
-        help="volume to write: .nrrd, .nii.gz or .mha; the provenance goes beside it as .json",
+        help="file for the volume: .nrrd, .nii.gz or .mha; the provenance is written as .json in the same folder",
     )
-    add("--montage", metavar="OUT.png", type=Path, help="overview picture: radiograph, grade, slices, 3D rendering")
+    add("--montage", metavar="OUT.png", type=Path,
+        help="file for an overview image: radiograph, grade, slices, 3D rendering")  # fmt: skip
     for name in ("slices", "steps", "model", "device", "seed", "samples"):
         add_setting(parser, name)
     add_knee_arguments(parser)
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Make the volume; progress on stderr, paths (or JSON) on stdout."""
+    """Generate the volume; progress on stderr, paths (or JSON) on stdout."""
     settings = settings_from(options)
     terminal.progress({"stage": "start", "step": 0, "of": 1, "fraction": 0.0, "eta_s": None})
     from ..generation.volume_from_radiograph import generate

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..conditions.koa_probabilities import GRADE_NAMES
 from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
 from .setting_options import add_setting, settings_from
 from .terminal import Terminal
 
 _BAR_WIDTH = 40
 _HISTOGRAM_LINES = 16
-_GRADES = ("no osteoarthritis", "doubtful", "minimal", "moderate", "severe")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     settings = settings_from(options)
     from ..conditions.intensity_histogram import intensity_histogram
     from ..conditions.koa_classifier import classify_koa
-    from ..generation.prepared_knee import described, prepare_knee
+    from ..generation.prepared_knee import describe_knee, prepare_knee
     from ..radiograph.reading import read_radiograph
 
     knee = prepare_knee(read_radiograph(options.radiograph, photometric=settings.photometric), settings)
@@ -53,13 +53,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
                 "source": koa.source,
                 "early_osteoarthritis": early,
                 "intensity_histogram": histogram,
-                **described(knee),
+                **describe_knee(knee),
                 "warnings": knee.warnings,
             }
         )
         return
-    terminal.print(f"{knee.prepared.side} knee (side from: {described(knee)['side_source']})")
-    for grade, (probability, meaning) in enumerate(zip(koa.values, _GRADES, strict=True)):
+    terminal.print(f"{knee.prepared.side} knee (side from: {describe_knee(knee)['side_source']})")
+    for grade, (probability, meaning) in enumerate(zip(koa.values, GRADE_NAMES, strict=True)):
         terminal.print(f"KL-{grade}  {probability:5.1%}  {_bar(probability, 1.0)}  {meaning}")
     if early is not None:
         terminal.print(f"KL-2 rather than KL-0, if it is one of them: {early:.1%}")

@@ -1,4 +1,4 @@
-"""``xray2mri info``: what a model is, what it was trained on, and how fast it is here."""
+"""``xray2mri info``: description of a model, its training data and its speed on this machine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..generation.volume_pipeline import VolumePipeline
 
-_TIMED_STEPS = (2, 4)  # even, so that a share of them that is guided is that of the whole
+_TIMED_STEPS = (2, 4)  # even, so that half of them can be guided
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add_setting(parser, "model", positional=True)
-    add_setting(parser, "device", help="where to time it")
-    parser.add_argument("--no-timing", action="store_true", help="leave out the timed run")
+    add_setting(parser, "device", help="compute device for the speed measurement")
+    parser.add_argument("--no-timing", action="store_true", help="skip the speed measurement")
     add_json_argument(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Print the description; the timed run takes a few seconds."""
+    """Print the description; the speed measurement takes a few seconds."""
     from ..device import describe_device
     from ..generation.volume_from_radiograph import PipelineCache
     from ..model_store.model_folder import locate_model
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         "weights_sha256": pipeline.weights_sha256,
         "device": device,
         "device_name": describe_device(device),
-        "speed": None if options.no_timing else measured_speed(pipeline),
+        "speed": None if options.no_timing else measure_speed(pipeline),
         "notice": notice(),
     }
     if options.json:
@@ -58,19 +58,19 @@ def _parameters(pipeline: VolumePipeline) -> dict[str, int]:
     return {name: sum(part.numel() for part in network.parameters()) for name, network in networks.items()}
 
 
-def measured_speed(pipeline: VolumePipeline) -> dict[str, Any]:
-    """Seconds of one slice-step, of a slice's share of everything else, and of 50 slices at 20 steps from these."""
+def measure_speed(pipeline: VolumePipeline) -> dict[str, Any]:
+    """Seconds per slice and step, per slice for the rest, and for 50 slices with 20 steps as calculated from these."""
     import numpy as np
 
     from ..conditions.koa_probabilities import KoaProbabilities
     from ..diffusion.batch_size import LARGEST_BATCH
 
     slices = LARGEST_BATCH.get(pipeline.device.type, 10)
-    picture = np.zeros(CROP_FRAME.shape, np.float32)
+    crop = np.zeros(CROP_FRAME.shape, np.float32)
 
     def seconds(steps: int) -> float:
         started = time.perf_counter()
-        pipeline(picture, num_slices=slices, num_inference_steps=steps, koa=KoaProbabilities.uniform())
+        pipeline(crop, num_slices=slices, num_inference_steps=steps, koa=KoaProbabilities.uniform())
         return time.perf_counter() - started
 
     seconds(1)  # first use: memory, kernels
@@ -85,7 +85,7 @@ def measured_speed(pipeline: VolumePipeline) -> dict[str, Any]:
 
 
 def _lines(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """Nested dictionaries as lines ``outer inner``, lists on one line."""
+    """Nested dictionaries as (name, value) lines with names like ``outer inner``; lists become one line."""
     if isinstance(value, dict):
         return [line for key, item in value.items() for line in _lines(item, f"{name} {key}".strip().replace("_", " "))]
     if isinstance(value, list):

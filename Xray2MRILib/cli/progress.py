@@ -1,5 +1,4 @@
-"""``xray2mri progress``: a series of radiographs from a healthy knee to a diseased one, or from one radiograph to
-another."""
+"""``xray2mri progress``: a series of radiographs from a healthy to a diseased knee, or towards another radiograph."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from .terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
     add_radiograph_argument(parser)
     add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="new or empty folder for the series")
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         type=Path,
         required=True,
-        help="weights that xray2mri train morphing wrote (its folder model); none are shipped",
+        help="trained model from xray2mri train morphing (its folder model); none is shipped",
     )
     aim = parser.add_mutually_exclusive_group()
     aim.add_argument(
@@ -31,38 +30,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     aim.add_argument(
         "--towards", metavar="RADIOGRAPH", type=Path,
-        help="radiograph that the series leads to instead, e.g. the same knee's at a later visit",
+        help="target radiograph of the series instead of a grade, e.g. of the same knee at a follow-up visit",
     )  # fmt: skip
-    add("--towards-roi", type=numbers, metavar="X,Y,W,H", help="rectangle of the knee in pixels of that radiograph")
-    add(
-        "--towards-photometric", choices=PHOTOMETRIC, default=PHOTOMETRIC[0],
-        help="how bone is stored in that radiograph: normal (bright) or inverted (dark)",
-    )  # fmt: skip
+    add("--towards-roi", type=numbers, metavar="X,Y,W,H",
+        help="rectangle of the knee in pixels of the radiograph of --towards")  # fmt: skip
+    add("--towards-photometric", choices=PHOTOMETRIC, default=PHOTOMETRIC[0],
+        help="how bone is stored in the radiograph of --towards: normal (bright) or inverted (dark)")  # fmt: skip
     add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
-    add("--volumes", action="store_true", help="also make a pseudo-MRI volume of every radiograph")
+    add("--volumes", action="store_true", help="also generate a pseudo-MRI volume from every radiograph")
     add_setting(parser, "slices", help="slices per volume")
     add_setting(parser, "steps")
-    add_setting(parser, "seed", help="one for all volumes")
-    add_setting(parser, "model", help="for --volumes")
-    add_setting(parser, "device", help="for --volumes")
+    add_setting(parser, "seed", help="seed of all volumes")
+    add_setting(parser, "model", help="model for --volumes")
+    add_setting(parser, "device", help="compute device for --volumes")
     add_knee_arguments(parser)
     add_setting(parser, "photometric")
     add_json_argument(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Write the series; the grades that the classifier reads in it go to stdout."""
+    """Write the series; the classifier's grade probabilities of its radiographs go to stdout."""
     settings = settings_from(options)
     for name, value, low, high in (("--to", options.to, 1, 4), ("--frames", options.frames, 2, 100)):
         if not low <= value <= high:
             raise InputError(f"{name} cannot be {value}: choose a number from {low} to {high}.", code="bad-option")
     if options.towards_roi is not None and options.towards is None:
         raise InputError(
-            "--towards-roi names a part of no radiograph.", code="bad-option", hint="It goes with --towards."
+            "--towards-roi needs the radiograph of --towards.", code="bad-option", hint="Give --towards as well."
         )
     if options.towards_photometric != PHOTOMETRIC[0] and options.towards is None:
         raise InputError(
-            "--towards-photometric describes no radiograph.", code="bad-option", hint="It goes with --towards."
+            "--towards-photometric needs the radiograph of --towards.",
+            code="bad-option",
+            hint="Give --towards as well.",
         )
     from ..generation.prepared_knee import prepare_knee
     from ..progression.follow_up import prepare_follow_up
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         bars = " ".join(f"{probability:4.0%}" for probability in frame["kl_probabilities"])
         terminal.print(f"{frame['film']}  severity {frame['severity']:.2f}  KL-0 to KL-4 by the classifier: {bars}")
     if towards is not None:
-        alike = record["correlation_with_target"]
-        terminal.print(f"local correlation with {options.towards.name}: {alike['film']:.3f} of the radiograph, "
-                       f"{alike['last_frame']:.3f} of the last frame")  # fmt: skip
+        correlation = record["correlation_with_target"]
+        terminal.print(f"local correlation with {options.towards.name}: {correlation['film']:.3f} for the radiograph, "
+                       f"{correlation['last_frame']:.3f} for the last frame")  # fmt: skip
     terminal.say(record["notice"])

@@ -9,7 +9,7 @@ from .setting_options import add_setting
 
 
 def add_radiograph_argument(parser: argparse.ArgumentParser) -> None:
-    """The radiograph itself."""
+    """Add the argument for the radiograph."""
     parser.add_argument(
         "radiograph",
         metavar="RADIOGRAPH",
@@ -19,11 +19,11 @@ def add_radiograph_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_knee_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which knee of the radiograph is meant."""
+    """Add the options that select the knee on the radiograph."""
     for name in ("side", "roi", "knee"):
         add_setting(parser, name)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    """``--json``."""
+    """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")

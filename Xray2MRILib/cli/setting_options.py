@@ -1,4 +1,4 @@
-"""Options of the settings of a generation: name, type, words, default and help come from generation/settings.py."""
+"""Command-line options of the generation settings; generation/settings.py defines names, types, defaults and help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TYPES = {"integer": int, "number": float}
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Comma-separated numbers of an option such as ``--roi 10,20,300,300``."""
+    """Parse the comma-separated numbers of an option such as ``--roi 10,20,300,300``."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -19,14 +19,14 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def option_of(name: str) -> str:
-    """The option of a setting: ``--kl-grade`` of ``kl_grade``."""
+    """The option of a setting, e.g. ``--kl-grade`` for ``kl_grade``."""
     return "--" + name.replace("_", "-")
 
 
 def add_setting(parser: Any, name: str, *, positional: bool = False, **changes: Any) -> None:
-    """Add the option of a setting to a parser or group; ``changes`` replace its ``help`` or ``default``.
+    """Add the option of a setting to a parser or group; ``changes`` replaces its ``help`` or ``default``.
 
-    ``positional`` makes it an optional argument without dashes.
+    ``positional`` makes it an optional positional argument.
     """
     setting = SETTINGS[name]
     default = changes.get("default", setting.default)
@@ -47,5 +47,5 @@ def add_setting(parser: Any, name: str, *, positional: bool = False, **changes: 
 
 
 def settings_from(options: argparse.Namespace) -> GenerationSettings:
-    """The settings among parsed options; the others keep their defaults. Raises InputError for values out of range."""
+    """The settings from parsed options; others keep their defaults. Raises InputError for values out of range."""
     return GenerationSettings(**{name: getattr(options, name) for name in SETTINGS if hasattr(options, name)})

@@ -1,4 +1,4 @@
-"""``xray2mri simulate``: pairs of simulated MR volume and radiograph, to train on."""
+"""``xray2mri simulate``: simulated pairs of MR volume and radiograph for training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LARGEST_COUNT = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
     add(
         "-o",
@@ -23,16 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the pairs; existing ones are kept",
     )
     add("--count", type=int, default=100, metavar="N", help="number of knees (default: %(default)s)")
-    add("--seed", type=int, default=0, help="knee k is made from seed + k (default: %(default)s)")
+    add("--seed", type=int, default=0, help="knee k has the seed SEED + k (default: %(default)s)")
     add("--held-out", action="store_true", help="use seeds that no training set uses")
-    add("--first", type=int, default=0, metavar="K", help="begin with knee K (default: %(default)s)")
-    add("--stride", type=int, default=1, metavar="M", help="make every M-th knee, to share the work between processes")
+    add("--first", type=int, default=0, metavar="K", help="start with knee K (default: %(default)s)")
+    add("--stride", type=int, default=1, metavar="M",
+        help="simulate every M-th knee, to split the work between processes")  # fmt: skip
     add(
         "--labels",
         metavar="DIR",
         type=Path,
         action="append",
-        help="folder with labels.nrrd and labels.json of your own (docs/label-maps.md); may be given several times "
+        help="folder with your own labels.nrrd and labels.json (docs/label-maps.md); may be repeated "
         "(default: the two label maps that ship with Xray2MRI)",
     )
     add(
@@ -41,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Simulate the knees that the folder lacks; progress on stderr, the folder on stdout."""
+    """Simulate the knees missing from the folder; progress on stderr, the folder on stdout."""
     if not 1 <= options.count <= _LARGEST_COUNT or not 0 <= options.first < options.count or options.stride < 1:
         raise InputError(
             "The options --count, --first and --stride select no knees.",
             code="bad-option",
-            hint=f"Choose a count from 1 to {_LARGEST_COUNT}, a first below it and a stride of 1 or more.",
+            hint=f"Choose --count from 1 to {_LARGEST_COUNT}, --first below it and --stride of 1 or more.",
         )
     if not 0 <= options.seed < 2**31:
         raise InputError(f"The option --seed cannot be {options.seed}.", code="bad-option", hint="Choose 0 or more.")
@@ -61,12 +62,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     if not options.held_out and options.seed + options.count > HELD_OUT_OFFSET:
         raise InputError(
-            f"The seeds {options.seed} to {options.seed + options.count - 1} reach into those of held-out knees.",
+            f"The seeds {options.seed} to {options.seed + options.count - 1} overlap those of held-out knees.",
             code="bad-option",
             hint=f"Stay below {HELD_OUT_OFFSET}, or give --held-out.",
         )
-    course = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
-    course.at("simulate", 0.0, of=options.count)
+    progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress)
+    progress_bar.at("simulate", 0.0, of=options.count)
     simulate_population(
         options.output,
         options.count,
@@ -74,9 +75,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         first=options.first,
         stride=options.stride,
         label_maps=options.labels,
-        progress=lambda done, of: course.at("simulate", done / of, step=done, of=of),
+        progress=lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
     )
-    course.finished()
+    progress_bar.finished()
     terminal.print(str(options.output))
     if options.preview is not None:
         write_preview(options.output, options.preview)

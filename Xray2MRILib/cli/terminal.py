@@ -12,7 +12,7 @@ import warnings
 from typing import Any, TextIO
 
 from ..errors import Xray2MRIError
-from .remedy import with_option
+from .remedy import append_option
 
 _BAR_WIDTH = 24
 # without a terminal (a log file, a CI run) a line now and then instead of a moving bar
@@ -65,11 +65,11 @@ class Terminal:
     def warn(self, warnings: list[str]) -> None:
         """Warnings on stderr, one per line; a Notice with the option for its field."""
         for warning in warnings:
-            self.say(f"Warning: {with_option(warning, getattr(warning, 'field', ''), self.parser)}")
+            self.say(f"Warning: {append_option(warning, getattr(warning, 'field', ''), self.parser)}")
 
     def refuse(self, error: Xray2MRIError) -> None:
         """An error on stderr, with the option for its field."""
-        self.say(f"xray2mri: {with_option(error.sentence(), error.field, self.parser)}")
+        self.say(f"xray2mri: {append_option(error.sentence(), error.field, self.parser)}")
 
     def progress(self, event: dict[str, Any]) -> None:
         """Show a progress report (protocol.REPORTS["progress"]) as a moving bar, or as a line now and then."""

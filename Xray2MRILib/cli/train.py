@@ -1,4 +1,4 @@
-"""``xray2mri train``: fit one of the networks by a recipe."""
+"""``xray2mri train``: training of one of the networks with a recipe."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ..training.recipes import RECIPES, recipe_class
 from .radiograph_arguments import add_json_argument
 from .terminal import Terminal
 
-# what can be trained -> the module whose ``train`` does it
+# network -> module with its ``train`` function
 NETWORKS = {network: f"training.{module}" for network, (module, _) in RECIPES.items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     add = parser.add_argument
-    add("network", choices=NETWORKS, help="what to train")
+    add("network", choices=NETWORKS, help="network to train")
     add("-o", "--output", metavar="FOLDER", type=Path, help="folder for checkpoints and the result (required)")
     add(
         "--recipe-help",
         action="store_true",
-        help="print the entries of the network's recipe with their units, ranges and defaults, and train nothing",
+        help="print the entries of the network's recipe with their units, ranges and defaults, without training",
     )
     add(
         "--config",
         metavar="FILE.json|NAME",
-        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half); what it leaves out is "
+        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half); missing entries are "
         "taken from the default recipe",
     )
     add(
@@ -45,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         metavar="NAME",
         choices=METHOD_NAMES,
-        help=f"with diffusion: the system to train, one of {', '.join(METHOD_NAMES)}",
+        help=f"for diffusion: the system to train, one of {', '.join(METHOD_NAMES)}",
     )
     add("--resume", action="store_true", help="resume from the checkpoint in the folder")
     add_json_argument(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
-    """Train; what the training prints goes to stderr, its measurements to stdout."""
+    """Train; the output of the training goes to stderr, its results to stdout."""
     if options.recipe_help:
         _print_entries(options, terminal)
         return
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     if options.method is not None:
         if options.network != "diffusion":
             raise InputError(
-                f"--method does not apply to {options.network}.", code="bad-option", hint="It goes with diffusion."
+                f"--method does not apply to {options.network}.", code="bad-option", hint="Use it with diffusion."
             )
         values["method"] = options.method
     for change in options.set:

@@ -9,6 +9,7 @@ The result is a dictionary of plain values (JSON)::
     closer_than measure -> [other knees that are farther from the reference, of how many]
     lags        pseudo, reference, the same "in leg" -> [correlation at lag 1, 2, ... 10]
     calibration null, or spearman, ratio, predicted and observed (10 bins)
+    difference_noise    differences of outlines below this are noise of the reference (metrics.sobel_difference)
     verdict, warnings, joint_box, bright_bone, notice, controls (name -> what it is)
     aligned, difference, difference_paper, report, table, record    paths, where written
 """
@@ -216,6 +217,7 @@ def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, eval
         "joint_box": target.box,
         "joint_found": bool(target.region.valid.any()),
         "bright_bone": target.region.bright_bone,
+        "difference_noise": _rounded(evaluation.difference_noise),
         "covered_share": round(float(alignment.covered.mean()), 4),
         "summary": summary,
         "undefined": {

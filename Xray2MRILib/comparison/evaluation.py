@@ -18,7 +18,7 @@ from ..metrics.joint_region import JointRegion, find_joint_region, nominal_box
 from ..metrics.leg_mask import leg_mask
 from ..metrics.psnr import paper_psnr_db, psnr_db
 from ..metrics.rssim import rssim
-from ..metrics.sobel_difference import signed_sobel_difference
+from ..metrics.sobel_difference import matched_sobel_difference, noise_level, signed_sobel_difference
 from ..metrics.ssim import ssim_with_box, windows_inside
 from ..metrics.summary import Summary, summarise
 from ..metrics.uncertainty_calibration import UncertaintyCalibration, uncertainty_calibration
@@ -89,6 +89,10 @@ class Evaluation:
         ``pseudo``, ``reference`` -> [S, H, W] bool leg mask.
     difference
         [S, H, W] signed Sobel difference, pseudo less reference, 0 where not covered.
+    matched_difference
+        The same after both were smoothed to one resolution.
+    difference_noise
+        Magnitudes of ``matched_difference`` up to this are noise of the reference.
     calibration
         None for a volume without standard deviation.
     closer_than
@@ -105,6 +109,8 @@ class Evaluation:
     adjacent: dict[str, np.ndarray] = field(default_factory=dict)
     leg: dict[str, np.ndarray] = field(default_factory=dict)
     difference: np.ndarray | None = None
+    matched_difference: np.ndarray | None = None
+    difference_noise: float = 0.0
     calibration: UncertaintyCalibration | None = None
     closer_than: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -173,9 +179,14 @@ def evaluate(
             found.closer_than[measure] = (won, len(rivals))
     _correlations(found, image)
     found.difference = signed_sobel_difference(mapped, image)
+    found.matched_difference = matched_sobel_difference(mapped, image, pixel_mm)
+    inner = None
     if covered is not None:
-        # the rim of what is covered is no outline
+        # the rim of what is covered is no outline, and smoothing widens it
         found.difference[~binary_erosion(covered, np.ones((1, 5, 5)), border_value=1)] = 0
+        inner = binary_erosion(covered, np.ones((1, 13, 13)), border_value=1)
+        found.matched_difference[~inner] = 0
+    found.difference_noise = noise_level(found.matched_difference, image, inner)
     if deviation is not None:
         inside = found.leg[REFERENCE] if covered is None else found.leg[REFERENCE] & covered
         if inside.sum() >= 100:

@@ -1,1 +1,1 @@
-"""What accompanies the radiograph: grade probabilities, grey-level distribution, plausibility."""
+"""Condition vectors from the radiograph: grade probabilities and grey-level distribution."""

@@ -1,4 +1,4 @@
-"""i of the paper: the grey-level distribution of the prepared radiograph (A6)."""
+"""Condition i of the paper: the grey-level distribution of the prepared radiograph (A6)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def intensity_histogram(image: np.ndarray, bins: int = BINS) -> np.ndarray:
     Parameters
     ----------
     image
-        [1, H, W] or [H, W] in [-1, 1], as `preparation.joint_crop` makes it. Values beyond are counted at the ends.
+        [1, H, W] or [H, W] in [-1, 1] from ``preparation.joint_crop``. Values outside count in the first or last bin.
     bins
         Number of equal bins over [-1, 1].
 
     Returns
     -------
-    float32 [bins], summing to 1. Margins black by collimation do not count, unless nothing else is there.
+    float32 [bins], summing to 1. Black collimated margins are excluded, unless the whole image is black.
     Raises ValueError for an image of another shape.
     """
     image = np.asarray(image, np.float32)
     image = image[0] if image.ndim == 3 and len(image) == 1 else image
     if image.ndim != 2 or image.size == 0:
-        raise ValueError(f"an image of shape [1, H, W] is expected, got {list(image.shape)}")
+        raise ValueError(f"The image must have the shape [1, H, W], not {list(image.shape)}.")
     shown = image[~collimated_margins(image)]
     values = np.clip(shown if shown.size else image.ravel(), -1.0, 1.0)
     counts, _ = np.histogram(values, bins=bins, range=(-1.0, 1.0))

@@ -1,8 +1,8 @@
 """Five Kellgren-Lawrence probabilities from the joint crop (A9): a small network trained from scratch.
 
-The layout follows Siamese-GAP (``baselines.siamese_gap``): lateral and medial half go through one shared branch, the
-medial one mirrored to match the lateral one, and their average pools are added after every stage. Our extensions: a
-last stage receives the two feature maps joined again to the whole joint, and there are five outputs.
+The layout follows Siamese-GAP (``baselines.siamese_gap``): the lateral and the mirrored medial half pass through one
+shared branch, and their average-pooled features are added after every stage. Our extensions: a last stage processes the
+two feature maps rejoined to the whole joint, and there are five outputs.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ class KneeGradeNetwork(Network):
     Parameters
     ----------
     size
-        Side in pixels that the input is resampled to; a multiple of 32.
+        Side in pixels of the resampled input; a multiple of 32.
     overlap
-        Columns (of ``size``) that lateral and medial half share, around the middle; a multiple of 16.
+        Columns (of ``size``) around the middle that belong to both halves; a multiple of 16.
     channels
-        Width of the stem, of the shared branch's three stages (strides 4, 8, 16) and of the stage over the whole joint.
+        Width of the stem, of the shared branch's three stages (strides 4, 8, 16) and of the stage for the whole joint.
     blocks
         Residual blocks in each of these four stages.
     dropout
         Probability of dropping a pooled feature during training.
     temperature
-        Divides the logits to calibrate the probabilities (``training.classifier.fit_temperature``); 1 leaves them.
+        Divisor of the logits that calibrates the probabilities (``training.classifier.fit_temperature``); 1 has no
+        effect.
     """
 
     title = "grade classifier"
@@ -104,7 +105,7 @@ def load_classifier(folder: Path | None = None) -> tuple[KneeGradeNetwork, float
 def grade_probabilities(network: nn.Module, image: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
     """Calibrated probabilities [B, 5] of crops [B, 1, H, W] in [-1, 1].
 
-    The mean over the crop and its mirror image, so that the grade never depends on which side the knee was taken for.
+    The mean over the crop and its mirror image, so that the grade does not depend on the assumed side of the knee.
     """
     with torch.inference_mode():
         logits = torch.stack((network(image), network(image.flip(-1)))).float()
@@ -117,11 +118,11 @@ def classify_koa(image: np.ndarray | torch.Tensor, model_folder: Path | None = N
     Parameters
     ----------
     image
-        [1, 256, 256] float32 in [-1, 1] as ``preparation.joint_crop`` makes it.
+        [1, 256, 256] float32 in [-1, 1] from ``preparation.joint_crop``.
     model_folder
-        Other weights than the shipped ones.
+        Folder with other weights; None takes the shipped ones.
 
-    Raises InputError on another shape or non-finite values, ProcessingError on missing or altered weights.
+    Raises InputError for another shape or non-finite values, ProcessingError for missing or altered weights.
     """
     tensor = torch.as_tensor(np.asarray(image, dtype=np.float32))
     if tensor.ndim != 3 or tensor.shape[0] != 1 or min(tensor.shape[1:]) < 32 or not torch.isfinite(tensor).all():

@@ -1,4 +1,4 @@
-"""p of the paper: five probabilities for the Kellgren-Lawrence grades of one knee, with their source (A9)."""
+"""Condition p of the paper: five probabilities of the Kellgren-Lawrence grades of one knee, with their source (A9)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from ..errors import InputError
 
 GRADES = 5
+GRADE_NAMES = ("no osteoarthritis", "doubtful", "minimal", "moderate", "severe")  # Kellgren-Lawrence 0 to 4
 SOURCES = ("classifier", "reader", "given", "uniform")
-_SUM_TOLERANCE = 0.02  # a caller's two-decimal figures may miss 1 by this much; they are rescaled
+_SUM_TOLERANCE = 0.02  # probabilities with two decimals may deviate from a sum of 1 by this much; they are rescaled
 
 
 @dataclass(frozen=True)
 class KoaProbabilities:
-    """Probabilities of KL-0 to KL-4, summing to 1, and where they come from.
+    """Probabilities of KL-0 to KL-4, summing to 1, and their source.
 
     Attributes
     ----------
@@ -24,7 +25,7 @@ class KoaProbabilities:
     source
         ``classifier``, ``reader``, ``given`` or ``uniform``.
 
-    Raises InputError (code ``bad-probabilities``) for anything else.
+    Raises InputError (code ``bad-probabilities``) for other values or sources.
     """
 
     values: tuple[float, ...]
@@ -50,7 +51,7 @@ class KoaProbabilities:
     def reader(cls, grade: int, smear: float = 0.0) -> KoaProbabilities:
         """A reader's grade 0 to 4 as one-hot probabilities.
 
-        ``smear`` in [0, 1) is the share that goes to the neighbouring grades, split evenly between those that exist.
+        ``smear`` in [0, 1) is the share of the existing neighbouring grades, split evenly between them.
         """
         if isinstance(grade, bool) or grade not in range(GRADES):
             raise _bad(f"The Kellgren-Lawrence grade cannot be {grade!r}", "kl_grade")
@@ -66,7 +67,7 @@ class KoaProbabilities:
 
     @classmethod
     def given(cls, values: Sequence[float]) -> KoaProbabilities:
-        """Five probabilities of the caller's own."""
+        """Five probabilities from the caller."""
         return cls(tuple(values), "given")
 
     @classmethod
@@ -76,7 +77,7 @@ class KoaProbabilities:
 
     @property
     def grade(self) -> int:
-        """The most probable grade, the lower one of equals."""
+        """The most probable grade; the lowest one if several are equal."""
         return self.values.index(max(self.values))
 
 

@@ -1,4 +1,4 @@
-"""How many slices are denoised together, and what an exhausted memory looks like."""
+"""How many slices are denoised together, and how out-of-memory errors are recognised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from ..device import free_memory_bytes
 from ..models.conditional_unet import Xray2MRIUNet
 
-# measured: beyond ten slices a CPU gains nothing more, and the first slice would only be shown later
+# measured: more than ten slices do not speed a CPU up, and the first slice would only appear later
 LARGEST_BATCH = {"cpu": 10, "cuda": 50, "mps": 25}
 _SHARE_OF_FREE_MEMORY = 0.5
 # working memory of the U-Net in units of its first feature map, measured on the compact preset and rounded up
@@ -17,14 +17,17 @@ _FEATURE_MAPS = 100
 
 
 def bytes_per_slice(unet: Xray2MRIUNet, latent_size: int = 32) -> int:
-    """Rough upper bound of the memory that denoising one slice takes."""
+    """Rough upper bound of the memory in bytes for denoising one slice."""
     return _FEATURE_MAPS * unet.config.block_out_channels[0] * latent_size**2 * unet.dtype.itemsize
 
 
-def batch_size_for(
+def choose_batch_size(
     unet: Xray2MRIUNet, num_slices: int, budget_bytes: int | None = None, *, latent_size: int = 32
 ) -> int:
-    """Slices per batch within the budget (by default half of the device's free memory), in batches of even size."""
+    """Slices per batch within the memory budget, in batches of similar size.
+
+    By default the budget is half of the device's free memory.
+    """
     kind = unet.device.type
     if budget_bytes is None:
         free = free_memory_bytes(str(unet.device))
@@ -44,7 +47,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_cached_memory(device: torch.device) -> None:
-    """Give cached blocks back to the device, so that a smaller batch finds them in one piece."""
+    """Release the device's cached memory, so that a smaller batch can allocate contiguous blocks."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":

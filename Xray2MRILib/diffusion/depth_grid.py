@@ -1,4 +1,4 @@
-"""Depth grids: which depths a denser volume shares with a coarser one, and in which order depths are computed (A4)."""
+"""Depth grids: the depths that two volumes share, and the order in which depths are computed (A4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAME_DEPTH = 1e-6  # in u; the densest grid, 500 slices, has a step of 0.004
 def shared_depths(
     old: Sequence[float] | np.ndarray, new: Sequence[float] | np.ndarray, tolerance: float = SAME_DEPTH
 ) -> dict[int, int]:
-    """Index in ``new`` -> index in ``old`` for every depth u that both sorted grids hold."""
+    """Index in ``new`` -> index in ``old`` for every depth u that both sorted grids contain."""
     old_depths, new_depths = np.asarray(old, np.float64), np.asarray(new, np.float64)
     nearest = np.abs(new_depths[:, None] - old_depths[None, :]).argmin(axis=1)
     return {
@@ -24,9 +24,9 @@ def shared_depths(
 
 
 def coarse_first(indices: Sequence[int]) -> list[int]:
-    """The same indices, both ends first, then the middle, then the middles of the halves, and so on.
+    """The indices reordered: both ends first, then the middle, then the middles of the halves, and so on.
 
-    A viewer sees the whole extent after the first batch and then its gaps fill.
+    A viewer shows the whole extent after the first batch and fills the gaps afterwards.
     """
     if len(indices) < 3:
         return list(indices)

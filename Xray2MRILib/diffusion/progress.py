@@ -1,4 +1,4 @@
-"""What the caller hears while a volume is made: stages with a fraction that never falls, and finished slices."""
+"""Progress events while a volume is computed: stages with a fraction that never decreases, and finished slices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENCODING_SHARE = 0.01
 
 
 class SliceProgress:
-    """Turns the pipeline's doings into events for the caller."""
+    """Turns the pipeline's steps into events for the caller."""
 
     def __init__(self, callback: Callback | None, num_slices: int, mirrored: bool) -> None:
         self._callback = callback
@@ -24,12 +24,12 @@ class SliceProgress:
         self._mirrored = mirrored
 
     def at(self, stage: str, step: int, of: int, fraction: float) -> None:
-        """Report that ``step`` of ``of`` steps of a stage are done, and the fraction 0 to 1 of the whole call."""
+        """Report that ``step`` of ``of`` steps of a stage are done, with the fraction in [0, 1] of the whole call."""
         if self._callback:
             self._callback({"stage": stage, "step": step, "of": of, "fraction": fraction})
 
     def slice(self, index: int, image: np.ndarray) -> None:
-        """Report a finished slice [H, W] in [0, 1], given in right-knee space."""
+        """Report a finished slice [H, W] in [0, 1] in right-knee space."""
         if self._callback:
             count = len(self._depths)
             self._callback(
@@ -45,7 +45,7 @@ class SliceProgress:
 
 
 class LoopProgress:
-    """How much of the slice loop is done, counted in denoising steps of single slices."""
+    """Progress of the slice loop, counted in denoising steps per slice."""
 
     def __init__(self, progress: SliceProgress, num_slices: int, num_inference_steps: int) -> None:
         self._progress = progress
@@ -55,16 +55,16 @@ class LoopProgress:
         self._fraction = 0.0
 
     def step(self, batch: int, step: int) -> None:
-        """Report that the current batch of slices has ``step`` denoising steps behind it."""
+        """Report that ``step`` denoising steps of the current batch of slices are done."""
         work = self._done * self._per_slice + batch * step
-        # never back, even when a batch is repeated with fewer slices
+        # never decreases, even when a batch is repeated with fewer slices
         self._fraction = max(self._fraction, work / (self._slices * self._per_slice))
         stage = "decode" if step == self._steps else "sample"
         steps_done = self._done * self._steps + batch * step
         fraction = ENCODING_SHARE + (1 - ENCODING_SHARE) * self._fraction
         self._progress.at(stage, steps_done, self._slices * self._steps, fraction)
 
-    def batch_over(self, batch: int) -> None:
+    def finish_batch(self, batch: int) -> None:
         """Report that the slices of a batch are decoded."""
         self._done += batch
         self.step(0, 0)

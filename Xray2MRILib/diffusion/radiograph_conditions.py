@@ -1,4 +1,4 @@
-"""Everything the U-Net is told about one radiograph, computed once for all depths and steps."""
+"""The U-Net's conditions from one radiograph, computed once for all depths and steps."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class RadiographConditions:
     token: Tensor | None
     vectors: Mapping[str, Tensor]
 
-    def repeated(self, batch: int) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        """Latent, token and vectors as views of ``batch`` equal entries."""
+    def repeat(self, batch: int) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
+        """Latent, token and vectors expanded to ``batch`` equal entries, without copying."""
         token = None if self.token is None else self.token.expand(batch, -1, -1)
         vectors = {name: vector.expand(batch, -1) for name, vector in self.vectors.items()}
         return self.latent.expand(batch, -1, -1, -1), token, vectors
 
-    def dropped(self) -> RadiographConditions:
-        """The unconditional branch of classifier-free guidance (A19), as condition dropout trains it."""
+    def drop(self) -> RadiographConditions:
+        """Null conditions for the unconditional branch of classifier-free guidance (A19), as in condition dropout."""
         return RadiographConditions(
             torch.zeros_like(self.latent),
             None if self.token is None else torch.zeros_like(self.token),
@@ -64,30 +64,34 @@ def encode_radiograph(
     )
 
 
-def prepared_picture(radiograph: Any) -> tuple[Tensor, bool, dict[str, Any]]:
-    """Picture [1, 256, 256] float32 on the CPU, whether it was mirrored, and the record of its preparation."""
+def unpack_crop(radiograph: Any) -> tuple[Tensor, bool, dict[str, Any]]:
+    """The crop [1, 256, 256] float32 on the CPU, whether it was mirrored, and the record of its preparation.
+
+    ``radiograph`` is a PreparedRadiograph or its crop alone. Raises InputError (code ``bad-image``) for another shape,
+    or for values that are not finite or lie outside [-1, 1].
+    """
     mirrored = bool(getattr(radiograph, "mirrored", False))
     record = dict(getattr(radiograph, "record", {}))
-    picture = getattr(radiograph, "image", radiograph)
+    crop = getattr(radiograph, "image", radiograph)
     try:
-        picture = torch.as_tensor(picture).detach().to("cpu", torch.float32)
+        crop = torch.as_tensor(crop).detach().to("cpu", torch.float32)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise _bad_picture("is not an array of numbers") from error
-    if tuple(picture.shape) != CROP_FRAME.shape:
-        raise _bad_picture(f"has the shape {list(picture.shape)} instead of {list(CROP_FRAME.shape)}")
-    if not torch.isfinite(picture).all():
-        raise _bad_picture("holds values that are not numbers")
-    if picture.abs().max() > 1.001:
-        raise _bad_picture(f"has values from {picture.min():.4g} to {picture.max():.4g}, beyond [-1, 1]")
-    return picture.clamp(-1, 1), mirrored, record
+        raise _bad_crop("is not an array of numbers") from error
+    if tuple(crop.shape) != CROP_FRAME.shape:
+        raise _bad_crop(f"has the shape {list(crop.shape)} instead of {list(CROP_FRAME.shape)}")
+    if not torch.isfinite(crop).all():
+        raise _bad_crop("contains values that are not finite")
+    if crop.abs().max() > 1.001:
+        raise _bad_crop(f"has values from {crop.min():.4g} to {crop.max():.4g}, outside [-1, 1]")
+    return crop.clamp(-1, 1), mirrored, record
 
 
-def picture_digest(picture: Tensor) -> str:
-    """SHA256 of the picture's pixels, which tells whether two volumes come from the same crop."""
-    return hashlib.sha256(np.ascontiguousarray(picture.numpy(), "<f4").tobytes()).hexdigest()
+def hash_crop(crop: Tensor) -> str:
+    """SHA256 of the crop's pixels; equal for two volumes from the same crop."""
+    return hashlib.sha256(np.ascontiguousarray(crop.numpy(), "<f4").tobytes()).hexdigest()
 
 
-def _bad_picture(fault: str) -> InputError:
+def _bad_crop(fault: str) -> InputError:
     return InputError(
         f"The prepared radiograph {fault}.", code="bad-image", hint="Prepare the radiograph with prepare_radiograph."
     )

@@ -1,6 +1,6 @@
-"""The choices that, together with weights and radiograph, determine a volume; refused here when out of range.
+"""The sampling settings that, together with weights and radiograph, determine a volume, and their checks.
 
-Only the standard library is imported, so that a wrong choice is refused before anything heavy is loaded.
+Only the standard library is imported, so that a wrong value is rejected before heavy libraries load.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 TRAIN_TIMESTEPS = 1000
 SAMPLERS = ("ddim", "dpm")
 NOISES = ("shared", "drifting", "independent")
-# What Algorithm 2 does; a model's card may ask for something else under "sampling" (see SamplingSettings.for_model).
+# The values of Algorithm 2; a model's card may set others under "sampling" (see SamplingSettings.for_model).
 PAPER_DEFAULTS: dict[str, Any] = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
-_STEPS = 20  # of a model whose card does not say
-# what a model's card may choose
+_STEPS = 20  # for a model whose card does not set them
+# settings that a model's card may set
 _OF_MODEL = ("num_inference_steps", *PAPER_DEFAULTS)
 
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """The choices of one volume. Raises InputError (code ``bad-option``) for a value out of its range.
+    """The sampling settings of one volume. Raises InputError (code ``bad-option``) for a value out of range.
 
-    None leaves a choice to the model's card (``for_model``).
+    None leaves a setting to the model's card (``for_model``).
 
     Attributes
     ----------
     num_inference_steps
         Denoising steps per slice.
     seed
-        Of the noise.
+        Seed of the initial noise.
     sampler
         ``ddim`` (eq. 16) or ``dpm`` (DPM-Solver++, good with few steps).
     noise
-        How the noises of the depths hang together, see initial_noise.
+        How the initial noises of different depths are related, see initial_noise.
     guidance_scale, guidance_share
-        Classifier-free guidance (A19), 1 is off; the share of the steps, noisiest first, that are guided. The noisy
-        steps place the anatomy; guiding the later ones as well costs likeness (Kynkäänniemi et al., arXiv 2404.07724).
+        Strength of classifier-free guidance (A19), where 1 means off; and the share of guided steps, noisiest first.
+        The noisy steps determine the anatomy; guidance in later steps lowers the similarity to real slices
+        (Kynkäänniemi et al., arXiv 2404.07724).
     noise_scale
-        Standard deviation of z_T. Below 1 the model keeps nearer to what the radiograph makes likely, and different
-        seeds differ less.
+        Standard deviation of z_T. Values below 1 give more likely volumes, and different seeds differ less.
     """
 
     num_inference_steps: int | None = setting(
@@ -64,20 +64,20 @@ class SamplingSettings:
         words=SAMPLERS,
     )  # fmt: skip
     noise: str = setting(
-        "noise", NOISES[0], "text", "noise", "how the noises of the depths hang together", words=NOISES
+        "noise", NOISES[0], "text", "noise", "how the initial noises of different depths are related", words=NOISES
     )
     guidance_scale: float | None = setting(
         "guidance_scale", None, "number", "guidance scale",
-        "strength of classifier-free guidance (1: off) in the share of steps that the model asks for", low=0, high=20,
+        "strength of classifier-free guidance (1: off) in the model's share of guided steps", low=0, high=20,
         symbol="W", otherwise="the model's", fallback=PAPER_DEFAULTS["guidance_scale"],
     )  # fmt: skip
     guidance_share: float | None = setting(
-        "guidance_share", None, "number", "guided share of the steps", "share of the steps that are guided", low=0,
+        "guidance_share", None, "number", "share of guided steps", "share of guided steps, noisiest first", low=0,
         high=1, otherwise="the model's", fallback=PAPER_DEFAULTS["guidance_share"],
     )  # fmt: skip
     noise_scale: float | None = setting(
         "noise_scale", None, "number", "noise scale",
-        "spread of the noise that sampling begins with (less: nearer to what is likely, and seeds differ less)",
+        "standard deviation of the initial noise (lower: more likely volumes, and seeds differ less)",
         low=0.01, high=1, symbol="S", otherwise="the model's", fallback=PAPER_DEFAULTS["noise_scale"],
     )  # fmt: skip
 
@@ -86,9 +86,9 @@ class SamplingSettings:
             described.check(getattr(self, name))
 
     def for_model(self, card: Mapping[str, Any] = MappingProxyType({})) -> SamplingSettings:
-        """The same with every choice made: those left open by the card's ``sampling``, else as printed.
+        """These settings with every None filled in from the card's ``sampling``, or else with the paper's values.
 
-        No guidance is written in one way only, as scale 1 of all steps.
+        Guidance that has no effect is always given as scale 1 in all steps.
         """
         own, described = card.get("sampling") or {}, settings_of(self)
         chosen: dict[str, Any] = {
@@ -100,18 +100,18 @@ class SamplingSettings:
         return replace(self, **chosen)
 
     def as_printed(self) -> SamplingSettings:
-        """The same steps, seed and noise without guidance and with noise of unit spread, as in Algorithm 2."""
+        """The same steps, seed and noise, without guidance and with unit-variance noise, as in Algorithm 2."""
         return replace(self, **PAPER_DEFAULTS)
 
     def record(self) -> dict[str, Any]:
-        """The choices under their names in the provenance."""
+        """The settings under their names in the provenance."""
         return {_RECORDED.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def of_record(cls, recorded: Mapping[str, Any]) -> SamplingSettings:
-        """The choices that a provenance names. Raises KeyError when it lacks one, InputError for an impossible one.
+    def from_record(cls, recorded: Mapping[str, Any]) -> SamplingSettings:
+        """The settings in a provenance. Raises KeyError for a missing setting, InputError for a value out of range.
 
-        Volumes made before guidance and spread of the noise could be chosen were made as printed.
+        A provenance from before guidance and noise scale were settings takes the paper's values for them.
         """
         known = PAPER_DEFAULTS | {name: value for name, value in recorded.items() if value is not None}
         return cls(**{field.name: known[_RECORDED.get(field.name, field.name)] for field in fields(cls)})
@@ -121,16 +121,16 @@ _RECORDED = {"num_inference_steps": "steps"}  # the name in files
 
 
 def sampling_of_model(card: Mapping[str, Any], **given: Any) -> dict[str, float]:
-    """The values of PAPER_DEFAULTS's names: those given, else those of a model card's ``sampling``, else as printed.
+    """The value of each setting in PAPER_DEFAULTS: as given, else from a model card's ``sampling``, else the paper's.
 
-    Raises InputError for a value given that is out of its range.
+    Raises InputError for a value out of range.
     """
     chosen = SamplingSettings(**given).for_model(card)
     return {name: getattr(chosen, name) for name in PAPER_DEFAULTS}
 
 
 def check_sampling(asked: Any) -> None:
-    """Raise InputError (code ``bad-option``) unless ``asked`` may stand as ``sampling`` in a model's card."""
+    """Raise InputError (code ``bad-option``) unless ``asked`` is a valid ``sampling`` entry of a model's card."""
     if asked is None:
         return
     if not isinstance(asked, Mapping) or not set(asked) <= set(_OF_MODEL):
@@ -141,8 +141,8 @@ def check_sampling(asked: Any) -> None:
     SamplingSettings(**asked)
 
 
-def chosen_seed(seed: int | None, generator: torch.Generator | None = None) -> int:
-    """The seed itself, one drawn from the generator when given, or a random one for None."""
+def choose_seed(seed: int | None, generator: torch.Generator | None = None) -> int:
+    """A seed drawn from the generator when there is one, else ``seed`` itself, else a random one."""
     if generator is not None:
         import torch
 

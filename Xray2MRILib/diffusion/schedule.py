@@ -1,13 +1,13 @@
 """Noise schedule and samplers (paper eq. 2-4 and 16, settings of the Zero-123 base).
 
-T = 1000, betas from 0.00085 to 0.0120 evenly spaced in their square root. Retained steps are shifted by one and the
-last of them goes to alpha-bar at step 0, not to 1, as the base weights were sampled.
+T = 1000, betas from 0.00085 to 0.0120 evenly spaced in their square root. Retained steps are shifted by one, and the
+last of them leads to alpha-bar at step 0, not to 1, as in the sampling of the base weights.
 
-In that schedule 0.5 % of the signal's power is left at the last step. Spread over a whole slice it tells a network in
-training where muscle and bone lie before it has looked at the radiograph; in use only noise is there to be read.
+In that schedule 0.5 % of the signal's power remains at the last step. Over a whole slice this is enough for a network
+in training to locate muscle and bone without the radiograph, whereas sampling starts from pure noise.
 A model may therefore be trained with ``zero_terminal_snr`` (Lin et al., "Common Diffusion Noise Schedules and Sample
-Steps are Flawed", arXiv 2305.08891): the same schedule rescaled so that nothing is left, velocity prediction, and
-retained steps that begin at the last one.
+Steps are Flawed", arXiv 2305.08891): the same schedule rescaled so that no signal remains, velocity prediction, and
+retained steps that begin at the last step.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _BETAS = {
 class EvenStepDDIMScheduler(DDIMScheduler):
     """Deterministic DDIM (eq. 16) that spreads any number of steps evenly from 1 to T.
 
-    Equal to the stock scheduler when the number divides T. Otherwise that one takes steps of the rounded-down length
-    and so starts late: 600 steps would begin at t = 600, where pure noise is no valid z_t. With zero terminal SNR the
-    first step is T - 1, as in the stock scheduler's "trailing" spacing.
+    Equal to the stock scheduler when the number divides T. Otherwise the stock scheduler rounds the step length down
+    and starts too late: 600 steps would begin at t = 600, where pure noise is not a valid z_t. With zero terminal SNR
+    the first step is T - 1, as in the stock scheduler's "trailing" spacing.
     """
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
@@ -71,7 +71,7 @@ class EvenStepDDIMScheduler(DDIMScheduler):
 def check_schedule(scheduler: DDIMScheduler | DPMSolverMultistepScheduler) -> None:
     """Raise ValueError unless alpha-bar is 0.276 at step 500 and 0.00466 at step 999 (0.241 and 0 with zero SNR).
 
-    Converted Zero-123 checkpoints are known to carry another schedule without saying so.
+    Some converted Zero-123 checkpoints contain another schedule without any notice.
     """
     cumulative = scheduler.alphas_cumprod
     known = {500: 0.241, 999: 0.0} if scheduler.config.rescale_betas_zero_snr else {500: 0.276, 999: 0.00466}
@@ -122,10 +122,11 @@ def _dpm(prediction_type: str, zero_terminal_snr: bool) -> DPMSolverMultistepSch
 def sampler_for(
     scheduler: Any, sampler: str, num_inference_steps: int
 ) -> EvenStepDDIMScheduler | DPMSolverMultistepScheduler:
-    """A fresh sampler, its steps chosen, for the prediction type of a model's stored scheduler.
+    """A new sampler with its timesteps, for the prediction type of a model's stored scheduler.
 
-    ``ddim`` is eq. 16; ``dpm`` is DPM-Solver++ (second order, multistep) for few steps. Never the stored object itself,
-    because a sampler carries the state of a run. Raises ValueError for another word or steps outside 1 to T.
+    ``ddim`` is eq. 16; ``dpm`` is DPM-Solver++ (second order, multistep) for few steps. The stored scheduler itself is
+    not used, because a sampler holds the state of a run. Raises ValueError for another sampler or for steps outside 1
+    to T.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")

@@ -1,7 +1,7 @@
-"""One choice as data: its name, default, range and meaning, stated once.
+"""One setting as data: its name, default, range and meaning, stated once.
 
-A dataclass of settings gives each of its fields a Setting as metadata. The command line's options, the fields of the
-worker's protocol and the panel's parameter node are made from these. Only the standard library is imported.
+Each field of a settings dataclass carries a Setting as metadata. The command line's options, the fields of the worker's
+protocol and the panel's parameter node are made from these. Only the standard library is imported.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 
 from ..errors import InputError
 
-_MANY = 1e9  # an upper bound above it is not worth a reader's time
+_MANY = 1e9  # descriptions leave out an upper bound above it
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What one choice may be and what it is for.
+    """The allowed values of one setting and its purpose.
 
     Attributes
     ----------
     name
-        Its name for front ends: the field of the worker's protocol, and with dashes the option of the command line.
+        Name in front ends: the field of the worker's protocol and, with dashes, the option of the command line.
     default
-        None where the model's card, the radiograph or nothing at all decides.
+        None where the model's card or the radiograph decides, or where the setting is optional.
     kind
         text, integer, number, numbers or flag, as in the worker's protocol.
     title
@@ -33,17 +33,17 @@ class Setting:
     meaning
         What it does, for help texts: lower case, no full stop.
     low, high
-        Smallest and largest value of an integer or a number, both allowed.
+        Smallest and largest allowed value of an integer or a number.
     words
-        The values of a text that has only some; empty for any text.
+        The allowed values of a text; empty where any text is allowed.
     symbol
         Placeholder in the command line's help.
     otherwise
-        What None stands for, for help texts: "the model's".
+        Meaning of None, for help texts: "the model's".
     fallback
-        What None stands for where a model's card does not say.
+        Value for None where the model's card does not set one.
     panel
-        Range of the panel's widget where it is narrower; None for the whole range.
+        Range of the panel's widget if it is narrower; None for the whole range.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """The values in words: "2 to 500", "0 or more", "auto, left or right"; empty where anything goes."""
+        """The allowed values in words: "2 to 500", "0 or more", "auto, left or right"; empty for no limit."""
         if self.words:
             return f"{', '.join(self.words[:-1])} or {self.words[-1]}"
         if self.low is None or self.high is None:
@@ -78,7 +78,7 @@ class Setting:
 
     @property
     def panel_range(self) -> tuple[Any, Any]:
-        """Smallest and largest value that the panel offers."""
+        """Smallest and largest value in the panel."""
         return self.panel or (self.low, self.high)
 
     def check(self, value: Any) -> None:
@@ -99,11 +99,11 @@ class Setting:
 
 
 def setting(name: str, default: Any, kind: str, title: str, meaning: str, **limits: Any) -> Any:
-    """A dataclass field of that default with its Setting as metadata."""
+    """A dataclass field with this default and its Setting as metadata."""
     described = Setting(name, default, kind, title, meaning, **limits)
     return dataclasses.field(default=default, metadata={"setting": described})
 
 
 def settings_of(kind: Any) -> dict[str, Setting]:
-    """Field -> Setting of a dataclass or one of its objects; fields without a Setting are left out."""
+    """Field name -> Setting of a dataclass or one of its objects; fields without a Setting are left out."""
     return {field.name: field.metadata["setting"] for field in dataclasses.fields(kind) if "setting" in field.metadata}

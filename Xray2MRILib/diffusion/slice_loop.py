@@ -1,7 +1,7 @@
-"""Algorithm 2 of the paper: one noise, then for every depth the reverse process under the radiograph's conditions.
+"""Algorithm 2 of the paper: one noise, then the reverse process for every depth under the radiograph's conditions.
 
-As printed, the loop runs depth by depth and evaluates the encoders anew for each (``slice_loop_as_printed``). Depths do
-not depend on one another, so ``slice_loop`` encodes once and denoises many depths together.
+In the paper the loop runs depth by depth and evaluates the encoders for each depth (``slice_loop_as_printed``). Depths
+are independent of one another, so ``slice_loop`` encodes once and denoises many depths together.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def predict(
     conditions: RadiographConditions,
     guidance_scale: float = 1.0,
 ) -> Tensor:
-    """The network's prediction [B, 4, h, w] at z_t [B, 4, h, w] and depths u [B], guided classifier-free (A19)."""
+    """Predict noise or v [B, 4, h, w] at z_t [B, 4, h, w] and depths u [B], with classifier-free guidance (A19)."""
 
     def under(given: RadiographConditions) -> Tensor:
-        radiograph_latent, token, vectors = given.repeated(len(latents))
+        radiograph_latent, token, vectors = given.repeat(len(latents))
         sample = torch.cat([latents.to(unet.dtype), radiograph_latent], dim=1)
         return unet(sample, timestep, depths, vectors, token).float()
 
     conditional = under(conditions)
     if guidance_scale == 1.0:
         return conditional
-    unconditional = under(conditions.dropped())
+    unconditional = under(conditions.drop())
     return unconditional + guidance_scale * (conditional - unconditional)
 
 
@@ -61,8 +61,8 @@ def denoise(
 ) -> Tensor:
     """z_0 [B, 4, h, w] from z_T [B, 4, h, w] at depths u [B]: the inner loop of Algorithm 2.
 
-    The first ``guidance_share`` of the steps, rounded up, is guided. ``before_step`` is called with the number of steps
-    done and may raise to stop.
+    Guidance acts in the first ``guidance_share`` of the steps, rounded up. ``before_step`` receives the number of
+    finished steps and may raise an exception to stop.
     """
     sampling = sampling.for_model()
     # for_model leaves no choice open
@@ -100,15 +100,15 @@ def slice_loop(
     depths
         u in [-1, 1] of S slices.
     sampling
-        What determines the slices besides weights and conditions; z_T of each depth is drawn from it.
+        Sampling settings; they also determine z_T of each depth.
     batch_size
-        Slices denoised together; halved when memory runs out, which ``on_smaller_batch`` is told.
+        Slices denoised together; halved when memory runs out. ``on_smaller_batch`` then receives the new size.
     on_step
-        Called with the size of the batch and the denoising steps it has behind it.
+        Receives the size of the batch and its number of finished denoising steps.
     should_cancel
-        Asked before every step.
+        Called before every step; True stops the loop.
 
-    Raises Cancelled, and ProcessingError (code ``out-of-memory``) when even a single slice does not fit.
+    Raises Cancelled, and ProcessingError (code ``out-of-memory``) when a single slice does not fit into memory.
     """
 
     def before_step(step: int) -> None:
@@ -136,19 +136,19 @@ def slice_loop(
                 before_step,
             )
             before_step(sampling.num_inference_steps)
-            slices = grey_slices(autoencoder, latents)
+            slices = decode_slices(autoencoder, latents)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if batch_size == 1:
                 raise ProcessingError(
-                    "The memory does not suffice for a single slice.",
+                    "There is not enough memory for a single slice.",
                     code="out-of-memory",
                     hint="Close other programs, or use the compact model or another device.",
                 ) from error
             batch_size = (len(batch) + 1) // 2 if len(batch) > 1 else 1
             slices = None
-        if slices is None:  # outside the handler, whose traceback would keep the failed batch alive
+        if slices is None:  # outside the handler, because its traceback keeps the failed batch in memory
             release_cached_memory(device)
             on_smaller_batch(batch_size)
             continue
@@ -166,7 +166,7 @@ def slice_loop_as_printed(
     *,
     num_inference_steps: int,
 ) -> Iterator[Tensor]:
-    """Yield slices [H, W] in [0, 1] as Algorithm 2 is printed: one depth at a time, conditions encoded for each."""
+    """Yield slices [H, W] in [0, 1] by the paper's Algorithm 2: one depth at a time, conditions encoded per depth."""
     for depth, z_t in zip(depths, noise, strict=True):
         conditions = encode()
         latents = denoise(
@@ -177,20 +177,20 @@ def slice_loop_as_printed(
             conditions,
             SamplingSettings(num_inference_steps),
         )
-        yield grey_slices(autoencoder, latents)[0]
+        yield decode_slices(autoencoder, latents)[0]
 
 
 @torch.inference_mode()
-def grey_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
+def decode_slices(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
     """Slices [B, 256, 256] in [0, 1], float32 on the CPU, of scaled latents [B, 4, h, w] (A25)."""
     images = decode_latents(autoencoder, latents.to(autoencoder.dtype)).float().cpu()
-    return ((in_whole_field(images)[:, 0] + 1) / 2).clamp(0, 1)
+    return ((enlarge_to_field(images)[:, 0] + 1) / 2).clamp(0, 1)
 
 
-def in_whole_field(images: Tensor) -> Tensor:
-    """Slices [B, 1, 256, 256]: those of a model at half the resolution, [B, 1, 128, 128], enlarged bicubically."""
+def enlarge_to_field(images: Tensor) -> Tensor:
+    """Slices [B, 1, 256, 256], enlarged bicubically if the model has half the resolution, [B, 1, 128, 128]."""
     if images.shape[-1] == OAI_FIELD.pixels:
         return images
-    # antialias has nothing to filter here, but brings Keys' kernel with a = -0.5, which keeps slopes as they are; it
-    # exists for float32 alone on a CPU
+    # antialias does not filter when enlarging, but selects Keys' kernel with a = -0.5, which preserves slopes; on a CPU
+    # it needs float32
     return functional.interpolate(images.float(), OAI_FIELD.slice_shape, mode="bicubic", antialias=True)

@@ -167,14 +167,14 @@ def _add_meaning(image: Dataset, volume: PseudoMRI) -> None:
     """What the images are, in every place where a viewer may look."""
     from pydicom.dataset import Dataset
 
-    from ..rendering.montage import made_by
+    from ..rendering.montage import describe_origin
 
     image.ImageType = ["DERIVED", "SECONDARY", "OTHER", "SYNTHETIC"]
     image.ContentQualification = "RESEARCH"
     image.BurnedInAnnotation = "NO"
     image.RecognizableVisualFeatures = "NO"
     image.ImageComments = notice()
-    image.DerivationDescription = f"{notice()} {made_by(volume.provenance)}"[:1024]
+    image.DerivationDescription = f"{notice()} {describe_origin(volume.provenance)}"[:1024]
     mapping = Dataset()
     mapping.LUTLabel, mapping.LUTExplanation = "GREY", "Grey value relative to the volume, without unit"
     mapping.RealWorldValueFirstValueMapped, mapping.RealWorldValueLastValueMapped = 0, STORED_MAXIMUM

@@ -1,4 +1,4 @@
-"""Writing several files so that either all of them appear, complete, or nothing changes."""
+"""Atomic writing of several files: either all of them appear completely, or nothing changes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PREFIX = ".xray2mri-"
 
 
 class AtomicFiles:
-    """Files written under temporary names in their own folders and renamed together at the end.
+    """Context manager for files that are written under temporary names and renamed together at the end.
 
-    Use it as a context manager: ``stage`` gives the temporary path for a target, the caller writes there; leaving the
-    block puts all of them on disk and renames them. Any failure until then, an interrupt too, removes the temporary
-    files and leaves what was there before. An OSError inside the block becomes InputError (the place cannot be written)
-    or ProcessingError (code ``disk-full`` or ``write-failed``) with one sentence. Where an old file cannot be put back,
-    its copy stays on the disk and the error (code ``old-file-not-restored``) names it.
+    ``stage`` returns the temporary path for a target, and the caller writes there. At the end of the block all files
+    are flushed to disk and renamed. After a failure or an interrupt the temporary files are removed and existing files
+    are unchanged. An OSError inside the block becomes InputError (the path cannot be written) or ProcessingError (code
+    ``disk-full`` or ``write-failed``) with one sentence. If an old file cannot be restored, its copy stays on the disk
+    and the error (code ``old-file-not-restored``) names it.
     """
 
     def __init__(self) -> None:
@@ -34,15 +34,15 @@ class AtomicFiles:
         return self
 
     def stage(self, target: Path, ending: str = "") -> Path:
-        """A temporary path beside the target; ``ending`` (e.g. ".nii.gz") is kept for writers that choose by it."""
-        # a link's target is replaced, not the link
+        """A temporary path in the target's folder, ending in ``ending`` (e.g. ".nii.gz") or in the target's suffix."""
+        # replace the target of a link, not the link
         target = Path(os.path.realpath(target))
         temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{ending or target.suffix}")
         self._staged[target] = temporary
         return temporary
 
     def remove(self, target: Path) -> None:
-        """Let an outdated file disappear together with the appearance of the new ones."""
+        """Remove an outdated file at the moment when the new ones appear."""
         self._obsolete.append(Path(os.path.realpath(target)))
 
     def __exit__(
@@ -55,15 +55,15 @@ class AtomicFiles:
             if fault is None:
                 self._commit()
         except OSError as error:
-            raise writing_error(error, self._blamed(error)) from None
+            raise writing_error(error, self._failed_target(error)) from None
         finally:
             for temporary in self._staged.values():
                 temporary.unlink(missing_ok=True)
         if isinstance(fault, OSError):
-            raise writing_error(fault, self._blamed(fault)) from None
+            raise writing_error(fault, self._failed_target(fault)) from None
 
-    def _blamed(self, error: OSError) -> Path:
-        """The target that the user knows, not the temporary name that the system complains about."""
+    def _failed_target(self, error: OSError) -> Path:
+        """The target of the failed write, instead of the temporary name in the system's error."""
         named = Path(os.fsdecode(error.filename)).name if error.filename else ""
         for target, temporary in self._staged.items():
             if named in (target.name, temporary.name):
@@ -73,10 +73,10 @@ class AtomicFiles:
     def _commit(self) -> None:
         for temporary in self._staged.values():
             _flush(temporary)
-        before: dict[Path, Path | None] = {}  # target -> its old content under a second name, None when there was none
+        before: dict[Path, Path | None] = {}  # target -> backup of its old content, None if it did not exist
         try:
             for target in [*self._staged, *self._obsolete]:
-                before[target] = _keep(target) if target.exists() else None
+                before[target] = _back_up(target) if target.exists() else None
             for target, temporary in self._staged.items():
                 os.replace(temporary, target)
             for target in self._obsolete:
@@ -84,8 +84,8 @@ class AtomicFiles:
         except BaseException as fault:
             stranded = _restore(before)
             if stranded:
-                reason = writing_error(fault, self._blamed(fault)).message if isinstance(fault, OSError) else ""
-                raise _not_restored(stranded, reason) from fault
+                reason = writing_error(fault, self._failed_target(fault)).message if isinstance(fault, OSError) else ""
+                raise _restore_error(stranded, reason) from fault
             raise
         for backup in before.values():
             if backup is not None:
@@ -94,8 +94,8 @@ class AtomicFiles:
             _flush_folder(folder)
 
 
-def _keep(target: Path) -> Path:
-    """A second name for the old file; a copy where the file system knows no hard links."""
+def _back_up(target: Path) -> Path:
+    """Back up the old file as a hard link, or as a copy if the file system does not support links."""
     if not target.is_file():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     backup = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
@@ -107,7 +107,7 @@ def _keep(target: Path) -> Path:
 
 
 def _restore(before: dict[Path, Path | None]) -> dict[Path, Path]:
-    """Undo what happened to the targets, as far as the system lets us. Returns the backups that are still needed."""
+    """Restore the targets as far as possible; returns the backups that could not be restored."""
     stranded = {}
     for target, backup in before.items():
         try:
@@ -122,7 +122,7 @@ def _restore(before: dict[Path, Path | None]) -> dict[Path, Path]:
     return stranded
 
 
-def _not_restored(stranded: dict[Path, Path], reason: str) -> ProcessingError:
+def _restore_error(stranded: dict[Path, Path], reason: str) -> ProcessingError:
     places = ", ".join(f"the old {target.name} is now {backup}" for target, backup in stranded.items())
     return ProcessingError(
         f"{reason} Restoring the old files failed too: {places}.".strip(),
@@ -137,7 +137,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the renaming last through a power cut, where the system lets a folder be opened."""
+    """Flush a folder, so that renamed files survive a power failure; does nothing if folders cannot be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -151,10 +151,10 @@ def _flush_folder(folder: Path) -> None:
 
 
 def check_place(target: Path, needed_bytes: int = 0) -> None:
-    """Refuse a place that cannot take a file, before any work is spent on its content.
+    """Check that a file can be written, before its content is computed.
 
-    Raises InputError when the folder is missing, is no folder or refuses new files, or when the target is a folder;
-    ProcessingError (code ``disk-full``) when the disk has less room than ``needed_bytes``.
+    Raises InputError when the folder is missing, is not a folder or is not writable, or when the target is a folder;
+    ProcessingError (code ``disk-full``) when the disk has less free space than ``needed_bytes``.
     """
     if "\0" in str(target):
         raise InputError("The output name contains a null character.", code="bad-output", hint="Choose another name.")
@@ -167,15 +167,15 @@ def check_place(target: Path, needed_bytes: int = 0) -> None:
             raise InputError(
                 f"The output folder {folder} {fault}.", code="bad-output", hint="Create it or choose another one."
             )
-        _try_out(Path(os.path.realpath(target)), needed_bytes)
+        _test_write(Path(os.path.realpath(target)), needed_bytes)
     except OSError as error:
         raise writing_error(error, target) from None
 
 
-def _try_out(target: Path, needed_bytes: int) -> None:
-    """Create a file of the wanted size and remove it: the real one comes much later and would fail messily."""
+def _test_write(target: Path, needed_bytes: int) -> None:
+    """Create a file of the needed size and remove it, to detect a failure before the computation."""
     try:
-        os.lstat(target)  # a name too long for the file system shows here
+        os.lstat(target)  # fails for a name that is too long for the file system
         writable = os.access(target, os.W_OK)
     except FileNotFoundError:
         writable = True
@@ -194,17 +194,17 @@ def _try_out(target: Path, needed_bytes: int) -> None:
 
 
 def _reserve(descriptor: int, needed_bytes: int) -> None:
-    """Quotas and size limits do not show in the free space of a disk, but here."""
+    """Reserve space, which also detects quotas and size limits that the free space of a disk does not show."""
     try:
         os.posix_fallocate(descriptor, 0, needed_bytes)
     except OSError as error:
         if error.errno in _FULL:
             raise
-        # file systems that cannot reserve say so; nothing is known then
+        # other errors mean that the file system cannot reserve space, which is no evidence of a full disk
 
 
 def writing_error(error: OSError, target: Path) -> Xray2MRIError:
-    """One sentence for an error of the system while writing a file."""
+    """The error with one sentence for a system error while writing a file."""
     if error.errno in _FULL:
         return ProcessingError(
             f"There is not enough disk space for {target.name}.",

@@ -1,7 +1,7 @@
-"""SHA256 of a model's files: written last, compared before any of the files is read.
+"""SHA256 of a model's files, written last and compared before any of the files is read.
 
-checksums.json lies at the root of a folder and holds {path within the folder: SHA256 as 64 hexadecimal digits}. A
-single network's folder and a folder of several networks use the same table, the same checks and the same sentences.
+checksums.json at the root of a folder contains {path within the folder: SHA256 as 64 hexadecimal digits}. The folder of
+a single network and a folder of several networks use the same table, checks and messages.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def sha256_of(path: Path) -> str:
 
 
 def write_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Write ``folder``/checksums.json for the named files, which must be complete by now."""
+    """Write ``folder``/checksums.json for the named files, which must be complete already."""
     write_json(folder / CHECKSUMS_FILE, {name: sha256_of(folder / name) for name in names})
 
 
 def verify_checksums(folder: Path, needed: Iterable[str]) -> dict[str, str]:
-    """Compare every file that ``folder``/checksums.json lists with its SHA256; returns that table.
+    """Compare every file listed in ``folder``/checksums.json with its SHA256; returns the table.
 
-    The table must list the files ``needed``, and no path outside the folder. Raises ProcessingError with the codes
+    The table must list the ``needed`` files and no path outside the folder. Raises ProcessingError with the codes
     ``missing-weights`` and ``tampered-weights``.
     """
     table = read_model_json(folder, CHECKSUMS_FILE)
@@ -54,7 +54,7 @@ def verify_checksums(folder: Path, needed: Iterable[str]) -> dict[str, str]:
 
 
 def read_model_json(folder: Path, name: str) -> dict[str, Any]:
-    """The JSON object ``folder``/``name``. Raises ProcessingError: ``missing-weights``, ``tampered-weights``."""
+    """Read the JSON object ``folder``/``name``. Raises ProcessingError: ``missing-weights``, ``tampered-weights``."""
     try:
         content = json.loads((folder / name).read_text(encoding="utf-8"))
         if not isinstance(content, dict):
@@ -67,21 +67,21 @@ def read_model_json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Raise InputError (code ``pickled-weights``) when a folder without safetensors holds pickled weights."""
+    """Raise InputError (code ``pickled-weights``) if a folder without safetensors contains pickled weights."""
     for path in sorted(folder.glob("*")):
         if path.suffix.lower() in PICKLE_ENDINGS:
             raise pickle_error(f"{folder.name}/{path.name}")
 
 
 def missing_error(folder: Path, name: str) -> ProcessingError:
-    """The error for a file that a model folder lacks."""
+    """The error for a file that is missing from a model folder."""
     return ProcessingError(
         f"The file {name} is missing from the model folder {folder.name}.", code="missing-weights", hint=RESTORE
     )
 
 
 def tamper_error(folder: Path, name: str) -> ProcessingError:
-    """The error for a file that is not as it was written."""
+    """The error for a damaged or altered file."""
     return ProcessingError(
         f"The file {name} of the model folder {folder.name} is damaged or has been altered: "
         "its checksum does not match or it cannot be read.",
@@ -91,9 +91,9 @@ def tamper_error(folder: Path, name: str) -> ProcessingError:
 
 
 def pickle_error(name: str) -> InputError:
-    """The error for weights that are pickled."""
+    """The error for pickled weights."""
     return InputError(
-        f"The weights {name} are pickled, and loading them could run foreign code.",
+        f"The weights {name} are pickled, and loading them could execute foreign code.",
         code="pickled-weights",
         hint="Convert them to safetensors first.",
     )

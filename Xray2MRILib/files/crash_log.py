@@ -1,4 +1,4 @@
-"""Crash log without patient identifiers: the place in the code, but no file names."""
+"""Crash log without patient identifiers: the traceback without the user's file names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def failure_text(error: BaseException, private: Iterable[str] = ()) -> str:
 
 
 def write_failure_log(error: BaseException, private: Iterable[str] = ()) -> Path | None:
-    """Write failure_text to a new file in the system's folder for temporary files; None when even that fails."""
+    """Write failure_text to a new file in the system's folder for temporary files; None if that fails too."""
     try:
         descriptor, name = tempfile.mkstemp(prefix="xray2mri-failure-", suffix=".log")
         with os.fdopen(descriptor, "w", encoding="utf-8") as log:

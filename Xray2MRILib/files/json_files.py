@@ -1,4 +1,4 @@
-"""JSON files that appear complete or not at all."""
+"""Atomic writing of JSON files."""
 
 from __future__ import annotations
 

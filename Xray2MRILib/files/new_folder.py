@@ -1,4 +1,4 @@
-"""A folder of files that appears complete or not at all."""
+"""Atomic writing of a new folder: it appears with all its files or not at all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .atomic_write import check_place, writing_error
 
 
 class NewFolder:
-    """Context manager: gives a temporary folder beside the target and renames it when the block ends well.
+    """Context manager that provides a temporary folder next to the target and renames it after the block.
 
-    The target must not exist or be empty. Raises InputError for one that holds files, is a file or lies where nothing
-    can be written, ProcessingError (code ``disk-full`` or ``write-failed``) when writing fails; an OSError of the block
+    The target must not exist or must be empty. Raises InputError for a target that contains files, is a file or cannot
+    be written, ProcessingError (code ``disk-full`` or ``write-failed``) when writing fails. An OSError in the block
     becomes one of these.
     """
 

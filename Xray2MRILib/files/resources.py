@@ -1,4 +1,4 @@
-"""Where the files that ship with the package lie: models, sample radiographs, anatomy, recipes."""
+"""Paths of the files that ship with the package: models, sample radiographs, anatomy, recipes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..errors import ProcessingError
 def resource_path(relative: str) -> Path:
     """Absolute path of a shipped resource, e.g. ``"models/compact"``.
 
-    An installed wheel carries ``Resources`` inside the package; a source checkout has it beside the package.
-    Raises ProcessingError when neither holds the resource.
+    An installed wheel has ``Resources`` inside the package; a source checkout has it next to the package.
+    Raises ProcessingError if neither contains the resource.
     """
     package = Path(__file__).resolve().parents[1]
     for root in (package / "Resources", package.parent / "Resources"):

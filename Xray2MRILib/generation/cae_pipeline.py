@@ -1,4 +1,4 @@
-"""The CAE generator behind the same call as the model's own pipeline, so that every command can use it."""
+"""The CAE generator as a VolumePipeline, so that every command can use it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ GENERATOR_FOLDER = "generator"
 class CaePipeline(VolumePipeline):
     """One pass of the generator; depths between its slices are interpolated linearly.
 
-    Takes the choices of every VolumePipeline and uses only the number of slices: steps, seed, sampler, noise, guidance
-    and grade probabilities have no effect here.
+    It accepts the settings of every VolumePipeline but uses only the number of slices. Steps, seed, sampler, noise,
+    guidance and grade probabilities have no effect.
     """
 
     uses_grades = False
@@ -71,7 +71,7 @@ class CaePipeline(VolumePipeline):
 
     @torch.inference_mode()
     def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> np.ndarray:
-        """The volume [S, H, W] in [0, 1] of the crop, at the generator's own depths."""
+        """The volume [S, H, W] in [0, 1] for the crop, at the generator's own depths."""
         radiograph = crop[None].to(self.generator.device, self.generator.dtype)
         return ((self.generator.volume(radiograph)[0].float() + 1) / 2).clamp(0, 1).cpu().numpy()
 
@@ -99,7 +99,7 @@ class CaePipeline(VolumePipeline):
 
 
 def is_cae(model: str | os.PathLike[str]) -> bool:
-    """Whether a model's folder says that it holds a CAE generator."""
+    """Whether a model folder contains a CAE generator."""
     try:
         return json.loads((Path(model) / INDEX_FILE).read_text(encoding="utf-8"))["_class_name"] == CaePipeline.__name__
     except (OSError, ValueError, KeyError, TypeError):

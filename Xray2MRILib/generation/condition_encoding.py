@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..models.conditional_unet import Xray2MRIUNet
     from ..models.radiograph_encoder import RadiographEncoder
 
-NO_CLASSIFIER_NOTE = "No grade classifier is installed: all five grades were taken as equally likely."
+NO_CLASSIFIER_NOTE = "No grade classifier is installed: all five grades were assumed to be equally likely."
 
 
 def encode_conditions(
@@ -26,9 +26,9 @@ def encode_conditions(
     crop: torch.Tensor,
     koa: KoaProbabilities,
 ) -> RadiographConditions:
-    """Conditions of a crop [1, 256, 256] in [-1, 1] with the vectors that the U-Net asks for: ``p`` and ``i``.
+    """Conditions of a crop [1, 256, 256] in [-1, 1] with the vectors that the U-Net requires: ``p`` and ``i``.
 
-    Raises ProcessingError (code ``unknown-condition``) when it asks for another one.
+    Raises ProcessingError (code ``unknown-condition``) when the U-Net requires another vector.
     """
     from ..conditions.intensity_histogram import intensity_histogram
 
@@ -40,7 +40,7 @@ def encode_conditions(
     unknown = sorted(set(sizes) - set(known))
     if unknown:
         raise ProcessingError(
-            f"The model asks for the condition {unknown[0]!r}, which cannot be computed from a radiograph.",
+            f"The model requires the condition {unknown[0]!r}, which cannot be computed from a radiograph.",
             code="unknown-condition",
             hint="Use another model.",
         )
@@ -48,8 +48,8 @@ def encode_conditions(
     return encode_radiograph(autoencoder, radiograph_encoder, crop, vectors)
 
 
-def classified_grades(crop: torch.Tensor) -> tuple[KoaProbabilities, list[str]]:
-    """The shipped classifier's probabilities; without a classifier all grades are alike, and a note says so."""
+def classify_grades(crop: torch.Tensor) -> tuple[KoaProbabilities, list[str]]:
+    """Grade probabilities from the shipped classifier, and notes; without a classifier uniform ones and a note."""
     from ..conditions.koa_classifier import classify_koa
 
     try:

@@ -1,4 +1,4 @@
-"""What a caller learns about a finished volume, as plain values for JSON."""
+"""The result of a generation as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..diffusion.sampling_settings import PAPER_DEFAULTS
 from ..errors import fields_of
-from .prepared_knee import PreparedKnee, described
+from .prepared_knee import PreparedKnee, describe_knee
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def generation_result(
     volume: PseudoMRI, knee: PreparedKnee, paths: Mapping[str, str | None], timings_s: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The result that command line and worker hand on.
+    """The result that command line and worker return.
 
     Its keys: those of ``paths`` (``volume, provenance, deviation, montage``; the last two may be null), ``slices, size,
     spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side, side_source, box,
     box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of
     the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings``, ``warning_fields``
-    (sentence of warnings -> name of the setting that it speaks of), ``timings_s, notice``.
+    (sentence of warnings -> name of the setting that it concerns), ``timings_s, notice``.
     """
     from ..volume.provenance import notice, plain
 
@@ -37,7 +37,7 @@ def generation_result(
             "spacing_mm": list(volume.spacing),
             **{name: sampling[name] for name in ("steps", "sampler", *PAPER_DEFAULTS)},
             "seeds": sampling.get("seeds", [sampling["seed"]]),
-            **described(knee),
+            **describe_knee(knee),
             "koa": record["koa"],
             "reprojection": record.get("reprojection"),
             "model": record["model"].get("name"),

@@ -1,4 +1,4 @@
-"""How many denoising steps a model asks for, read from its card before anything heavy is loaded."""
+"""A model's default number of denoising steps, read from its card before heavy libraries load."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CARD = "model_card.json"
 
 
 def steps_of_model(model: str | os.PathLike[str] = SETTINGS["model"].default) -> int:
-    """Denoising steps of a model unless the user chooses: its card's, else 20.
+    """A model's default number of denoising steps: the one in its card, else 20.
 
-    Also 20 for a model that is not on this disk, or whose card cannot be read: loading it says what is wrong.
+    Also 20 if the model is not on this disk or its card cannot be read; loading the model reports such a fault.
     """
     try:
         folder = resource_path(f"models/{model}") if model == SETTINGS["model"].default else Path(model)

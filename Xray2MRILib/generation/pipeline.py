@@ -11,13 +11,13 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 
 from ..device import choose_device
-from ..diffusion.batch_size import batch_size_for
+from ..diffusion.batch_size import choose_batch_size
 from ..diffusion.progress import LoopProgress, SliceProgress
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.schedule import check_schedule
 from ..diffusion.slice_loop import slice_loop
-from ..model_store.model_folder import checked_card, load_components, locate_model, verify_model, write_model
+from ..model_store.model_folder import load_components, locate_model, read_checked_card, verify_model, write_model
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import depth_positions
@@ -36,7 +36,7 @@ class Xray2MRIPipeline(VolumePipeline):
     Parameters
     ----------
     autoencoder, unet, radiograph_encoder, scheduler
-        As ``model_store.assembly.build_components`` makes them or ``from_pretrained`` loads them.
+        As built by ``model_store.assembly.build_components`` or loaded by ``from_pretrained``.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class Xray2MRIPipeline(VolumePipeline):
         folder = locate_model(model)
         checksums = verify_model(folder)
         pipeline = cls(**load_components(folder, torch_dtype))
-        pipeline.model_card = checked_card(folder)
+        pipeline.model_card = read_checked_card(folder)
         pipeline.weights_sha256 = checksums
         pipeline.model_name = folder.name if Path(model).is_dir() else os.fspath(model)
         return pipeline.on_device(device)
 
     def on_device(self, device: str) -> Xray2MRIPipeline:
-        """Move the networks to a device, in the memory layout that suits it."""
+        """Move the networks to a device, in the memory layout that is fastest there."""
         self.to(device)
         # float32 convolutions on a CPU take up to five times as long in the default layout
         layout = torch.channels_last if device == "cpu" else torch.contiguous_format
@@ -124,10 +124,10 @@ class Xray2MRIPipeline(VolumePipeline):
             return notes
         size = self.radiograph_encoder.config.slice_size
         if size < slices.shape[-1]:
-            notes.append(f"The model draws slices of {size} x {size} pixels; the volume holds them enlarged.")
-        assert sampling.num_inference_steps is not None  # ``sampling`` comes with every choice made
+            notes.append(f"The model generates slices of {size} x {size} pixels; they are enlarged for the volume.")
+        assert sampling.num_inference_steps is not None  # ``for_model`` has set it
         loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
-        fitting = batch_size_for(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
+        fitting = choose_batch_size(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
         for batch, images in slice_loop(
             self.unet,
             self.autoencoder,
@@ -138,12 +138,12 @@ class Xray2MRIPipeline(VolumePipeline):
             batch_size=batch_size or fitting,
             on_step=loop.step,
             on_smaller_batch=lambda size: notes.append(
-                f"Memory ran out; the work went on with {size} slice{'s' if size > 1 else ''} at a time."
+                f"Memory ran out; generation continued with {size} slice{'s' if size > 1 else ''} at a time."
             ),
             should_cancel=should_cancel or (lambda: False),
         ):
             for place, image in zip(batch, images.numpy(), strict=True):
                 slices[indices[place]] = image
                 progress.slice(indices[place], image)
-            loop.batch_over(len(batch))
+            loop.finish_batch(len(batch))
         return notes

@@ -1,4 +1,4 @@
-"""What is known before the work starts: room on the disk and in memory, places to be written, rough durations."""
+"""Checks before a generation: disk space, memory, output paths; and an estimate of its duration."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..volume.writing import check_destination
 from .model_steps import steps_of_model
 from .settings import GenerationSettings
 
-# libraries, weights and working memory besides the volumes themselves, rounded up from the shipped model
+# libraries, weights and working memory without the volumes; measured with the shipped model and rounded up
 _BASE_BYTES = 700_000_000
 
 
 def check_destinations(radiograph: Any, output: Path, montage: Path | None, settings: GenerationSettings) -> None:
-    """Refuse places that cannot be written, or that hold the radiograph itself.
+    """Refuse outputs that cannot be written or that would overwrite the radiograph.
 
     Raises InputError, and ProcessingError (code ``disk-full``).
     """
@@ -42,24 +42,24 @@ def check_destinations(radiograph: Any, output: Path, montage: Path | None, sett
 
 
 def check_memory(settings: GenerationSettings) -> None:
-    """Raise ProcessingError (code ``out-of-memory``) when the volumes would not fit into the free memory."""
+    """Raise ProcessingError (code ``out-of-memory``) when the volumes do not fit into the free memory."""
     free = free_memory_bytes("cpu")
-    # the volume, its clipped copy and its stored integers; mean, squares and one more sample
+    # the volume, its clipped copy and its stored integers; several samples add mean, squares and one more volume
     copies = 3 if settings.samples == 1 else 7
     needed = _BASE_BYTES + settings.num_slices * OAI_FIELD.pixels**2 * 4 * copies
     if free is not None and free < needed:
         raise ProcessingError(
-            f"{settings.num_slices} slices need about {needed / 1e9:.1f} GB of memory and "
+            f"{settings.num_slices} slices need about {needed / 1e9:.1f} GB of memory, but only "
             f"{free / 1e9:.1f} GB are free.",
             code="out-of-memory",
-            hint="Close other programs or ask for fewer slices.",
+            hint="Close other programs or choose fewer slices.",
         )
 
 
 def expected_seconds(settings: GenerationSettings, loaded: bool, with_montage: bool = False) -> dict[str, float]:
-    """Rough duration of each stage on two CPU cores, in the order of work; the measured pace corrects them.
+    """Rough duration in s of each stage on two CPU cores, in order; the measured pace corrects them later.
 
-    ``loaded`` is whether the model is in memory already.
+    ``loaded`` means that the model is in memory already.
     """
     steps = settings.sampling.num_inference_steps or steps_of_model(settings.model)
     return {
@@ -67,7 +67,7 @@ def expected_seconds(settings: GenerationSettings, loaded: bool, with_montage: b
         "localise": 0.5,
         "prepare": 0.3,
         "load model": 0.1 if loaded else 2.0,
-        # half of the steps guided, that is computed twice; several samples come beside the volume itself
+        # half of the steps are guided, so the network runs twice; several samples come on top of the volume itself
         "volume": (settings.samples + (settings.samples > 1)) * settings.num_slices * (0.03 * steps + 0.06),
         "write": 0.5 + 0.02 * settings.num_slices + (4.0 if with_montage else 0.0),
     }

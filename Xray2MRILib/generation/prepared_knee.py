@@ -1,4 +1,4 @@
-"""From a radiograph to the one knee that the model is shown: which box, which side, and is it a knee at all."""
+"""From a radiograph to the model's input: the box of one knee, its side, and the plausibility check."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class PreparedKnee:
     """One knee of one radiograph, ready for the model.
 
-    ``boxes`` are all knees found, from the left edge of the radiograph to the right; ``box`` is the one taken, None
-    when none was found and the whole radiograph was used. ``warnings`` are sentences for the user, those that a setting
-    can answer as Notice.
+    ``boxes`` are all knees found, from left to right on the radiograph. ``box`` is the chosen one, or None when no knee
+    was found and the whole radiograph was used. ``warnings`` are sentences for the user; a warning that a setting can
+    resolve is a Notice.
     """
 
     prepared: PreparedRadiograph
@@ -36,10 +36,10 @@ class PreparedKnee:
 def prepare_knee(
     radiograph: Radiograph, settings: GenerationSettings, on_stage: Callable[[str], None] = lambda stage: None
 ) -> PreparedKnee:
-    """Localise, decide the side, crop and judge.
+    """Localise the knee, determine its side, crop it and check its plausibility.
 
-    ``on_stage`` hears "localise" and "prepare" when they begin. Raises InputError for a rectangle off the radiograph, a
-    knee that is not there, or a side that contradicts the header.
+    ``on_stage`` receives "localise" and "prepare" when these stages begin. Raises InputError for a rectangle outside
+    the radiograph, a knee number that does not exist, or a side that contradicts the header.
     """
     from ..preparation.joint_crop import prepare_radiograph
     from ..preparation.laterality import decide_side
@@ -49,7 +49,7 @@ def prepare_knee(
     boxes, box, box_source, warnings = choose_box(radiograph, settings)
     on_stage("prepare")
     if settings.side == "auto" and box is not None and box.side is not None:
-        # on a radiograph of both knees the place tells the side; header and file name speak of the radiograph
+        # on a radiograph of both knees the position gives the side; header and file name describe the whole radiograph
         radiograph = replace(radiograph, side=box.side, side_source="position on the radiograph")
     unmirrored = prepare_radiograph(radiograph, box, "right", "none").image
     side, side_source, _, side_warnings = decide_side(radiograph, unmirrored, settings.side)
@@ -59,7 +59,7 @@ def prepare_knee(
     prepared.record["box_source"] = box_source
     warnings += [*side_warnings, *prepared.record.get("warnings", [])]
     if not plausibility.plausible:
-        reasons = "; ".join(plausibility.reasons) or "it resembles no training radiograph"
+        reasons = "; ".join(plausibility.reasons) or "it is unlike the training radiographs"
         warnings.append(f"This may not be a frontal knee radiograph ({reasons}). Do not interpret the volume.")
     return PreparedKnee(prepared, boxes, box, box_source, plausibility, warnings)
 
@@ -67,7 +67,7 @@ def prepare_knee(
 def choose_box(
     radiograph: Radiograph, settings: GenerationSettings
 ) -> tuple[list[KneeBox], KneeBox | None, str, list[str]]:
-    """All boxes from left to right, the box to use, where it comes from ("user", "detector", "none"), and warnings."""
+    """All boxes from left to right, the chosen box, its source ("user", "detector", "none"), and warnings."""
     if settings.roi is not None:
         from ..preparation.joint_crop import box_from_rectangle
 
@@ -82,7 +82,7 @@ def choose_box(
         raise InputError(
             f"There is no knee {settings.knee}: {found} found on the radiograph.",
             code="no-such-knee",
-            hint="Choose a knee that was found, or give the knee's rectangle.",
+            hint="Choose one of the knees found, or give the knee's rectangle.",
             field="knee",
         )
     if not boxes:
@@ -100,8 +100,8 @@ def choose_box(
     return boxes, box, "detector", [Notice(f"{choice} Choose another knee if it is wrong.", field="knee")]
 
 
-def described(knee: PreparedKnee) -> dict[str, Any]:
-    """What was found and decided, for a result or a log: no pixels, no names."""
+def describe_knee(knee: PreparedKnee) -> dict[str, Any]:
+    """Box, side and plausibility of a knee for a result or a log, without pixels and names."""
     from ..volume.provenance import plain
 
     return plain(

@@ -1,7 +1,7 @@
-"""A quick look at a radiograph before any volume is made: knees, side, plausibility, grade, grey levels.
+"""Quick check of a radiograph before a volume is generated: knees, side, plausibility, grade, grey levels.
 
-It needs no diffusion model and takes about a second, so that a user sees what the program makes of the radiograph
-first.
+It needs no diffusion model and takes about a second, so that a user can first check how the program reads the
+radiograph.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import Cancelled, InputError, ProcessingError, fields_of
 from ..files.atomic_write import AtomicFiles, check_place
-from .prepared_knee import PreparedKnee, described, prepare_knee
+from .prepared_knee import PreparedKnee, describe_knee, prepare_knee
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -29,25 +29,25 @@ def check_radiograph(
     preview: str | Path | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """What a generation with these settings would see on the radiograph.
+    """Analyse a radiograph as a generation with these settings would.
 
     Parameters
     ----------
     radiograph
         A file or a Radiograph.
     settings
-        ``side``, ``roi`` and ``knee`` count, and ``photometric`` for a file.
+        Only ``side``, ``roi`` and ``knee`` are used, and ``photometric`` for a file.
     preview
-        PNG to write: the joint crop [256, 256] as the radiograph shows it, not mirrored.
+        PNG file for the joint crop [256, 256], not mirrored.
     should_cancel
-        Asked between the stages.
+        Called between the stages; True cancels.
 
     Returns
     -------
-    JSON-able dictionary: ``film`` (columns, rows, turned_upright, pixel_aspect, inverted), ``knees`` (box [x, y, w,
-    h] in radiograph pixels, side, confidence; from the left edge to the right), ``chosen`` (index into knees, null
-    without one), ``box_source``, ``side``, ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``,
-    ``warning_fields`` (sentence of film_warnings -> name of the setting it speaks of), ``probabilities`` (of the
+    Dictionary for JSON: ``film`` (columns, rows, turned_upright, pixel_aspect, inverted), ``knees`` (box [x, y, w,
+    h] in radiograph pixels, side, confidence; from left to right), ``chosen`` (index into knees, null without one),
+    ``box_source``, ``side``, ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``,
+    ``warning_fields`` (sentence of film_warnings -> name of the setting it concerns), ``probabilities`` (of the
     grades 0 to 4), ``probabilities_source``, ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
     Raises InputError, ProcessingError and Cancelled.
     """
@@ -59,7 +59,7 @@ def check_radiograph(
         if should_cancel is not None and should_cancel():
             raise Cancelled("Cancelled before the radiograph was analysed.")
 
-    preview = None if preview is None else _checked_preview(Path(preview))
+    preview = None if preview is None else _check_preview(Path(preview))
     settings = settings or GenerationSettings()
     opened = radiograph
     if isinstance(opened, (str, Path)):
@@ -69,7 +69,7 @@ def check_radiograph(
     probabilities, source = _grade(knee.prepared.image)
     if preview is not None:
         _write_preview(knee, preview)
-    about = described(knee)
+    about = describe_knee(knee)
     return plain(
         {
             "film": {
@@ -79,7 +79,7 @@ def check_radiograph(
                 "pixel_aspect": opened.pixel_aspect,
                 "inverted": opened.record.get("inverted"),
             },
-            "knees": [_knee(box, opened) for box in knee.boxes],
+            "knees": [_describe_box(box, opened) for box in knee.boxes],
             "chosen": None if knee.box is None else knee.boxes.index(knee.box),
             **{name: about[name] for name in ("box_source", "side", "side_source", "plausible", "plausibility")},
             "film_warnings": knee.warnings,
@@ -92,7 +92,7 @@ def check_radiograph(
     )
 
 
-def _knee(box: KneeBox, radiograph: Radiograph) -> dict[str, Any]:
+def _describe_box(box: KneeBox, radiograph: Radiograph) -> dict[str, Any]:
     return {
         "box": [box.x, box.y, box.width, box.height],
         "side": box.side or radiograph.side,
@@ -113,9 +113,11 @@ def _grade(image: np.ndarray) -> tuple[list[float], str]:
     return list(koa.values), koa.source
 
 
-def _checked_preview(path: Path) -> Path:
+def _check_preview(path: Path) -> Path:
     if path.suffix.lower() != ".png":
-        raise InputError(f"The preview {path.name!r} is not named as a PNG.", code="bad-output", hint="End it in .png.")
+        raise InputError(
+            f"The preview {path.name!r} is not a PNG file name.", code="bad-output", hint="End the name in .png."
+        )
     check_place(path, 100_000)
     return path
 
@@ -125,5 +127,5 @@ def _write_preview(knee: PreparedKnee, path: Path) -> None:
 
     grey = (np.clip(knee.prepared.image[0], -1.0, 1.0) + 1.0) * 127.5
     shown = grey[:, ::-1] if knee.prepared.mirrored else grey
-    with AtomicFiles() as transaction, transaction.stage(path).open("wb") as file:
+    with AtomicFiles() as atomic, atomic.stage(path).open("wb") as file:
         Image.fromarray(np.rint(shown).astype(np.uint8)).save(file, format="PNG")

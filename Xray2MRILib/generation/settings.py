@@ -1,6 +1,6 @@
-"""The choices of one generation with their defaults and limits: what the command line and the worker both accept.
+"""The settings of one generation with their defaults and limits, shared by the command line and the worker.
 
-Only the standard library is imported, so that a wrong choice is refused before anything heavy is loaded.
+Only the standard library is imported, so that a wrong value is rejected before heavy libraries load.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ SIDES = ("auto", "left", "right")
 PHOTOMETRIC = ("auto", "normal", "inverted")
 _FARTHEST_PIXEL = 1e6
 _SMALLEST_RECTANGLE = 8
-_OPEN = SamplingSettings()  # left to the model
+_OPEN = SamplingSettings()  # leaves the choice to the model
 
 
 @dataclass(frozen=True, init=False)
 class GenerationSettings:
-    """One generation's settings. Raises InputError (code ``bad-option``) for a value out of its range.
+    """The settings of one generation. Raises InputError (code ``bad-option``) for a value out of range.
 
-    Made from keywords: those of its fields, or those of the worker's protocol (SETTINGS), which reach into
-    ``sampling``: ``GenerationSettings(slices=50, steps=20, seed=1)``. Both names can be read as well.
+    Keywords are the names of the fields or those of the worker's protocol (SETTINGS), which include the fields of
+    ``sampling``: ``GenerationSettings(slices=50, steps=20, seed=1)``. Both names also work for reading.
 
     Attributes
     ----------
     num_slices
-        Number of depths (the paper calls it inference steps).
+        Number of depths (called inference steps in the paper).
     sampling
-        The choices of the sampler, passed on as they are.
+        The sampling settings.
     model, device
-        "compact", a model folder or a hub name; where to compute.
+        "compact", a model folder or a hub name; the compute device.
     samples
-        Number of seeds; more than one also gives their standard deviation.
+        Number of seeds; more than one also gives the standard deviation over them.
     side, roi, knee
-        Which knee: side; x, y, width, height in radiograph pixels; place counted from 1 at the left edge. At most one
-        of the last two may be given.
+        The knee to use: its side; its rectangle x, y, width, height in radiograph pixels; its number, counted from 1 at
+        the left edge. ``roi`` and ``knee`` exclude each other.
     kl, kl_grade
-        Five probabilities of the grades, or a grade; at most one of them.
+        Five grade probabilities, or one grade; they exclude each other.
     keep_identifiers
         Whether the provenance names the radiograph.
     photometric
@@ -62,15 +62,15 @@ class GenerationSettings:
         "model", "compact", "text", "model", "the shipped model compact, a model folder or one on the Hugging Face hub",
         symbol="compact|DIR|HUB-ID",
     )  # fmt: skip
-    device: str = setting("device", DEVICES[0], "text", "device", "where to compute", words=DEVICES)
+    device: str = setting("device", DEVICES[0], "text", "device", "compute device", words=DEVICES)
     samples: int = setting(
         "samples", 1, "integer", "number of samples",
         "number of seeds (more than one: also write the voxel-wise standard deviation over them, sampled without "
-        "guidance and with all noise)", low=1, high=100, symbol="K", panel=(1, 20),
+        "guidance and with unit-variance noise)", low=1, high=100, symbol="K", panel=(1, 20),
     )  # fmt: skip
     side: str = setting(
-        "side", SIDES[0], "text", "side", "which knee it is", words=SIDES,
-        otherwise="from the header, the file name, then the picture",
+        "side", SIDES[0], "text", "side", "side of the knee", words=SIDES,
+        otherwise="from the header, the file name, then the image",
     )  # fmt: skip
     roi: tuple[float, float, float, float] | None = setting(
         "roi", None, "numbers", "rectangle of the knee",
@@ -87,7 +87,7 @@ class GenerationSettings:
     )  # fmt: skip
     knee: int | None = setting(
         "knee", None, "integer", "number of the knee",
-        "which knee of a radiograph with several, counted from 1 at the left edge of the radiograph", low=1, high=20,
+        "which knee to use if there are several, counted from 1 at the left edge of the radiograph", low=1, high=20,
         symbol="N", otherwise="the clearest",
     )  # fmt: skip
     keep_identifiers: bool = setting(
@@ -101,7 +101,7 @@ class GenerationSettings:
     )  # fmt: skip
 
     def __init__(self, **chosen: Any) -> None:
-        # the protocol's name wins, so that dataclasses.replace takes it as well
+        # the protocol's name takes precedence, so that dataclasses.replace accepts it too
         named = {name: value for name, value in chosen.items() if _FIELDS.get(name, name) == name}
         named |= {_FIELDS[name]: value for name, value in chosen.items() if name not in named}
         in_sampling = {name: named.pop(name) for name in settings_of(SamplingSettings) if name in named}
@@ -140,12 +140,12 @@ class GenerationSettings:
         if max(abs(value) for value in self.roi) > _FARTHEST_PIXEL:
             raise refusal(self.roi, "it lies beyond any radiograph")
         if self.knee is not None:
-            raise SETTINGS["knee"].refusal(self.knee, "the rectangle given already chooses the knee")
+            raise SETTINGS["knee"].refusal(self.knee, "the given rectangle already determines the knee")
 
     def koa(self) -> KoaProbabilities | None:
-        """The grade probabilities that the user chose; None leaves them to the classifier. Raises InputError."""
+        """The user's grade probabilities; None leaves them to the classifier. Raises InputError."""
         if self.kl is not None and self.kl_grade is not None:
-            raise InputError("Both a grade and grade probabilities are given.", code="bad-option",
+            raise InputError("A grade and grade probabilities exclude each other.", code="bad-option",
                              hint="Give one of them.", field="kl_grade")  # fmt: skip
         if self.kl is not None:
             return KoaProbabilities.given(self.kl)
@@ -161,9 +161,9 @@ class GenerationSettings:
         return cls(**chosen)
 
 
-# what only Python callers choose
+# settings for Python callers only
 _EXPERT = ("noise", "guidance_share")
 _BY_FIELD = settings_of(GenerationSettings) | settings_of(SamplingSettings)
 _FIELDS = {described.name: field for field, described in _BY_FIELD.items()}
-# name in the worker's protocol -> what it may be; the options of the command line have the same names with dashes
+# name in the worker's protocol -> its Setting; the options of the command line have the same names with dashes
 SETTINGS: dict[str, Setting] = {name: _BY_FIELD[field] for name, field in _FIELDS.items() if name not in _EXPERT}

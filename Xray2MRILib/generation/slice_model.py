@@ -1,4 +1,4 @@
-"""What a model must do to make a volume: two methods, whatever happens in them."""
+"""The interface of a model that generates volumes: ``encode`` and ``fill``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class SliceModel(Protocol):
     Attributes
     ----------
     model_name, model_card, weights_sha256
-        What the provenance says about it, see VolumePipeline.
+        Its description in the provenance, see VolumePipeline.
     uses_grades
-        Whether the grade probabilities change the slices; else nobody computes them.
+        Whether the grade probabilities affect the slices; if not, they are not computed.
     """
 
     model_name: str
@@ -32,14 +32,14 @@ class SliceModel(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where its networks are."""
+        """Device of its networks."""
 
     @property
     def dtype(self) -> torch.dtype:
         """Number type of its networks."""
 
     def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> Any:
-        """What the slices depend on besides depth and sampling, for ``fill``.
+        """The conditions of the slices, apart from depth and sampling, as an argument for ``fill``.
 
         ``crop`` is [1, 256, 256] float32 in [-1, 1] on the CPU, in right-knee space.
         """
@@ -58,5 +58,5 @@ class SliceModel(Protocol):
         """Compute the slices of the given depth indices in place and report each; returns notes for the provenance.
 
         ``slices`` is [S, 256, 256] float32 in [0, 1] in depth order and right-knee space. Raises Cancelled when
-        ``should_cancel`` says so, ProcessingError when memory runs out.
+        ``should_cancel`` returns True, ProcessingError when memory runs out.
         """

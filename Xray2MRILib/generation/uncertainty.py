@@ -1,7 +1,7 @@
-"""Several volumes of one radiograph, and how much they differ: where the model is free to guess.
+"""Several volumes of one radiograph and their standard deviation, which shows where the radiograph leaves a choice.
 
-The deviation is always that of volumes sampled as printed. Guidance and a narrower noise make samples alike, and would
-show a certainty that the model does not have. It is no measure of how far the picture is from the knee.
+The deviation always comes from volumes sampled as in the paper. Guidance and lower noise make samples similar and would
+suggest a certainty that the model does not have. The deviation does not measure the error of the volume.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ def sample_deviation(
     callback: Callable[[dict[str, Any]], None] | None = None,
     **choices: Any,
 ) -> PseudoMRI:
-    """The volume of ``sampling`` with the voxel-wise standard deviation over ``samples`` (2 to 100) seeds from its own.
+    """The volume of ``sampling`` with the voxel-wise standard deviation over ``samples`` (2 to 100) consecutive seeds.
 
-    ``choices`` are those of the pipeline's ``volume``. Where the sampling, or the model's card, asks for another
-    guidance or noise than printed, that volume is one more, and ``deviation_sampling`` in its provenance says how the
-    others were made. Raises InputError for numbers out of range.
+    The seeds start at the one of ``sampling``. ``choices`` are those of the pipeline's ``volume``. If sampling or model
+    card set another guidance or noise than the paper, the volume is computed in addition to the samples, and
+    ``deviation_sampling`` in its provenance records the settings of the samples. Raises InputError for numbers out of
+    range.
     """
     replace(SETTINGS["samples"], low=2).check(samples)
     replace(SETTINGS["seed"], high=SETTINGS["seed"].high - samples + 1).check(sampling.seed)
@@ -64,7 +65,7 @@ def sample_deviation(
             deviation = RunningDeviation(volume.array)
         else:
             deviation.add(volume.array)
-    assert shown is not None  # there are two runs as printed or more
+    assert shown is not None  # at least two runs have the settings of the paper
     assert deviation is not None
     shown.deviation = deviation.value()
     shown.provenance["sampling"]["seeds"] = [own.seed + done for done in range(samples)]

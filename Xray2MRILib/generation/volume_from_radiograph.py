@@ -1,4 +1,4 @@
-"""From one radiograph to files: the one procedure behind the command line and the background worker."""
+"""From one radiograph to files: the procedure of both the command line and the background worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished volume with what is needed to make it denser, and its generation_result."""
+    """A finished volume, the knee and settings that ``densify`` needs, and its generation_result."""
 
     volume: PseudoMRI
     knee: PreparedKnee
@@ -38,7 +38,7 @@ class Generation:
 
 
 class PipelineCache:
-    """The model used last, kept in memory for the next volume."""
+    """The last model, kept in memory for the next volume."""
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
@@ -53,7 +53,7 @@ class PipelineCache:
             from .cae_pipeline import CaePipeline, is_cae
             from .pipeline import Xray2MRIPipeline
 
-            # the old one goes first: two paper-size models do not fit side by side
+            # release the old model first: two paper-size models do not fit into memory together
             self._key = self._pipeline = None
             kind = CaePipeline if is_cae(model) else Xray2MRIPipeline
             self._pipeline = kind.from_pretrained(model, device=device)
@@ -61,7 +61,7 @@ class PipelineCache:
         return self._pipeline
 
     def holds(self, model: str, device: str) -> bool:
-        """Whether get would answer at once."""
+        """Whether ``get`` would return without loading."""
         return self._key == (model, device)
 
 
@@ -76,28 +76,28 @@ def generate(
     on_slice: Report | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> Generation:
-    """Make a volume (and, with several samples, its deviation) from one radiograph and write the files.
+    """Generate a volume (and, with several samples, its deviation) from one radiograph and write the files.
 
     Parameters
     ----------
     radiograph
         A file, a Radiograph, or an array [H, W].
     output
-        Volume to write, ending in .nrrd, .nii.gz or .mha; its side-car and deviation go beside it. Either all files
-        appear complete or none does.
+        Path of the volume, ending in .nrrd, .nii.gz or .mha; side-car and deviation go into the same folder. Either all
+        files are written completely or none is.
     settings
-        The choices; None takes the defaults.
+        None takes the defaults.
     montage
-        Overview picture (.png) to write.
+        Path of the overview image (.png).
     pipelines
         Keeps the model between calls.
     on_progress
         Receives ``{"stage", "step", "of", "fraction", "eta_s"}``.
     on_slice
-        Receives each slice of the first sample when it is final: ``{"depth_index", "file_index", "of", "u", "image"}``
-        with image [H, W] float32 in [0, 1] as it lies in the volume.
+        Receives each finished slice of the first sample: ``{"depth_index", "file_index", "of", "u", "image"}`` with
+        image [H, W] float32 in [0, 1] in the orientation of the volume.
     should_cancel
-        Asked between stages and before every denoising step.
+        Called between stages and before every denoising step; True cancels.
 
     Raises InputError, ProcessingError and Cancelled.
     """
@@ -108,23 +108,23 @@ def generate(
     check_destinations(radiograph, output, montage, settings)
     check_memory(settings)
     expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device), montage is not None)
-    course = StageTimer(expected, "volume", on_progress, should_cancel)
+    timer = StageTimer(expected, "volume", on_progress, should_cancel)
 
-    course.enter("read")
-    opened = _opened(radiograph, settings.photometric)
-    knee = prepare_knee(opened, settings, course.enter)
-    course.enter("load model")
+    timer.enter("read")
+    opened = _open_radiograph(radiograph, settings.photometric)
+    knee = prepare_knee(opened, settings, timer.enter)
+    timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
-    course.enter("volume")
-    volume = _sampled(pipeline, knee, settings, course.listener(on_slice), should_cancel)
+    timer.enter("volume")
+    volume = _sample_volume(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
     volume.provenance["warnings"] = list(knee.warnings)
-    volume.provenance["reprojection"] = _reprojected(volume, knee, pipeline)
+    volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
         volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
-    course.enter("write")
-    paths = _written(volume, knee, output, montage, settings)
-    course.finished()
-    return Generation(volume, knee, settings, generation_result(volume, knee, paths, course.timings_s))
+    timer.enter("write")
+    paths = _write_files(volume, knee, output, montage, settings)
+    timer.finished()
+    return Generation(volume, knee, settings, generation_result(volume, knee, paths, timer.timings_s))
 
 
 def densify(
@@ -137,9 +137,9 @@ def densify(
     on_slice: Report | None = None,
     should_cancel: Callable[[], bool] | None = None,
 ) -> Generation:
-    """The volume of an earlier generation at another number of depths (2 to 500); depths it already holds are kept.
+    """The volume of an earlier generation at another number of depths (2 to 500); shared depths are copied.
 
-    All other choices are those of the earlier one. Raises InputError, ProcessingError and Cancelled.
+    All other settings are those of the earlier generation. Raises InputError, ProcessingError and Cancelled.
     """
     settings = replace(earlier.settings, num_slices=num_slices, samples=1)
     pipelines = pipelines or PipelineCache()
@@ -147,28 +147,28 @@ def densify(
     check_destinations(None, output, None, settings)
     check_memory(settings)
     expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device))
-    course = StageTimer(expected, "volume", on_progress, should_cancel)
-    course.enter("load model")
+    timer = StageTimer(expected, "volume", on_progress, should_cancel)
+    timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
-    course.enter("volume")
+    timer.enter("volume")
     volume = pipeline.densify(
         earlier.volume,
         num_slices,
         radiograph=earlier.knee.prepared,
-        callback=course.listener(on_slice),
+        callback=timer.listener(on_slice),
         should_cancel=should_cancel,
     )
-    volume.provenance["reprojection"] = _reprojected(volume, earlier.knee, pipeline)
-    course.enter("write")
-    paths = _written(volume, earlier.knee, output, None, settings)
-    course.finished()
-    return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, course.timings_s))
+    volume.provenance["reprojection"] = _measure_reprojection(volume, earlier.knee, pipeline)
+    timer.enter("write")
+    paths = _write_files(volume, earlier.knee, output, None, settings)
+    timer.finished()
+    return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, timer.timings_s))
 
 
 def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
-    """A generation from its files, to be made denser: the volume with its side-car, and the radiograph it came from.
+    """Load a generation for ``densify`` from its files: the volume with its side-car, and its radiograph.
 
-    Raises InputError when they cannot be read. densify checks that radiograph and model are the volume's own.
+    Raises InputError when they cannot be read. ``densify`` checks that radiograph and model belong to the volume.
     """
     from ..localization.knee_box import KneeBox
     from ..preparation.joint_crop import prepare_radiograph
@@ -181,23 +181,24 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
         about = record["radiograph"]
         box = KneeBox(**about["box"]) if about["box"] else None
         photometric = recorded_photometric(about)
-        prepared = prepare_radiograph(_opened(radiograph, photometric), box, about["side"], about["side_source"])
+        opened = _open_radiograph(radiograph, photometric)
+        prepared = prepare_radiograph(opened, box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
-            num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.of_record(record["sampling"]),
+            num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.from_record(record["sampling"]),
             side=about["side"], model=model, device=device, photometric=photometric,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"The side-car of {Path(volume).name} does not say how the volume was made.",
+            f"The side-car of {Path(volume).name} has no complete record of the volume's generation.",
             code="bad-side-car",
             hint="Generate the volume again.",
         ) from error
     return Generation(pseudo_mri, knee, settings, {})
 
 
-def _opened(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) -> Radiograph:
+def _open_radiograph(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) -> Radiograph:
     from ..radiograph.reading import radiograph_from_array, read_radiograph
 
     if isinstance(radiograph, (str, Path)):
@@ -207,7 +208,7 @@ def _opened(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) 
     return radiograph
 
 
-def _sampled(
+def _sample_volume(
     pipeline: VolumePipeline,
     knee: PreparedKnee,
     settings: GenerationSettings,
@@ -221,29 +222,29 @@ def _sampled(
     return pipeline.volume(*asked, **choices)
 
 
-def _reprojected(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
+def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
     from ..reprojection.record import reprojection_record
 
     return reprojection_record(volume, knee.prepared, pipeline)
 
 
-def _written(
+def _write_files(
     volume: PseudoMRI,
     knee: PreparedKnee,
     output: Path,
     montage: Path | None,
     settings: GenerationSettings,
 ) -> dict[str, str | None]:
-    """Write all files; the picture gets its name only after the volume did."""
+    """Write all files; the montage gets its final name only after the volume."""
     from ..volume.writing import write_volume
 
-    with AtomicFiles() as transaction:
+    with AtomicFiles() as atomic:
         if montage is not None:
             from ..conditions.koa_probabilities import KoaProbabilities
             from ..rendering.montage import write_montage
 
             koa = KoaProbabilities(**volume.provenance["koa"])
-            write_montage(knee.prepared, koa, volume, transaction.stage(montage))
+            write_montage(knee.prepared, koa, volume, atomic.stage(montage))
         files = write_volume(volume, output, keep_identifiers=settings.keep_identifiers)
     return {
         "volume": str(files.volume),

@@ -1,4 +1,4 @@
-"""The calls that every model answers: a volume, a denser one, and one with the deviation over seeds."""
+"""The methods of every model: a volume, a denser volume, and a volume with the deviation over seeds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from diffusers import DiffusionPipeline
 
 from ..diffusion.progress import Callback
-from ..diffusion.radiograph_conditions import prepared_picture
-from ..diffusion.sampling_settings import SamplingSettings, chosen_seed
+from ..diffusion.radiograph_conditions import unpack_crop
+from ..diffusion.sampling_settings import SamplingSettings, choose_seed
 from ..volume.geometry import OAI_FIELD
 from .uncertainty import sample_deviation
-from .volume_sampling import grades_for, sampled_volume
+from .volume_sampling import choose_grades, sample_volume
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class VolumePipeline(DiffusionPipeline):
-    """The base of a model with its networks; what a model adds are ``encode`` and ``fill`` of slice_model.SliceModel.
+    """Base class of models; a model adds ``encode`` and ``fill`` of slice_model.SliceModel.
 
     Attributes
     ----------
     model_name
-        How the model was asked for: "compact", a folder's name, a hub id; "unsaved" for one built in memory.
+        The requested name: "compact", a folder's name, a hub id; "unsaved" for a model built in memory.
     model_card
-        What the model says about itself (preset, training data, licence).
+        Description of the model (preset, training data, licence).
     weights_sha256
         Network -> SHA256 of its weights; empty for a model built in memory.
     """
@@ -67,26 +67,27 @@ class VolumePipeline(DiffusionPipeline):
         num_slices
             Number of depths over the fixed extent of 73.5 mm, 2 to 500 (the paper's s).
         num_inference_steps
-            Denoising steps per slice, 1 to 1000. None: what the model's card asks for, or else 20.
+            Denoising steps per slice, 1 to 1000. None takes the number in the model's card, or else 20.
         seed, generator
-            The same seed gives the same volume, whatever the batch size, to float32 rounding. None draws one. A
-            generator, when given, supplies the seed.
+            The same seed gives the same volume for any batch size, up to float32 rounding. None draws a random seed. If
+            a generator is given, the seed is drawn from it.
         koa
-            Grade probabilities p; None asks the shipped classifier, and without one takes a uniform p and notes it.
+            Grade probabilities p. None takes those of the shipped classifier; without a classifier p is uniform, and a
+            note records this.
         batch_size
-            Slices denoised together; None chooses by free memory. Halved when memory runs out.
+            Slices denoised together, halved when memory runs out. None chooses by free memory.
         callback
             Receives {"stage", "step", "of", "fraction"} and, for each finished slice, {"stage": "slice", "depth_index",
-            "file_index", "of", "u", "image"}, where image [H, W] in [0, 1] lies as in the volume.
+            "file_index", "of", "u", "image"}, where image [H, W] in [0, 1] has the orientation of the volume.
         should_cancel
-            Asked before every denoising step; True raises Cancelled.
+            Called before every denoising step; True raises Cancelled.
         sampling
             Further fields of diffusion.sampling_settings.SamplingSettings: sampler, noise, guidance_scale,
             guidance_share, noise_scale.
 
-        Raises InputError for choices or pictures out of range, ProcessingError when memory runs out.
+        Raises InputError for settings out of range or an invalid crop, ProcessingError when memory runs out.
         """
-        chosen = SamplingSettings(num_inference_steps, chosen_seed(seed, generator), **sampling)
+        chosen = SamplingSettings(num_inference_steps, choose_seed(seed, generator), **sampling)
         return self.volume(
             radiograph, num_slices, chosen, koa=koa, batch_size=batch_size, callback=callback,
             should_cancel=should_cancel,
@@ -99,8 +100,8 @@ class VolumePipeline(DiffusionPipeline):
         sampling: SamplingSettings,
         **choices: Any,
     ) -> PseudoMRI:
-        """As a call, with the choices of the sampler as one object; the other ``choices`` are those of a call."""
-        return sampled_volume(self, radiograph, num_slices, sampling, **choices)
+        """The same as ``__call__`` with the sampling settings as one object; ``choices`` are its other arguments."""
+        return sample_volume(self, radiograph, num_slices, sampling, **choices)
 
     def densify(
         self,
@@ -112,13 +113,13 @@ class VolumePipeline(DiffusionPipeline):
         callback: Callback | None = None,
         should_cancel: Callable[[], bool] | None = None,
     ) -> PseudoMRI:
-        """The volume at another number of depths; depths that it already holds are copied, only the others computed.
+        """The volume at another number of depths; shared depths are copied and only the others are computed.
 
-        ``radiograph`` must be the one that the volume was made from, since the volume does not carry it; every choice
-        is taken from the volume's provenance. With 2 n - 1 slices half of the work is saved. The result has no
-        deviation. Raises InputError when radiograph or model are not the volume's.
+        ``radiograph`` must be the volume's own radiograph, because the volume does not contain it. All settings come
+        from the volume's provenance. With 2 n - 1 slices half of the computation is saved. The result has no deviation.
+        Raises InputError when radiograph or model do not belong to the volume.
         """
-        return sampled_volume(
+        return sample_volume(
             self, radiograph, num_slices, known=volume, batch_size=batch_size, callback=callback,
             should_cancel=should_cancel,
         )  # fmt: skip
@@ -137,9 +138,10 @@ class VolumePipeline(DiffusionPipeline):
         should_cancel: Callable[[], bool] | None = None,
         **sampling: Any,
     ) -> PseudoMRI:
-        """The volume of ``seed`` with the voxel-wise standard deviation over ``samples`` seeds from it on (section 8).
+        """The volume of ``seed`` with the voxel-wise standard deviation over ``samples`` consecutive seeds (section 8).
 
-        ``samples`` is 2 to 100; the other choices are those of a call; see generation.uncertainty.
+        The seeds start at ``seed``; ``samples`` is 2 to 100. The other arguments are those of ``__call__``. See
+        generation.uncertainty.
         """
         chosen = SamplingSettings(num_inference_steps, seed, **sampling)
         return self.volume_with_deviation(
@@ -157,9 +159,9 @@ class VolumePipeline(DiffusionPipeline):
         koa: KoaProbabilities | None = None,
         **choices: Any,
     ) -> PseudoMRI:
-        """``sample_deviation`` with the choices of the sampler as one object."""
+        """``sample_deviation`` with the sampling settings as one object."""
         notes: list[str] = []
-        koa = koa or grades_for(self, prepared_picture(radiograph)[0], notes)
+        koa = koa or choose_grades(self, unpack_crop(radiograph)[0], notes)
         volume = sample_deviation(self, radiograph, num_slices, sampling, samples, koa=koa, **choices)
         volume.provenance["run"]["notes"] += notes
         return volume

@@ -11,13 +11,13 @@ import numpy as np
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..diffusion.depth_grid import shared_depths
 from ..diffusion.progress import ENCODING_SHARE, Callback, SliceProgress
-from ..diffusion.radiograph_conditions import picture_digest, prepared_picture
+from ..diffusion.radiograph_conditions import hash_crop, unpack_crop
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.setting import Setting
 from ..volume.geometry import depth_positions
 from ..volume.provenance import build_provenance
 from ..volume.pseudo_mri import PseudoMRI
-from .condition_encoding import classified_grades
+from .condition_encoding import classify_grades
 from .settings import SETTINGS
 from .settings_from_provenance import settings_from_provenance
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from .slice_model import SliceModel
 
 BATCH_SIZE = Setting("batch_size", None, "integer", "batch size", "slices denoised together", low=1, high=500)
-NO_GRADES_NOTE = "This model does not ask for the grade of the knee; all five are noted as equally likely."
+NO_GRADES_NOTE = "This model does not use the grade of the knee; all five are recorded as equally likely."
 
 
-def sampled_volume(
+def sample_volume(
     model: SliceModel,
     radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
     num_slices: int,
@@ -48,26 +48,26 @@ def sampled_volume(
     Parameters
     ----------
     sampling
-        The choices of the sampler; None among them leaves a choice to the model's card.
+        The sampling settings; a None in them leaves that setting to the model's card.
     known
-        A volume of the same radiograph and model: depths that it holds are copied, and ``sampling`` and ``koa`` are
-        those that its provenance names.
+        A volume of the same radiograph and model. Its slices are copied at shared depths, and ``sampling`` and ``koa``
+        come from its provenance.
     radiograph, koa, batch_size, callback, should_cancel
-        As in VolumePipeline's call.
+        As in VolumePipeline's ``__call__``.
 
-    Raises InputError for choices or pictures out of range and for a ``known`` volume of another origin, ProcessingError
-    when memory runs out, and Cancelled.
+    Raises InputError for settings out of range, an invalid crop, or a ``known`` volume of another origin;
+    ProcessingError when memory runs out; and Cancelled.
     """
     started = time.monotonic()
     SETTINGS["slices"].check(num_slices)
     BATCH_SIZE.check(batch_size)
-    crop, mirrored, record = prepared_picture(radiograph)
+    crop, mirrored, record = unpack_crop(radiograph)
     notes: list[str] = []
     if known is None:
         sampling = (sampling or SamplingSettings()).for_model(model.model_card)
-        koa = koa or grades_for(model, crop, notes)
+        koa = koa or choose_grades(model, crop, notes)
     else:
-        sampling, koa = settings_from_provenance(known, picture_digest(crop), model.weights_sha256)
+        sampling, koa = settings_from_provenance(known, hash_crop(crop), model.weights_sha256)
         mirrored = known.mirrored
     progress = SliceProgress(callback, num_slices, mirrored)
     progress.at("encode", 0, 1, 0.0)
@@ -94,25 +94,25 @@ def sampled_volume(
     provenance = build_provenance(
         model={**model.model_card, "name": model.model_name, "weights_sha256": model.weights_sha256},
         sampling=recorded,
-        radiograph={**record, "crop_sha256": picture_digest(crop)},
+        radiograph={**record, "crop_sha256": hash_crop(crop)},
         koa={"values": list(koa.values), "source": koa.source},
         plausibility=record.get("plausibility"),
     )
     return PseudoMRI.from_depth_slices(slices, mirrored, {**provenance, "run": run})
 
 
-def grades_for(model: SliceModel, crop: torch.Tensor, notes: list[str]) -> KoaProbabilities:
-    """Grade probabilities of a crop where the caller gives none; what is to be known about them goes to ``notes``."""
+def choose_grades(model: SliceModel, crop: torch.Tensor, notes: list[str]) -> KoaProbabilities:
+    """Grade probabilities of a crop when the caller gives none; remarks on them are added to ``notes``."""
     if not model.uses_grades:
         notes.append(NO_GRADES_NOTE)
         return KoaProbabilities.uniform()
-    koa, remarks = classified_grades(crop)
+    koa, remarks = classify_grades(crop)
     notes += remarks
     return koa
 
 
 def _copy_shared_depths(known: PseudoMRI, slices: np.ndarray, progress: SliceProgress) -> dict[int, int]:
-    """Copy the slices whose depths ``known`` holds as well, and report them; their index here -> their index there."""
+    """Copy and report the slices at shared depths; returns their index in ``slices`` -> their index in ``known``."""
     shared = shared_depths(depth_positions(known.num_slices), depth_positions(len(slices)))
     earlier: Any = known.depth_slices()
     for index, place in shared.items():
@@ -122,7 +122,9 @@ def _copy_shared_depths(known: PseudoMRI, slices: np.ndarray, progress: SlicePro
 
 
 def _empty_slices(num_slices: int, mirrored: bool, crop: torch.Tensor) -> np.ndarray:
-    """[S, H, W] in depth order and right-knee space: a view whose reordering into the file's order is contiguous,
-    so that the volume takes the memory over instead of copying it."""
+    """Zeros [S, H, W] in depth order and right-knee space.
+
+    The array is a view whose reordering into the file's order is contiguous, so that the volume needs no copy.
+    """
     array = np.zeros((num_slices, *crop.shape[-2:]), np.float32)
     return array[::-1, :, ::-1] if mirrored else array[::-1]

@@ -1,1 +1,1 @@
-"""Finding knee joints on radiographs: boxes, the detector network, its training radiographs, and the search itself."""
+"""Localisation of knee joints on radiographs: boxes, the detector network and its application."""

@@ -1,8 +1,8 @@
-"""The knee detector: one network pass over a letterboxed radiograph, one square box per joint (the paper's YOLO step,
-A23).
+"""The knee detector: one network pass over a letterboxed radiograph, one square box per joint (YOLO in the paper, A23).
 
-Anchor-free: at stride 8 the network gives, for every cell, the logit that a joint centre lies there, the logarithm of
-the box side and the centre's offset from the middle of the cell. Boxes are square by definition, so one size suffices.
+It is anchor-free: for every cell at stride 8 the network predicts the logit of a joint centre in the cell, the
+logarithm of the box side, and the centre's offset from the middle of the cell. Boxes are square by definition, so one
+size is enough.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REFERENCE_SIDE = 64.0  # canvas pixels; the size channel is log(side / REFERENCE
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a radiograph lies on the square canvas: canvas = radiograph * scale + (left, top), all in pixels."""
+    """Position of a radiograph on the square canvas: canvas = radiograph * scale + (left, top), all in pixels."""
 
     scale_x: float
     scale_y: float
@@ -57,12 +57,12 @@ def normalise_radiograph(radiograph: np.ndarray) -> np.ndarray:
 
 
 def letterbox(radiograph: np.ndarray, canvas_size: int) -> tuple[np.ndarray, Letterbox]:
-    """Fit a radiograph [H, W] into a black square [canvas_size, canvas_size] of values in [0, 1], aspect ratio kept.
+    """Fit a radiograph [H, W] into a black square [canvas_size, canvas_size] in [0, 1] and keep its aspect ratio.
 
-    Area averaging when shrinking, bilinear interpolation when enlarging. Returns the canvas and the mapping.
+    It is shrunk by area averaging or enlarged by bilinear interpolation. Returns the canvas and the mapping.
     """
     height, width = radiograph.shape
-    # Subsampling first bounds memory and time on huge radiographs; 4x the canvas leaves enough for the averaging below.
+    # subsampling to 4x the canvas first limits memory and time for huge radiographs; the averaging below still works
     step = max(1, max(height, width) // (4 * canvas_size))
     radiograph = np.ascontiguousarray(radiograph[::step, ::step], dtype=np.float32)
     scale = canvas_size / max(height, width)
@@ -102,7 +102,7 @@ class KneeDetector(Network):
     channels
         Feature channels at strides 2, 4, 8, 16 and 32, each a multiple of 8.
     confidence_threshold, overlap_threshold
-        Least confidence of a box, and the IoU with a better box from which on it is dropped; both in [0, 1].
+        Lowest confidence of a box, and the IoU with a better box above which a box is dropped; both in [0, 1].
     """
 
     title = "knee detector"
@@ -142,9 +142,9 @@ class KneeDetector(Network):
 def encode_targets(boxes: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """Training targets of one canvas.
 
-    ``boxes`` [N, 3] holds centre x, centre y and side in canvas pixels. Returns the heat map [cells, cells], 1 at a
-    joint's cell and a Gaussian around it, and [4, cells, cells]: weight, log(side / 64), offset x, offset y. The weight
-    is positive in the 3 x 3 cells around a joint, so that a peak one cell off still decodes to the right box.
+    ``boxes`` [N, 3] contains centre x, centre y and side in canvas pixels. Returns the heat map [cells, cells], 1 at a
+    joint's cell with a Gaussian around it, and [4, cells, cells]: weight, log(side / 64), offset x, offset y. The
+    weight is positive in the 3 x 3 cells around a joint, so that a peak one cell off still gives the right box.
     """
     heat = np.zeros((cells, cells), np.float32)
     regression = np.zeros((4, cells, cells), np.float32)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class KneeBox:
-    """Box in radiograph pixels, x and y of its top left corner; it may reach beyond the radiograph.
+    """Box in radiograph pixels, with x and y of its top left corner; it may extend beyond the radiograph.
 
-    The box is square on the detector, like the OAI joint crop: centred on the joint (between tibial spines and
-    femoral notch), its side is the tibial plateau width divided by 0.82. ``confidence`` lies in [0, 1]; ``side`` is
-    "left", "right" or None.
+    The box is square on the detector, like the OAI joint crop. Its centre is the joint (between tibial spines and femoral notch), and
+    its side is the tibial plateau width divided by 0.82. ``confidence`` is in [0, 1]; ``side`` is "left", "right" or
+    None.
     """
 
     x: float
@@ -22,10 +22,10 @@ class KneeBox:
     side: str | None = None
 
     def square(self, pixel_aspect: float = 1.0) -> KneeBox:
-        """The box with the same centre that is square on the detector and as long as the longer edge.
+        """The box with the same centre that is square on the detector and contains the whole box.
 
-        ``pixel_aspect`` is the height of a pixel divided by its width; where it is not 1, the box has other numbers of
-        columns and rows. Nothing inside is lost.
+        ``pixel_aspect`` is the height of a pixel divided by its width; if it is not 1, the box has different numbers
+        of columns and rows.
         """
         width = max(self.width, self.height * pixel_aspect)
         height = width / pixel_aspect
@@ -37,13 +37,13 @@ class KneeBox:
         return replace(self, x=self.x * across, y=self.y * down, width=self.width * across, height=self.height * down)
 
     def clip(self, rows: int, columns: int) -> KneeBox:
-        """The part on a radiograph of so many rows and columns; width or height 0 when there is none."""
+        """The part of the box inside a radiograph of ``rows`` x ``columns``; width or height 0 if it is outside."""
         left, right = max(self.x, 0.0), min(self.x + self.width, columns)
         top, bottom = max(self.y, 0.0), min(self.y + self.height, rows)
         return replace(self, x=left, y=top, width=max(right - left, 0.0), height=max(bottom - top, 0.0))
 
     def share_on_radiograph(self, rows: int, columns: int) -> float:
-        """Share of the box's area that lies on a radiograph of so many rows and columns, in [0, 1]."""
+        """Share in [0, 1] of the box's area inside a radiograph of ``rows`` x ``columns``."""
         clipped = self.clip(rows, columns)
         return clipped.width * clipped.height / (self.width * self.height)
 

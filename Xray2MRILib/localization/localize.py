@@ -1,4 +1,4 @@
-"""Find the knees on a radiograph: the shipped detector from radiograph pixels to boxes in radiograph pixels (A23)."""
+"""Localise the knees on a radiograph with the shipped detector; boxes are in radiograph pixels (A23)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .detector import KneeDetector
 
 MODEL = "models/knee_localizer"
-_SMALLEST_RADIOGRAPH = 16  # pixels on the short edge, as given and as the network sees it
+_SMALLEST_RADIOGRAPH = 16  # pixels of the short edge, before and after scaling to the network's input
 _LONGEST_RESAMPLED = 1024  # pixels; more than the detector sees
 _KNEES_PER_RADIOGRAPH = 2  # one radiograph shows one patient
 
@@ -25,30 +25,29 @@ _KNEES_PER_RADIOGRAPH = 2  # one radiograph shows one patient
 def localize_knees(
     pixels: np.ndarray, model_folder: str | Path | None = None, *, pixel_aspect: float = 1.0
 ) -> list[KneeBox]:
-    """Boxes of the knee joints on one radiograph, best first.
+    """Boxes of the knee joints on one radiograph, highest confidence first.
 
     Parameters
     ----------
     pixels
-        Radiograph [H, W], bright bone, finite, arbitrary units; a whole radiograph, a strip with two knees or a ready
+        Radiograph [H, W] with bright bone, finite, in arbitrary units; a whole radiograph, a strip with two knees or a
         joint crop.
     model_folder
         Folder of a trained detector (``models.network``); None takes the shipped one.
     pixel_aspect
-        Height of a pixel divided by its width. The detector sees square pixels; boxes count those of ``pixels``.
+        Height of a pixel divided by its width. The detector sees square pixels; boxes are in pixels of ``pixels``.
 
     Returns
     -------
-    At most two boxes in radiograph pixels, square on the detector, which may reach beyond the radiograph; empty when no
-    knee is found. With two knees the one at image left is called right (radiological convention); a single knee has
-    side None.
+    At most two boxes in radiograph pixels, square on the detector, which may extend beyond the radiograph; empty if no
+    knee is found. Of two knees the one at image left is the right knee (radiological convention); a single knee has side None.
 
     Raises
     ------
     InputError
         pixels is not a finite two-dimensional array.
     ProcessingError
-        The detector's weights are missing or are not the ones that were shipped.
+        The detector's weights are missing or altered.
     """
     pixels = np.asarray(pixels)
     if pixels.ndim != 2 or not np.issubdtype(pixels.dtype, np.number) or np.iscomplexobj(pixels):
@@ -104,7 +103,7 @@ def suppress_overlaps(boxes: list[KneeBox], overlap: float) -> list[KneeBox]:
 
 
 def name_sides(boxes: list[KneeBox]) -> list[KneeBox]:
-    """Name the sides of two knees next to each other: the patient's right knee lies at image left."""
+    """Set the sides of two knees next to each other: the patient's right knee is at image left."""
     if len(boxes) != 2:
         return boxes
     first, second = boxes
@@ -117,7 +116,7 @@ def name_sides(boxes: list[KneeBox]) -> list[KneeBox]:
 
 @lru_cache(maxsize=2)
 def load_detector(folder: Path) -> tuple[KneeDetector, float, float]:
-    """The detector of a folder, checked against its checksums, with its confidence and overlap thresholds.
+    """Load a detector after checking its checksums; returns it with its confidence and overlap thresholds.
 
     Raises ProcessingError when a file is missing, damaged or altered, or belongs to another network.
     """

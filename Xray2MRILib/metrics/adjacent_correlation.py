@@ -1,7 +1,8 @@
-"""How alike neighbouring slices of one volume are: the paper's Fig. 6, and the same over longer distances.
+"""Correlation of neighbouring slices of one volume (the paper's Fig. 6), also over longer distances.
 
-Higher is not better: linear interpolation of real slices reaches 0.97 and a volume of 50 equal slices 1. What counts is
-the distance from the reference's own curve. The figure depends on the slice pitch; compare equal pitches only.
+A higher value is not better: linear interpolation of real slices reaches 0.97, and a volume of 50 equal slices 1. The
+relevant quantity is the distance from the reference's own curve. The value depends on the slice pitch, so only volumes
+of equal pitch are comparable.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 LAGS = tuple(range(1, 11))
-_BLOCK = 64  # slices whose products are formed at once; bounds memory for volumes of 500 slices
+_BLOCK = 64  # slices multiplied at once; limits memory for volumes of 500 slices
 
 
 def slice_correlations(
@@ -19,8 +20,8 @@ def slice_correlations(
 ) -> dict[int, np.ndarray]:
     """Lag -> [S - lag] Pearson correlation of slices i and i + lag of a volume [S, H, W].
 
-    With ``mask`` ([S, H, W] bool, e.g. leg_mask) over the voxels that are in the mask of both slices. NaN where a slice
-    is flat or fewer than two voxels are left. Lags that the volume is too short for are left out.
+    ``mask`` ([S, H, W] bool, e.g. leg_mask) restricts it to the voxels in the masks of both slices. NaN where a slice
+    is constant or fewer than two voxels remain. Lags longer than the volume are left out.
     """
     volume = np.asarray(volume)
     slices = len(volume)
@@ -38,10 +39,10 @@ def slice_correlations(
 
 
 def _pearson_matrix(volume: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """[S, S] correlation of every slice with every other, over the voxels of both masks."""
+    """[S, S] correlation of every slice with every other, over the voxels in both masks."""
     values = volume.reshape(len(volume), -1).astype(np.float64)
     inside = np.ones_like(values) if mask is None else mask.reshape(len(volume), -1).astype(np.float64)
-    # products of large sums lose digits; a common level near the mean keeps them small
+    # subtract the mean first: products of large sums lose digits
     values = (values - values.mean()) * inside
     count = inside @ inside.T
     total, squares, products = values @ inside.T, values**2 @ inside.T, values @ values.T
@@ -59,7 +60,7 @@ def adjacent_correlation(volume: np.ndarray, mask: np.ndarray | None = None) -> 
 
 
 def lag_curve(volume: np.ndarray, lags: Sequence[int] = LAGS, mask: np.ndarray | None = None) -> dict[int, float]:
-    """Lag -> mean correlation of slices that far apart; NaN when no pair of slices defines one."""
+    """Lag -> mean correlation of slices at this distance; NaN if it is undefined for all of them."""
     found = slice_correlations(volume, lags, mask)
     return {
         lag: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan") for lag, values in found.items()

@@ -10,9 +10,9 @@ TOLERANCE_PX = 2.0
 
 
 def boundary_f1(reference: EdgeMap, image: EdgeMap) -> np.ndarray:
-    """[S] F1 in [0, 1] within the reference's box; 0 where either picture has no edges there.
+    """[S] F1 in [0, 1] within the reference's box; 0 for slices where reference or image has no edges in the box.
 
-    Precision is the share of the image's edges with one of the reference's within 2 pixels, recall the reverse.
+    Precision is the share of image edges within 2 pixels of a reference edge; recall is the reverse.
     """
     if reference.box != image.box:
         raise ValueError(f"The edge maps have different boxes, {reference.box} and {image.box}.")

@@ -1,4 +1,4 @@
-"""Symmetric mean distance of edges in mm, truncated: how far the drawn outlines lie from the true ones."""
+"""Symmetric mean distance in mm between the edges of an image and of its reference, truncated at 10 mm."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FARTHEST_MM = 10.0
 def edge_distance_mm(reference: EdgeMap, image: EdgeMap, pixel_mm: float = OAI_FIELD.pixel_mm) -> np.ndarray:
     """[S] mean of the two mean distances, reference to image and image to reference, within the reference's box.
 
-    Each distance is cut at 10 mm. No edges in the box, in either picture, count 10 mm, an empty volume is worst.
-    Both maps must have the same box.
+    Each distance is truncated at 10 mm. A slice without edges in the box of image or reference counts as 10 mm, so that
+    an empty volume scores worst. Both maps must have the same box.
     """
     if reference.box != image.box:
         raise ValueError(f"The edge maps have different boxes, {reference.box} and {image.box}.")

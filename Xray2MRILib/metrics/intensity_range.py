@@ -1,7 +1,7 @@
-"""Grey values that can be compared: floating point, in [0, 1], by one mapping for the whole volume.
+"""Comparable grey values: floating point in [0, 1], with one mapping for the whole volume.
 
-A mapping per slice would remove the depth profile, one per pair would hide contrast, and integers wrap: 3 - 5 is 254 in
-unsigned 8-bit arithmetic (see psnr.paper_psnr_db).
+A mapping per slice would remove the depth profile, and a mapping per pair would hide differences in contrast. Integers
+wrap: 3 - 5 is 254 in unsigned 8-bit arithmetic (see psnr.paper_psnr_db).
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ PERCENTILES = (0.5, 99.5)  # the mapping of the training volumes (A16)
 def unit_range(
     volume: np.ndarray, mask: np.ndarray | None = None, percentiles: tuple[float, float] = PERCENTILES
 ) -> np.ndarray:
-    """The volume as float32 in [0, 1]: two percentiles to 0 and 1, clipped (A16).
+    """The volume as float32 in [0, 1]: two percentiles are mapped to 0 and 1, the rest is clipped (A16).
 
     Parameters
     ----------
     volume
         [S, H, W], any number type and unit.
     mask
-        Same shape, True where the volume has voxels; only those decide. None: everywhere.
+        Same shape, True where the volume has voxels; the percentiles are taken over these. None means everywhere.
 
     Raises ValueError when the voxels are constant or not finite.
     """
     volume = np.asarray(volume)
     chosen = volume if mask is None else volume[np.asarray(mask, bool)]
     if chosen.size == 0 or not np.isfinite(chosen).all():
-        raise ValueError("The volume holds no voxels, or voxels that are not numbers.")
+        raise ValueError("The volume contains no voxels, or voxels that are not finite.")
     low, high = np.percentile(chosen, percentiles)
     if not high > low:
         low, high = float(chosen.min()), float(chosen.max())
     if not high > low:
-        raise ValueError("All voxels of the volume are equal.")
+        raise ValueError("All voxels of the volume have the same value.")
     return np.clip((volume.astype(np.float64) - low) / (high - low), 0.0, 1.0).astype(np.float32)
 
 
-def checked_pair(reference: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both volumes (or slices) as float64, ready to be subtracted.
+def check_pair(reference: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Check both volumes (or slices) and convert them to float64.
 
-    Raises TypeError for integers (they wrap, and their range is not known here), ValueError for different shapes or
-    grey values outside [0, 1].
+    Raises TypeError for integers (they wrap, and their range is unknown here), ValueError for different shapes or grey
+    values outside [0, 1].
     """
     pair = []
     for what, array in (("reference", reference), ("image", image)):
@@ -53,5 +53,5 @@ def checked_pair(reference: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, 
             raise ValueError(f"Grey values of the {what} must lie in [0, 1], not [{array.min():g}, {array.max():g}].")
         pair.append(array)
     if pair[0].shape != pair[1].shape:
-        raise ValueError(f"The reference is {pair[0].shape}, the image {pair[1].shape}; they must agree.")
+        raise ValueError(f"The reference has the shape {pair[0].shape}, but the image has the shape {pair[1].shape}.")
     return pair[0], pair[1]

@@ -1,12 +1,12 @@
-"""Where the joint is, found from the reference alone: the rows of RSSIM per slice and one box for the volume.
+"""The joint region, found from the reference alone: the rows for RSSIM per slice and one box for the volume.
 
-The joint line is a band between two wide areas of bone: on a water-excited FLASH scan bright cartilage between dark
-marrow, on most other contrasts the reverse. Each slice gives evidence for every row; the band is then followed through
-the slices by dynamic programming, so that a slice with a weak band is helped by its neighbours. The femur's extent is
-read upwards from the band and the tibia's downwards, column by column.
+The joint line is a band between two wide areas of bone. In a water-excited FLASH scan it is bright cartilage between
+dark marrow; in most other contrasts it is the reverse. Each slice gives evidence for every row. Dynamic programming
+then follows the band through the slices, so that neighbouring slices support a slice with a weak band. The extent of
+the femur is measured upwards from the band and that of the tibia downwards, column by column.
 
-In front of the tibia the fat pad, as dark as marrow on such a scan, passes for it below the trochlea's cartilage, so
-that a few slices at the front count as valid that show no tibial plateau; their rows follow the slices behind them.
+Anterior to the tibia, the fat pad below the trochlear cartilage is as dark as marrow and is taken for tibia. A few
+anterior slices without tibial plateau therefore count as valid; their rows follow those of the slices behind them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 
 from ..volume.geometry import OAI_FIELD
 
-_BONE_FROM_MM, _BONE_TO_MM = 4.0, 12.0  # distance from the band in which bone is looked for
+_BONE_FROM_MM, _BONE_TO_MM = 4.0, 12.0  # range of distances from the band in which bone is expected
 _BAND_HALF_MM = 1.2
-_TILT_MM = 3.0  # the joint line may rise and fall by this much across a slice
+_TILT_MM = 3.0  # largest deviation of the joint line from a row within a slice
 _NARROWEST_MM = 22.0  # two posterior condyles together
-_STEP_COST = 0.6  # per row that the band moves from one slice to the next, in columns of evidence
-_LEAST_EVIDENCE = 0.35  # mean contrast evidence of a column that counts
-_GAP_MM = 2.0  # of another tissue that does not end a bone
-_LEAST_BONE_MM = 8.0  # femur above and tibia below the band at least
-_FARTHEST_MM = 25.0  # of a slice's joint line from the volume's middle one
+_STEP_COST = 0.6  # per row by which the band moves from one slice to the next, in columns of evidence
+_LEAST_EVIDENCE = 0.35  # lowest evidence of a counted column
+_GAP_MM = 2.0  # longest gap of another tissue within a bone
+_LEAST_BONE_MM = 8.0  # smallest extent of femur above and tibia below the band
+_FARTHEST_MM = 25.0  # largest distance of a slice's joint line from the volume's median one
 _SIDE_MARGIN_MM = 8.0
 
 
@@ -36,15 +36,15 @@ class JointRegion:
     Attributes
     ----------
     joint_row, femur_row, tibia_row
-        [S] float: row of the joint line, of the femur's top edge and of the tibia's lower edge; NaN where not valid.
+        [S] float: row of the joint line, of the femur's upper end and of the tibia's lower end; NaN in invalid slices.
     rows
-        [S, 2] int: first row and end row of RSSIM's region; 0, 0 where not valid.
+        [S, 2] int: first row and end row of RSSIM's region; 0, 0 in invalid slices.
     valid
         [S] bool: whether the slice shows a joint line between femur and tibia.
     box
-        (first row, end row, first column, end column) for the whole volume; None when no slice is valid.
+        (first row, end row, first column, end column) for the whole volume; None if no slice is valid.
     bright_bone
-        True when bone is brighter than the band, i.e. on another contrast than the OAI's.
+        True if bone is brighter than the band, i.e. if the contrast differs from the OAI's.
     """
 
     joint_row: np.ndarray
@@ -57,15 +57,15 @@ class JointRegion:
 
 
 def nominal_box(rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels) -> tuple[int, int, int, int]:
-    """The box for a reference without any joint line: where the published volumes have theirs (rows 102-187 of 256)."""
+    """The box for a reference without a joint line; its rows 102-187 of 256 are those of the published volumes."""
     down, across = rows / OAI_FIELD.pixels, columns / OAI_FIELD.pixels
     return round(102 * down), round(188 * down), round(45 * across), round(211 * across)
 
 
 def find_joint_region(reference: np.ndarray, pixel_mm: float = OAI_FIELD.pixel_mm) -> JointRegion:
-    """The joint region of a reference volume [S, H, W] in [0, 1] with square pixels of ``pixel_mm``.
+    """Find the joint region of a reference volume [S, H, W] in [0, 1] with square pixels of ``pixel_mm``.
 
-    Raises ValueError for another shape or a picture lower than 40 mm.
+    Raises ValueError for another shape or slices lower than 40 mm.
     """
     reference = np.asarray(reference, np.float32)
     if reference.ndim != 3 or reference.shape[1] * pixel_mm < 40:
@@ -84,16 +84,16 @@ def _search(reference: np.ndarray, pixel_mm: float, bright_bone: bool = False) -
 
     leg = leg_mask(reference)
     smooth = gaussian_filter(reference, (0, 1.0, 1.0))
-    bone = leg & _bone_like(smooth, leg, bright_bone)
-    columns = _column_evidence(-smooth if bright_bone else smooth, bone, leg, pixel_mm)
+    bone = leg & _find_bone(smooth, leg, bright_bone)
+    columns = _measure_evidence(-smooth if bright_bone else smooth, bone, leg, pixel_mm)
     counted = columns > _LEAST_EVIDENCE
     evidence = gaussian_filter((columns * counted).sum(axis=2), (0.0, 2.0))
-    path = _followed(evidence, _STEP_COST)
-    return _measured(path, counted, bone, pixel_mm, bright_bone)
+    path = _follow_band(evidence, _STEP_COST)
+    return _measure_region(path, counted, bone, pixel_mm, bright_bone)
 
 
-def _bone_like(smooth: np.ndarray, leg: np.ndarray, bright_bone: bool) -> np.ndarray:
-    """[S, H, W] bool: darker (or brighter) than Otsu's level between marrow and muscle."""
+def _find_bone(smooth: np.ndarray, leg: np.ndarray, bright_bone: bool) -> np.ndarray:
+    """[S, H, W] bool: darker (or brighter) than Otsu's threshold between marrow and muscle."""
     from skimage.filters import threshold_otsu
 
     if not leg.any():
@@ -102,8 +102,8 @@ def _bone_like(smooth: np.ndarray, leg: np.ndarray, bright_bone: bool) -> np.nda
     return smooth > level if bright_bone else smooth < level
 
 
-def _column_evidence(smooth: np.ndarray, bone: np.ndarray, leg: np.ndarray, pixel_mm: float) -> np.ndarray:
-    """[S, H, W] in [0, 1]: how much each place looks like a bright band with bone above and below."""
+def _measure_evidence(smooth: np.ndarray, bone: np.ndarray, leg: np.ndarray, pixel_mm: float) -> np.ndarray:
+    """[S, H, W] in [0, 1]: similarity of each pixel to a bright band with bone above and below."""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     length = max(round((_BONE_TO_MM - _BONE_FROM_MM) / pixel_mm), 3)
@@ -111,16 +111,16 @@ def _column_evidence(smooth: np.ndarray, bone: np.ndarray, leg: np.ndarray, pixe
     share = uniform_filter1d(bone.astype(np.float32), length, axis=1, mode="constant")
     level = uniform_filter1d(smooth, length, axis=1, mode="nearest")
     band = maximum_filter1d(smooth, 2 * round(_BAND_HALF_MM / pixel_mm) + 1, axis=1)
-    above, below = _shifted(share, away), _shifted(share, -away)
-    around = np.maximum(_shifted(level, away), _shifted(level, -away))
+    above, below = _shift(share, away), _shift(share, -away)
+    around = np.maximum(_shift(level, away), _shift(level, -away))
     spread = max(float(np.percentile(smooth[leg], 90) - np.percentile(smooth[leg], 10)), 1e-3) if leg.any() else 1.0
     contrast = np.clip((band - around) / (0.4 * spread), 0, 1)
     evidence = np.clip(above * 1.5 - 0.5, 0, 1) * np.clip(below * 1.5 - 0.5, 0, 1) * contrast
     return maximum_filter1d(evidence, 2 * round(_TILT_MM / pixel_mm) + 1, axis=1)
 
 
-def _shifted(volume: np.ndarray, rows: int) -> np.ndarray:
-    """The volume moved down by ``rows`` (up when negative), zeros coming in."""
+def _shift(volume: np.ndarray, rows: int) -> np.ndarray:
+    """Shift the volume down by ``rows`` (up if negative) and fill with zeros."""
     moved = np.zeros_like(volume)
     if rows >= 0:
         moved[:, rows:] = volume[:, : volume.shape[1] - rows]
@@ -129,8 +129,8 @@ def _shifted(volume: np.ndarray, rows: int) -> np.ndarray:
     return moved
 
 
-def _followed(evidence: np.ndarray, step_cost: float) -> np.ndarray:
-    """[S] int: the row of each slice on the path through [S, H] evidence that gathers most, moves paid for."""
+def _follow_band(evidence: np.ndarray, step_cost: float) -> np.ndarray:
+    """[S] int: the row per slice of the best path through [S, H] evidence, minus the cost of its steps."""
     slices, height = evidence.shape
     rows = np.arange(height)
     cost = step_cost * np.abs(rows[:, None] - rows[None])
@@ -147,10 +147,10 @@ def _followed(evidence: np.ndarray, step_cost: float) -> np.ndarray:
     return path
 
 
-def _measured(
+def _measure_region(
     path: np.ndarray, counted: np.ndarray, bone: np.ndarray, pixel_mm: float, bright_bone: bool
 ) -> JointRegion:
-    """Extent of femur and tibia around the path, validity, and the box of all valid slices."""
+    """Measure femur and tibia around the path, decide which slices are valid, and find the box of these slices."""
     slices, height, width = bone.shape
     joint, femur, tibia = (np.full(slices, np.nan) for _ in range(3))
     rows = np.zeros((slices, 2), np.int64)
@@ -186,7 +186,7 @@ def _measured(
 
 
 def _longest_run(found: np.ndarray) -> np.ndarray:
-    """[S] bool: the longest stretch of found slices, gaps of up to two slices bridged; slices in gaps stay invalid."""
+    """[S] bool: the longest run of found slices across gaps of up to two slices; slices in gaps stay invalid."""
     from scipy.ndimage import binary_closing, label
 
     pieces, count = label(binary_closing(np.pad(found, 2), np.ones(3), iterations=1)[2:-2] | found)
@@ -198,7 +198,7 @@ def _longest_run(found: np.ndarray) -> np.ndarray:
 
 
 def _run_length(bone: np.ndarray, gap: int) -> np.ndarray:
-    """[columns] rows of bone from the first row on, gaps up to ``gap`` rows bridged, of bone [rows, columns]."""
+    """[columns] int: bone rows from the first row on in [rows, columns], across gaps of up to ``gap`` rows."""
     missing = (~bone).astype(np.int64)
     # a run ends where more than ``gap`` rows in a row are not bone
     streak = np.zeros(bone.shape[1], np.int64)

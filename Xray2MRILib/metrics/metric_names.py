@@ -1,4 +1,4 @@
-"""The names of all measures, once for tables, charts, files and the terminal. Needs the standard library alone."""
+"""Names of all metrics for tables, charts, files and the terminal. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MetricName:
-    """What a measure is called.
+    """The name of a metric.
 
     Attributes
     ----------
     name
-        As it stands within a sentence.
+        Name within a sentence.
     unit
         Empty for a number without unit.
     remark
-        What a reader of a table must know to tell it from others; empty where the name says it all.
+        Remark that distinguishes it from similar metrics in a table; empty if the name is clear.
     """
 
     name: str
@@ -25,7 +25,7 @@ class MetricName:
 
     @property
     def heading(self) -> str:
-        """With its unit, as it stands over a column: "edge distance (mm)"."""
+        """Name and unit for the head of a column: "edge distance (mm)"."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
@@ -39,7 +39,7 @@ class MetricName:
         return f"{self.title}, {self.remark}" if self.remark else self.title
 
 
-# the value that results when 8-bit pictures are subtracted without conversion
+# the value that results from subtracting 8-bit images without conversion
 ARTEFACT = "paper_psnr_db_artefact"
 
 METRIC_NAMES = {

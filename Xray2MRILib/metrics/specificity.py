@@ -1,7 +1,7 @@
-"""Is a generated volume closer to its own knee's scan than to other people's?
+"""Is a generated volume closer to the scan of its own knee than to scans of other patients?
 
-Plausible knees score well against any knee. Over N pairs every generated volume is compared with every reference; only
-what the own reference gains over the others is owed to the radiograph.
+A plausible knee scores well against any knee. Every generated volume of N pairs is therefore compared with every
+reference. Only the advantage of its own reference over the others comes from the radiograph.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 class Specificity:
     """Result over N pairs.
 
-    ``rank_1`` is the share of generated volumes whose own reference is the closest of all N (chance: 1 / N); ``auc``
-    the probability that the own reference is closer than another one (chance: 0.5); ``auc_interval`` its 95 % bootstrap
-    interval over knees. Ties count in equal parts.
+    ``rank_1`` is the share of generated volumes with their own reference as the closest of all N (chance: 1 / N).
+    ``auc`` is the probability that the own reference is closer than another one (chance: 0.5), and ``auc_interval`` is
+    its 95 % bootstrap interval over knees. Ties are split evenly.
     """
 
     pairs: int

@@ -1,17 +1,17 @@
-"""Structural similarity of slices (Wang et al. 2004), by scikit-image with the settings of that publication."""
+"""Structural similarity of slices (Wang et al. 2004), from scikit-image with the settings of that publication."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .intensity_range import checked_pair
+from .intensity_range import check_pair
 
 SIGMA_PX = 1.5
-WINDOW_PX = 11  # what scikit-image makes of sigma 1.5, cut at 3.5 sigma
+WINDOW_PX = 11  # scikit-image's window for sigma 1.5, truncated at 3.5 sigma
 
 
 def ssim_map(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """[H, W] local SSIM of two pictures float64 in [0, 1]: Gaussian weights, population covariance, data range 1."""
+    """[H, W] local SSIM of two images [H, W] float64 in [0, 1]: Gaussian weights, population covariance, range 1."""
     from skimage.metrics import structural_similarity
 
     options = {"data_range": 1.0, "gaussian_weights": True, "sigma": SIGMA_PX, "use_sample_covariance": False}
@@ -19,15 +19,15 @@ def ssim_map(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def windows_inside(mask: np.ndarray) -> np.ndarray:
-    """[S, H, W] bool: centres of the windows that lie wholly in their picture and in ``mask`` ([S, H, W] bool)."""
+    """[S, H, W] bool: centres of the windows that lie completely in the slice and in ``mask`` ([S, H, W] bool)."""
     from scipy.ndimage import minimum_filter
 
-    # filtered along rows and columns in turn, many times faster than an erosion by the whole window
+    # separable along rows and columns, so much faster than an erosion by the whole window
     return minimum_filter(np.asarray(mask, np.uint8), (1, WINDOW_PX, WINDOW_PX), mode="constant", cval=0) > 0
 
 
 def mean_ssim(local: np.ndarray, inside: np.ndarray | None = None) -> float:
-    """Mean of a local SSIM [H, W] over ``inside`` (see windows_inside; None: the whole picture); NaN without any."""
+    """Mean of a local SSIM [H, W] over ``inside`` (see windows_inside; None: the whole image); NaN if empty."""
     if min(local.shape) < WINDOW_PX:
         return float("nan")
     if inside is None:
@@ -37,7 +37,7 @@ def mean_ssim(local: np.ndarray, inside: np.ndarray | None = None) -> float:
 
 
 def slice_ssim(reference: np.ndarray, image: np.ndarray) -> float:
-    """SSIM of two pictures [H, W] float64 in [0, 1]; NaN for pictures smaller than a window."""
+    """SSIM of two images [H, W] float64 in [0, 1]; NaN for images smaller than a window."""
     if min(reference.shape) < WINDOW_PX:
         return float("nan")
     return mean_ssim(ssim_map(reference, image))
@@ -46,7 +46,7 @@ def slice_ssim(reference: np.ndarray, image: np.ndarray) -> float:
 def ssim(reference: np.ndarray, image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """[S] SSIM of each slice of ``image`` against ``reference``, both [S, H, W] in [0, 1].
 
-    With ``mask`` ([S, H, W] bool) only windows wholly inside it count; a slice without any gives NaN.
+    With ``mask`` ([S, H, W] bool) only windows completely inside it count; a slice without any gives NaN.
     Raises TypeError for integers and ValueError for values outside [0, 1].
     """
     return ssim_with_box(reference, image, None, mask)[0]
@@ -61,10 +61,10 @@ def ssim_with_box(
 ) -> tuple[np.ndarray, np.ndarray]:
     """[S] SSIM of whole slices and [S] of the windows centred in ``box`` (first row, end row, first column, end).
 
-    The local SSIM is the costly part and is found once for both. Without a box the second is NaN. ``inside`` is
-    ``windows_inside(mask)``, for a caller that measures many images under one mask.
+    The local SSIM is the expensive part and is computed once for both. Without a box the second array is NaN.
+    ``inside`` is ``windows_inside(mask)``, for callers that compare many images with the same mask.
     """
-    reference, image = checked_pair(reference, image)
+    reference, image = check_pair(reference, image)
     if mask is not None and inside is None:
         inside = windows_inside(mask)
     whole, boxed = np.full((2, len(reference)), np.nan)

@@ -1,4 +1,4 @@
-"""One figure for a volume from one per slice: the median, with its spread and what could not be measured."""
+"""Summary of per-slice values of a volume: the median, its spread and the number of undefined slices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Summary:
-    """Median and quartiles of the defined slices; NaN without any. ``undefined`` of ``slices`` had no value."""
+    """Median and quartiles over the defined slices; NaN without any. ``undefined`` of ``slices`` have no value."""
 
     median: float
     lower_quartile: float

@@ -1,8 +1,8 @@
 """Does the voxel-wise standard deviation over seeds predict the error?
 
-Spread over seeds, sampled as printed, is what one radiograph leaves open by the model's own account. It is useful when
-larger spread goes with larger error (Spearman) and honest when it is as large as the error (reliability curve on the
-diagonal).
+The spread over seeds, sampled as in the paper, is the model's own estimate of its uncertainty given one radiograph. It
+is useful if a larger spread means a larger error (Spearman), and calibrated if it is as large as the error (reliability
+curve on the diagonal).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 10
-_MOST_VOXELS = 300_000  # for the rank correlation; an even sample of the volume says the same
+_MOST_VOXELS = 300_000  # for the rank correlation; an even sample of the volume gives the same result
 
 
 @dataclass(frozen=True)
 class UncertaintyCalibration:
     """Result for one volume.
 
-    ``spearman`` is the rank correlation of deviation and absolute error over voxels, NaN when either is constant;
-    ``predicted`` and ``observed`` are [BINS] root mean square deviation and error in bins of equal size by deviation;
-    ``ratio`` is observed over predicted for all voxels together: above 1 the volume is surer than it should be.
+    ``spearman`` is the rank correlation of deviation and absolute error over voxels, NaN if either is constant.
+    ``predicted`` and ``observed`` are [BINS] root mean square deviation and error in bins of equal size by deviation.
+    ``ratio`` is observed divided by predicted for all voxels; above 1 the deviation underestimates the error.
     """
 
     spearman: float
@@ -36,7 +36,7 @@ def uncertainty_calibration(
 ) -> UncertaintyCalibration:
     """Calibration of a deviation [S, H, W] of an image against its reference, all in [0, 1] grey values.
 
-    ``mask`` (e.g. leg_mask of the reference) keeps the air out, where nothing is uncertain and nothing wrong.
+    ``mask`` (e.g. leg_mask of the reference) excludes the air, where both deviation and error are small.
     Raises ValueError for different shapes or fewer than 100 voxels.
     """
     from scipy.stats import spearmanr

@@ -1,1 +1,1 @@
-"""Models as folders: assembly from presets, reading, checksums, writing."""
+"""Model folders: assembly from presets, reading, checksums, writing."""

@@ -1,4 +1,4 @@
-"""Untrained models: the networks and the scheduler of a preset, with the changes of a method."""
+"""Untrained models: networks and scheduler of a preset, with the changes of a method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..models.presets import AUTOENCODER, PRESETS, RADIOGRAPH_ENCODER, UNET
 def build_components(preset: str, *, method: str = "xray2mri", **changes: dict[str, Any]) -> dict[str, Any]:
     """Untrained networks and scheduler: {"autoencoder", "unet", "radiograph_encoder", "scheduler"}.
 
-    Sizes are those of ``models.presets``, ``method`` is a name of ``baselines.registry``. ``changes`` sets single
+    Sizes are those of ``models.presets``; ``method`` is a name in ``baselines.registry``. ``changes`` sets individual
     configuration entries per component, e.g. ``unet={"guidance": "sum"}`` or
     ``scheduler={"prediction_type": "v_prediction"}``. Raises InputError for an unknown preset or method.
     """
@@ -21,14 +21,14 @@ def build_components(preset: str, *, method: str = "xray2mri", **changes: dict[s
         )
     from diffusers import AutoencoderKL
 
-    from ..baselines.registry import method_named, unet_class
+    from ..baselines.registry import find_method, unet_class
     from ..diffusion.schedule import ddim_schedule
     from ..models.radiograph_encoder import RadiographEncoder
 
     unknown = set(changes) - {"autoencoder", "unet", "radiograph_encoder", "scheduler"}
     if unknown:
-        raise ValueError(f"no component is named {', '.join(sorted(unknown))}")
-    chosen = method_named(method)
+        raise ValueError(f"There is no component named {', '.join(sorted(unknown))}.")
+    chosen = find_method(method)
     unet = unet_class(chosen.unet)
     assert unet is not None  # every method names a class of this package
     of_method = chosen.changes(preset)

@@ -1,7 +1,7 @@
-"""Weights of a network in eight bits: half the size of half precision, for models that are kept in git and downloaded.
+"""Weights of a network in eight bits: half the size of half precision, for models in git and for downloads.
 
 Matrices and convolutions are stored as int8 with one scale per output channel (symmetric, ``weight = int8 * scale``);
-tensors of one dimension or of a single channel stay float16. Only the file is small: networks compute in floating
+tensors of one dimension or of a single channel stay float16. Only the file is smaller: networks compute in floating
 point. Rounding changes a weight by at most 1/254 of the largest weight of its channel.
 """
 
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 FILE = "diffusion_pytorch_model.int8.safetensors"  # diffusers' pattern for a variant
-SCALE = ".int8_scale"  # appended to the name of the tensor that it scales
+SCALE = ".int8_scale"  # suffix of the scaled tensor's name
 _LEVELS = 127
 
 
 def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict as it is stored: int8 tensors [out, ...], their float32 scales [out], and the rest in float16."""
+    """The stored form of a state dict: int8 tensors [out, ...], their float32 scales [out], the rest in float16."""
     stored: dict[str, Tensor] = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu()
@@ -30,7 +30,7 @@ def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             rows = tensor.float().flatten(1)
             scale = rows.abs().amax(dim=1) / _LEVELS
-            scale[scale == 0] = 1.0  # a channel of zeros, such as in a layer that starts at zero
+            scale[scale == 0] = 1.0  # a channel of zeros, e.g. in a layer with zero initialisation
             stored[name] = (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape).contiguous()
             stored[name + SCALE] = scale
     return stored
@@ -58,7 +58,7 @@ def save_eight_bits(state: Mapping[str, Tensor], folder: Path) -> Path:
 
 
 def load_eight_bits(folder: Path) -> dict[str, Tensor]:
-    """The float32 state dict in ``folder``/FILE. Raises OSError, SafetensorError or KeyError when it is unusable."""
+    """Read the float32 state dict from ``folder``/FILE. Raises OSError, SafetensorError or KeyError if unusable."""
     from safetensors.torch import load_file
 
     return from_eight_bits(load_file(folder / FILE))

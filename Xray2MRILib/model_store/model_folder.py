@@ -1,8 +1,8 @@
-"""A model on disk in diffusers' folder layout: find, verify, load and write it; nothing is ever unpickled.
+"""A model on disk in diffusers' folder layout: find, verify, load and write it, without any pickle files.
 
 model_index.json            which network is in which folder
-model_card.json             what the model was trained on, its licence (ours; may be absent)
-checksums.json              SHA256 of every other file (ours; may be absent for models from elsewhere)
+model_card.json             training data and licence (of this program; optional)
+checksums.json              SHA256 of every other file (of this program; optional for models from other sources)
 autoencoder/ unet/ radiograph_encoder/    config.json and *.safetensors (eight_bit_weights: *.int8.safetensors)
 scheduler/                  scheduler_config.json
 """
@@ -52,9 +52,9 @@ SHIPPED = ("compact",)
 
 
 def locate_model(model: str | os.PathLike[str]) -> Path:
-    """Folder of a shipped model's name, a local folder, or a Hugging Face hub id (fetched into the hub's own cache).
+    """The folder for a shipped model's name, a local folder, or a Hugging Face hub id (downloaded to the hub's cache).
 
-    Raises InputError when it is none of these, ProcessingError when the hub cannot be reached.
+    Raises InputError for anything else, ProcessingError when the hub cannot be reached.
     """
     text = os.fspath(model)
     if text in SHIPPED:
@@ -78,9 +78,9 @@ def _fetch(hub_id: str) -> Path:
 
     try:
         return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors"]))
-    except Exception as error:  # the hub's client raises many kinds, which differ between its versions
+    except Exception as error:  # the hub's client raises many types, which differ between its versions
         raise ProcessingError(
-            f"The model {hub_id} is no folder here and could not be fetched from the Hugging Face hub "
+            f"The model {hub_id} is not a local folder and could not be downloaded from the Hugging Face hub "
             f"({type(error).__name__}).",
             code="model-not-fetched",
             hint="Check the name and the network, or give the folder of a saved model.",
@@ -88,7 +88,7 @@ def _fetch(hub_id: str) -> Path:
 
 
 def verify_model(folder: Path) -> dict[str, str]:
-    """Check the layout and, where checksums.json is present, every file against it; SHA256 of each network's weights.
+    """Check the layout and, if checksums.json exists, every file; returns the SHA256 of each network's weights.
 
     Raises ProcessingError (codes ``missing-weights``, ``tampered-weights``) and InputError (``pickled-weights``).
     """
@@ -96,12 +96,12 @@ def verify_model(folder: Path) -> dict[str, str]:
     for name, network in NETWORKS.items():
         entry = index.get(name)
         stored = entry[-1] if isinstance(entry, list) and entry and isinstance(entry[-1], str) else ""
-        # U-Net: that of the model or of a baseline
+        # the U-Net may be that of the model or of a baseline
         if unet_class(stored) is None if name == "unet" else stored != network.__name__:
             raise ProcessingError(
-                f"The model folder {folder.name} names no {network.__name__} as its {name}.",
+                f"The model folder {folder.name} does not name a {network.__name__} as its {name}.",
                 code="other-model",
-                hint="Give a model that Xray2MRI saved.",
+                hint="Give a model saved by Xray2MRI.",
             )
         if not weight_files(folder / name):
             refuse_pickles(folder / name)
@@ -116,14 +116,14 @@ def verify_model(folder: Path) -> dict[str, str]:
 
 
 def _digest_of_parts(digests: list[str]) -> str:
-    """The digest of a network's file; of several files, the digest of their digests."""
+    """The digest of a network's single file, or the digest of the digests of several files."""
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
-    """The networks (evaluation mode, on the CPU) and the scheduler of a verified model folder.
+    """Load the networks (evaluation mode, on the CPU) and the scheduler of a verified model folder.
 
-    Raises ProcessingError when a file cannot be read, lacks tensors, or the noise schedule is another one.
+    Raises ProcessingError when a file cannot be read or lacks tensors, or for another noise schedule.
     """
     components: dict[str, Any] = {}
     try:
@@ -135,7 +135,7 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
         name = next((name for name in (*NETWORKS, "scheduler") if name not in components), "scheduler")
         raise ProcessingError(
-            f"The {name} of the model folder {folder.name} cannot be loaded: its files are damaged or do not fit.",
+            f"The {name} of the model folder {folder.name} cannot be loaded: its files are damaged or inconsistent.",
             code="damaged-model",
             hint=RESTORE,
         ) from error
@@ -143,18 +143,18 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """What the model says about itself: preset, training data, licence; empty when it has no card."""
+    """Read the model card: preset, training data, licence; empty for a model without a card."""
     return read_model_json(folder, CARD_FILE) if (folder / CARD_FILE).exists() else {}
 
 
-def checked_card(folder: Path) -> dict[str, Any]:
-    """``read_card`` of a model that can be sampled. Raises ProcessingError for a card that asks for the impossible."""
+def read_checked_card(folder: Path) -> dict[str, Any]:
+    """``read_card`` with a check of its sampling settings. Raises ProcessingError for values out of range."""
     card = read_card(folder)
     try:
         check_sampling(card.get("sampling"))
     except InputError as error:
         raise ProcessingError(
-            f"The card of the model folder {folder.name} asks for an impossible sampling: {error}",
+            f"The card of the model folder {folder.name} has impossible sampling settings: {error}",
             code="damaged-model",
             hint=RESTORE,
         ) from error
@@ -170,10 +170,10 @@ def write_model(
     half_precision: bool = False,
     eight_bit: bool = False,
 ) -> None:
-    """Write a model folder; every file appears complete under its name, the checksums last.
+    """Write a model folder; every file appears under its name only when complete, the checksums last.
 
-    ``half_precision`` stores float16, half the size; ``eight_bit`` int8, half of that. A write that breaks off is
-    noticed on loading by its checksums.
+    ``half_precision`` stores float16, half the size; ``eight_bit`` stores int8, half of that. After an interrupted
+    write the checksums do not match, so loading fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
@@ -189,7 +189,7 @@ def write_model(
         names = sorted(path.relative_to(draft).as_posix() for path in draft.rglob("*") if path.is_file())
         write_checksums(draft, names)
         for name in names:
-            shutil.copymode(draft / CHECKSUMS_FILE, draft / name)  # safetensors lets only the owner read its files
+            shutil.copymode(draft / CHECKSUMS_FILE, draft / name)  # safetensors' files are readable by the owner only
             (folder / name).parent.mkdir(exist_ok=True)
             os.replace(draft / name, folder / name)
         for stale in [path for name in NETWORKS for path in (folder / name).glob("*.safetensors*")]:
@@ -199,7 +199,7 @@ def write_model(
 
 
 def _remove_origin(draft: Path) -> None:
-    """Remove the folder that a network was loaded from, which diffusers records: it reveals the user's machine."""
+    """Remove the source folder of each network, which diffusers records and which may identify the user's machine."""
     for path in draft.glob("*/config.json"):
         config = read_model_json(path.parent, path.name)
         if config.pop("_name_or_path", None) is not None:

@@ -1,1 +1,1 @@
-"""Networks: latent autoencoder, conditional U-Net, radiograph encoder, and the presets that size them."""
+"""Networks: latent autoencoder, conditional U-Net, radiograph encoder, and presets of their sizes."""

@@ -1,9 +1,9 @@
-"""w(p, i): how grade probabilities and grey-level distribution weigh on one decoder stage (paper eq. 9-14, A5-A7).
+"""w(p, i): the influence of grade probabilities and grey-level distribution on a decoder stage (eq. 9-14, A5-A7).
 
-The paper writes its conditions as h x w maps while p and i are vectors. Three forms are offered:
+In the paper the conditions are h x w maps, whereas p and i are vectors. There are three forms:
 
-- ``mixed`` (default, A5): each map mixes the decoder feature with its condition, so that the weights follow the slice
-  and the step.
+- ``mixed`` (default, A5): each map mixes the decoder feature with its condition, so that the weights depend on the
+  slice and the step.
 - ``broadcast``: each condition is repeated over h x w; every position is then equal and eq. 14 changes nothing.
 - ``sum``: mixed maps added without eq. 9-14, the ablation without adaptive weights.
 

@@ -1,10 +1,10 @@
 """E1 and D of the paper: a stock diffusers AutoencoderKL between grey slices and 4 x 32 x 32 latents (paper eq. 1, 6).
 
-The autoencoder's channel count says how a grey image enters it:
+The autoencoder's number of channels determines how a grey image enters it:
 
 - 3 channels (paper): the slice is replicated, and the mean of the decoded channels is taken (A25).
-- 4 channels (compact): 2 x 2 neighbours become channels, so that the costly full-resolution stage disappears while
-  the reduction stays 8.
+- 4 channels (compact): 2 x 2 neighbours become channels. This avoids the expensive full-resolution stage and keeps the
+  reduction of 8.
 - 1 channel: plain grey.
 """
 
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 
 def to_autoencoder_channels(images: Tensor, channels: int) -> Tensor:
-    """Grey images [B, 1, H, W] as the autoencoder takes them, [B, 3, H, W], [B, 4, H/2, W/2] or [B, 1, H, W]."""
+    """Grey images [B, 1, H, W] as input of the autoencoder, [B, 3, H, W], [B, 4, H/2, W/2] or [B, 1, H, W]."""
     if channels == 1:
         return images
     if channels == 3:
@@ -57,8 +57,8 @@ def encode_images(
     sample
         True draws from the posterior (training targets), False takes its mode (the radiograph condition, A1).
     scaled
-        True brings latents to the spread that the U-Net learns, see ``scaled_latents``; radiograph latents are taken
-        without it (A2).
+        True scales the latents to unit variance for the U-Net, see ``scaled_latents``; radiograph latents are not
+        scaled (A2).
     """
     posterior = vae.encode(to_autoencoder_channels(images, vae.config.in_channels)).latent_dist
     latents = posterior.sample(generator) if sample else posterior.mode()
@@ -66,10 +66,10 @@ def encode_images(
 
 
 def scaled_latents(config: Mapping[str, Any], latents: Tensor) -> Tensor:
-    """Latents [B, C, h, w] at unit spread: less the mean and divided by the deviation of each channel, times the scale.
+    """Scale latents [B, C, h, w] to unit variance per channel: (latents - mean) / deviation * scale.
 
-    These are diffusers' ``latents_mean``, ``latents_std`` and ``scaling_factor``; where an autoencoder names no means
-    and deviations, as Zero-123's, the scale alone.
+    These are diffusers' ``latents_mean``, ``latents_std`` and ``scaling_factor``. Only the scale is used if the
+    autoencoder has no means and deviations, as that of Zero-123.
     """
     if config.get("latents_mean"):
         mean, deviation = _channel_statistics(config, latents)
@@ -91,10 +91,10 @@ def _channel_statistics(config: Mapping[str, Any], latents: Tensor) -> tuple[Ten
 
 
 def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, chunk: int | None = None) -> Tensor:
-    """Grey images [B, 1, H, W], nominally in [-1, 1] and not clipped, of latents [B, 4, h, w].
+    """Decode latents [B, 4, h, w] to grey images [B, 1, H, W], nominally in [-1, 1], not clipped.
 
-    Decoded ``chunk`` slices at a time, because the decoder's memory grows with the batch and its speed does not; None
-    chooses by its size. ``scaled`` says that the latents are at the U-Net's spread.
+    ``chunk`` slices are decoded at a time, because a larger batch needs more memory without being faster; None chooses
+    by the decoder's size. ``scaled`` means that the latents have the U-Net's unit variance.
     """
     if scaled:
         latents = unscaled_latents(vae.config, latents)
@@ -103,7 +103,7 @@ def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, 
 
 
 def decoding_chunk(vae: AutoencoderKL, latent_pixels: int, budget_bytes: int = 256 << 20) -> int:
-    """Slices, 1 to 8, whose decoding takes about the budget: eight in the compact preset, one in the paper's."""
+    """Number of slices, 1 to 8, that are decoded within the budget: 8 in the compact preset, 1 in the paper's."""
     output_pixels = latent_pixels * 4 ** (len(vae.config.block_out_channels) - 1)
     per_slice = 8 * vae.config.block_out_channels[0] * output_pixels * vae.dtype.itemsize
     return max(1, min(8, budget_bytes // per_slice))

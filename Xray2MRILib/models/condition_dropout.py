@@ -1,7 +1,7 @@
-"""Dropping conditions: at random in training, all of them for the unconditional branch of guidance (A19).
+"""Condition dropout: at random in training, all conditions for the unconditional branch of guidance (A19).
 
-A dropped token or latent is zero, in training and in sampling alike, after every projection; a dropped p or i is the
-uniform distribution.
+In training and sampling a dropped token or latent is zero after every projection, and a dropped p or i is the uniform
+distribution.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def null_conditions(conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The uniform distribution in place of every condition vector [B, size]."""
+    """Replace every condition vector [B, size] by the uniform distribution."""
     return {name: torch.full_like(vector, 1 / vector.shape[-1]) for name, vector in conditions.items()}
 
 
@@ -23,11 +23,11 @@ def drop_conditions(
     conditions: Mapping[str, Tensor],
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-    """Latent [B, 4, h, w], token [B, N, D] and condition vectors with some of them dropped, decided per sample.
+    """Drop latent [B, 4, h, w], token [B, N, D] and condition vectors at random per sample.
 
-    One uniform draw r per sample, as in Zero-123: below 0.05 the token, below 0.10 token and latent, below 0.15 the
-    latent. All condition vectors go together with token and latent (that is the unconditional branch), and each goes
-    alone in a band of 0.05 from 0.15 on.
+    One uniform draw r per sample decides, as in Zero-123: below 0.05 the token is dropped, below 0.10 token and latent,
+    below 0.15 the latent. All condition vectors are dropped together with token and latent (the unconditional branch).
+    From 0.15 on, each vector is dropped alone in a band of 0.05.
     """
     device = generator.device if generator is not None else "cpu"
     draw = torch.rand(latent.shape[0], generator=generator, device=device).to(latent.device)

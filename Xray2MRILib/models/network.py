@@ -2,11 +2,11 @@
 
 config.json                             arguments of the constructor, and ``_class_name``
 diffusion_pytorch_model.safetensors     weights, float16
-checksums.json                          SHA256 of both (ours)
+checksums.json                          SHA256 of both (of this program)
 
 The folders and the names ``from_pretrained``, ``save_pretrained``, ``config`` and ``register_to_config`` are those of
-diffusers' ModelMixin and ConfigMixin. The base classes are not diffusers' own because importing these takes 1.5 to 4
-seconds, and the commands ``grade`` and ``localize``, which need the small networks alone, take 3 in all.
+diffusers' ModelMixin and ConfigMixin. The base class is not diffusers' own, because its import takes 1.5 to 4 seconds,
+and the commands ``grade`` and ``localize``, which need only the small networks, take 3 seconds in total.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Init = TypeVar("_Init", bound=Callable[..., None])
 
 
 def register_to_config(init: _Init) -> _Init:
-    """Decorator of a network's ``__init__``: keeps its arguments, defaults included, as ``config``."""
+    """Decorator of a network's ``__init__`` that stores its arguments, including defaults, as ``config``."""
     signature = inspect.signature(init)
 
     @functools.wraps(init)
@@ -49,16 +49,16 @@ def register_to_config(init: _Init) -> _Init:
 
 
 class Network(nn.Module):
-    """A network that a folder can hold.
+    """A network that can be saved to and loaded from a folder.
 
     Attributes
     ----------
     config
         Arguments of the constructor: numbers, texts, lists.
     weights_sha256
-        SHA256 of the file that the weights were read from; empty for a network built in memory.
+        SHA256 of the weights file; empty for a network built in memory.
     title, hint
-        What the network is called in the error of ``from_pretrained``, and where to find one.
+        Name of the network in the error of ``from_pretrained``, and the remedy.
     """
 
     title: ClassVar[str] = "network of this kind"
@@ -67,7 +67,7 @@ class Network(nn.Module):
     weights_sha256: str = ""
 
     def register_to_config(self, **entries: Any) -> None:
-        """Set entries of ``config``, e.g. a threshold that is known only after training."""
+        """Set entries of ``config``, e.g. a threshold that results from training."""
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
         self.config = {**self.__dict__.get("config", {}), **plain}
 
@@ -83,9 +83,9 @@ class Network(nn.Module):
 
     @classmethod
     def from_pretrained(cls: type[_Network], folder: str | os.PathLike[str]) -> _Network:
-        """The network of a folder, float32, on the CPU, in evaluation mode.
+        """Load the network of a folder as float32 on the CPU in evaluation mode.
 
-        The checksums are compared before anything else is read. Raises ProcessingError (codes ``missing-weights``,
+        The checksums are compared before the files are read. Raises ProcessingError (codes ``missing-weights``,
         ``tampered-weights``, ``other-model``) and InputError (``pickled-weights``).
         """
         folder = Path(folder)
@@ -97,7 +97,7 @@ class Network(nn.Module):
             network.load_state_dict(state)
         except (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError) as error:
             raise ProcessingError(
-                f"The folder {folder.name} does not hold a {cls.title}.", code="other-model", hint=cls.hint
+                f"The folder {folder.name} does not contain a {cls.title}.", code="other-model", hint=cls.hint
             ) from error
         network.weights_sha256 = digest
         return network.eval()
@@ -115,16 +115,16 @@ class Network(nn.Module):
         write_json(folder / CONFIG_FILE, {"_class_name": type(self).__name__, **self.config})
         temporary = folder / (WEIGHTS_FILE + ".tmp")
         save_file(half, temporary, {"format": "pt"})
-        shutil.copymode(folder / CONFIG_FILE, temporary)  # safetensors writes files that only their owner can read
+        shutil.copymode(folder / CONFIG_FILE, temporary)  # safetensors makes its files readable by the owner only
         os.replace(temporary, folder / WEIGHTS_FILE)
         write_checksums(folder, (CONFIG_FILE, WEIGHTS_FILE))
         old_network_folder.remove_old_weights(folder)
 
 
 def read_network(folder: Path) -> tuple[str, dict[str, Any], dict[str, Tensor]]:
-    """SHA256 of the weights, configuration and float32 state dict of a network's folder, the former layout included.
+    """Read a network's folder, also of the layout of version 0.1: SHA256 of the weights, configuration, state dict.
 
-    Raises what ``Network.from_pretrained`` raises, save for ``other-model``.
+    The state dict is float32. Raises the errors of ``Network.from_pretrained`` except ``other-model``.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -1,7 +1,7 @@
-"""Folders of networks that were trained with version 0.1: model.safetensors beside a config.json of another form.
+"""Network folders of version 0.1: model.safetensors and a config.json of another form.
 
-There the constructor's arguments were either the whole config.json or its entry ``network``, with calibration beside
-it: {"network": {"size": 224, ...}, "temperature": 0.87}. Weights, checksums and checks are those of ``network``.
+The constructor's arguments were either the whole config.json or its entry ``network``, next to calibration entries:
+{"network": {"size": 224, ...}, "temperature": 0.87}. Weights, checksums and checks are those of ``network``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 def is_old(folder: Path) -> bool:
-    """Whether the weights of ``folder`` have their former name."""
+    """Whether the weights in ``folder`` have the name of version 0.1."""
     return (folder / WEIGHTS_FILE).is_file()
 
 
 def flat_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments in one level."""
+    """The constructor's arguments as a flat dictionary."""
     network = config.get("network")
     if not isinstance(network, dict):
         return config
@@ -26,5 +26,5 @@ def flat_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def remove_old_weights(folder: Path) -> None:
-    """Remove weights under the former name, which the folder's checksums no longer list."""
+    """Remove weights with the name of version 0.1, which the folder's checksums no longer list."""
     (folder / WEIGHTS_FILE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The sizes of the model: ``paper`` (the published table), ``compact`` (the shipped one) and ``tiny`` (for tests)."""
+"""Sizes of the model: ``paper`` (from the published table), ``compact`` (shipped) and ``tiny`` (for tests)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AUTOENCODER: dict[str, dict[str, Any]] = {
         "sample_size": OAI_FIELD.pixels,
         "scaling_factor": 0.18215,
     },
-    # factor 4 after space-to-depth: factor 8 in all, without the full-resolution stage that costs most on a CPU
+    # factor 4 after space-to-depth: factor 8 in total, without the full-resolution stage, the slowest one on a CPU
     "compact": {
         "in_channels": 4,
         "out_channels": 4,

@@ -27,25 +27,25 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     Parameters
     ----------
     token_encoder
-        ``clip``: CLIP ViT-L/14 image embedding through a linear projection, one token (the paper's reading A1).
+        ``clip``: CLIP ViT-L/14 image embedding through a linear projection, one token (reading A1 of the paper).
         ``convolutional``: four tokens, one per quadrant of the crop, trained together with the U-Net.
-        ``features``: one token for each region of a grid over the crop, from the network of ``feature_channels``.
+        ``features``: one token per region of a grid over the crop, from the network of ``feature_channels``.
         ``none``: no token.
     token_width
         Width of a token, the U-Net's ``cross_attention_dim``.
     width
         Channels of the convolutional token encoder's first layer.
     field_placement
-        A departure from A23, which holds the crop's millimetre size irrelevant. The MR slice shows 160 mm while the
-        crop spans about 91 mm around the joint line. Placing the crop into the MR field at its nominal scale makes
-        the same pixel of radiograph and slice show nearly the same anatomy, which a small convolutional network needs:
-        it has no capacity to learn a shift and a scale. Off in the paper preset.
+        A departure from A23, which ignores the crop's size in millimetres. The MR slice shows 160 mm while the crop
+        spans about 91 mm around the joint line. If the crop is placed into the MR field at its nominal scale, the same
+        pixel of radiograph and slice shows nearly the same anatomy. A small convolutional network needs this, because
+        it lacks the capacity to learn a shift and a scale. Off in the paper preset.
     span_mm, field_mm
         Nominal edge of the crop and of the MR field in mm.
     centre_row, centre_column
-        Where the crop's centre lies in the 256 x 256 MR field.
+        Position of the crop's centre in the 256 x 256 MR field.
     local_normalisation
-        Subtract the local mean and divide by the local standard deviation, which removes differences of exposure and
+        Subtract the local mean and divide by the local standard deviation, which removes differences in exposure and
         gamma between radiographs. Off in the paper preset.
     local_sigma_px
         Standard deviation of the Gaussian neighbourhood in pixels of the 256 x 256 crop.
@@ -57,8 +57,8 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     token_grid
         Rows and columns of regions for ``features``.
     slice_size
-        Edge in pixels of the images that the autoencoder encodes, slices and radiograph: 256, or 128 for a model at
-        half the resolution, which is about three times as fast. Its slices are enlarged to the field afterwards.
+        Edge in pixels of the autoencoder's images, both slices and radiograph: 256, or 128 for a model at half the
+        resolution, which is about three times as fast. Its slices are enlarged afterwards.
     """
 
     @register_to_config
@@ -103,7 +103,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
             if not feature_channels:
                 raise ValueError("token_encoder features needs feature_channels")
         elif token_encoder == "none":
-            if not feature_channels:  # a file needs a tensor, and device and number type are read from it
+            if not feature_channels:  # a file needs a tensor, which also gives device and number type
                 self.register_buffer("unused", torch.zeros(1))
         else:
             raise ValueError(f"token_encoder must be clip, convolutional, features or none, not {token_encoder!r}")
@@ -123,9 +123,9 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         return None
 
     def latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
-        """The condition ``latent`` [B, 4 + feature_channels, 32, 32]: what is concatenated with z_t (A1, A2).
+        """The condition ``latent`` [B, 4 + feature_channels, 32, 32], which is concatenated with z_t (A1, A2).
 
-        With a ``slice_size`` of 128 it has 16 x 16 places.
+        With a ``slice_size`` of 128 it has 16 x 16 positions.
         """
         latent = self.autoencoder_latent(vae, image)
         return self.trained_conditions(latent, self.normalised(image))[0]
@@ -133,16 +133,16 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     def autoencoder_latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
         """The VAE's posterior mode [B, 4, 32, 32] of the (placed) radiograph.
 
-        It does not depend on trained weights of this network, so training may compute it once per radiograph.
+        It does not depend on trained weights of this network, so training can compute it once per radiograph.
         """
         view = self.at_slice_size(self.autoencoder_view(image))
         mode = encode_images(vae, view, sample=False, scaled=False)
         return mode * self.config.radiograph_latent_scale
 
     def trained_conditions(self, latent: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The VAE's latent [B, 4, 32, 32] followed by the trained features, and the token, both in one pass.
+        """The VAE's latent [B, 4, 32, 32] with the trained features appended, and the token, both from one pass.
 
-        ``normalised`` is the radiograph as ``normalised`` returns it. The token of CLIP, which is not trained, is None.
+        ``normalised`` is the result of the method ``normalised``. The token is None for CLIP, which is not trained.
         """
         token = None
         if self.config.feature_channels:
@@ -153,7 +153,7 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         return latent, token if self.config.token_encoder in ("convolutional", "features") else None
 
     def autoencoder_view(self, image: Tensor) -> Tensor:
-        """The image [B, 1, 256, 256] that the VAE encodes: the crop itself, or the crop placed into the MR field."""
+        """The VAE's input image [B, 1, 256, 256]: the crop itself, or the crop placed into the MR field."""
         image = self.normalised(image)
         if not self.config.field_placement:
             return image
@@ -164,12 +164,12 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         )
 
     def at_slice_size(self, images: Tensor) -> Tensor:
-        """Images [B, 1, 256, 256] averaged down to the edge that the autoencoder encodes."""
+        """Images [B, 1, 256, 256] averaged down to ``slice_size``."""
         factor = OAI_FIELD.pixels // self.config.slice_size
         return functional.avg_pool2d(images, factor) if factor > 1 else images
 
     def normalised(self, image: Tensor) -> Tensor:
-        """The crop, locally normalised when the configuration asks for it."""
+        """The crop, locally normalised if the configuration says so."""
         return local_normalisation(image, self.config.local_sigma_px) if self.config.local_normalisation else image
 
 
@@ -193,9 +193,9 @@ class _ConvolutionalTokens(nn.Module):
 
 
 def clip_preprocess(image: Tensor) -> Tensor:
-    """CLIP's input [B, 3, 224, 224] from [B, 1, H, W] in [-1, 1], as Zero-123 prepares it.
+    """CLIP's input [B, 3, 224, 224] from [B, 1, H, W] in [-1, 1], prepared as in Zero-123.
 
-    Bicubic with aligned corners and without antialiasing, then CLIP's mean and standard deviation.
+    Bicubic with aligned corners and without antialiasing, then normalised with CLIP's mean and standard deviation.
     """
     resized = functional.interpolate(image, size=(224, 224), mode="bicubic", align_corners=True, antialias=False)
     mean = image.new_tensor(_CLIP_MEAN)[:, None, None]
@@ -206,7 +206,7 @@ def clip_preprocess(image: Tensor) -> Tensor:
 def local_normalisation(image: Tensor, sigma_px: float) -> Tensor:
     """Half the local z-score of [B, 1, H, W] in [-1, 1], clipped to [-1, 1].
 
-    Mean and standard deviation are Gaussian-weighted; 0.1 added to the latter keeps flat regions quiet.
+    Mean and standard deviation are Gaussian-weighted; 0.1 is added to the latter to avoid noise in flat regions.
     """
     mean = _gaussian_blur(image, sigma_px)
     variance = (_gaussian_blur(image.square(), sigma_px) - mean.square()).clamp(min=0)
@@ -224,11 +224,11 @@ def _gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:
 
 
 def place_in_field(image: Tensor, span_px: int, centre: tuple[float, float]) -> Tensor:
-    """A canvas of zeros of the image's size with the image, shrunk to span_px pixels, centred at (row, column)."""
+    """Shrink the image to span_px pixels and centre it at (row, column) on a canvas of zeros of its original size."""
     height, width = image.shape[-2:]
     top, left = round(centre[0] - span_px / 2), round(centre[1] - span_px / 2)
     if top < 0 or left < 0 or top + span_px > height or left + span_px > width:
-        raise ValueError(f"a crop of {span_px} px centred at {centre} leaves the {height} x {width} field")
+        raise ValueError(f"A crop of {span_px} px with the centre {centre} exceeds the {height} x {width} field.")
     canvas = torch.zeros_like(image)
     canvas[..., top : top + span_px, left : left + span_px] = functional.interpolate(
         image, size=(span_px, span_px), mode="bilinear", align_corners=False, antialias=True
@@ -237,12 +237,12 @@ def place_in_field(image: Tensor, span_px: int, centre: tuple[float, float]) -> 
 
 
 def _clip_visual_tower() -> nn.Module:
-    """OpenAI's ViT-L/14 image tower with the QuickGELU it was trained with, uninitialised by any download."""
+    """OpenAI's ViT-L/14 image tower with its QuickGELU, without downloaded weights."""
     try:
         import open_clip
     except ImportError as error:
         raise ProcessingError(
-            "This model conditions on a CLIP token, and the package open_clip is not installed.",
+            "This model uses a CLIP token, but the package open_clip is not installed.",
             code="missing-package",
             hint="Install it with: pip install 'xray2mri[clip]'.",
         ) from error

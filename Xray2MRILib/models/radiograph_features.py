@@ -1,8 +1,8 @@
 """The trained part of E2 (eq. 15): features to concatenate with the noisy latent, and tokens for cross-attention.
 
 The paper's E2 is a separate encoder of unknown width (A1). The autoencoder's latent alone hardly resolves a joint space
-of 3 mm: placed into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 positions. This network reads the crop
-at its full resolution and keeps many channels at each position.
+of 3 mm: placed into the field of 160 mm, the crop fills 18 x 18 of its 32 x 32 positions. This network uses the crop at
+full resolution and has many channels at each position.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class RadiographFeatures(nn.Module):
     channels
         Channels of the features.
     token_width, token_grid
-        Width of a token, and the rows and columns of regions of the crop that have one each.
+        Width of a token, and the rows and columns of crop regions with one token each.
     width
-        Channels of the first layer; deeper ones have 2, 4, 6 and 8 times as many.
+        Channels of the first layer; deeper layers have 2, 4, 6 and 8 times as many.
     span_px, centre
         Edge and centre (row, column) of the crop in the 256 x 256 MR field.
     """
@@ -67,7 +67,7 @@ class RadiographFeatures(nn.Module):
         return self.in_field(self.merge(self.from_fine(fine) + spread), places), self.norm(self.project(regions))
 
     def in_field(self, features: Tensor, places: int = 32) -> Tensor:
-        """Crop features [B, C, h, w] bilinearly at the places of the field [B, C, places, places]."""
+        """Resample crop features [B, C, h, w] bilinearly to the positions of the field [B, C, places, places]."""
         pitch = OAI_FIELD.pixels / places
         position = (torch.arange(places, device=features.device, dtype=torch.float32) + 0.5) * pitch
         row, column = ((position - middle) * 2 / self.span_px for middle in self.centre)

@@ -1,4 +1,4 @@
-"""The residual block that the classifiers, the knee detector and the trained features of E2 share (He et al. 2016)."""
+"""The residual block of the classifiers, the knee detector and the trained features of E2 (He et al. 2016)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-# Normalisation of so many channels
+# normalisation layer for a number of channels
 Norm = Callable[[int], nn.Module]
 group_norm: Norm = partial(nn.GroupNorm, 8)
 
-# names of the same layers in the weights of the classifiers and of the detector -> those of today
+# names of the layers in weights of version 0.1 of classifiers and detector -> present names
 _FORMER_NAMES = {
     "first.0.": "body.0.", "first.1.": "body.1.", "second.0.": "body.3.", "second.1.": "body.4.",
     "first.": "body.0.", "first_norm.": "body.1.", "second.": "body.3.", "second_norm.": "body.4.",
@@ -23,16 +23,16 @@ _FORMER_NAMES = {
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions, each normalised, and a shortcut around them; [B, in, h, w] -> [B, out, h', w'].
 
-    The shortcut is the identity where shape allows it, otherwise average pooling and a 1 x 1 convolution.
+    The shortcut is the identity if the shapes agree, otherwise average pooling and a 1 x 1 convolution.
 
     Parameters
     ----------
     channels_in, channels_out
         Channels at both ends.
     stride
-        Of the first convolution: 2 halves h and w.
+        Stride of the first convolution: 2 halves h and w.
     norm, activation
-        Layers behind the convolutions, e.g. ``group_norm`` (8 groups) and nn.SiLU.
+        Layers after the convolutions, e.g. ``group_norm`` (8 groups) and nn.SiLU.
     bias
         Whether the convolutions add a bias.
     """
@@ -64,7 +64,7 @@ class ResidualBlock(nn.Module):
         return self.activation(self.body(features) + self.shortcut(features))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """Weights and checkpoints of version 0.1 name the layers of the body otherwise."""
+        """Load weights and checkpoints of version 0.1 too, in which the layers of the body have other names."""
         for name in [name for name in state_dict if name.startswith(prefix)]:
             layer = name[len(prefix) :]
             former = next((former for former in _FORMER_NAMES if layer.startswith(former)), None)

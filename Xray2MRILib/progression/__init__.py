@@ -1,1 +1,1 @@
-"""A radiograph at other times or grades: series towards a grade, follow-up."""
+"""Series of synthetic radiographs towards a grade or towards a follow-up radiograph."""

@@ -1,4 +1,4 @@
-"""The radiograph that a series leads to: the same knee on another radiograph, such as one of a later visit."""
+"""The target radiograph of a series: the same knee on another radiograph, e.g. from a follow-up visit."""
 
 from __future__ import annotations
 
@@ -19,52 +19,53 @@ def prepare_follow_up(
     roi: tuple[float, ...] | None = None,
     photometric: str = "auto",
 ) -> tuple[PreparedRadiograph, list[str]]:
-    """The knee of ``first`` on another radiograph, and sentences for the user that name the file.
+    """Prepare the knee of ``first`` on another radiograph; returns it with warnings that name the file.
 
     Parameters
     ----------
     path
         The other radiograph, of one knee or of both.
     first
-        The knee that the series begins with.
+        The first knee of the series.
     side
-        As the user gave it for both radiographs; ``auto`` decides anew for this one.
+        The user's choice for both radiographs; ``auto`` determines the side of this one separately.
     roi
-        Rectangle (x, y, width, height) of the knee on this radiograph in its pixels; None has it detected.
+        Rectangle (x, y, width, height) of the knee in pixels of this radiograph; None detects the knee.
     photometric
-        "normal" for bone that is stored bright on this radiograph, "inverted" for dark bone, or "auto".
+        How bone is stored in this radiograph: "normal" (bright), "inverted" (dark) or "auto".
 
-    Raises InputError (code ``other-side``) for a radiograph of the other side's knee, and what reading and preparing
-    raise. Errors and warnings about the rectangle name the field ``towards_roi``, those about dark bone
+    Raises InputError (code ``other-side``) for a knee of the other side, and the errors of reading and preparation.
+    Errors and warnings about the rectangle name the field ``towards_roi``, those about dark bone
     ``towards_photometric``.
     """
     radiograph = read_radiograph(path, photometric=photometric)
-    knee = _prepared(radiograph, side, roi)
+    knee = _prepare(radiograph, side, roi)
     if knee.prepared.side != first.side and (
         knee.prepared.record["side_source"] == "assumed" or any(box.side == first.side for box in knee.boxes)
     ):
-        knee = _prepared(radiograph, first.side, roi)
+        knee = _prepare(radiograph, first.side, roi)
     if knee.prepared.side != first.side:
         raise InputError(
             f"{path.name} shows a {knee.prepared.side} knee ({knee.prepared.record['side_source']}), "
-            f"but the series begins with a {first.side} one.",
+            f"but the series begins with a {first.side} knee.",
             code="other-side",
-            hint="Give a radiograph of the same knee, or choose the side if one of them was recognised wrongly.",
+            hint="Give a radiograph of the same knee, or set the side if it was recognised wrongly.",
             field="side",
         )
     return knee.prepared, [
-        Notice(f"{path.name}: {warning}", field=_own_field(getattr(warning, "field", ""))) for warning in knee.warnings
+        Notice(f"{path.name}: {warning}", field=_translate_field(getattr(warning, "field", "")))
+        for warning in knee.warnings
     ]
 
 
-def _prepared(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) -> PreparedKnee:
+def _prepare(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) -> PreparedKnee:
     try:
         return prepare_knee(radiograph, GenerationSettings(side=side, roi=roi))
     except InputError as error:
-        error.field = _own_field(error.field)
+        error.field = _translate_field(error.field)
         raise
 
 
-def _own_field(field: str) -> str:
-    """The setting of this radiograph: its knee is chosen by a rectangle alone, the side is that of both radiographs."""
+def _translate_field(field: str) -> str:
+    """The name of the setting for this radiograph: it has its own rectangle and sense of bone, but shares the side."""
     return {"roi": "towards_roi", "knee": "towards_roi", "photometric": "towards_photometric"}.get(field, field)

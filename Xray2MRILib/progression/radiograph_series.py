@@ -1,5 +1,4 @@
-"""A series of radiographs of increasing severity written to a folder, with the grades read in them and volumes if
-wanted."""
+"""A folder with a series of radiographs of increasing severity, their predicted grades and, optionally, volumes."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ import torch
 
 from ..baselines.morphing import load_morphing_model, local_correlation
 from ..conditions.koa_classifier import classify_koa
-from ..diffusion.radiograph_conditions import picture_digest
+from ..diffusion.radiograph_conditions import hash_crop
 from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
 from ..generation.settings import GenerationSettings
@@ -25,20 +24,19 @@ from ..volume.writing import write_volume
 
 RECORD_FILE = "series.json"
 STRIP_FILE = "series.png"
-SEVERE_GRADE = 4  # what severity 1 was trained to be
+SEVERE_GRADE = 4  # grade of severity 1 in training
 _THUMBNAIL = 192
 RADIOGRAPH_NOTICE = (
-    "Synthetic radiographs bent from one radiograph, not a forecast, for research use, not for diagnosis."
+    "Synthetic radiographs deformed from one radiograph, not a forecast, for research use, not for diagnosis."
 )
 TOWARDS_NOTICE = (
-    "Synthetic radiographs bent from one radiograph towards another, not what lay between them, for research use, "
-    "not for diagnosis."
+    "Synthetic radiographs deformed from one radiograph towards another, not the real course between them, for "
+    "research use, not for diagnosis."
 )
 
 
 def severities(to_grade: int, frames: int) -> list[float]:
-    """Severity of every frame, 0 for the radiograph itself; grades are taken to be evenly spaced between KL-0 and
-    KL-4."""
+    """Severity of every frame, 0 for the radiograph itself; grades count as evenly spaced between KL-0 and KL-4."""
     return [float(s) for s in np.linspace(0, to_grade / SEVERE_GRADE, frames)]
 
 
@@ -47,16 +45,15 @@ def write_radiograph_series(
     towards: PreparedRadiograph | None = None, settings: GenerationSettings | None = None,
     on_frame: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write radiograph-00.png ..., series.png and series.json to a new folder; with ``settings`` volume-00.nrrd ...
-    too.
+    """Write film-00.png ..., series.png and series.json to a new folder, and volume-00.nrrd ... with ``settings``.
 
-    With ``towards``, another radiograph such as the same knee's at a later visit, the series leads there and
-    ``to_grade`` is not heeded; the record then says how alike both radiographs are before and after
-    (``correlation_with_target``, the mean squared local correlation that training raises).
+    With ``towards``, another radiograph such as that of a follow-up visit, the series leads to it and ``to_grade`` is
+    ignored. The record then contains the similarity of first and last frame to it (``correlation_with_target``, the
+    mean squared local correlation that training maximises).
 
-    Returns the record of series.json: ``frames`` (radiograph, severity, kl_probabilities, volume), ``warnings``,
-    ``notice``. The classifier's grades are there to be checked: nothing in the training demands that they rise. Raises
-    InputError for a folder that is not empty and ProcessingError for a folder without a morphing model.
+    Returns the record of series.json: ``frames`` (film, severity, kl_probabilities, volume), ``warnings``, ``notice``.
+    The classifier's grades serve as a check, because the training does not force them to increase. Raises InputError
+    for a folder that is not empty and ProcessingError for a folder without a morphing model.
     """
     model = load_morphing_model(morphing_model)
     digest = model.weights_sha256
@@ -65,7 +62,7 @@ def write_radiograph_series(
     target = None if towards is None else torch.as_tensor(towards.image)[None]
     leads_to: dict[str, Any] = {}
     if target is not None:
-        to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": picture_digest(target[0])}
+        to_grade, leads_to = SEVERE_GRADE, {"towards_crop_sha256": hash_crop(target[0])}
     about_radiograph = RADIOGRAPH_NOTICE if target is None else TOWARDS_NOTICE
     shown: list[np.ndarray] = []
     rows: list[dict[str, Any]] = []
@@ -73,7 +70,7 @@ def write_radiograph_series(
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
-            image = model.progressed(radiograph, severity, target)[0].clamp(-1, 1).numpy()
+            image = model.progress_to(radiograph, severity, target)[0].clamp(-1, 1).numpy()
             koa = classify_koa(image)
             row: dict[str, Any] = {
                 "film": f"film-{index:02d}.png", "severity": round(severity, 4), "kl_probabilities": list(koa.values),
@@ -94,7 +91,7 @@ def write_radiograph_series(
         on_frame(frames, frames)
         aim: dict[str, Any] = {"to_grade": to_grade}
         if target is not None:
-            aim = leads_to | _likeness(radiograph, torch.from_numpy(image)[None], target)
+            aim = leads_to | _measure_similarity(radiograph, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]
         record = plain(
             {
@@ -112,10 +109,12 @@ def write_radiograph_series(
     return record
 
 
-def _likeness(radiograph: torch.Tensor, bent: torch.Tensor, target: torch.Tensor) -> dict[str, dict[str, float]]:
-    """How alike the radiograph and the last frame are to the radiograph that the series leads to."""
-    alike = [float(local_correlation((picture + 1) / 2, (target + 1) / 2)) for picture in (radiograph, bent)]
-    return {"correlation_with_target": {"film": round(alike[0], 4), "last_frame": round(alike[1], 4)}}
+def _measure_similarity(
+    radiograph: torch.Tensor, last: torch.Tensor, target: torch.Tensor
+) -> dict[str, dict[str, float]]:
+    """Similarity of the radiograph and of the last frame to the target radiograph."""
+    values = [float(local_correlation((image + 1) / 2, (target + 1) / 2)) for image in (radiograph, last)]
+    return {"correlation_with_target": {"film": round(values[0], 4), "last_frame": round(values[1], 4)}}
 
 
 def _warnings(expected: list[float]) -> list[str]:
@@ -127,46 +126,46 @@ def _warnings(expected: list[float]) -> list[str]:
     return found
 
 
-def _target_warnings(alike: dict[str, float]) -> list[str]:
-    if alike["last_frame"] > alike["film"]:
+def _target_warnings(correlation: dict[str, float]) -> list[str]:
+    if correlation["last_frame"] > correlation["film"]:
         return []
     return ["The last frame is no more similar to the target radiograph than the first radiograph is."]
 
 
 def _write_radiograph(radiograph: np.ndarray, path: Path, severity: float, about_radiograph: str) -> None:
-    """A radiograph [H, W] in [-1, 1] as PNG whose text chunks say what it is."""
+    """Write a radiograph [H, W] in [-1, 1] as PNG with its description in text chunks."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     about = PngInfo()
     about.add_text(
-        "Description", about_radiograph if severity else "Prepared radiograph; beginning of a synthetic series."
+        "Description", about_radiograph if severity else "Prepared radiograph; first frame of a synthetic series."
     )
     about.add_text("Severity", f"{severity:.4f}")
     Image.fromarray(_grey(radiograph)).save(path, pnginfo=about)
 
 
 def _write_strip(radiographs: list[np.ndarray], rows: list[dict[str, Any]], path: Path, about_radiograph: str) -> None:
-    """All radiographs side by side, eight in a row, with severity, expected grade and the notice."""
+    """Write all radiographs as one image, eight per row, with severity, expected grade and the notice."""
     from PIL import Image, ImageDraw
 
-    from ..rendering.text import BACKGROUND, NOTICE, QUIET, write
+    from ..rendering.text import BACKGROUND, NOTICE, QUIET, draw_text
 
     columns, below = min(len(radiographs), 8), 26
     lines = -(-len(radiographs) // columns)
     width, height = columns * (_THUMBNAIL + 4) + 4, lines * (_THUMBNAIL + below) + 30
-    picture = Image.new("RGB", (max(width, 480), height), BACKGROUND)
-    draw = ImageDraw.Draw(picture)
+    strip = Image.new("RGB", (max(width, 480), height), BACKGROUND)
+    draw = ImageDraw.Draw(strip)
     for index, (radiograph, row) in enumerate(zip(radiographs, rows, strict=True)):
         left = 4 + index % columns * (_THUMBNAIL + 4)
         top = 4 + index // columns * (_THUMBNAIL + below)
         tile = Image.fromarray(_grey(radiograph)).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)
-        picture.paste(tile.convert("RGB"), (left, top))
+        strip.paste(tile.convert("RGB"), (left, top))
         grade = sum(g * p for g, p in enumerate(row["kl_probabilities"]))
-        text = f"severity {row['severity']:.2f}, reads KL {grade:.1f}"
-        write(draw, (left + 4, top + _THUMBNAIL + 17), text, 14, QUIET, width=_THUMBNAIL - 8)
-    write(draw, (6, height - 9), about_radiograph, 14, NOTICE, width=picture.width - 12)
-    picture.save(path)
+        text = f"severity {row['severity']:.2f}, predicted KL {grade:.1f}"
+        draw_text(draw, (left + 4, top + _THUMBNAIL + 17), text, 14, QUIET, width=_THUMBNAIL - 8)
+    draw_text(draw, (6, height - 9), about_radiograph, 14, NOTICE, width=strip.width - 12)
+    strip.save(path)
 
 
 def _grey(radiograph: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Pictures of a volume for people: the overview montage and the 3-D rendering, without a graphics system."""
+"""Images of a volume for readers: the overview montage and the 3-D rendering, computed without a graphics system."""

@@ -1,9 +1,9 @@
-"""A picture of the whole volume from an oblique anterior view, computed on the CPU.
+"""A 3-D rendering of the volume from an oblique anterior view, computed on the CPU.
 
-Emission and absorption along parallel rays, composited front to back, with light on the surfaces (Levoy 1988). Needs no
-graphics system. In this sequence marrow, fat and cortical bone are dark and hardly differ; muscle is grey and cartilage
-bright. The transfer function therefore shows the skin as a veil, muscle as translucent flesh and cartilage as nearly
-opaque: the bones appear as the room between them, capped by their cartilage.
+Emission and absorption along parallel rays, composited front to back, with shaded surfaces (Levoy 1988). It needs no
+graphics system. In this MR sequence marrow, fat and cortical bone are dark and hardly differ; muscle is grey and
+cartilage is bright. The transfer function therefore makes skin almost transparent, muscle translucent and cartilage
+nearly opaque. The bones appear as the space between them, covered by their cartilage.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Grey levels are counted in the volume's own bright level, so that a dim volume is rendered like a bright one.
+# Grey levels are relative to the volume's own bright level, so that dim and bright volumes look the same.
 _BRIGHT_PERCENTILE = 98.5  # of the voxels that are not air
 _TOP_LEVEL = 1.2
-_AIR_LEVEL = 0.05  # the transfer function shows nothing below
-_SAMPLES_MM = 0.8  # in the picture plane
-_RAY_STEP_MM = 0.5  # longer steps draw rings on surfaces that face the viewer
+_AIR_LEVEL = 0.05  # lower levels are invisible
+_SAMPLES_MM = 0.8  # in the image plane
+_RAY_STEP_MM = 0.5  # longer steps cause rings on surfaces that face the viewer
 _BLUR_MM = 0.65
 _FULL_SURFACE_PER_MM = 0.12  # change of grey level that counts as a clear surface
 _LAMP = np.array((-0.75, -0.5, -0.42), np.float32)  # away from the viewer, down, right: light from the upper left
 _DARK_BEHIND = 0.7
-_SHARE_OF_PICTURE = 0.96
+_SHARE_OF_IMAGE = 0.96
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """Where the viewer stands: degrees away from straight in front of the knee."""
+    """Viewing direction: degrees from the frontal view."""
 
-    lateral: float = 24.0  # towards the outer side of the knee
+    lateral: float = 24.0  # towards the lateral side of the knee
     above: float = 10.0
 
 
 @dataclass(frozen=True)
 class TransferFunction:
-    """Optical properties over grey level (0 air, 1 cartilage): colour, absorption per mm inside and at surfaces."""
+    """Optical properties by grey level (0 air, 1 cartilage): colour, absorption per mm inside and at surfaces."""
 
     level: tuple[float, ...] = (0.00, 0.05, 0.12, 0.25, 0.36, 0.55, 0.74, 0.86, 1.20)
     red: tuple[float, ...] = (0.50, 0.50, 0.56, 0.66, 0.80, 0.88, 0.86, 0.93, 1.00)
@@ -43,7 +43,7 @@ class TransferFunction:
     blue: tuple[float, ...] = (0.70, 0.70, 0.68, 0.54, 0.36, 0.38, 0.54, 0.98, 1.00)
     inside: tuple[float, ...] = (0.0, 0.0, 0.001, 0.002, 0.012, 0.025, 0.06, 0.80, 1.20)
     surface: tuple[float, ...] = (0.0, 0.012, 0.02, 0.03, 0.11, 0.15, 0.15, 0.50, 0.50)
-    glow: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.05, 0.35, 0.35)  # light that no shadow takes away
+    glow: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.05, 0.35, 0.35)  # light independent of shading
 
     def tables(self, entries: int = 512) -> np.ndarray:
         """[6, entries] float32: red, green, blue, inside, surface, glow at evenly spaced levels from 0 to 1.2."""
@@ -71,27 +71,27 @@ def render(
     spacing
         (x, y, z) in mm along columns, rows and slices.
     size
-        (height, width) of the picture; the knee is scaled to fit.
+        (height, width) of the image; the knee is scaled to fit.
     left_knee
-        True when the outer side of the knee lies at the right of the picture.
+        True if the lateral side of the knee is at the right of the image.
 
     Returns
     -------
-    [height, width, 3] uint8. A volume without content gives an empty picture; equal input gives an equal picture.
+    [height, width, 3] uint8. A volume without content gives an empty image. The result is deterministic.
     """
-    picture = np.empty((*size, 3), np.float32)
-    picture[:] = np.asarray(background, np.float32) / 255
-    grey, voxel = _averaged(np.asarray(grey, np.float32), np.array(spacing[::-1]))  # slices, rows, columns
-    level = _levels(grey)
+    image = np.empty((*size, 3), np.float32)
+    image[:] = np.asarray(background, np.float32) / 255
+    grey, voxel = _average_slices(np.asarray(grey, np.float32), np.array(spacing[::-1]))  # slices, rows, columns
+    level = _scale_levels(grey)
     if level is not None:
-        rays = _turned(_without_air_around(level), voxel, viewpoint or Viewpoint(), left_knee)
-        light, cover = _composited(rays, (transfer or TransferFunction()).tables())
-        light, cover = _fitted(light, cover, size)
-        picture = light + (1 - cover[..., None]) * picture
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        rays = _rotate(_crop_air(level), voxel, viewpoint or Viewpoint(), left_knee)
+        light, cover = _composite(rays, (transfer or TransferFunction()).tables())
+        light, cover = _fit_to_size(light, cover, size)
+        image = light + (1 - cover[..., None]) * image
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def _levels(grey: np.ndarray) -> np.ndarray | None:
+def _scale_levels(grey: np.ndarray) -> np.ndarray | None:
     """Grey values relative to the bright level; None for a volume without contrast."""
     if float(np.ptp(grey)) < 1e-3:
         return None
@@ -101,8 +101,8 @@ def _levels(grey: np.ndarray) -> np.ndarray | None:
     return np.clip(grey / bright, 0, _TOP_LEVEL)
 
 
-def _without_air_around(level: np.ndarray) -> np.ndarray:
-    """The box of what can be seen, with a rim of air; what is cut off would only cost time."""
+def _crop_air(level: np.ndarray) -> np.ndarray:
+    """Crop the volume to its visible part with a rim of air, which saves time."""
     box = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
@@ -111,8 +111,8 @@ def _without_air_around(level: np.ndarray) -> np.ndarray:
     return level[tuple(box)]
 
 
-def _turned(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bool) -> np.ndarray:
-    """[D, Y, X] samples: D along the rays away from the viewer, Y down, X to the right of the picture."""
+def _rotate(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bool) -> np.ndarray:
+    """Resample along the rays: [D, Y, X] with D away from the viewer, Y down, X to the right of the image."""
     from scipy import ndimage
 
     sample = np.array((_RAY_STEP_MM, _SAMPLES_MM, _SAMPLES_MM))
@@ -123,7 +123,7 @@ def _turned(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bo
     right = np.array((-np.sin(turn), 0.0, np.cos(turn)))
     down = np.cross(right, ahead)
     axes = np.stack((ahead, down, right))
-    reach = np.abs(axes) @ (np.array(level.shape) * voxel)  # the box around the turned volume
+    reach = np.abs(axes) @ (np.array(level.shape) * voxel)  # the box around the rotated volume
     shape = np.ceil(reach / sample).astype(int) + 1
     matrix = axes.T * sample / voxel[:, None]
     offset = (np.array(level.shape) - 1) / 2 - matrix @ ((shape - 1) / 2)
@@ -131,8 +131,8 @@ def _turned(level: np.ndarray, voxel: np.ndarray, view: Viewpoint, left_knee: bo
     return ndimage.affine_transform(smooth, matrix, offset, tuple(shape), order=1, mode="constant", cval=0.0)
 
 
-def _averaged(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slices much thinner than a sample are averaged in groups: most of the time and memory of dense volumes."""
+def _average_slices(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average slices much thinner than a sample in groups, which saves most of the time and memory in dense volumes."""
     group = int(_SAMPLES_MM / voxel[0])
     if group < 2:
         return grey, voxel
@@ -140,8 +140,8 @@ def _averaged(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return grey[: count * group].reshape(count, group, *grey.shape[1:]).mean(axis=1), voxel * (group, 1, 1)
 
 
-def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Light [Y, X, 3] collected along the rays and the share [Y, X] of the background that they hide."""
+def _composite(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Composite the rays: light [Y, X, 3] and the share [Y, X] of the background that is hidden."""
     light = np.zeros((*rays.shape[1:], 3), np.float32)
     passing = np.ones(rays.shape[1:], np.float32)
     lamp = _LAMP / np.linalg.norm(_LAMP)
@@ -152,7 +152,7 @@ def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.nd
         down, right = np.gradient(here, _SAMPLES_MM)
         ahead = (rays[depth + 1] - rays[depth - 1]) / (2 * _RAY_STEP_MM)
         steepness = np.sqrt(ahead**2 + down**2 + right**2) + 1e-6
-        # both faces of a sheet are lit: the inside of a muscle's surface is seen as often as its outside
+        # light both faces of a surface: the inside of a muscle is visible as often as its outside
         facing = np.abs(ahead * lamp[0] + down * lamp[1] + right * lamp[2]) / steepness
         surface = np.minimum(steepness / _FULL_SURFACE_PER_MM, 1)
         red, green, blue, inside, at_surface, glow = tables[
@@ -160,7 +160,7 @@ def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.nd
         ]
         opacity = 1 - np.exp(-(inside + surface * at_surface) * _RAY_STEP_MM)
         shade = 0.30 + 0.85 * (surface * facing + (1 - surface) * 0.5)
-        # what lies behind the bones recedes into the dark, so that they stand out
+        # darken the structures behind the bones, so that the bones stand out
         shade *= 1 - _DARK_BEHIND * float(np.clip((depth / len(rays) - 0.3) / 0.5, 0, 1))
         gain = passing * opacity * np.minimum(shade + glow, 1.1)
         for channel, colour in enumerate((red, green, blue)):
@@ -169,8 +169,8 @@ def _composited(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.nd
     return light, 1 - passing
 
 
-def _fitted(light: np.ndarray, cover: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Cut to what is covered, scale to the wanted size without distortion, centre."""
+def _fit_to_size(light: np.ndarray, cover: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Crop to the covered part, scale it to ``size`` without distortion, and centre it."""
     from scipy import ndimage
 
     seen = cover > 0.05
@@ -179,7 +179,7 @@ def _fitted(light: np.ndarray, cover: np.ndarray, size: tuple[int, int]) -> tupl
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     centre = np.array(((rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2))
     extent = np.array((rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1))
-    scale = float(np.max(extent / (_SHARE_OF_PICTURE * np.array(size))))
+    scale = float(np.max(extent / (_SHARE_OF_IMAGE * np.array(size))))
     offset = centre - scale * (np.array(size) - 1) / 2
     layers = [*np.moveaxis(light, -1, 0), cover]
     zoom = (scale, scale)

@@ -1,4 +1,4 @@
-"""One picture that tells a whole run: radiograph, grade probabilities, slices, 3-D rendering, and what made it."""
+"""The overview image of one generation: radiograph, grade probabilities, slices, 3-D rendering and provenance."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles, check_place
 from .direct_volume_rendering import render
-from .grade_bars import draw_grade_bars, source_in_words
+from .grade_bars import describe_source, draw_grade_bars
 from .radiograph_panel import draw_radiograph
 from .slice_grid import draw_scale_bar, draw_slices, grid_size
-from .text import ALARM, BACKGROUND, NOTICE, QUIET, write, write_orientation
+from .text import ALARM, BACKGROUND, NOTICE, QUIET, draw_orientation, draw_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,7 +36,7 @@ _BARS = 176
 
 
 class GradeProbabilities(Protocol):
-    """Five probabilities of the Kellgren-Lawrence grades and where they come from."""
+    """Five probabilities of the Kellgren-Lawrence grades and their source."""
 
     @property
     def values(self) -> Sequence[float]:
@@ -50,95 +50,95 @@ class GradeProbabilities(Protocol):
 def write_montage(
     prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI, path: str | Path
 ) -> Path:
-    """Write the overview of one run as PNG; returns its path.
+    """Write the overview of one generation as PNG; returns its path.
 
     Parameters
     ----------
     prepared
-        The radiograph as the model saw it, or its image alone: [1, 256, 256] float in [-1, 1], right-knee space.
+        The prepared radiograph, or its crop alone: [1, 256, 256] float in [-1, 1], right-knee space.
     koa
-        The probabilities that were used.
+        The grade probabilities of the generation.
     path
-        Ends in ``.png``. The file appears complete or not at all.
+        File name ending in ``.png``. The file is written completely or not at all.
 
-    Raises InputError for another ending or a place that cannot be written, ProcessingError when writing fails.
+    Raises InputError for another file extension or an unwritable path, ProcessingError when writing fails.
     """
     path = check_montage_destination(path)
-    picture = draw_montage(prepared, koa, volume)
-    with AtomicFiles() as transaction:
-        with transaction.stage(path).open("wb") as file:
-            picture.save(file, format="PNG", pnginfo=_notice_in_file(), compress_level=6)
+    canvas = draw_montage(prepared, koa, volume)
+    with AtomicFiles() as atomic:
+        with atomic.stage(path).open("wb") as file:
+            canvas.save(file, format="PNG", pnginfo=_build_notice(), compress_level=6)
     return path
 
 
 def check_montage_destination(path: str | Path) -> Path:
-    """Refuse an output path before anything is computed. Raises as write_montage does."""
+    """Check an output path before the computation; raises the errors of write_montage."""
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(
             f"The montage {path.name or str(path)!r} is not a PNG file.",
             code="bad-output",
-            hint="Let its name end in .png.",
+            hint="End its name in .png.",
         )
     check_place(path, PICTURE_BYTES)
     return path
 
 
 def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI) -> Image.Image:
-    """The overview as a Pillow RGB picture; arguments as for write_montage."""
+    """Draw the overview as a Pillow RGB image; arguments as for write_montage."""
     from PIL import Image, ImageDraw
 
     grid_width, grid_height = grid_size(_TILE, _GAP, _COLUMNS, _ROWS)
     width = _MARGIN + _SIDE + _MARGIN + grid_width + _MARGIN
     height = _HEADER + _LABEL + grid_height + _FOOTER
-    picture = Image.new("RGB", (width, height), BACKGROUND)
-    draw = ImageDraw.Draw(picture)
+    canvas = Image.new("RGB", (width, height), BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
     left_knee = volume.side == "left"
 
     _draw_header(draw, volume, width)
     left, right = _MARGIN, _MARGIN + _SIDE
     top = _HEADER
-    write(draw, (left, top + 18), "Radiograph as the model saw it", 18)
+    draw_text(draw, (left, top + 18), "Radiograph as seen by the model", 18)
     top += _LABEL
     image = prepared if isinstance(prepared, np.ndarray) else prepared.image
-    draw_radiograph(picture, image, (left, top, right, top + _SIDE), left_knee=left_knee)
+    draw_radiograph(canvas, image, (left, top, right, top + _SIDE), left_knee=left_knee)
     top += _SIDE + _GAP
-    used = write(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
-    write(draw, (right, top + 18), source_in_words(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
+    used = draw_text(draw, (left, top + 18), "Kellgren-Lawrence grade", 18)
+    draw_text(draw, (right, top + 18), describe_source(koa.source), 17, QUIET, anchor="rs", width=_SIDE - used - 16)
     top += _LABEL
-    draw_grade_bars(picture, koa.values, (left, top, right, top + _BARS))
+    draw_grade_bars(canvas, koa.values, (left, top, right, top + _BARS))
     top += _BARS + _GAP
-    write(draw, (left, top + 18), "3-D rendering, oblique from the front", 18)
+    draw_text(draw, (left, top + 18), "3-D rendering, oblique anterior view", 18)
     top += _LABEL
     bottom = _HEADER + _LABEL + grid_height
     rendering = render(
         volume.array, volume.spacing, size=(bottom - top, _SIDE), left_knee=left_knee, background=BACKGROUND
     )
-    picture.paste(Image.fromarray(rendering), (left, top))
-    write_orientation(picture, (left, top, right, bottom))
+    canvas.paste(Image.fromarray(rendering), (left, top))
+    draw_orientation(canvas, (left, top, right, bottom))
 
     grid_left = right + _MARGIN
-    write(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
-    draw_scale_bar(picture, (width - _MARGIN, _HEADER + 18), _TILE)
-    draw_slices(picture, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
-    write(draw, (left, height - 18), made_by(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)
-    return picture
+    draw_text(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
+    draw_scale_bar(canvas, (width - _MARGIN, _HEADER + 18), _TILE)
+    draw_slices(canvas, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
+    draw_text(draw, (left, height - 18), describe_origin(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)
+    return canvas
 
 
 def _draw_header(draw: Any, volume: PseudoMRI, width: int) -> None:
-    write(draw, (_MARGIN, 52), "Pseudo-MRI from one knee radiograph", 36, width=width * 0.5)
-    write(draw, (width - _MARGIN, 50), NOTICE_LINE, 30, NOTICE, anchor="rs", width=width * 0.44)
+    draw_text(draw, (_MARGIN, 52), "Pseudo-MRI from one knee radiograph", 36, width=width * 0.5)
+    draw_text(draw, (width - _MARGIN, 50), NOTICE_LINE, 30, NOTICE, anchor="rs", width=width * 0.44)
     about = f"{volume.side} knee, {volume.num_slices} slices"
-    used = write(draw, (_MARGIN, 84), about, 19, QUIET)
+    used = draw_text(draw, (_MARGIN, 84), about, 19, QUIET)
     plausibility = volume.provenance.get("plausibility")
     if isinstance(plausibility, dict) and plausibility.get("plausible") is False:
         reasons = "; ".join(str(reason) for reason in plausibility.get("reasons") or ["it looks unusual"])
         warning = f"WARNING: the input may not be a frontal knee radiograph: {reasons}"
-        write(draw, (_MARGIN + used + 28, 84), warning, 19, ALARM, width=width - 2 * _MARGIN - used - 28)
+        draw_text(draw, (_MARGIN + used + 28, 84), warning, 19, ALARM, width=width - 2 * _MARGIN - used - 28)
 
 
-def made_by(provenance: dict[str, Any]) -> str:
-    """The footer: model, weights, seed, sampling and time, as far as the provenance knows them."""
+def describe_origin(provenance: dict[str, Any]) -> str:
+    """The text of the footer: model, weights, seed, sampling and time, as far as the provenance contains them."""
     model, sampling = provenance.get("model") or {}, provenance.get("sampling") or {}
     parts = [f"model {model.get('name') or 'unknown'} {model.get('version') or ''}".rstrip()]
     weights = model.get("weights_sha256")
@@ -156,7 +156,7 @@ def made_by(provenance: dict[str, Any]) -> str:
     return "   |   ".join(parts)
 
 
-def _notice_in_file() -> Any:
+def _build_notice() -> Any:
     from PIL import PngImagePlugin
 
     from ..volume.provenance import notice

@@ -1,4 +1,4 @@
-"""Text on pictures: Pillow's own font, colours shared by all panels, orientation letters."""
+"""Text in images: Pillow's own font, common colours of all panels, orientation letters."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ALARM: Colour = (240, 86, 70)
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that comes with Pillow, so that a picture looks the same on every machine."""
+    """The font that comes with Pillow, so that images look the same on every machine."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size=size)
 
 
-def write(
+def draw_text(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],
     text: str,
@@ -37,10 +37,11 @@ def write(
     anchor: str = "ls",
     width: float | None = None,
 ) -> float:
-    """Write one line; returns its width in pixels.
+    """Draw one line of text; returns its width in pixels.
 
     ``anchor`` is Pillow's (horizontal l, m, r; vertical a ascender, m middle, s baseline). A line wider than ``width``
-    is set smaller, down to 12 pixels, then cut and ended with dots. The font knows ASCII; other signs become "?".
+    gets a smaller font, down to 12 pixels, and is then truncated with "...". The font has ASCII characters only; others
+    become "?".
     """
     text = text.encode("ascii", "replace").decode("ascii")
     while width is not None and size > 12 and draw.textlength(text, font(size)) > width:
@@ -53,14 +54,14 @@ def write(
     return draw.textlength(text, font(size))
 
 
-def write_orientation(picture: Image.Image, box: tuple[int, int, int, int], size: int = 15) -> None:
-    """The letters R, L (patient's right and left), S and I (superior, inferior) at the edges of a frontal picture.
+def draw_orientation(canvas: Image.Image, box: tuple[int, int, int, int], size: int = 15) -> None:
+    """Draw R and L (patient's right and left), S and I (superior, inferior) at the edges of a frontal image.
 
-    ``box`` is left, top, right, bottom. Both radiographs and slices are shown as if facing the patient.
+    ``box`` is left, top, right, bottom. Radiographs and slices are shown as if facing the patient.
     """
     from PIL import ImageDraw
 
-    draw = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(canvas)
     left, top, right, bottom = box
     middle_x, middle_y, inset = (left + right) / 2, (top + bottom) / 2, 6
     for letter, place, anchor in (

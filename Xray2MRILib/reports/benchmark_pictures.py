@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..benchmark.held_out import chosen_files, depth_choice, held_out_knee
-from ..benchmark.runner import BenchmarkResult, stored_volume, volume_file
+from ..benchmark.held_out import load_held_out_knee, select_depths, select_files
+from ..benchmark.runner import BenchmarkResult, load_stored_volume, volume_file
 from ..metrics.sobel_difference import signed_sobel_difference
 from .embedded_picture import data_uri
 from .slice_pictures import draw_grey, draw_signed
@@ -21,18 +21,18 @@ def pictures_by_grade(result: BenchmarkResult) -> tuple[int, list[dict[str, Any]
     The slice goes through the middle of the joint. ``knee`` is empty where no knee of the grade was measured.
     """
     plan, grades = result.plan, []
-    files = {path.stem: path for path in chosen_files(plan.pairs, plan.knees)}
+    files = {path.stem: path for path in select_files(plan.pairs, plan.knees)}
     middle = plan.slices // 2
-    number = int(depth_choice(plan.slices)[middle]) + 1
+    number = int(select_depths(plan.slices)[middle]) + 1
     for grade in _GRADES:
         name = next((k for k, g in zip(result.knees, result.grades, strict=True) if g == grade), "")
         tiles = []
         if name:
-            knee = held_out_knee(files[name])
+            knee = load_held_out_knee(files[name])
             truth = knee.volume[number - 1 : number]
             tiles = [_tile("radiograph", (knee.crop[0] + 1) / 2), _tile("reference", truth[0])]
             for title in plan.models:
-                made = stored_volume(volume_file(plan, title, name))[middle : middle + 1]
+                made = load_stored_volume(volume_file(plan, title, name))[middle : middle + 1]
                 tiles.append(_tile(title, made[0], signed_sobel_difference(truth, made)[0]))
         grades.append({"grade": grade, "knee": name, "tiles": tiles})
     return number, grades

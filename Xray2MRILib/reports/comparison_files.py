@@ -9,6 +9,7 @@ import numpy as np
 
 from ..comparison.compare import Comparison
 from ..files.atomic_write import AtomicFiles
+from ..metrics.sobel_difference import RESOLUTION_MM
 from .comparison_report import report_html
 from .per_slice_table import COMPARISON_COLUMNS, table_text
 
@@ -36,13 +37,17 @@ def write_comparison(comparison: Comparison, targets: dict[str, Path]) -> None:
 def _write_image(comparison: Comparison, name: str, path: Path) -> None:
     import SimpleITK as sitk
 
-    difference = comparison.evaluation.difference
+    difference, matched = comparison.evaluation.difference, comparison.evaluation.matched_difference
     assert difference is not None, "every evaluation of a comparison holds its difference"
     array, content = {
         "aligned": (comparison.alignment.volume, "reference MRI resampled to the grid of a synthetic volume"),
-        "difference": (difference, "Sobel magnitude of the synthetic volume minus that of the reference, two-sided"),
+        "difference": (
+            matched, "Sobel magnitude of the synthetic volume minus that of the reference, two-sided, "
+            f"both smoothed to {RESOLUTION_MM:g} mm before"
+        ),
         "difference_paper": (
-            np.maximum(difference, 0), "one-sided Sobel difference: outlines of the reference alone are not drawn"
+            np.maximum(difference, 0), "one-sided Sobel difference of the volumes as they are, the form of the paper: "
+            "outlines of the reference alone are not drawn"
         ),
     }[name]  # fmt: skip
     image = comparison.volume.to_sitk(np.ascontiguousarray(array, np.float32))

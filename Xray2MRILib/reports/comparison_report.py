@@ -9,8 +9,9 @@ import numpy as np
 
 from ..comparison.controls import OTHER
 from ..comparison.verdict import gains
+from ..metrics.sobel_difference import RESOLUTION_MM
 from ..volume import geometry
-from ..volume.provenance import without_identifiers
+from ..volume.provenance import remove_identifiers
 from .comparison_charts import calibration, lag_charts, per_slice_charts
 from .comparison_tables import remarks, score_table
 from .embedded_picture import data_uri
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..comparison.evaluation import Evaluation
 
 _PICTURED_SLICES = 5
+_SMOOTHED_GAIN = 2.5  # smoothing lowers the outlines of a difference by about this factor
 
 
 def report_html(comparison: Comparison) -> str:
@@ -58,13 +60,17 @@ def _tone(evaluation: Evaluation) -> str:
 def _pictures(comparison: Comparison) -> dict[str, Any]:
     """Rows of pictures of evenly spaced slices with a joint line, and where these slices are."""
     evaluation = comparison.evaluation
-    target, difference = evaluation.target, evaluation.difference
+    target, difference, matched = evaluation.target, evaluation.difference, evaluation.matched_difference
     assert difference is not None, "every evaluation of a comparison holds its difference"
+    assert matched is not None, "and the one of the smoothed volumes"
+    clear = np.where(np.abs(matched) > evaluation.difference_noise, matched, np.float32(0))
     chosen = choose_evenly(target.region.valid, _PICTURED_SLICES)
     rows = {
         "reference": [mark_region(draw_grey(target.volume[k]), target.region.rows[k], target.box) for k in chosen],
         "pseudo-MRI": [draw_grey(evaluation.image[k]) for k in chosen],
-        "difference of outlines, two-sided": [draw_signed(difference[k]) for k in chosen],
+        f"difference of outlines, two-sided, both smoothed to {RESOLUTION_MM:g} mm, above the noise": [
+            draw_signed(_SMOOTHED_GAIN * clear[k]) for k in chosen
+        ],
         "difference of outlines, one-sided as in the paper": [draw_one_sided(difference[k]) for k in chosen],
     }
     depths = [geometry.depth_to_mm(float(comparison.volume.depth_positions[k])) for k in chosen]
@@ -79,7 +85,7 @@ def _pictures(comparison: Comparison) -> dict[str, Any]:
 
 def _details(comparison: Comparison) -> list[tuple[str, str]]:
     """What was compared and how, as rows of name and text."""
-    result, record = comparison.result, without_identifiers(comparison.volume.provenance)
+    result, record = comparison.result, remove_identifiers(comparison.volume.provenance)
     matrix = comparison.alignment.matrix
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
     turn = float(np.degrees(np.arccos(np.clip((np.trace(matrix[:3, :3]) / scale - 1) / 2, -1, 1))))

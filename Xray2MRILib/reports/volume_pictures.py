@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..rendering.montage import NOTICE_LINE
 from ..rendering.slice_grid import draw_slices, grid_size
-from ..rendering.text import BACKGROUND, NOTICE, write, write_orientation
+from ..rendering.text import BACKGROUND, NOTICE, draw_orientation, draw_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +42,7 @@ def _with_notice(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     marked = Image.new("RGB", (width, height + _NOTICE_HEIGHT), BACKGROUND)
     marked.paste(picture, (0, 0))
-    write(ImageDraw.Draw(marked), (2, height + 22), NOTICE_LINE, 17, NOTICE, width=width - 4)
+    draw_text(ImageDraw.Draw(marked), (2, height + 22), NOTICE_LINE, 17, NOTICE, width=width - 4)
     return marked
 
 
@@ -64,7 +64,7 @@ def rendering_picture(volume: PseudoMRI) -> Image.Image:
     left_knee = volume.side == "left"
     pixels = render(volume.array, volume.spacing, size=(_SIDE, _SIDE), left_knee=left_knee, background=BACKGROUND)
     picture = Image.fromarray(pixels)
-    write_orientation(picture, (0, 0, _SIDE, _SIDE))
+    draw_orientation(picture, (0, 0, _SIDE, _SIDE))
     return _with_notice(picture)
 
 

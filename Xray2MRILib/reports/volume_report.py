@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..conditions.koa_probabilities import GRADE_NAMES
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles, check_place
 from ..metrics.metric_names import METRIC_NAMES
-from ..volume.provenance import without_identifiers
+from ..volume.provenance import remove_identifiers
 from .axis_ticks import round_ticks
 from .comparison_tables import medians_table
 from .embedded_picture import data_uri
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
 
 _REPORT_BYTES = 20_000_000
-_GRADES = ("no osteoarthritis", "doubtful", "minimal", "moderate", "severe")
 _CHARTED = ("psnr_db", "ssim", "rssim", "edge_mm")
 
 
@@ -68,7 +68,7 @@ def volume_context(
     volume: PseudoMRI, radiograph: str | Path | None = None, comparison: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """All that the template shows, as plain data; parameters and errors as for write_report."""
-    record = without_identifiers(volume.provenance)
+    record = remove_identifiers(volume.provenance)
     return {
         "side": volume.side,
         "slices": volume.num_slices,
@@ -113,17 +113,22 @@ def _pictures(volume: PseudoMRI, radiograph: str | Path | None) -> list[dict[str
 
 def _grades(record: dict[str, Any]) -> dict[str, Any] | None:
     """The Kellgren-Lawrence probabilities; None for a record without five of them."""
-    from ..rendering.grade_bars import percentage, source_in_words
+    from ..rendering.grade_bars import describe_source, format_percentage
 
     koa = record.get("koa") or {}
     values = koa.get("values")
     if not isinstance(values, list) or len(values) != 5:
         return None
     return {
-        "source": source_in_words(str(koa.get("source", "unknown"))),
+        "source": describe_source(str(koa.get("source", "unknown"))),
         "rows": [
-            {"grade": grade, "meaning": meaning, "share": percentage(value), "pixels": max(round(260 * value), 1)}
-            for grade, (value, meaning) in enumerate(zip(values, _GRADES, strict=True))
+            {
+                "grade": grade,
+                "meaning": meaning,
+                "share": format_percentage(value),
+                "pixels": max(round(260 * value), 1),
+            }
+            for grade, (value, meaning) in enumerate(zip(values, GRADE_NAMES, strict=True))
         ],
     }
 

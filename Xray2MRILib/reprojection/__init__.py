@@ -1,1 +1,1 @@
-"""Bones of a volume projected onto the radiograph plane and compared with the outlines on the radiograph."""
+"""Projection of a volume's bones onto the radiograph plane, and comparison with the outlines on the radiograph."""

@@ -1,7 +1,7 @@
-"""Outline of the bones of a volume, seen along the rays of the radiograph.
+"""Outline of a volume's bones in the projection of the radiograph.
 
-Each slice gives edges; their mean over the depths at which the bones are widest, or meet in the joint, is largest where
-the outline stands still from slice to slice: at the silhouette.
+Edges are detected in each slice and averaged over the depths at which the bones are widest or meet in the joint. The
+mean is largest where the outline does not move from slice to slice, i.e. at the silhouette.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import numpy as np
 from .frame_grid import GRID_MM, volume_on_grid
 from .joint_space import trough_depth
 from .knee_outline import KneeOutline
-from .outline_tracing import EdgeMaps, strength, traced_outline
+from .outline_tracing import EdgeMaps, strength, trace_outline
 
-# Depths u from -1 (posterior) to 1. On simulated pairs with true volumes the cortex in them lies where the radiograph
-# has its edge; elsewhere the bones are narrower.
+# Depths u from -1 (posterior) to 1. In true volumes of simulated pairs the cortex at these depths matches the edge on
+# the radiograph; at other depths the bones are narrower.
 JOINT_DEPTHS = (-0.31, 0.47)
 SIDE_DEPTHS = (-0.03, 0.35)
-_SOFT_ABOVE = 0.5  # brighter tissue is as good as this: muscle would outweigh cortex
-_STEP_SHARE = 0.3  # of the step from bone to muscle beside the dark line of cortex
+_SOFT_ABOVE = 0.5  # brighter tissue is clipped to this level, because muscle would dominate the edges of the cortex
+_STEP_SHARE = 0.3  # weight of the step from bone to muscle relative to the dark line of cortex
 _LEAST_EDGE, _LEAST_GAP, _LEAST_SIDE = 0.01, 0.05, 0.004
 
 
 def volume_outline(slices: np.ndarray) -> KneeOutline:
-    """The outline of a volume's bones [S, 256, 256] in [0, 1], posterior first, in right-knee space.
+    """Outline of the bones in slices [S, 256, 256] in [0, 1], posterior first, in right-knee space.
 
-    Bone is dark and the joint gap bright (T1 FLASH with water excitation), cortex darker than marrow and fat.
-    Raises ValueError for slices of another size or fewer than 8, which leave no slice in the joint.
+    Bone must be dark and the joint gap bright (T1 FLASH with water excitation), with cortex darker than marrow and fat.
+    Raises ValueError for slices of another size or for fewer than 8 slices, because none of them would show the joint.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -50,4 +50,4 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
         medial=strength(medial, _LEAST_SIDE),
         valid=np.ones(joint.shape[1], bool),
     )
-    return traced_outline(maps)
+    return trace_outline(maps)

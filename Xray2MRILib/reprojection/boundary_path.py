@@ -1,18 +1,18 @@
-"""The best path through a map of edge strength: one place a line, neighbouring lines at most one place apart."""
+"""The best path through a map of edge strength: one position per line, at most one step between neighbouring lines."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_LEAST = 0.02  # strength below which all places cost alike
-_PER_STEP = 0.05  # cost of going on, which prefers straight paths where nothing is to be seen
+_LEAST = 0.02  # all lower strengths have the same cost
+_PER_STEP = 0.05  # cost per step, which favours straight paths where there is no edge
 
 
 def best_path(strength: np.ndarray) -> np.ndarray:
-    """The path of least total cost through ``strength`` [N, M] in [0, 1]: its place in each line, [N] float.
+    """The path of least total cost through ``strength`` [N, M] in [0, 1]: its position in each line, [N] float.
 
-    A place costs the negative logarithm of its strength, so that a short gap is bridged straight. Places are refined
-    to a part of one by the parabola through the strengths beside the path.
+    The cost is the negative logarithm of the strength, so that the path crosses a short gap in a straight line. A
+    parabola through the neighbouring strengths refines the positions to fractions of a step.
     """
     from skimage.graph import MCP_Geometric
 
@@ -24,7 +24,7 @@ def best_path(strength: np.ndarray) -> np.ndarray:
 
 
 def strength_along(strength: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """[N]: the strength [N, M] at the nearest place to the path [N] in each line."""
+    """[N]: the strength [N, M] at the position nearest to the path [N] in each line."""
     places = np.clip(np.round(path).astype(int), 0, strength.shape[1] - 1)
     return strength[np.arange(len(path)), places]
 

@@ -1,7 +1,7 @@
-"""Reprojection consistency: how far the bones of a volume, seen from the radiograph, lie from those on the radiograph.
+"""Reprojection consistency: distances between the projected bones of a volume and the bones on the radiograph.
 
-Agreement is no proof that the volume is right: it concerns outlines that the radiograph shows anyway. Disagreement says
-that the volume did not follow its radiograph.
+Agreement does not prove that the volume is correct, because it concerns outlines that the radiograph shows anyway.
+Disagreement means that the volume does not follow its radiograph.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from .bone_projection import volume_outline
 from .knee_outline import JOINT_LINE, SIDES, KneeOutline
 from .outline_distance import curve_distances
 from .radiograph_outline import radiograph_outline
-from .similarity import Similarity, fitted_similarity
+from .similarity import Similarity, fit_similarity
 
 PARTS = {"outline": SIDES, "joint_line": JOINT_LINE}
-LEAST_SHARE = 0.5  # of a part that must be found on both pictures
+LEAST_SHARE = 0.5  # smallest share of a part that must be found on radiograph and volume
 _SAME_RADIOGRAPH_MM = 0.1
 _FARTHEST_SHIFT_MM, _FARTHEST_TURN, _SCALES = 15.0, np.radians(12.0), (0.8, 1.25)
 
@@ -36,48 +36,48 @@ def reprojection_consistency(
     crop
         The prepared joint crop [H, H] or [1, H, H] in [-1, 1] in right-knee space.
     others
-        Outlines of other people's radiographs, measured against the same volume.
+        Outlines of other patients' radiographs, compared with the same volume.
 
     Returns a plain dictionary; distances are medians in mm at the nominal scale:
 
     ``as_placed``, ``after_fit``
         ``outline_mm`` (sides of femur and tibia) and ``joint_line_mm`` (femur's and tibia's edge of the joint space in
-        both compartments), in the frame as it is and after a similarity fit; None where not found.
+        both compartments), in the common frame and after a similarity fit; None where not found.
     ``fit``
-        ``shift_mm`` (x, z), ``turn_deg`` and ``scale`` that bring the radiograph onto the volume, or None.
+        ``shift_mm`` (x, z), ``turn_deg`` and ``scale`` from the radiograph to the volume, or None.
     ``found``
         Share in [0, 1] of each part that was found on radiograph and volume.
-    ``other_radiographs``
+    ``other_films``
         ``count``, and for ``as_placed`` and ``after_fit`` and each part the median over the radiographs (``..._mm``),
-        their number (``..._of``) and how many of them lie farther than the own radiograph (``..._farther``).
+        their number (``..._of``) and the number of them with a larger distance than the own one (``..._farther``).
     ``reasons``
-        Sentences on what could not be measured.
+        Sentences on failed measurements.
 
-    Raises ValueError for shapes as of radiograph_outline and volume_outline.
+    Raises ValueError for shapes that radiograph_outline or volume_outline refuses.
     """
     crop = np.asarray(crop)
     radiograph = radiograph_outline(crop[0] if crop.ndim == 3 else crop)
-    return compared_outlines(radiograph, volume_outline(slices), others)
+    return compare_outlines(radiograph, volume_outline(slices), others)
 
 
-def compared_outlines(
+def compare_outlines(
     radiograph: KneeOutline, volume: KneeOutline, others: Sequence[KneeOutline] = ()
 ) -> dict[str, Any]:
-    """The record of reprojection_consistency from outlines that are known."""
+    """The record of reprojection_consistency from given outlines."""
     reasons = [
-        f"The {part.replace('_', ' ')} was found in only {outline.share(names):.0%} of its length {where}."
+        f"Only {outline.share(names):.0%} of the {part.replace('_', ' ')} was found {where}."
         for part, names in PARTS.items()
         for where, outline in (("on the radiograph", radiograph), ("in the volume", volume))
         if outline.share(names) < LEAST_SHARE
     ]
-    placed = _distances(radiograph, volume)
+    placed = _measure_distances(radiograph, volume)
     fit, refusal = _fit(radiograph, volume)
     if refusal:
         reasons.append(refusal)
-    fitted = _distances(fit.moved(radiograph), volume) if fit else dict.fromkeys(placed)
+    fitted = _measure_distances(fit.transform(radiograph), volume) if fit else dict.fromkeys(placed)
     record: dict[str, Any] = {
-        "as_placed": _rounded(placed),
-        "after_fit": _rounded(fitted),
+        "as_placed": _round(placed),
+        "after_fit": _round(fitted),
         "fit": None
         if fit is None
         else {
@@ -93,11 +93,13 @@ def compared_outlines(
         "reasons": reasons,
     }
     if others:
-        record["other_films"] = _beside(placed, fitted, [o for o in others if not _same(o, radiograph)], volume)
+        record["other_films"] = _compare_with_others(
+            placed, fitted, [o for o in others if not _same_radiograph(o, radiograph)], volume
+        )
     return record
 
 
-def _distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float | None]:
+def _measure_distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float | None]:
     result: dict[str, float | None] = {}
     for part, names in PARTS.items():
         distances = curve_distances(radiograph, volume, names)
@@ -107,11 +109,11 @@ def _distances(radiograph: KneeOutline, volume: KneeOutline) -> dict[str, float 
 
 
 def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | None, str | None]:
-    """The similarity, or why there is none: sides and joint line together determine it, one of them does not."""
+    """The similarity, or the reason for its absence; it needs both the sides and the joint line."""
     if any(outline.share(names) < LEAST_SHARE for outline in (radiograph, volume) for names in PARTS.values()):
-        return None, "Too little of the outlines was found to fit a similarity."
+        return None, "Too small a part of the outlines was found for a similarity fit."
     try:
-        fit = fitted_similarity(radiograph, volume)
+        fit = fit_similarity(radiograph, volume)
     except ValueError as error:
         return None, str(error)
     if (
@@ -123,22 +125,22 @@ def _fit(radiograph: KneeOutline, volume: KneeOutline) -> tuple[Similarity | Non
     return fit, None
 
 
-def _beside(
+def _compare_with_others(
     placed: dict[str, float | None], fitted: dict[str, float | None], others: Sequence[KneeOutline], volume: KneeOutline
 ) -> dict[str, Any]:
     of_placed, of_fitted = [], []
     for other in others:
-        of_placed.append(_distances(other, volume))
+        of_placed.append(_measure_distances(other, volume))
         fit, _ = _fit(other, volume)
-        of_fitted.append(_distances(fit.moved(other), volume) if fit else dict.fromkeys(placed))
+        of_fitted.append(_measure_distances(fit.transform(other), volume) if fit else dict.fromkeys(placed))
     return {
         "count": len(others),
-        "as_placed": _among(placed, of_placed),
-        "after_fit": _among(fitted, of_fitted),
+        "as_placed": _rank(placed, of_placed),
+        "after_fit": _rank(fitted, of_fitted),
     }
 
 
-def _among(own: dict[str, float | None], others: Sequence[dict[str, float | None]]) -> dict[str, Any]:
+def _rank(own: dict[str, float | None], others: Sequence[dict[str, float | None]]) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for name, value in own.items():
         measured = [distance for other in others if (distance := other[name]) is not None]
@@ -149,11 +151,11 @@ def _among(own: dict[str, float | None], others: Sequence[dict[str, float | None
     return record
 
 
-def _same(first: KneeOutline, second: KneeOutline) -> bool:
-    """True for the outline of one radiograph, so that nobody's own radiograph stands among the others'."""
+def _same_radiograph(first: KneeOutline, second: KneeOutline) -> bool:
+    """Whether both outlines come from the same radiograph, which must not count as another patient's."""
     distances = curve_distances(first, second, {**SIDES, **JOINT_LINE})
     return len(distances) > 0 and float(np.median(distances)) < _SAME_RADIOGRAPH_MM
 
 
-def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:
+def _round(values: dict[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else round(value, 2) for name, value in values.items()}

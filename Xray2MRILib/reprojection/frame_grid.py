@@ -1,7 +1,7 @@
-"""Radiograph and volume on one grid in mm: the square of the joint crop at its nominal size, 182 places of 0.5 mm.
+"""Common grid in mm of radiograph and volume: the square of the joint crop at nominal size, 182 x 182 cells of 0.5 mm.
 
-x runs along the columns (right-knee space, so that the lateral side has negative x), z along the rows from superior to
-inferior; both count from the centre of the crop, see volume.geometry.CropFrame.
+x runs along the columns (in right-knee space, where the lateral side has negative x), z along the rows from superior to
+inferior. The origin is the centre of the crop, see volume.geometry.CropFrame.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def axis_mm() -> np.ndarray:
 
 
 def index_of(mm: float) -> int:
-    """The column of x, or the row of z, nearest to ``mm``, kept inside the grid."""
+    """The column nearest to x = ``mm``, or the row nearest to z = ``mm``, clipped to the grid."""
     return int(np.clip(round((mm + SPAN_MM / 2) / GRID_MM - 0.5), 0, COUNT - 1))
 
 
 def radiograph_on_grid(crop: np.ndarray) -> np.ndarray:
-    """The prepared joint crop [H, H] on the grid, [182, 182] float32.
+    """Resample the prepared joint crop [H, H] to the grid, [182, 182] float32.
 
-    Raises ValueError for a picture that is not square.
+    Raises ValueError for a crop that is not square.
     """
     crop = np.asarray(crop, np.float32)
     if crop.ndim != 2 or crop.shape[0] != crop.shape[1]:
@@ -38,7 +38,7 @@ def radiograph_on_grid(crop: np.ndarray) -> np.ndarray:
 
 
 def volume_on_grid(slices: np.ndarray) -> np.ndarray:
-    """Slices [S, 256, 256] in right-knee space on the grid, [S, 182, 182] float32.
+    """Resample slices [S, 256, 256] in right-knee space to the grid, [S, 182, 182] float32.
 
     Raises ValueError for slices of another size.
     """
@@ -48,4 +48,4 @@ def volume_on_grid(slices: np.ndarray) -> np.ndarray:
     extent = CROP_FRAME.span_px(OAI_FIELD)
     row, column = CROP_FRAME.centre
     start = (row - extent / 2, column - extent / 2)
-    return np.stack([resample(picture, start, (extent, extent), (COUNT, COUNT)) for picture in slices])
+    return np.stack([resample(image, start, (extent, extent), (COUNT, COUNT)) for image in slices])

@@ -6,13 +6,13 @@ import numpy as np
 
 from .knee_outline import KneeOutline, runs_down
 
-_OVERHANG_MM = 1.0  # a point that lies farther beyond the end of the other curve has nothing to be compared with
+_OVERHANG_MM = 1.0  # a point farther beyond the end of the other curve has no counterpart
 _FARTHEST_MM = 10.0
 _FEWEST = 8
 
 
-def matched(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points [N, 2] beside a curve [M, 2]: distance along the curve's normal [N] (signed), normal [N, 2], met [N] bool.
+def match_points(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Match points [N, 2] with a curve [M, 2]: signed distances along the normal [N], normals [N, 2], met [N] bool.
 
     ``met`` is False for points beyond the curve's ends or in its gaps.
     """
@@ -26,16 +26,16 @@ def matched(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarra
 
 
 def curve_distances(first: KneeOutline, second: KneeOutline, names: dict[str, int]) -> np.ndarray:
-    """Symmetric distances [K] in mm, at most 10, between the curves of these names that both outlines have.
+    """Symmetric distances [K] in mm, at most 10, between those of the named curves that both outlines have.
 
-    Each curve gives as many as its points that meet the other one; curves with fewer than 8 of them give none.
+    There is one distance per point with a counterpart; a curve with fewer than 8 such points gives none.
     """
     found = [np.empty(0)]
     for name in names:
         if name not in first.curves or name not in second.curves:
             continue
-        there, _, met_there = matched(first.curves[name], second.curves[name], name)
-        back, _, met_back = matched(second.curves[name], first.curves[name], name)
+        there, _, met_there = match_points(first.curves[name], second.curves[name], name)
+        back, _, met_back = match_points(second.curves[name], first.curves[name], name)
         distances = np.abs(np.concatenate((there[met_there], back[met_back])))
         if len(distances) >= _FEWEST:
             found.append(np.minimum(distances, _FARTHEST_MM))

@@ -1,7 +1,7 @@
-"""From maps of edge strength to the outline of the bones; the same steps for radiograph and volume.
+"""Tracing of the bones' outline in maps of edge strength, in the same way for radiograph and volume.
 
-The joint gap is followed first, across the knee; the edges of femur and tibia are looked for above and below it, and
-the sides of the bones at their heights.
+The joint gap is traced first, from lateral to medial. The edges of femur and tibia are then searched above and below
+it, and the sides of the bones in fixed ranges of height.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from .boundary_path import best_path, strength_along
 from .frame_grid import COUNT, GRID_MM, axis_mm, index_of
 from .knee_outline import KneeOutline
 
-_WEAKEST = 0.15  # strength of a place that counts as found
-_GAP_Z_MM, _GAP_SPREAD_MM = 7.0, 7.0  # where the joint line usually lies below the crop's centre
-_GAP_REACH_MM = 34.0  # how far to either side it is followed
-_EDGE_WITHIN_MM, _EDGE_SPREAD_MM = 8.0, 5.0  # of the middle of the gap
-_NOTCH_MM = 9.0  # the eminence and the notch are left out
-_CORNER_MM = 2.0  # next to the bones' corners the joint line is not defined
-_SIDES_MM = (22.0, 45.0)  # distance of the bones' sides from the middle
+_WEAKEST = 0.15  # lowest strength that counts as an edge
+_GAP_Z_MM, _GAP_SPREAD_MM = 7.0, 7.0  # usual distance of the joint line below the crop's centre
+_GAP_REACH_MM = 34.0  # the gap is traced up to this distance on either side
+_EDGE_WITHIN_MM, _EDGE_SPREAD_MM = 8.0, 5.0  # distance of the edges from the middle of the gap
+_NOTCH_MM = 9.0  # half width around eminence and notch, which are left out
+_CORNER_MM = 2.0  # margin at the bones' corners, where the joint line is not defined
+_SIDES_MM = (22.0, 45.0)  # range of distances of the bones' sides from the middle
 _SIDE_MM, _SIDE_SPREAD_MM = 36.0, 7.0
-_HEIGHTS_MM = {"femur": (-22.0, -5.0), "tibia": (4.0, 16.0)}  # from the joint line; lower the fibula covers the tibia
+_HEIGHTS_MM = {"femur": (-22.0, -5.0), "tibia": (4.0, 16.0)}  # from the joint line; below, the fibula hides the tibia
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class EdgeMaps:
     """Edge strengths in [0, 1] on the grid of frame_grid, all [182, 182].
 
     ``gap`` is the middle of the joint gap; ``femur`` and ``tibia`` are the edges towards the gap; ``lateral`` and
-    ``medial`` those towards the sides. ``valid`` [182] bool tells the rows that show the knee.
+    ``medial`` are the edges of the sides. ``valid`` [182] bool marks the rows that show the knee.
     """
 
     gap: np.ndarray
@@ -42,13 +42,13 @@ class EdgeMaps:
 
 
 def strength(evidence: np.ndarray, least: float) -> np.ndarray:
-    """Evidence as strength in [0, 1]: 1 is its 99.5th percentile, or ``least`` in a picture that has little."""
+    """Scale evidence to a strength in [0, 1]: 1 is its 99.5th percentile, but at least ``least``."""
     white = max(float(np.percentile(evidence, 99.5)), least)
     return np.clip(evidence / white, 0.0, 1.0)
 
 
-def traced_outline(maps: EdgeMaps) -> KneeOutline:
-    """The outline along the strongest edges."""
+def trace_outline(maps: EdgeMaps) -> KneeOutline:
+    """Trace the outline along the strongest edges."""
     across = slice(index_of(-_GAP_REACH_MM), index_of(_GAP_REACH_MM) + 1)
     usual = np.exp(-0.5 * ((axis_mm() - _GAP_Z_MM) / _GAP_SPREAD_MM) ** 2)
     middle = best_path((maps.gap * usual[:, None])[:, across].T)
@@ -88,13 +88,13 @@ def _side(edges: np.ndarray, valid: np.ndarray, bone: str, side: str, joint_z: f
     x = axis_mm()[columns]
     found = edges[rows, columns] * np.exp(-0.5 * ((np.abs(x) - _SIDE_MM) / _SIDE_SPREAD_MM) ** 2)
     path = best_path(found)
-    inside = (path > 0.5) & (path < len(x) - 1.5)  # at its limits the search found the end of the range, not an edge
+    inside = (path > 0.5) & (path < len(x) - 1.5)  # a position at the limit of the range is not an edge
     good = (strength_along(found, path) > _WEAKEST) & valid[rows] & inside
     return np.stack((x[0] + path * GRID_MM, axis_mm()[rows]), axis=1)[good]
 
 
 def _extent(sides: dict[str, np.ndarray]) -> tuple[float, float]:
-    """x between which both bones face the gap."""
+    """Limits of x between which both bones border the gap."""
     lateral, medial = [-_GAP_REACH_MM], [_GAP_REACH_MM]
     for name, points in sides.items():
         if len(points):

@@ -1,4 +1,4 @@
-"""Outline of the bones on a radiograph: edges of bright bone against soft tissue and the joint space."""
+"""Outline of the bones on a radiograph: edges between bright bone and soft tissue or joint space."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import numpy as np
 from .frame_grid import GRID_MM, radiograph_on_grid
 from .joint_space import trough_depth
 from .knee_outline import KneeOutline
-from .outline_tracing import EdgeMaps, strength, traced_outline
+from .outline_tracing import EdgeMaps, strength, trace_outline
 
-_LOCAL_MM = 9.0  # neighbourhood that exposure and tone curve are taken from
+_LOCAL_MM = 9.0  # sigma of the local mean and contrast, which remove exposure and tone curve
 _ACROSS_MM, _ALONG_MM = 0.7, 1.5  # smoothing across and along an edge
-_LEAST_EDGE, _LEAST_GAP = 0.1, 0.3  # local standard deviations a grid step, and of the gap's depth
+_LEAST_EDGE, _LEAST_GAP = 0.1, 0.3  # in local standard deviations: per grid step, and depth of the gap
 
 
 def radiograph_outline(crop: np.ndarray) -> KneeOutline:
-    """The outline on a prepared joint crop [H, H] in [-1, 1] with bright bone, in right-knee space.
+    """Outline on a prepared joint crop [H, H] in [-1, 1] with bright bone, in right-knee space.
 
-    Rows in which the edge of the radiograph was repeated are left out. Raises ValueError for a picture that is not
-    square.
+    Padded rows, which repeat the edge of the radiograph, are left out. Raises ValueError for a crop that is not square.
     """
     from scipy.ndimage import gaussian_filter
 
-    picture = radiograph_on_grid(crop)
-    local = _locally_normalised(picture)
+    image = radiograph_on_grid(crop)
+    local = _normalise_locally(image)
     across, along = _ACROSS_MM / GRID_MM, _ALONG_MM / GRID_MM
     down = gaussian_filter(local, (across, along), order=(1, 0), mode="nearest")
     right = gaussian_filter(local, (along, across), order=(0, 1), mode="nearest")
@@ -34,21 +33,21 @@ def radiograph_outline(crop: np.ndarray) -> KneeOutline:
         tibia=strength(down, _LEAST_EDGE),
         lateral=strength(right, _LEAST_EDGE),
         medial=strength(-right, _LEAST_EDGE),
-        valid=~_repeated_rows(picture),
+        valid=~_find_repeated_rows(image),
     )
-    return traced_outline(maps)
+    return trace_outline(maps)
 
 
-def _locally_normalised(picture: np.ndarray) -> np.ndarray:
+def _normalise_locally(image: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     sigma = _LOCAL_MM / GRID_MM
-    mean = gaussian_filter(picture, sigma, mode="nearest")
-    variance = gaussian_filter(picture * picture, sigma, mode="nearest") - mean * mean
-    return (picture - mean) / (np.sqrt(np.maximum(variance, 0)) + 0.05)
+    mean = gaussian_filter(image, sigma, mode="nearest")
+    variance = gaussian_filter(image * image, sigma, mode="nearest") - mean * mean
+    return (image - mean) / (np.sqrt(np.maximum(variance, 0)) + 0.05)
 
 
-def _repeated_rows(picture: np.ndarray) -> np.ndarray:
-    """[H] bool: rows equal to a neighbour, i.e. beyond the end of the radiograph."""
-    same = np.abs(np.diff(picture, axis=0)).max(axis=1) < 1e-3
+def _find_repeated_rows(image: np.ndarray) -> np.ndarray:
+    """[H] bool: rows equal to a neighbouring row, i.e. padding beyond the edge of the radiograph."""
+    same = np.abs(np.diff(image, axis=0)).max(axis=1) < 1e-3
     return np.append(same, False) | np.append(False, same)

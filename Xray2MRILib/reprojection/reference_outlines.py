@@ -1,4 +1,4 @@
-"""Outlines of other people's radiographs, beside which the agreement with the own radiograph is shown."""
+"""Outlines of other patients' radiographs, as a reference for the agreement with the own radiograph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_RADIOGRAPHS = "other_films/outlines.json"
 def reference_outlines() -> list[KneeOutline]:
     """The shipped outlines of real radiographs; source and licence are in Resources/other_films/README.md.
 
-    An installation that lacks them has no other radiographs to compare with; that must not cost anybody a volume.
+    Empty in an installation without them, because a missing comparison must not prevent a volume.
     """
     try:
         path = resource_path(OTHER_RADIOGRAPHS)

@@ -1,4 +1,4 @@
-"""Whether a model lays its volumes into the frame of the radiograph, without which nothing can be projected back."""
+"""Check that a model's volumes are in the frame of the radiograph, which a reprojection requires."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from ..volume.geometry import CROP_FRAME, CropFrame
 
 
-def why_not_shared(pipeline: Any) -> str | None:
-    """None when rows and columns of the pipeline's slices are those of the joint crop; else a sentence that says why.
+def find_mismatch(pipeline: Any) -> str | None:
+    """The reason why the pipeline's slices are not in the frame of the joint crop, as a sentence; None if they are.
 
-    The pipeline is an Xray2MRIPipeline or CaePipeline. A CAE generator learns in the radiograph's frame; for other
-    models the configuration of the radiograph encoder tells.
+    The pipeline is an Xray2MRIPipeline or CaePipeline. A CAE generator is always trained in the radiograph's frame; for
+    other models the configuration of the radiograph encoder decides.
     """
     encoder = getattr(pipeline, "radiograph_encoder", None)
     if encoder is None:

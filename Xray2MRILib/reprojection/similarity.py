@@ -1,4 +1,4 @@
-"""Turn, one scale and shift of the radiograph plane, and their fit of one outline to another."""
+"""Similarity transforms of the radiograph plane (rotation, scale, shift), and their fit of one outline to another."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from .knee_outline import KneeOutline
-from .outline_distance import matched
+from .outline_distance import match_points
 
 _ROUNDS = 15
-_ROBUST_MM = 1.5  # beyond it a residual counts linearly
-# the fit is held to the frame that radiograph and slices share by so little that it matters only where the outlines
-# leave a direction open: shift in mm, turn in rad, logarithm of the scale
+_ROBUST_MM = 1.5  # larger residuals count linearly (Huber)
+# weak regularisation towards the identity, which matters only for parameters that the outlines do not determine:
+# shift in mm, rotation in rad, logarithm of the scale
 _HELD = np.array([6.0, 6.0, np.radians(5.0), 0.08])
 _HOLD = 0.1
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """x, z in mm -> scale * turned (x, z) + shift; the turn is from x towards z, about the centre of the crop."""
+    """(x, z) in mm -> scale * rotated (x, z) + shift; the rotation is from x to z about the centre of the crop."""
 
     shift_mm: tuple[float, float] = (0.0, 0.0)
     turn_rad: float = 0.0
     scale: float = 1.0
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """The points [N, 2] moved."""
+        """The transformed points [N, 2]."""
         cosine, sine = self.scale * np.cos(self.turn_rad), self.scale * np.sin(self.turn_rad)
         return points @ np.array([[cosine, sine], [-sine, cosine]]) + self.shift_mm
 
-    def moved(self, outline: KneeOutline) -> KneeOutline:
-        """The outline with every point moved."""
+    def transform(self, outline: KneeOutline) -> KneeOutline:
+        """The outline with every point transformed."""
         return KneeOutline({name: self(points) for name, points in outline.curves.items()})
 
 
-def fitted_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarity:
-    """The similarity that brings the radiograph's outline onto the volume's.
+def fit_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarity:
+    """Fit the similarity from the radiograph's outline to the volume's.
 
-    Points of the radiograph are matched to the nearest place of the same curve; distances along the normal are
-    minimised, every curve weighing alike and large ones less (Huber). Repeated until the match stands. Raises
-    ValueError when the two share no curve.
+    Each point of the radiograph is matched with the nearest point of the same curve, and the distances along the
+    normals are minimised. All curves have equal weight; large distances have less (Huber). Matching and fit are
+    repeated until they converge. Raises ValueError when the outlines have no curve in common.
     """
     shift_x = shift_z = turn = log_scale = 0.0
     for _ in range(_ROUNDS):
@@ -48,7 +48,7 @@ def fitted_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarit
         rows, distances = [], []
         for name in radiograph.curves.keys() & volume.curves.keys():
             points = now(radiograph.curves[name])
-            distance, normal, met = matched(points, volume.curves[name], name)
+            distance, normal, met = match_points(points, volume.curves[name], name)
             if not met.any():
                 continue
             points, distance, normal = points[met], distance[met], normal[met]
@@ -59,7 +59,7 @@ def fitted_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarit
             rows.append(np.stack((normal[:, 0], normal[:, 1], by_turn, by_scale), axis=1) * weight[:, None])
             distances.append(distance * weight)
         if not rows:
-            raise ValueError("The two outlines share no curve.")
+            raise ValueError("The two outlines have no curve in common.")
         hold = _HOLD / _HELD
         so_far = np.array([shift_x, shift_z, turn, log_scale])
         matrix = np.concatenate((*rows, np.diag(hold)))

@@ -1,1 +1,1 @@
-"""Simulated pairs: one deformed label map seen as an OAI-like MR volume and as a plain radiograph."""
+"""Simulated pairs: an OAI-like MR volume and a plain radiograph of one deformed label map."""

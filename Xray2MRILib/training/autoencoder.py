@@ -20,7 +20,7 @@ from torch.nn import functional
 from ..model_store.assembly import build_components
 from ..models.autoencoder import to_autoencoder_channels, to_grey
 from ..simulation.pairs.pair_store import list_pairs
-from .data.pair_data import exposed_crops, load_volumes, map_in_processes, stored_volume
+from .data.pair_data import exposed_crops, load_stored_volume, load_volumes, map_in_processes
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
@@ -164,7 +164,7 @@ def _slices_and_radiographs(recipe: AutoencoderRecipe, encoder: torch.nn.Module)
 
 
 def _volume_and_crop(path: Path, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    return stored_volume(path), exposed_crops(path, 1, seed)
+    return load_stored_volume(path), exposed_crops(path, 1, seed)
 
 
 def draw_patches(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import SamplingSettings, check_sampling
-from ..diffusion.slice_loop import denoise, in_whole_field
+from ..diffusion.slice_loop import denoise, enlarge_to_field
 from ..errors import InputError
 from ..model_store.assembly import build_components
 from ..model_store.network_folder import load_network
@@ -192,7 +192,7 @@ def sampled_sheet(
             )
             truth = scaled_latents(vae.config, knees.mean[knee, list(depths)].float().to(device))
             both = decode_latents(vae, torch.stack((truth, made), dim=1).flatten(0, 1).to(vae.dtype))
-            both = in_whole_field(both)
+            both = enlarge_to_field(both)
         lines.append(torch.cat((crop[0, 0].cpu(), *both[:, 0].float().cpu()), dim=1))
     network.train()
     return ((torch.cat(lines) + 1) / 2).clamp(0, 1).numpy()

@@ -37,7 +37,7 @@ def assemble_model(
     from diffusers import AutoencoderKL, DDIMScheduler
     from safetensors import SafetensorError
 
-    from ..baselines.registry import method_named, unet_class_in
+    from ..baselines.registry import find_method, unet_class_in
     from ..generation.pipeline import Xray2MRIPipeline
     from ..model_store.network_folder import load_network
     from ..models.radiograph_encoder import RadiographEncoder
@@ -66,7 +66,7 @@ def assemble_model(
         )
     card = {
         "preset": recipe.preset,
-        "method": {"name": recipe.method, "title": method_named(recipe.method).title},
+        "method": {"name": recipe.method, "title": find_method(recipe.method).title},
         "training_data": "simulated knees made by this project; no patient's MRI",
         "licence": "Apache-2.0",
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",

@@ -1,1 +1,1 @@
-"""The product on disk and in memory: geometry, grey values, provenance, reading and writing."""
+"""Pseudo-MRI volumes in memory and on disk: geometry, grey values, provenance, reading and writing."""

@@ -1,4 +1,4 @@
-"""Voxel-wise standard deviation of volumes that come one after the other."""
+"""Voxel-wise standard deviation of volumes that are computed one after another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class RunningDeviation:
-    """Mean and squares after Welford (1962): two volumes in memory, however many are added.
+    """Running mean and squares after Welford (1962); keeps two volumes in memory for any number of samples.
 
     Starts with the first volume [S, H, W], float32.
     """
@@ -15,12 +15,12 @@ class RunningDeviation:
         self._count, self._mean, self._squares = 1, first.copy(), np.zeros_like(first)
 
     def add(self, volume: np.ndarray) -> None:
-        """Take another volume of the same shape into account."""
+        """Add another volume of the same shape."""
         self._count += 1
         difference = volume - self._mean
         self._mean += difference / self._count
         self._squares += difference * (volume - self._mean)
 
     def value(self) -> np.ndarray:
-        """The deviation [S, H, W], with one degree of freedom taken off. Needs two volumes."""
+        """The sample standard deviation [S, H, W] (divisor n - 1). Needs at least two volumes."""
         return np.sqrt(self._squares / (self._count - 1))

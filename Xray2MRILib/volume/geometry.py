@@ -1,14 +1,14 @@
-"""Where the voxels of a pseudo-MRI volume lie, and where the joint crop of the radiograph lies among them.
+"""Geometry of a pseudo-MRI volume, and the position of the radiograph's joint crop in it.
 
-This file owns every number of the field; all others import it (a test guards this). It needs no package at import time,
-so that the command line's parser and 3D Slicer can read it.
+This file defines every number of the field of view; all other files import them (a test guards this). It needs no
+package at import time, so that the command line's parser and 3D Slicer can import it.
 
 Source: the OAI protocol of Peterfy et al. 2008 (PMC3048821) and Table 1 of PMC5871621: 160 mm field, 80 slices of
-1.5 mm, of which the model sees 50.
+1.5 mm; the model uses 50 of them.
 A radiograph has no 3-D pose, so the pose is nominal: the volume is centred at the origin and aligned with the body
-axes, and distances in it are those of an average field of view, not measurements of this knee.
+axes. Distances in it are those of an average field of view, not measurements of the patient's knee.
 
-Two orders of the slices occur and every name here says which one it means:
+There are two orders of the slices; every name here states which one it means:
 
 - *depth order*, the model's: depth index 0 is the most posterior slice, index S-1 the most anterior one;
 - *file order*, the volume's: file index 0 is the most anterior slice, because columns (patient right to left), rows
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SliceField:
-    """The field that coronal slices show.
+    """The field of view of coronal slices.
 
     Attributes
     ----------
     width_mm, pixels
         Edge of the square field, and its rows and columns.
     num_slices, slice_thickness_mm
-        The slices that a model learns from, which touch each other: the pitch of a volume equals their thickness for
-        this number only.
+        Number and thickness of the training slices, which have no gaps. Only a volume with this number of slices has a
+        pitch equal to the thickness.
     joint_row
-        Nominal row of the joint line; rows 148 to 157 on the published pages.
+        Nominal row of the joint line; it is in rows 148 to 157 in the paper's figures.
     """
 
     width_mm: float = 160.0
@@ -54,7 +54,7 @@ class SliceField:
 
     @property
     def extent_mm(self) -> float:
-        """Centre of the first slice to centre of the last one, 73.5 mm, whatever the number of slices of a volume."""
+        """Distance between the centres of the first and the last slice, 73.5 mm for any number of slices."""
         return (self.num_slices - 1) * self.slice_thickness_mm
 
     @property
@@ -64,16 +64,16 @@ class SliceField:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Slices, rows and columns of a volume that a model learns from."""
+        """Slices, rows and columns of a training volume."""
         return (self.num_slices, *self.slice_shape)
 
 
 @dataclass(frozen=True)
 class CropFrame:
-    """Where the joint crop of the radiograph lies in the field of the slices.
+    """Position of the radiograph's joint crop in the field of the slices.
 
-    A radiograph does not tell how large the knee is in mm, so that the frame is nominal: each place of the crop and of
-    the slices in it shows the same place of the knee, up to the divergence of the rays and the flexion.
+    A radiograph does not show the size of the knee in mm, so the frame is nominal: each position in the crop and the
+    same position in the slices show the same point of the knee, up to the divergence of the rays and the flexion.
 
     Attributes
     ----------
@@ -81,8 +81,8 @@ class CropFrame:
         Edge of the crop in mm of the field. At 91 mm a tibial plateau of about 76 mm, with magnification, fills 0.84 of
         the crop, as on real radiographs.
     centre
-        (row, column) of its centre in the field. At row 141 the joint line, 7 mm below the centre of the crop, comes to
-        ``SliceField.joint_row``.
+        (row, column) of its centre in the field. With row 141 the joint line, 7 mm below the centre of the crop, falls
+        on ``SliceField.joint_row``.
     pixels
         Rows and columns of the crop itself.
     """
@@ -124,7 +124,7 @@ def spacing_mm(
 def origin_mm(
     num_slices: int, rows: int = OAI_FIELD.pixels, columns: int = OAI_FIELD.pixels
 ) -> tuple[float, float, float]:
-    """LPS position in mm of the centre of voxel (0, 0, 0) that puts the centre of the volume at (0, 0, 0)."""
+    """LPS position in mm of the centre of voxel (0, 0, 0); the centre of the volume is at (0, 0, 0) mm."""
     import numpy as np
 
     reach = [
@@ -181,5 +181,5 @@ def mm_to_depth(y_mm: float) -> float:
 
 
 def file_index(depth_index: int, num_slices: int) -> int:
-    """Place in the file of a slice of the given depth index; the same rule leads back."""
+    """File index of a depth index; the function is its own inverse."""
     return num_slices - 1 - depth_index

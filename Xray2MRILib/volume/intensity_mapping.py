@@ -1,4 +1,4 @@
-"""From grey values in [0, 1] to 16-bit integers on disk and back, one mapping for every volume (A16)."""
+"""Mapping between grey values in [0, 1] and 16-bit integers on disk, the same for every volume (A16)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class IntensityMapping:
     intercept: float
 
     def to_stored(self, grey: np.ndarray) -> np.ndarray:
-        """int16 integers nearest to the grey values (any shape); the error is at most half a slope."""
-        return _by_slices(lambda part: np.rint((part - self.intercept) / self.slope), grey, np.int16)
+        """The int16 integers nearest to the grey values (any shape); the error is at most half a slope."""
+        return _map_by_slice(lambda part: np.rint((part - self.intercept) / self.slope), grey, np.int16)
 
     def to_grey(self, stored: np.ndarray) -> np.ndarray:
         """float32 grey values of stored integers (any shape)."""
-        return _by_slices(lambda part: part * self.slope + self.intercept, stored, np.float32)
+        return _map_by_slice(lambda part: part * self.slope + self.intercept, stored, np.float32)
 
 
-def _by_slices(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
-    """The mapping in double precision, slice by slice: a whole volume of it would be the largest array of a run."""
+def _map_by_slice(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, dtype: type) -> np.ndarray:
+    """Apply the mapping in double precision slice by slice, because a whole volume in it would need too much memory."""
     values = np.asarray(values)
     mapped: np.ndarray = np.empty(values.shape, dtype)
     for place in np.ndindex(values.shape[:1]):
@@ -33,6 +33,6 @@ def _by_slices(mapping: Callable[[np.ndarray], np.ndarray], values: np.ndarray, 
     return mapped
 
 
-# 12 bits, the depth of a scanner's own images; int16 because every reader knows it
+# 12 bits, as in scanner images; int16 because every program reads it
 STORED_MAXIMUM = 4095
 STANDARD_MAPPING = IntensityMapping(slope=1.0 / STORED_MAXIMUM, intercept=0.0)

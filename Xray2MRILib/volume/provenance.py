@@ -1,6 +1,6 @@
-"""What a volume was made from and by: a plain dictionary that goes into the file's header and its JSON side-car.
+"""Provenance of a volume: a plain dictionary for the file header and the JSON side-car.
 
-It must let a reader see that the picture is synthetic, and repeat it, without telling whose knee it is.
+It must show a reader that the volume is synthetic, and make the volume reproducible, without identifying the patient.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 SCHEMA = "xray2mri-provenance"
 SCHEMA_VERSION = 1
 _LIBRARIES = ("torch", "diffusers", "numpy", "SimpleITK")
-# of the file header; longer ones (a histogram, the list of depths) are in the side-car
+# longest list in the file header; longer ones (a histogram, the list of depths) are in the side-car only
 _LONGEST_LIST = 16
-# keys that would tell who, where or which file: these words anywhere in a key, those texts as a whole key
+# keys that could identify a person, place or file: a key that contains one of the words, or equals one of the keys
 _IDENTIFYING_WORDS = frozenset(
     "path filename folder directory patient accession institution physician operator study series uid birth address "
     "hostname".split()
@@ -33,7 +33,7 @@ def notice() -> str:
 
 
 def library_versions() -> dict[str, str | None]:
-    """Versions of Python, this package and the libraries that shape the result; None for one that is not installed."""
+    """Versions of Python, this package and the libraries that affect the result; None if not installed."""
     from .. import __version__
 
     versions: dict[str, str | None] = {"python": platform.python_version(), "xray2mri": __version__}
@@ -46,7 +46,7 @@ def library_versions() -> dict[str, str | None]:
 
 
 def creation_time() -> str:
-    """Now, in UTC, e.g. "2026-01-31T12:00:00Z"."""
+    """The current time in UTC, e.g. "2026-01-31T12:00:00Z"."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -64,21 +64,21 @@ def build_provenance(
     Parameters
     ----------
     model
-        ``name``, ``version``, ``weights_sha256`` (one text, or one per network) and what else the model card says.
-        A name that is a path is cut to its last part.
+        ``name``, ``version``, ``weights_sha256`` (one text, or one per network) and the other entries of the model
+        card. Of a path as name only the last component is kept.
     sampling
         ``seed`` (or ``seeds``), ``steps``, ``sampler``, ``num_slices``, ``guidance_scale``, ``guidance_share``,
         ``noise``, ``noise_scale``.
     radiograph
-        Record of the preparation: ``box`` in radiograph pixels and its source, ``side`` and ``side_source``,
+        Record of the preparation: ``box`` in radiograph pixels and its source, ``side`` and ``side_source``, and the
         normalisation.
     koa
         ``values`` (five probabilities) and ``source``: classifier, reader, given or uniform.
     plausibility
-        ``plausible``, ``score``, ``reasons``; None when nobody looked.
+        ``plausible``, ``score``, ``reasons``; None when it was not checked.
     identifiers
-        What tells whose knee it is, e.g. the name of the radiograph. It stays in memory: a file receives it only when
-        it is written with ``keep_identifiers=True``.
+        Entries that identify the patient, e.g. the name of the radiograph. They stay in memory and are only written to
+        a file with ``keep_identifiers=True``.
     """
     named = dict(model)
     if _is_path(named.get("name")):
@@ -101,7 +101,7 @@ def build_provenance(
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it: numpy numbers and arrays become Python ones, NaN and infinities None."""
+    """The value as plain JSON types: numpy numbers and arrays become Python ones, NaN and infinities None."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
@@ -115,24 +115,24 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def without_identifiers(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A plain copy without the section ``identifiers``, keys that name a person, place or file, and paths.
+def remove_identifiers(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain copy without the section ``identifiers``, without keys that name a person, place or file, without paths.
 
-    The second line of defence: the parts of the program do not put such things into their records in the first place.
+    This is a second safeguard; the program's records should not contain such entries in the first place.
     """
     kept = {key: value for key, value in record.items() if key != "identifiers"}
-    return _scrubbed(plain(kept))
+    return _scrub(plain(kept))
 
 
-def _scrubbed(value: Any) -> Any:
+def _scrub(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _scrubbed(item) for key, item in value.items() if not _identifying_key(key) and not _is_path(item)}
+        return {key: _scrub(item) for key, item in value.items() if not _is_identifying_key(key) and not _is_path(item)}
     if isinstance(value, list):
-        return [_scrubbed(item) for item in value if not _is_path(item)]
+        return [_scrub(item) for item in value if not _is_path(item)]
     return value
 
 
-def _identifying_key(key: str) -> bool:
+def _is_identifying_key(key: str) -> bool:
     """True for e.g. PatientName, patient_id, StudyInstanceUID, source_path, file_name."""
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", key)]
     return "_".join(words) in _IDENTIFYING_KEYS or not _IDENTIFYING_WORDS.isdisjoint(words)
@@ -145,7 +145,7 @@ def _is_path(value: Any) -> bool:
 def header_fields(record: Mapping[str, Any]) -> dict[str, str]:
     """The record as flat texts for a file header, e.g. ``Xray2MRI.sampling.seed`` -> ``0``.
 
-    The same names serve as node attributes in 3D Slicer. Lists are JSON; long ones are left to the side-car.
+    3D Slicer uses the same names as node attributes. Lists are JSON; long lists are only in the side-car.
     """
     fields: dict[str, str] = {}
 

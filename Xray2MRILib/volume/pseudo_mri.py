@@ -1,4 +1,4 @@
-"""The product of the pipeline: a stack of synthetic coronal slices with its geometry and its provenance."""
+"""The pseudo-MRI volume: a stack of synthetic coronal slices with geometry and provenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .writing import VolumeFiles
 
-# the decoder's values are clipped before they come here; this much is rounding, more is a mistake
+# the decoder's values are already clipped to [0, 1]; a larger excess than this is an error, not rounding
 _ROUNDING = 1e-3
 
 
@@ -30,10 +30,10 @@ class PseudoMRI:
         [S, H, W] float32 grey values in [0, 1] in file order: slice 0 is the most anterior one, rows run from superior
         to inferior, columns from the patient's right to the left.
     provenance
-        What the volume was made from and by, see Xray2MRILib.volume.provenance.
+        Origin of the volume, see Xray2MRILib.volume.provenance.
     mirrored
-        True for left knees: the model works on right knees, so that a left one is mirrored before and the volume
-        mirrored back after (A22). ``array`` is already mirrored back.
+        True for left knees. The model works on right knees, so a left knee's radiograph is mirrored first and its
+        volume is mirrored back (A22). ``array`` is already mirrored back.
     deviation
         [S, H, W] float32 voxel-wise standard deviation over several seeds in the order of ``array``, or None.
 
@@ -46,12 +46,13 @@ class PseudoMRI:
     deviation: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        self.array = _checked(self.array, "volume")
+        self.array = _check_array(self.array, "volume")
         if self.deviation is not None:
-            self.deviation = _checked(self.deviation, "standard deviation")
+            self.deviation = _check_array(self.deviation, "standard deviation")
             if self.deviation.shape != self.array.shape:
                 raise ValueError(
-                    f"The standard deviation is {self.deviation.shape}, the volume {self.array.shape}; they must agree."
+                    f"The standard deviation has the shape {self.deviation.shape}, but the volume has the shape "
+                    f"{self.array.shape}."
                 )
 
     @property
@@ -94,18 +95,18 @@ class PseudoMRI:
     ) -> PseudoMRI:
         """A volume from the model's slices, [S, H, W] in [0, 1], posterior first, in right-knee space."""
         return cls(
-            array=_reordered(slices, mirrored),
+            array=_reorder(slices, mirrored),
             provenance=provenance,
             mirrored=mirrored,
-            deviation=None if deviation is None else _reordered(deviation, mirrored),
+            deviation=None if deviation is None else _reorder(deviation, mirrored),
         )
 
     def depth_slices(self) -> np.ndarray:
         """[S, H, W] float32 in the model's order and space: posterior first, right knee."""
-        return _reordered(self.array, self.mirrored)
+        return _reorder(self.array, self.mirrored)
 
     def to_sitk(self, array: np.ndarray | None = None) -> SimpleITK.Image:
-        """The volume as a SimpleITK image in LPS; ``array`` puts other voxels of the same shape into its geometry."""
+        """The volume as a SimpleITK image in LPS, or another ``array`` of the same shape in its geometry."""
         import SimpleITK as sitk
 
         image = sitk.GetImageFromArray(self.array if array is None else array)
@@ -122,32 +123,32 @@ class PseudoMRI:
 
     @classmethod
     def load(cls, path: str | Path) -> PseudoMRI:
-        """Read a saved volume back with its side-car, see Xray2MRILib.volume.reading.read_volume."""
+        """Read a saved volume with its side-car, see Xray2MRILib.volume.reading.read_volume."""
         from .reading import read_volume
 
         return read_volume(path)
 
 
-def _reordered(slices: np.ndarray, mirrored: bool) -> np.ndarray:
-    """Depth order and right-knee space to file order and patient space, or back: the step is its own inverse."""
+def _reorder(slices: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Convert depth order and right-knee space to file order and patient space, or back; it is its own inverse."""
     slices = np.asarray(slices)
     if slices.ndim != 3:
-        raise ValueError(f"Slices must be [S, H, W], not an array of {slices.ndim} dimensions.")
+        raise ValueError(f"Slices must be [S, H, W], not an array with {slices.ndim} dimensions.")
     return slices[::-1, :, ::-1] if mirrored else slices[::-1]
 
 
-def _checked(array: np.ndarray, what: str) -> np.ndarray:
+def _check_array(array: np.ndarray, what: str) -> np.ndarray:
     array = np.ascontiguousarray(array, dtype=np.float32)
     if array.ndim != 3 or array.shape[0] < 2 or 0 in array.shape:
         raise ValueError(f"The {what} must be [S, H, W] with at least 2 slices, not {array.shape}.")
     if not np.isfinite(array).all():
         raise ProcessingError(
-            f"The {what} contains values that are not numbers.",
+            f"The {what} contains values that are not finite.",
             code="non-finite-volume",
             hint="Choose another seed or device.",
         )
     low, high = array.min(), array.max()
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise ValueError(f"Grey values of the {what} must lie in [0, 1], not [{low:g}, {high:g}].")
-    # a copy only where one is needed: 500 slices are 131 MB
+    # copy only if necessary: 500 slices take 131 MB
     return array if low >= 0 and high <= 1 else np.clip(array, 0.0, 1.0)

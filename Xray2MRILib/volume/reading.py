@@ -1,4 +1,4 @@
-"""Reading a saved pseudo-MRI volume back, for more depths or for evaluation."""
+"""Reading a saved pseudo-MRI volume, e.g. to compute more depths or to evaluate it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
 from .writing import VolumeFiles, read_record, voxels_sha256
 
-_TOLERANCE_MM = 1e-3  # NIfTI keeps single precision
-# named, because SimpleITK's own choice goes by the case of the ending
+_TOLERANCE_MM = 1e-3  # NIfTI stores single precision
+# set explicitly, because SimpleITK's own choice depends on upper and lower case of the extension
 _FORMATS = {".nrrd": "NrrdImageIO", ".nii.gz": "NiftiImageIO", ".mha": "MetaImageIO"}
 
 
 def read_volume(path: str | Path) -> PseudoMRI:
-    """The volume at a path with its provenance and, when the side-car announces one, its standard deviation.
+    """Read a volume with its provenance and, if the side-car lists one, its standard deviation.
 
-    Raises InputError when the file cannot be read, was not written by this program, or when the voxels or the geometry
-    are no longer those of the side-car.
+    Raises InputError when the file cannot be read, was not written by this program, or does not match the voxels or the
+    geometry in the side-car.
     """
     files = VolumeFiles.of(path)
     if not files.volume.is_file():
@@ -46,28 +46,28 @@ def read_volume(path: str | Path) -> PseudoMRI:
             hint="Generate the volume again.",
         ) from None
     if voxels_sha256(stored) != expected:
-        raise _foreign(files)
+        raise _mismatch_error(files)
     deviation = None
     if has_deviation:
         if not files.deviation.is_file():
             raise InputError(
-                f"The standard deviation {files.deviation.name} is missing beside {files.volume.name}.",
+                f"The standard deviation {files.deviation.name} of {files.volume.name} is missing.",
                 code="missing-volume",
                 hint="Keep the files together.",
             )
         deviation = mapping.to_grey(_read_image(files.deviation)[0])
     try:
-        volume = PseudoMRI(mapping.to_grey(stored), _without_volume(record), bool(mirrored), deviation)
+        volume = PseudoMRI(mapping.to_grey(stored), _drop_volume_section(record), bool(mirrored), deviation)
     except ValueError:
-        raise _foreign(files) from None
+        raise _mismatch_error(files) from None
     for found, nominal in ((spacing, volume.spacing), (direction, volume.direction), (origin, volume.origin)):
         if not np.allclose(found, nominal, rtol=0, atol=_TOLERANCE_MM):
-            raise _foreign(files)
+            raise _mismatch_error(files)
     return volume
 
 
-def _without_volume(record: dict[str, Any]) -> dict[str, Any]:
-    """The section is written anew with every file."""
+def _drop_volume_section(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without the section ``volume``, which is written again with every file."""
     return {key: value for key, value in record.items() if key != "volume"}
 
 
@@ -89,7 +89,7 @@ def _read_image(path: Path) -> tuple[np.ndarray, tuple[float, ...], tuple[float,
     return sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetDirection(), image.GetOrigin()
 
 
-def _foreign(files: VolumeFiles) -> InputError:
+def _mismatch_error(files: VolumeFiles) -> InputError:
     return InputError(
         f"The volume {files.volume.name} does not match its side-car {files.record.name}: it was changed or replaced.",
         code="side-car-mismatch",

@@ -1,4 +1,4 @@
-"""Volumes on disk: 16-bit NRRD, NIfTI or MetaImage with a JSON side-car, complete or not at all."""
+"""Writing volumes as 16-bit NRRD, NIfTI or MetaImage with a JSON side-car, either completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .intensity_mapping import STANDARD_MAPPING
 if TYPE_CHECKING:
     from .pseudo_mri import PseudoMRI
 
-# side-car and headers, generously
+# upper bound for side-car and headers
 _RECORD_BYTES = 200_000
-# NIfTI has no room for more than one line
+# NIfTI has room for one line only
 _SHORT_NOTICE = "synthetic, not for diagnosis; grey = stored / 4095; details in the .json"
 
 
 @dataclass(frozen=True)
 class VolumeFiles:
-    """The names that belong to one volume: ``knee.nrrd``, ``knee.json`` and ``knee_deviation.nrrd``."""
+    """File names of one volume: ``knee.nrrd``, ``knee.json`` and ``knee_deviation.nrrd``."""
 
     volume: Path
     record: Path
@@ -45,50 +45,51 @@ class VolumeFiles:
 def check_destination(
     path: str | Path, num_slices: int = geometry.OAI_FIELD.num_slices, deviation: bool = False
 ) -> VolumeFiles:
-    """Refuse an output path before the volume is computed. Returns the names of the files to come.
+    """Check an output path before the volume is computed; returns the names of the files to write.
 
-    Raises InputError for another ending, a missing or unwritable folder, or a ``.json`` of that name that is not ours;
-    ProcessingError (code ``disk-full``) when the disk has too little room for ``num_slices`` of 256 x 256.
+    Raises InputError for another file extension, a missing or unwritable folder, or an existing ``.json`` that is not a
+    side-car of this program; ProcessingError (code ``disk-full``) when ``num_slices`` of 256 x 256 do not fit on the
+    disk.
     """
     files = VolumeFiles.of(path)
-    _check(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
+    _check_files(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
     return files
 
 
 def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool = False) -> VolumeFiles:
-    """Write the volume, its side-car and, when there is one, the standard deviation; returns their names.
+    """Write the volume, its side-car and its standard deviation, if any; returns the file names.
 
-    Grey values are stored as int16, stored = round(grey * 4095). The side-car ``<stem>.json`` holds the full
-    provenance, the headers of NRRD and MetaImage most of it. Names of the input are left out unless
-    ``keep_identifiers``. All files appear together; on any failure none does and files of the same names stay as they
-    were.
+    Grey values are stored as int16, stored = round(grey * 4095). The side-car ``<stem>.json`` contains the full
+    provenance, the headers of NRRD and MetaImage most of it. Names of input files are left out unless
+    ``keep_identifiers`` is True. All files appear together; after a failure none appears, and existing files of the
+    same names are unchanged.
 
     Raises InputError and ProcessingError as check_destination does, ProcessingError (code ``write-failed`` or
     ``disk-full``) when writing fails.
     """
     files = VolumeFiles.of(path)
-    previous = _check(files, volume.array.size, volume.deviation is not None)
+    previous = _check_files(files, volume.array.size, volume.deviation is not None)
     stored = STANDARD_MAPPING.to_stored(volume.array)
     record = complete_record(volume, stored, keep_identifiers)
     ending = volume_ending(files.volume)
-    with AtomicFiles() as transaction:
-        _write_image(volume, stored, record, transaction.stage(files.volume, ending))
+    with AtomicFiles() as atomic:
+        _write_image(volume, stored, record, atomic.stage(files.volume, ending))
         if volume.deviation is not None:
             spread = STANDARD_MAPPING.to_stored(volume.deviation)
             about = {**record, "content": "voxel-wise standard deviation over seeds, in grey values of the volume"}
             about["volume"] = {key: value for key, value in record["volume"].items() if key != "voxels_sha256"}
-            _write_image(volume, spread, about, transaction.stage(files.deviation, ending))
+            _write_image(volume, spread, about, atomic.stage(files.deviation, ending))
         elif previous["volume"].get("has_deviation") and files.deviation.is_file():
-            # it would look like the deviation of the new volume
-            transaction.remove(files.deviation)
+            # the old file would look like the deviation of the new volume
+            atomic.remove(files.deviation)
         text = json.dumps(record, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        transaction.stage(files.record).write_text(text, encoding="ascii")
+        atomic.stage(files.record).write_text(text, encoding="ascii")
     return files
 
 
 def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: bool) -> dict[str, Any]:
-    """The provenance with the section ``volume``: geometry, intensity mapping and what is nominal about them."""
-    cleaned = provenance.plain if keep_identifiers else provenance.without_identifiers
+    """The provenance with the section ``volume``: geometry, intensity mapping, and notes on nominal values."""
+    cleaned = provenance.plain if keep_identifiers else provenance.remove_identifiers
     record = {**provenance.build_provenance(model={}, sampling={}, radiograph={}, koa={}), **cleaned(volume.provenance)}
     record["volume"] = provenance.plain(
         {
@@ -96,21 +97,21 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
             "size": volume.array.shape[::-1],
             "spacing_mm": volume.spacing,
             "slice_thickness_mm": geometry.OAI_FIELD.slice_thickness_mm,
-            "slice_thickness_note": "thickness of the slices the model learnt from; the spacing is the distance "
-            "between centres, so that slices overlap or leave gaps unless there are 50",
+            "slice_thickness_note": "thickness of the training slices; the spacing is the distance between slice "
+            "centres, so slices overlap or leave gaps unless there are 50",
             "extent_mm": geometry.OAI_FIELD.extent_mm,
             "direction_lps": volume.direction,
             "origin_lps_mm": volume.origin,
             "axes": "columns patient right to left, rows superior to inferior, slices anterior to posterior",
             "pose": "nominal",
-            "pose_note": "a radiograph has no 3-D pose; distances are those of an average field of view",
+            "pose_note": "a radiograph does not determine a 3-D pose; distances are those of an average field of view",
             "depth_index_of_slice_0": volume.num_slices - 1,
             "depth_positions": volume.depth_positions,
             "side": volume.side,
             "mirrored": volume.mirrored,
             "intensity_slope": STANDARD_MAPPING.slope,
             "intensity_intercept": STANDARD_MAPPING.intercept,
-            "intensity_note": "grey in [0, 1] is stored * slope + intercept, relative to the volume, without unit",
+            "intensity_note": "grey in [0, 1] = stored * slope + intercept, relative to the volume, without unit",
             "has_deviation": volume.deviation is not None,
             "voxels_sha256": voxels_sha256(stored),
         }
@@ -119,7 +120,7 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
 
 
 def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
-    """Size, geometry (LPS mm, as in SimpleITK) and intensity mapping that a volume of this shape is written with."""
+    """Size, geometry (LPS mm, as in SimpleITK) and intensity mapping of a written volume of this shape."""
     return {
         "size": [columns, rows, num_slices],
         "spacing_mm": list(geometry.spacing_mm(num_slices, rows, columns)),
@@ -131,12 +132,12 @@ def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
 
 
 def voxels_sha256(stored: np.ndarray) -> str:
-    """SHA-256 of the stored integers as little-endian int16 in file order: ties the side-car to its volume."""
+    """SHA-256 of the stored integers as little-endian int16 in file order; links the side-car to its volume."""
     return hashlib.sha256(np.ascontiguousarray(stored, dtype="<i2").data).hexdigest()
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """The side-car at a path; None when there is none or it was not written by this program."""
+    """Read a side-car; None if it does not exist or was not written by this program."""
     try:
         with path.open("rb") as file:
             record = json.loads(file.read(10_000_000))
@@ -146,9 +147,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record if ours and isinstance(record.get("volume"), dict) else None
 
 
-def _check(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
-    """Refuse the destination, or return what its side-car holds now; the section ``volume`` is there in any case."""
-    # compressed files are smaller; a disk that full is not worth the risk
+def _check_files(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
+    """Check the output files; returns the existing side-car, or an empty one with the section ``volume``."""
+    # uncompressed size: files are smaller, but a disk with less space is too full
     size = voxels * 2 * (2 if deviation else 1) + _RECORD_BYTES
     check_place(files.volume, size)
     check_place(files.record)
@@ -174,7 +175,7 @@ def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], 
     image.SetMetaData("ITK_FileNotes", _SHORT_NOTICE)
     try:
         sitk.WriteImage(image, str(path), useCompression=True)
-        del image  # room for the copy that is read back
+        del image  # free the memory for the copy that is read back
         # the NIfTI writer reports success on a full disk
         intact = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), stored)
     except RuntimeError:
@@ -183,5 +184,5 @@ def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], 
         raise ProcessingError(
             "The volume could not be written completely.",
             code="write-failed",
-            hint="The disk may be full or faulty: write to another one.",
+            hint="The disk may be full or faulty. Write to another disk.",
         )

@@ -1,1 +1,1 @@
-"""The background process for viewers, and its protocol: ``python -m Xray2MRILib.worker``."""
+"""The background process for viewers and its protocol: ``python -m Xray2MRILib.worker``."""

@@ -13,5 +13,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         code = 130
     sys.stderr.flush()
-    # torch's own threads may take seconds to wind down, and nothing of ours is left to do
+    # exit at once: torch's own threads may need seconds to stop
     os._exit(code)

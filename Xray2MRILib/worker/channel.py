@@ -1,4 +1,4 @@
-"""The two ends of the worker's conversation: reports out by the original stdout, requests in by stdin."""
+"""The worker's side of the conversation: reports go out through the original stdout, requests come in from stdin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .protocol import REQUESTS, LineSplitter, decode, encode, fault
 
 
 class ReportChannel:
-    """The original stdout, for our lines only. From here on, file descriptor 1 leads to stderr for everybody else."""
+    """The original stdout, reserved for the protocol; for all other code file descriptor 1 then leads to stderr."""
 
     def __init__(self) -> None:
         sys.stdout.flush()
@@ -27,7 +27,7 @@ class ReportChannel:
         self._lock = threading.Lock()
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Write one report. Ends the process when nobody reads any more."""
+        """Write one report. Ends the process if the reader has closed the pipe."""
         data = encode({"type": kind, **fields})
         with self._lock:
             try:
@@ -37,13 +37,13 @@ class ReportChannel:
                 os._exit(0)
 
     def send_error(self, error: Xray2MRIError, job: str | None = None) -> None:
-        """Write one error report, for a job or for none."""
+        """Write one error report, with or without a job."""
         of_job = {} if job is None else {"job": job}
         self.send("error", **of_job, code=error.code, message=error.message, hint=error.hint, field=error.field)
 
 
 class RequestReader(threading.Thread):
-    """Reads stdin for ever: answers what needs no work, sets the cancel flag, hands jobs to the main thread."""
+    """Reads stdin until its end: answers faulty requests, sets the cancel flag, passes jobs to the main thread."""
 
     def __init__(self, channel: ReportChannel) -> None:
         super().__init__(daemon=True, name="requests")
@@ -63,15 +63,15 @@ class RequestReader(threading.Thread):
             if not data:
                 os._exit(0)
             for line in splitter.feed(data):
-                self._take(line)
+                self._handle_line(line)
 
-    def job_over(self) -> None:
-        """Let the next job in. Called before the last report of a job, so that its reader may send the next at once."""
+    def finish_job(self) -> None:
+        """Accept the next job. Called before the last report of a job, so that the caller can send the next at once."""
         with self._lock:
             self._running = None
             self.cancel.clear()
 
-    def _take(self, line: bytes) -> None:
+    def _handle_line(self, line: bytes) -> None:
         message = decode(line)
         sentence = "A line was not a JSON object with a type." if message is None else fault(message, REQUESTS)
         if message is None or sentence is not None:

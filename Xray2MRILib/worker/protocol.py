@@ -1,19 +1,20 @@
-"""What the background worker and its caller say to each other: one JSON object per line, UTF-8, both ways.
+"""The messages between the background worker and its caller: one JSON object per line, UTF-8, in both directions.
 
-Both sides import this file; with what it imports it needs only the standard library.
+Both sides import this file; it and its imports need only the standard library.
 
-A caller starts ``python -m Xray2MRILib.worker`` with pipes on stdin and stdout. The worker answers with REPORTS,
-the caller sends REQUESTS; the two tables below name every field. Rules that hold for the whole conversation:
+A caller starts ``python -m Xray2MRILib.worker`` with pipes on stdin and stdout. The worker sends REPORTS, the caller
+sends REQUESTS; the two tables below name every field. General rules:
 
 - The first line is ``starting`` with the worker's own pid (a launcher may stand between caller and worker); ``hello``
   follows once torch is loaded. Requests may be sent before that.
 - One job runs at a time. A request for a second one is answered by ``error`` with code ``busy``.
 - Every job ends with exactly one ``result`` or one ``error`` (code ``cancelled`` after ``cancel``). The worker then
   waits for the next request with its model still loaded.
-- End of file on stdin ends the worker at once. ``shutdown``, or no request for the idle time, ends it in order.
-- A line that cannot be understood is answered by ``error`` without a job; it never ends the worker.
-- Unknown fields are ignored, so that a newer side may add some. A change that breaks this raises PROTOCOL_VERSION.
-- stdout carries nothing but these lines. Whatever libraries print arrives on stderr.
+- End of file on stdin ends the worker at once. After ``shutdown``, or after the idle time without a request, it ends
+  when its current job is done.
+- An invalid line is answered by ``error`` without a job; it never ends the worker.
+- Unknown fields are ignored, so that newer versions can add fields. Incompatible changes increase PROTOCOL_VERSION.
+- stdout carries only these lines. Output of libraries goes to stderr.
 
 A conversation, with > to the worker and < from it::
 
@@ -39,7 +40,7 @@ from typing import Any
 from ..generation.settings import SETTINGS as CHOICES
 
 PROTOCOL_VERSION = 1
-# longer lines are nobody's message: the longest honest ones are a few kilobytes
+# longer lines are invalid: the longest valid messages have a few kilobytes
 LONGEST_LINE_BYTES = 1_000_000
 
 
@@ -52,7 +53,7 @@ class Field:
     required: bool = False
 
 
-_JOB = Field("text", "the caller's own name for the job, repeated in everything that belongs to it", required=True)
+_JOB = Field("text", "the caller's name for the job, repeated in all its reports", required=True)
 
 # The settings of a generation; absent ones take the defaults of GenerationSettings.
 SETTINGS: dict[str, Field] = {name: Field(setting.kind, setting.description) for name, setting in CHOICES.items()}
@@ -65,49 +66,49 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "montage": Field("text", "path of a PNG overview to write"),
         "slice_folder": Field(
             "text",
-            "folder for the slices as they become final; the caller removes it. Without it no slice report is sent",
+            "folder for finished slices; the caller removes it. Without it no slice reports are sent",
         ),
         **SETTINGS,
     },
-    # either of_job, or volume and radiograph; all other choices are those of the earlier volume
+    # either of_job, or volume and radiograph; all other settings are those of the earlier volume
     "densify": {
         "job": _JOB,
         "slices": Field("integer", "the new number of depths", required=True),
         "output": Field("text", "path of the volume to write", required=True),
-        "of_job": Field("text", "a job done before by this worker, whose volume is to have more depths"),
+        "of_job": Field("text", "an earlier job of this worker, whose volume gets more depths"),
         "volume": Field("text", "a volume file with its side-car"),
-        "radiograph": Field("text", "the radiograph that the volume file came from"),
+        "radiograph": Field("text", "the radiograph of the volume file"),
         "model": SETTINGS["model"],
         "device": SETTINGS["device"],
         "slice_folder": Field("text", "as for generate"),
     },
-    # a quick look at the radiograph, without the diffusion model; generation/radiograph_check.py describes the result
+    # a quick check of the radiograph without the diffusion model; generation/radiograph_check.py describes the result
     "prepare": {
         "job": _JOB,
         "radiograph": Field("text", "path of the radiograph", required=True),
         "preview": Field("text", "path of a PNG of the joint crop to write"),
         **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
     },
-    # the result is described in Xray2MRILib.comparison.compare
+    # Xray2MRILib.comparison.compare describes the result
     "compare": {
         "job": _JOB,
         "volume": Field("text", "a volume file with its side-car", required=True),
         "reference": Field("text", "an MRI of the same knee: volume file or folder of DICOM slices", required=True),
-        "align": Field("text", "rigid, similarity or none; rigid when absent"),
-        "initial": Field("numbers", "4 x 4 row by row, LPS mm: reference points to points of the volume"),
-        "controls": Field("text", "folder of other people's volumes"),
-        "output_folder": Field("text", "existing folder for what is written; the caller owns it", required=True),
+        "align": Field("text", "rigid, similarity or none; rigid if absent"),
+        "initial": Field("numbers", "4 x 4 matrix row by row, LPS mm: from points of the reference to the volume"),
+        "controls": Field("text", "folder of other patients' volumes"),
+        "output_folder": Field("text", "existing folder for the output files; the caller owns it", required=True),
     },
     "export": {
         "job": _JOB,
         "volume": Field("text", "a volume file with its side-car", required=True),
         "output": Field("text", "file to write, or a new or empty folder for a DICOM series", required=True),
-        "format": Field("text", "file, dicom, report or table; by the name of the output when absent"),
-        "radiograph": Field("text", "the radiograph that the volume was made from, for pictures and references"),
+        "format": Field("text", "file, dicom, report or table; if absent, the name of the output decides"),
+        "radiograph": Field("text", "the radiograph of the volume, for the report and for DICOM references"),
         "comparison": Field("text", "JSON file of a compare result, for report and table"),
-        "keep_identifiers": Field("flag", "put patient and study of a DICOM radiograph into a DICOM series"),
+        "keep_identifiers": Field("flag", "copy patient and study of a DICOM radiograph to the DICOM series"),
     },
-    "cancel": {"job": Field("text", "the job to stop; without it whatever runs")},
+    "cancel": {"job": Field("text", "the job to stop; if absent, the running job")},
     "shutdown": {},
 }
 
@@ -119,50 +120,50 @@ REPORTS: dict[str, dict[str, Field]] = {
     "hello": {
         "pid": Field("integer", "process number of the worker itself", required=True),
         "protocol": Field("integer", "PROTOCOL_VERSION of the worker", required=True),
-        "versions": Field("object", "package name -> version, null when not installed", required=True),
-        "device": Field("text", "the device that auto stands for: cpu, cuda or mps", required=True),
-        "device_name": Field("text", "the device in words", required=True),
-        "free_memory_bytes": Field("integer", "memory free on that device, null when unknown"),
-        "idle_shutdown_s": Field("number", "the worker ends after so long without a request", required=True),
+        "versions": Field("object", "package name -> version, null if not installed", required=True),
+        "device": Field("text", "the device for auto: cpu, cuda or mps", required=True),
+        "device_name": Field("text", "name of the device for display", required=True),
+        "free_memory_bytes": Field("integer", "free memory on that device, null if unknown"),
+        "idle_shutdown_s": Field("number", "the worker ends after this time in s without a request", required=True),
     },
     "progress": {
         "job": _JOB,
         "stage": Field("text", "read, localise, load model, encode, sample, decode, write, ...", required=True),
         "step": Field("integer", "steps of this stage done", required=True),
         "of": Field("integer", "steps of this stage in all", required=True),
-        "fraction": Field("number", "share of the whole job done, 0 to 1, never falling", required=True),
-        "eta_s": Field("number", "seconds left, null while unknown"),
+        "fraction": Field("number", "finished share of the whole job, 0 to 1, never decreasing", required=True),
+        "eta_s": Field("number", "remaining seconds, null while unknown"),
     },
     "slice": {
         "job": _JOB,
         "depth_index": Field("integer", "0 is the most posterior slice", required=True),
-        "file_index": Field("integer", "place of the slice in the volume file, 0 is the most anterior", required=True),
+        "file_index": Field("integer", "index of the slice in the volume file, 0 is the most anterior", required=True),
         "of": Field("integer", "number of slices of the volume", required=True),
         "u": Field("number", "depth from -1 (posterior) to 1 (anterior)", required=True),
         "file": Field("text", ".npy file, float32 [H, W]: rows run down, columns patient right to left", required=True),
-        "grey_range": Field("numbers", "smallest and largest grey value that the slice may hold", required=True),
+        "grey_range": Field("numbers", "smallest and largest possible grey value of the slice", required=True),
         "grid": Field(
             "object",
-            "the volume to come: size, spacing_mm, origin_lps_mm, direction_lps as in SimpleITK, and grey = stored * "
+            "the future volume: size, spacing_mm, origin_lps_mm, direction_lps as in SimpleITK, and grey = stored * "
             "intensity_slope + intensity_intercept",
         ),
     },
     "result": {"job": _JOB, "result": Field("object", "see Xray2MRILib.generation.generation_result", required=True)},
     "error": {
-        "job": Field("text", "absent when the fault belongs to no job"),
-        "code": Field("text", "stable word to act upon", required=True),
+        "job": Field("text", "absent if the error does not concern a job"),
+        "code": Field("text", "stable machine-readable word", required=True),
         "message": Field("text", "one sentence for the user", required=True),
         "hint": Field("text", "what the user can do, may be empty", required=True),
-        "field": Field("text", "name of the request's field at fault, may be empty"),
+        "field": Field("text", "name of the faulty field of the request, may be empty"),
     },
     "log": {
         "message": Field("text", "one line for a log window", required=True),
-        "job": Field("text", "the job it belongs to"),
+        "job": Field("text", "the job of the message"),
     },
 }
 
 _KINDS: dict[str, Any] = {
-    # no file name holds a NUL, and system calls stumble over it
+    # file names cannot contain a null character, and system calls fail on it
     "text": lambda value: isinstance(value, str) and "\0" not in value,
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
@@ -173,7 +174,7 @@ _KINDS: dict[str, Any] = {
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One message as one line of ASCII JSON. Raises ValueError for values that JSON cannot hold, such as NaN."""
+    """One message as one line of ASCII JSON. Raises ValueError for values that JSON does not allow, such as NaN."""
     return json.dumps(message, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
 
 
@@ -182,7 +183,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def decode(line: bytes | str) -> dict[str, Any] | None:
-    """The message in one line, or None when the line is not a JSON object with a ``type``."""
+    """The message in one line, or None if the line is not a JSON object with a ``type``."""
     try:
         message = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -216,10 +217,10 @@ class LineSplitter:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The lines completed by these bytes, without newline; a line beyond LONGEST_LINE_BYTES comes cut short."""
+        """The lines completed by these bytes, without newline; a line longer than LONGEST_LINE_BYTES is truncated."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LONGEST_LINE_BYTES:
-            # what follows of it will not parse either, which is what should happen
+            # the rest of the line is invalid too, and is answered by an error
             lines.append(self._rest[:LONGEST_LINE_BYTES])
             self._rest = b""
         for line in lines:

@@ -1,7 +1,7 @@
-"""The background process that makes volumes for another program: ``python -m Xray2MRILib.worker``.
+"""The background process that generates volumes for another program: ``python -m Xray2MRILib.worker``.
 
-worker/protocol.py describes the conversation. The process ends by itself when its caller does: end of file on stdin
-ends it at once, whatever it is doing, so that no worker is left holding a GPU.
+worker/protocol.py describes the messages. The process ends together with its caller: end of file on stdin ends it at
+once, even during a job, so that no abandoned worker occupies a GPU.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from ..generation.volume_from_radiograph import Generation
 
 IDLE_SHUTDOWN_S = 300.0
-# volumes kept for densify; a volume of 500 slices is 131 MB
+# limit for volumes in memory for densify; a volume of 500 slices has 131 MB
 KEPT_VOLUMES_BYTES = 512_000_000
-# fields that may name a person; kept out of failure reports
+# fields that may identify a person; removed from failure reports
 _PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder",
           "comparison")  # fmt: skip
 
 
 class Worker:
-    """Carries out jobs one after the other and keeps the model and the latest volumes for the next ones."""
+    """Runs jobs one after another and keeps the model and the latest volumes in memory for the next ones."""
 
     def __init__(self, channel: ReportChannel, reader: RequestReader) -> None:
         from ..generation.volume_from_radiograph import PipelineCache
@@ -42,7 +42,7 @@ class Worker:
         self._reader = reader
         self._pipelines = PipelineCache()
         self._done: OrderedDict[str, Generation] = OrderedDict()
-        # request -> what carries it out and returns the result's fields
+        # request -> method that runs it and returns the fields of the result
         self._work: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "generate": self._generate,
             "densify": self._densify,
@@ -52,7 +52,7 @@ class Worker:
         }
 
     def serve(self, idle_shutdown_s: float) -> None:
-        """Return after ``shutdown`` or when no request came for ``idle_shutdown_s`` seconds."""
+        """Run jobs until ``shutdown`` or until there is no request for ``idle_shutdown_s`` seconds."""
         while True:
             try:
                 message = self._reader.jobs.get(timeout=min(idle_shutdown_s, threading.TIMEOUT_MAX))
@@ -61,9 +61,9 @@ class Worker:
                 return
             if message is None:
                 return
-            self._carry_out(message)
+            self._run_job(message)
 
-    def _carry_out(self, message: dict[str, Any]) -> None:
+    def _run_job(self, message: dict[str, Any]) -> None:
         from ..files.crash_log import failure_text
 
         job = message["job"]
@@ -75,15 +75,15 @@ class Worker:
             private = [str(message.get(name, "")) for name in _PATHS]
             print(failure_text(error, private), file=sys.stderr, flush=True)
             failure = Xray2MRIError(
-                f"An unforeseen {type(error).__name__} stopped the job.",
+                f"An unexpected {type(error).__name__} stopped the job.",
                 code="internal",
                 hint="See the log for details.",
             )
         else:
-            self._reader.job_over()
+            self._reader.finish_job()
             self._channel.send("result", job=job, result=result)
             return
-        self._reader.job_over()
+        self._reader.finish_job()
         self._channel.send_error(failure, job)
 
     def _generate(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +105,12 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
-        return self._kept(message["job"], generation)
+        return self._remember(message["job"], generation)
 
     def _densify(self, message: dict[str, Any]) -> dict[str, Any]:
         from ..generation.volume_from_radiograph import densify
 
-        earlier = self._earlier(message)
+        earlier = self._find_earlier(message)
         slices = SliceFiles(self._channel, message)
         try:
             generation = densify(
@@ -125,7 +125,7 @@ class Worker:
         except BaseException:
             slices.remove()
             raise
-        return self._kept(message["job"], generation)
+        return self._remember(message["job"], generation)
 
     def _prepare(self, message: dict[str, Any]) -> dict[str, Any]:
         from ..generation.radiograph_check import check_radiograph
@@ -169,8 +169,8 @@ class Worker:
         )
         return {"files": [str(path) for path in files]}
 
-    def _earlier(self, message: dict[str, Any]) -> Generation:
-        """The volume that a densify request speaks of, from memory or from its files."""
+    def _find_earlier(self, message: dict[str, Any]) -> Generation:
+        """The earlier volume of a densify request, from memory or from its files."""
         if message.get("of_job") is not None:
             earlier = self._done.get(message["of_job"])
             if earlier is None:
@@ -182,7 +182,7 @@ class Worker:
             return earlier
         if message.get("volume") is None or message.get("radiograph") is None:
             raise InputError(
-                "The message densify names neither an earlier job nor a volume and its radiograph.",
+                "The request densify names neither an earlier job nor a volume and its radiograph.",
                 code="bad-request",
                 hint="Give of_job, or volume and radiograph.",
             )
@@ -191,8 +191,8 @@ class Worker:
         choices = {name: message[name] for name in ("model", "device") if message.get(name) is not None}
         return reopen(message["volume"], message["radiograph"], **choices)
 
-    def _kept(self, job: str, generation: Generation) -> dict[str, Any]:
-        """Keep the volume for densify while there is room; returns its result."""
+    def _remember(self, job: str, generation: Generation) -> dict[str, Any]:
+        """Keep the volume for densify and drop the oldest ones beyond the limit; returns its result."""
         self._done.pop(job, None)
         self._done[job] = generation
         while (
@@ -202,7 +202,7 @@ class Worker:
         return generation.result
 
 
-def _say_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
+def _send_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
     from ..device import choose_device, describe_device, free_memory_bytes
     from ..volume.provenance import library_versions
 
@@ -223,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the worker until shutdown, idleness or end of file on stdin. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m Xray2MRILib.worker", description=__doc__)
     parser.add_argument("--idle-shutdown", type=float, default=IDLE_SHUTDOWN_S, metavar="SECONDS",
-                        help="end after so long without a request (default: %(default)g)")  # fmt: skip
+                        help="end after this time without a request (default: %(default)g)")  # fmt: skip
     options = parser.parse_args(arguments)
 
     channel = ReportChannel()
@@ -231,13 +231,13 @@ def main(arguments: list[str] | None = None) -> int:
     reader = RequestReader(channel)
     reader.start()
     try:
-        _say_hello(channel, options.idle_shutdown)
+        _send_hello(channel, options.idle_shutdown)
         worker = Worker(channel, reader)
     except ImportError as error:
         channel.send_error(Xray2MRIError(
             f"The package {error.name or 'torch'} cannot be loaded.",
             code="missing-dependency",
-            hint="Install Xray2MRI and its dependencies into this Python.",
+            hint="Install Xray2MRI and its dependencies in this Python environment.",
         ))  # fmt: skip
         return 1
     worker.serve(options.idle_shutdown)

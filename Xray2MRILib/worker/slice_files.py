@@ -1,4 +1,4 @@
-"""Finished slices of a running job as files for the caller, who shows them while the others are being made."""
+"""Files of the finished slices of a running job, which the caller displays during the generation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .channel import ReportChannel
 
 
 class SliceFiles:
-    """Writes each final slice of a job into the caller's folder under a name that appears only when it is complete."""
+    """Writes each finished slice of a job to the caller's folder; its name appears only when the file is complete."""
 
     def __init__(self, channel: ReportChannel, message: dict[str, Any]) -> None:
         self._channel = channel
@@ -45,6 +45,6 @@ class SliceFiles:
         self._channel.send("slice", job=self._job, file=str(path), grey_range=[0.0, 1.0], grid=grid, **report)
 
     def remove(self) -> None:
-        """Take back what was written, after a failure or a cancellation."""
+        """Remove the written files after a failure or a cancellation."""
         for path in self._written:
             path.unlink(missing_ok=True)

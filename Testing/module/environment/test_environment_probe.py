@@ -238,3 +238,22 @@ def test_the_choice_of_another_python(tmp_path, monkeypatch):
         chooseExternalPython("")
     assert externalPython() is None
     assert inferencePython() == applicationPython()
+
+
+def test_the_check_and_the_worker_count_the_same_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number in the section Environment that the section Generate contradicts makes a user doubt both."""
+    from Xray2MRIModule.environment import probe_process
+    from Xray2MRIModule.worker.launch_command import worker_command
+
+    for given in (None, "3"):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if given:
+            monkeypatch.setenv("OMP_NUM_THREADS", given)
+        started = {}
+        monkeypatch.setattr(
+            probe_process.subprocess, "Popen", lambda command, started=started, **options: started.update(options)
+        )
+        probe_process.EnvironmentProbe(sys.executable)
+        threads = worker_command().environment["OMP_NUM_THREADS"]
+        assert started["env"]["OMP_NUM_THREADS"] == threads
+        assert threads == (given or str(max(1, (os.cpu_count() or 2) - 1)))

@@ -2,40 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
-from pathlib import Path
-
 import pytest
 import slicer
-
-MODULE_FILE = Path(__file__).resolve().parents[3] / "Xray2MRI" / "Xray2MRI.py"
-BASES = ("ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic",
-         "ScriptedLoadableModuleTest")  # fmt: skip
-
-
-@pytest.fixture
-def module_file(monkeypatch, application):
-    """Xray2MRI.py as Slicer loads it. Its base classes, which slicer-core lacks, are empty ones."""
-    bases = types.ModuleType("slicer.ScriptedLoadableModule")
-    for name in BASES:
-        setattr(bases, name, type(name, (), {}))
-    translation = types.ModuleType("slicer.i18n")
-    translation.tr = lambda text: text
-    translation.translate = lambda context, text: text
-    for name, module in (("ScriptedLoadableModule", bases), ("i18n", translation)):
-        monkeypatch.setitem(sys.modules, f"slicer.{name}", module)
-        monkeypatch.setattr(slicer, name, module, raising=False)  # as an import of the submodule leaves it
-    monkeypatch.setattr(slicer, "app", types.SimpleNamespace(processEvents=lambda: None), raising=False)
-    # slicer-core reads no pictures
-    monkeypatch.setattr(
-        slicer.util, "loadVolume", lambda path, options: application.loadVolume(path, options["name"]), raising=False
-    )
-    specification = importlib.util.spec_from_file_location("Xray2MRI_of_Slicer", MODULE_FILE)
-    loaded = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(loaded)
-    return loaded
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import slicer
-from gui_connectors import connect_gui, disconnect_gui
+from gui_connectors import connect_gui, connect_parameters_to_gui, disconnect_gui
 from panel_loader import ctk, load_panel
 from PySide6.QtWidgets import QApplication
 from pythonqt_adapter import QtModule, wrap, wrapper_class
@@ -90,6 +90,7 @@ class Desk:
 
         if not hasattr(Xray2MRIParameterNode, "connectGui"):
             Xray2MRIParameterNode.connectGui = connect_gui
+            Xray2MRIParameterNode.connectParametersToGui = connect_parameters_to_gui
             Xray2MRIParameterNode.disconnectGui = disconnect_gui
         self.logic, self.model = logic, model
         self.scene = slicer.mrmlScene
@@ -101,6 +102,8 @@ class Desk:
         self.tags = [
             self.scene.AddObserver(self.scene.StartCloseEvent, lambda *_: self.panel.onSceneStartClose()),
             self.scene.AddObserver(self.scene.EndCloseEvent, lambda *_: self.panel.onSceneEndClose()),
+            self.scene.AddObserver(self.scene.StartImportEvent, lambda *_: self.panel.onSceneStartImport()),
+            self.scene.AddObserver(self.scene.EndImportEvent, lambda *_: self.panel.onSceneEndImport()),
         ]
         widget = self.root._qt
         widget.resize(400, 1000)
@@ -128,6 +131,7 @@ class Desk:
             if time.monotonic() > end:
                 raise TimeoutError(f"not within {seconds} s; the panel says: {self.sentences()}")
             QApplication.processEvents()
+            self.logic.application.processEvents()
             time.sleep(0.005)
 
     def sentences(self) -> dict[str, str]:

@@ -126,6 +126,10 @@ def test_box_by_hand_takes_the_place_of_the_detector(desk: Any, knee_radiograph:
     assert "manually" in desk.ui.radiographStatusLabel.text
     roi = desk.parameters.roi
     assert roi.GetDisplayNode().GetVisibility() == 1
+    shown = {view for view in ("Radiograph", "Synthetic", "Real")
+             if roi.GetDisplayNode().IsDisplayableInView(f"vtkMRMLSliceNodeXray2MRI{view}")}  # fmt: skip
+    assert shown == {"Radiograph"}
+    assert not roi.GetDisplayNode().IsDisplayableInView("vtkMRMLViewNodeXray2MRIRendering")
     (frame,) = [node for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if node is not roi]
     assert frame.GetDisplayNode().GetVisibility() == 0
     # a detected box may reach beyond the radiograph, one that is set by hand does not
@@ -173,6 +177,30 @@ def test_slices_appear_while_progress_rises_and_the_volume_is_shown(desk: Any, k
     assert desk.ui.generateMessageLabel.text.startswith("<b>Done in")
     assert desk.logic.views.isLayoutShown
     assert desk.ui.layoutButton.text == "Restore previous layout"
+
+
+def test_the_3d_rendering_appears_by_itself_when_the_volume_is_complete(desk: Any, knee_radiograph: Path) -> None:
+    def rendered() -> list[str]:
+        displays = slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode")
+        return [display.GetDisplayableNode().GetID() for display in displays if display.GetVisibility()]
+
+    desk.load(knee_radiograph)
+    desk.quick()
+    desk.ui.generateButton.click()
+    desk.until(lambda: desk.parameters.volume is not None)
+    assert rendered() == []  # not while slices arrive
+    desk.until(lambda: desk.ui.generateButton.text == "Generate pseudo-MRI")
+    first = desk.parameters.volume
+    assert rendered() == [first.GetID()]
+    # another volume takes its place
+    second = desk.generate()
+    assert second is not first
+    assert rendered() == [second.GetID()]
+    # switched off, it stays off, also for the next volume
+    desk.ui.renderingCheckBox.click()
+    assert rendered() == []
+    desk.generate()
+    assert rendered() == []
 
 
 def test_moving_the_slider_adds_depths_once_and_switches_at_once_afterwards(desk: Any, knee_radiograph: Path) -> None:

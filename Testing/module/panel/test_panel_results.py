@@ -38,6 +38,20 @@ def test_comparison_shows_figures_chart_and_difference(desk: Any, knee_radiograp
     comparison = desk.panel.comparison
     assert comparison is not None, desk.sentences()
     assert desk.ui.compareMessageLabel.text.startswith("<b>Result:</b>")
+    # one line, the rest unfolds
+    assert len(desk.ui.compareMessageLabel.text) < 130
+    assert desk.ui.compareDetailsBox.collapsed is True
+    assert comparison.verdict in desk.ui.compareDetailsLabel.text
+    assert "SSIM" in desk.logic.views.readings
+    desk.ui.readingsCheckBox.click()
+    assert desk.logic.views.readings == ""
+    desk.ui.readingsCheckBox.click()
+    # the same window
+    assert desk.ui.sameWindowButton.enabled is True
+    display = comparison.alignedNode.GetScalarVolumeDisplayNode()
+    display.SetWindowLevelMinMax(0, 1)
+    desk.ui.sameWindowButton.click()
+    assert display.GetWindowLevelMax() > 10
     assert desk.ui.comparisonTable.mrmlTableNode() is comparison.summaryTableNode
     desk.ui.tableSelector.setCurrentIndex(1)
     assert desk.ui.comparisonTable.mrmlTableNode() is comparison.tableNode
@@ -84,6 +98,28 @@ def test_volume_files_are_written_beside_what_is_there(
     assert all("synthetic" in path.name.lower() for path in tmp_path.iterdir())
     written = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(files[0])))
     assert np.array_equal(written, slicer.util.arrayFromVolume(volume))
+
+
+def test_each_exported_file_has_its_own_record(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
+    """NRRD, then NIfTI, then another density: three volumes, three records, each about its own volume."""
+    import json
+
+    from Xray2MRILib.volume.reading import read_volume
+
+    volume = _generated(desk, knee_radiograph)
+    desk.ui.exportFolderEdit.currentPath = str(tmp_path)
+    for index, slices in ((0, 30), (1, 30), (1, 59)):
+        desk.ui.densitySlider.value = float(slices)
+        desk.until(lambda n=slices: desk.logic.volumes.density(volume) == n and not desk.logic.isBusy)
+        desk.ui.formatSelector.setCurrentIndex(index)
+        desk.ui.exportButton.click()
+        desk.until(lambda: desk.ui.exportButton.text == "Export" and desk.ui.exportMessageLabel.text != "Writing ...")
+        assert desk.ui.exportMessageLabel.text.startswith("<b>Written:</b>"), desk.sentences()
+    records = sorted(tmp_path.glob("*.json"))
+    volumes = sorted(path for path in tmp_path.iterdir() if path.suffix != ".json")
+    assert len(records) == len(volumes) == 3
+    assert sorted(json.loads(path.read_text())["volume"]["size"][2] for path in records) == [30, 30, 59]
+    assert sorted(read_volume(path).num_slices for path in volumes) == [30, 30, 59]
 
 
 def test_folder_that_is_not_there_is_refused(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:

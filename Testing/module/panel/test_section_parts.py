@@ -60,6 +60,31 @@ def test_files_that_exist_are_never_chosen(tmp_path: Path) -> None:
     assert freePath(tmp_path, "knee-synthetic", ".nii.gz").name == "knee-synthetic-2.nii.gz"
 
 
+def test_a_volume_never_takes_the_record_of_another_one(tmp_path: Path) -> None:
+    from Xray2MRIModule.panel.export_panel import freePath
+
+    for name in ("knee.nrrd", "knee.json"):
+        (tmp_path / name).touch()
+    assert freePath(tmp_path, "knee", ".nii.gz").name == "knee-2.nii.gz"
+    assert freePath(tmp_path, "knee", ".csv").name == "knee.csv"
+    (tmp_path / "knee-2_deviation.nrrd").touch()
+    assert freePath(tmp_path, "knee", ".nrrd").name == "knee-3.nrrd"
+
+
+def test_headline_of_a_verdict_is_one_sentence_without_figures() -> None:
+    from Xray2MRIModule.panel.compare_panel import headline
+
+    verdict = (
+        "The pseudo-MRI is closer to its reference than another knee's volume by every measure (edge distance 0.0 "
+        "against 2.6 mm; SSIM 0.36 against 0.18). It is also closer than the mean of training knees."
+    )
+    assert headline(verdict) == (
+        "The pseudo-MRI is closer to its reference than another knee's volume by every measure."
+    )
+    assert headline("") == ""
+    assert headline("One sentence.") == "One sentence."
+
+
 def test_durations_in_words() -> None:
     from Xray2MRIModule.panel.progress_text import durationText
 

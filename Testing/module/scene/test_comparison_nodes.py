@@ -9,7 +9,7 @@ import slicer
 from slicer.util import arrayFromVolume
 from Xray2MRIModule.jobs.comparison_input import initial_matrix
 from Xray2MRIModule.scene.comparison_nodes import Comparison, create_comparison
-from Xray2MRIModule.views.comparison_chart import create_chart, mark_slice
+from Xray2MRIModule.views.comparison_chart import create_chart, depth_of_slice, mark_depth
 from Xray2MRIModule.views.layout import SYNTHETIC
 
 from Xray2MRILib.volume.geometry import DIRECTION_LPS, depth_to_mm, index_to_depth, origin_mm, spacing_mm
@@ -113,8 +113,65 @@ def test_the_chart_marks_the_slice_that_is_shown(application, logic, comparison,
     assert logic.views.chartMetric(comparison, "ssim")
     assert comparison.chartNode.GetTitle() == "SSIM"
     assert not logic.views.chartMetric(comparison, "rssim")
-    mark_slice(comparison, 11)
+    mark_depth(comparison, depth_of_slice(comparison, 11, 12))
     assert marker.GetColumn(0).GetValue(1) == pytest.approx(36.75)
+
+
+def test_measures_of_the_slice_follow_it_in_the_view(application, logic, synthetic, result):
+    result["per_slice"][3] |= {"rssim": 0.61, "edge_mm": 0.42, "ssim": 0.445}
+    result["summary"]["rssim"] = {"other knee": 0.5}
+    result["summary"]["edge_mm"]["other knee"] = 2.6
+    comparison = create_comparison(application.scene, synthetic, None, result)
+    create_chart(application.scene, comparison)
+    logic.showComparison(comparison)
+    application.processEvents()
+    node, step = logic.views.layout.sliceNode(SYNTHETIC), synthetic.GetSpacing()[2]
+    node.JumpSliceByOffsetting(0, 36.75 - 3 * step, 0)
+    assert logic.views.layout.depthIndex(synthetic) == 3
+    assert logic.views.readings.splitlines() == [
+        "RSSIM: 0.610 (0.500)", "Edge distance (mm): 0.42 (2.60)", "SSIM: 0.445", "(another knee, median)"
+    ]  # fmt: skip
+    picture = application.picture_of_slice(SYNTHETIC, (360, 360))
+    node.JumpSliceByOffsetting(0, 36.75 - 4 * step, 0)
+    assert logic.views.readings.startswith("RSSIM: – (0.500)")
+    # the switch
+    logic.views.setReadingsVisible(False)
+    assert logic.views.readings == ""
+    node.JumpSliceByOffsetting(0, 36.75 - 3 * step, 0)
+    without = application.picture_of_slice(SYNTHETIC, (360, 360))
+    changed = np.abs(picture.astype(int) - without).sum(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    assert changed.sum() > 300
+    assert rows.max() < 110
+    assert columns.max() < 260
+    assert rows.min() > 12  # below the line that says "synthetic"
+    logic.views.setReadingsVisible(True)
+    assert logic.views.readings != ""
+    # outside of the volume, with another volume in the view, and after the scene was closed: nothing
+    node.JumpSliceByOffsetting(0, 500, 0)
+    assert logic.views.readings == ""
+    node.JumpSliceByOffsetting(0, 36.75 - 3 * step, 0)
+    logic.views.layout.compositeNode(SYNTHETIC).SetBackgroundVolumeID(comparison.alignedNode.GetID())
+    assert logic.views.readings == ""
+    logic.views.layout.compositeNode(SYNTHETIC).SetBackgroundVolumeID(synthetic.GetID())
+    assert logic.views.readings != ""
+    application.scene.Clear(0)
+    assert logic.views.readings == ""
+
+
+def test_line_and_measures_stay_right_when_the_volume_has_more_slices_than_were_compared(
+    application, logic, comparison, result
+):
+    from Xray2MRIModule.views.slice_readings import readings_of
+
+    depths = [row["depth_mm"] for row in result["per_slice"]]
+    # 23 slices over the same depth: every second one was compared
+    assert depth_of_slice(comparison, 2, 23) == pytest.approx(depths[1])
+    assert readings_of(comparison, depth_of_slice(comparison, 2, 23)) != ""
+    assert depth_of_slice(comparison, 3, 23) == pytest.approx((depths[1] + depths[2]) / 2)
+    assert readings_of(comparison, depth_of_slice(comparison, 3, 23)) == ""
+    assert depth_of_slice(comparison, None, 23) is None
+    assert readings_of(comparison, None) == ""
 
 
 def test_signed_difference_in_two_colours(application, logic, comparison):
@@ -161,6 +218,27 @@ def test_a_comparison_survives_saving(application, logic, comparison, tmp_path):
     colours.GetColor(255, rgba)
     assert rgba[3] == 1.0
     assert rgba[0] > rgba[2]
+
+
+def test_opacity_begins_at_the_noise_that_was_measured(application, synthetic, result):
+    comparison = create_comparison(application.scene, synthetic, None, {**result, "difference_noise": 0.5})
+    colours = comparison.differenceNode.GetDisplayNode().GetColorNode()
+
+    def opacity(share: float) -> float:
+        rgba = [0.0] * 4
+        colours.GetColor(round((share + 1) * 127.5), rgba)
+        return rgba[3]
+
+    # the window of this map is -1 to 1
+    assert [opacity(share) for share in (-0.48, 0.0, 0.1, 0.48)] == [0.0] * 4
+    rising = [opacity(share) for share in (0.52, 0.6, 0.8, 1.0)]
+    assert 0 < rising[0] < rising[1] < rising[2] < rising[3] == 1.0
+    from Xray2MRIModule.scene.comparison_nodes import set_difference_threshold
+
+    set_difference_threshold(comparison, "signed", 0.05)
+    assert opacity(0.1) > 0
+    set_difference_threshold(comparison, "signed", None)
+    assert opacity(0.1) == 0
 
 
 def test_a_broken_result_leaves_no_node(application, synthetic, result):

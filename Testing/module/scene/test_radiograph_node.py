@@ -110,6 +110,21 @@ def test_the_knee_found_is_framed_in_our_view_only_and_not_saved(application):
     assert application.scene.GetNumberOfNodes() == before
 
 
+def test_the_frame_has_no_dot_on_the_joint(application, logic):
+    from Xray2MRIModule.views.knee_box_overlay import KneeBoxOverlay
+    from Xray2MRIModule.views.layout import RADIOGRAPH
+
+    radiograph = _radiograph(np.zeros((300, 300), np.uint8))
+    logic.showLayout(radiograph)
+    KneeBoxOverlay(application.scene).show(radiograph, (90, 90, 120, 120))
+    drawn = application.picture_of_markups(RADIOGRAPH, (300, 300)).sum(axis=2) > 100
+    rows, columns = np.nonzero(drawn)
+    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
+    assert drawn[top : top + 5, left:right].any(axis=0).mean() > 0.95  # the frame
+    assert right - left > 60
+    assert not drawn[top + 10 : bottom - 10, left + 10 : right - 10].any()
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
 def test_the_worker_reads_the_same_pixels(application, tmp_path, dtype):
     pixels = (np.add.outer(np.arange(40) * 3, np.arange(50)) % 120).astype(dtype)

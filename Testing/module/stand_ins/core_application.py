@@ -6,7 +6,7 @@ The order of the steps is that of the application's own start; some of the logic
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 from Xray2MRIModule.application import Application
 
+# of a slice view: before the window has been shared out, and afterwards
+_NEW_SIZE, _SIZE = (360, 180), (360, 360)
 _MODULES = ("Volumes", "VolumeRendering", "Sequences", "Cameras", "SubjectHierarchy", "Markups", "Plots")
 
 
@@ -65,6 +67,8 @@ class CoreApplication(Application):
         self._renderers: dict[str, vtk.vtkRenderer] = {}
         self._keep: list[Any] = []
         self._made: set[str] = set()
+        self._unsized: list[Any] = []
+        self._soon: list[Callable[[], None]] = []
         self.rendered: list[str] = []
 
     @property
@@ -89,6 +93,19 @@ class CoreApplication(Application):
             for index in range(self._scene.GetNumberOfNodesByClass(node_class)):
                 node = self._scene.GetNthNodeByClass(index, node_class)
                 yield node, self._renderers.setdefault(node.GetID(), vtk.vtkRenderer())
+
+    def callSoon(self, function: Callable[[], None]) -> None:
+        self._soon.append(function)
+
+    def processEvents(self) -> None:
+        """What the event loop does with new views: give them their size, then call what was to be called soon."""
+        self._make_views()
+        views, self._unsized = self._unsized, []
+        for logic in views:
+            logic.ResizeSliceNode(*_SIZE)
+        functions, self._soon = self._soon, []
+        for function in functions:
+            function()
 
     def render(self, viewNode: Any) -> None:
         self.rendered.append(viewNode.GetID())
@@ -127,12 +144,14 @@ class CoreApplication(Application):
             logic.SetMRMLApplicationLogic(self._logic)
             logic.SetMRMLScene(self._scene)
             logic.SetSliceNode(node)
-            logic.ResizeSliceNode(360, 360)
+            logic.ResizeSliceNode(*_NEW_SIZE)
+            self._unsized.append(logic)
             self._logic.GetSliceLogics().AddItem(logic)
             self._keep.append(logic)
 
     def picture_of_slice(self, tag: str, size: tuple[int, int] = (360, 360)) -> np.ndarray:
         """[H, W, 3] uint8 of what a slice view shows, with what is drawn over it."""
+        self.processEvents()
         logic = self.logic.GetSliceLogicByLayoutName(tag)
         logic.ResizeSliceNode(*size)
         node = logic.GetSliceNode()
@@ -153,6 +172,32 @@ class CoreApplication(Application):
         renderer.RemoveViewProp(actor)
         window.RemoveRenderer(renderer)
         return picture
+
+    def picture_of_markups(self, tag: str, size: tuple[int, int] = (360, 360)) -> np.ndarray:
+        """[H, W, 3] uint8 of the markups that a slice or 3-D view shows, drawn by Slicer's own code, on black."""
+        self.processEvents()
+        slices = tag in [node.GetLayoutName() for node in slicer.util.getNodesByClass("vtkMRMLSliceNode", self._scene)]
+        kind = "Slice" if slices else "ThreeD"
+        node = self._scene.GetSingletonNode(tag, "vtkMRMLSliceNode" if slices else "vtkMRMLViewNode")
+        if slices:
+            self.logic.GetSliceLogicByLayoutName(tag).ResizeSliceNode(*size)
+        renderer = vtk.vtkRenderer()
+        window = _window(renderer, size)
+        interactor = vtk.vtkRenderWindowInteractor()
+        interactor.SetRenderWindow(window)
+        interactor.Initialize()
+        factory = getattr(slicer, f"vtkMRML{kind}ViewDisplayableManagerFactory").GetInstance()
+        factory.SetMRMLApplicationLogic(self._logic)
+        if not factory.IsDisplayableManagerRegistered("vtkMRMLMarkupsDisplayableManager"):
+            factory.RegisterDisplayableManager("vtkMRMLMarkupsDisplayableManager")
+        group = slicer.vtkMRMLDisplayableManagerGroup()
+        group.SetRenderer(renderer)
+        group.Initialize(factory, renderer)
+        group.SetMRMLDisplayableNode(node)
+        if not slices:
+            renderer.ResetCamera(-200, 200, -200, 200, -200, 200)
+        self._keep += [window, interactor, group]
+        return _captured(window)
 
     def picture_of_rendering(self, tag: str, size: tuple[int, int] = (420, 320)) -> np.ndarray:
         """[H, W, 3] uint8 of a 3-D view with volume rendering."""

@@ -74,14 +74,10 @@ class Connector:
 class Binding:
     """All widgets of a panel bound to one parameter node; its methods stand in for those of the real wrapper."""
 
-    def __init__(self, node: Any, ui: Any) -> None:
+    def __init__(self, node: Any, widgets: dict[str, Any]) -> None:
         types = get_type_hints(type(node), include_extras=True)
         self._node, self._updating = node, False
-        self._connectors = {
-            name: Connector(widget, types[name])
-            for widget in vars(ui).values()
-            if (name := widget.property("SlicerParameterName"))
-        }
+        self._connectors = {name: Connector(widget, types[name]) for name, widget in widgets.items()}
         for name, connector in self._connectors.items():
             connector.write(getattr(node, name))
             connector.connect(self._callback(name, connector))
@@ -112,12 +108,18 @@ class Binding:
             self._updating = False
 
 
-def connect_gui(node: Any, ui: Any) -> Binding:
-    """``connectGui``: the tag is the binding itself."""
-    return Binding(node, ui)
+def connect_parameters_to_gui(node: Any, widgets: dict[str, Any]) -> Binding:
+    """``connectParametersToGui``: the tag is the binding itself."""
+    return Binding(node, widgets)
+
+
+def connect_gui(node: Any, ui: Any) -> None:
+    """``connectGui`` gives no tag, in any version of Slicer up to 5.13: what it connects can never be disconnected."""
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
+    Binding(node, {name: widget for name, widget in named.items() if name})
 
 
 def disconnect_gui(_node: Any, binding: Binding | None) -> None:
-    """``disconnectGui``."""
+    """``disconnectGui``: an unknown tag, such as None, is passed over in silence."""
     if binding is not None:
         binding.release()

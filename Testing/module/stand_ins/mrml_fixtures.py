@@ -62,6 +62,22 @@ def radiograph(application, knee_radiograph):
     return application.loadVolume(str(knee_radiograph), "Film")
 
 
+@pytest.fixture
+def module_file(monkeypatch, application):
+    """Xray2MRI.py as Slicer loads it."""
+    import types
+
+    import slicer
+    from scripted_module import load_module_file
+
+    monkeypatch.setattr(slicer, "app", types.SimpleNamespace(processEvents=lambda: None), raising=False)
+    # slicer-core reads no pictures
+    monkeypatch.setattr(
+        slicer.util, "loadVolume", lambda path, options: application.loadVolume(path, options["name"]), raising=False
+    )
+    return load_module_file(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def until() -> Callable:
     """Polls a logic until something is so."""

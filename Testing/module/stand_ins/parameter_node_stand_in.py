@@ -1,7 +1,9 @@
 """What the parameter node needs of slicer.parameterNodeWrapper, which the package slicer-core lacks.
 
 It keeps each value as a parameter of the vtkMRMLScriptedModuleNode (nodes as node references), as the original does,
-raises ValueError for a value out of its range, and passes AddObserver and the like on to the node.
+raises ValueError for a value out of its range, and passes AddObserver and the like on to the node. As the original, it
+answers with the node that a reference named when the parameter node was modified last: while a scene is read, that is
+none, because the parameter node changes before the other nodes are there.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import sys
 import types
 import typing
+import weakref
 from typing import Any
 
 
@@ -66,9 +69,9 @@ class _Parameter:
     def __get__(self, wrapper: Any, owner: type | None = None) -> Any:
         if wrapper is None:
             return self
-        node = wrapper.parameterNode
         if self.is_node:
-            return node.GetNodeReference(self.name)
+            return wrapper.nodesAtLastChange.get(self.name)
+        node = wrapper.parameterNode
         text = node.GetParameter(self.name)
         return self.default.value if text == "" else json.loads(text)
 
@@ -77,6 +80,7 @@ class _Parameter:
         if self.is_node:
             if value is not None and not isinstance(value, self.kind):
                 raise ValueError(f"{self.name} cannot be a {type(value).__name__}")
+            wrapper.nodesAtLastChange[self.name] = value
             node.SetNodeReferenceID(self.name, None if value is None else value.GetID())
             return
         if self.kind in (int, float, str, bool):
@@ -90,6 +94,18 @@ class _Parameter:
 
 def _keep_node(self: Any, node: Any) -> None:
     object.__setattr__(self, "parameterNode", node)
+    object.__setattr__(self, "nodesAtLastChange", {})
+    references = [name for name, item in vars(type(self)).items() if isinstance(item, _Parameter) and item.is_node]
+    known = weakref.ref(self)
+
+    def read(caller: Any, _event: str) -> None:
+        wrapper = known()
+        if wrapper is not None:
+            wrapper.nodesAtLastChange.update({name: caller.GetNodeReference(name) for name in references})
+
+    read(node, "")
+    tag = node.AddObserver("ModifiedEvent", read)
+    weakref.finalize(self, node.RemoveObserver, tag).atexit = False
 
 
 def _attribute_of_node(self: Any, name: str) -> Any:

@@ -57,6 +57,53 @@ def test_only_our_views_change(application, logic, radiograph, synthetic, real):
     assert shown == {RADIOGRAPH: radiograph.GetID(), SYNTHETIC: synthetic.GetID(), REAL: real.GetID()}
 
 
+def test_volumes_are_fitted_again_when_new_views_have_their_size(application, logic, synthetic):
+    """A view is created low and wide, and what is fitted into it then is cut off at the sides later."""
+    wide = slicer.util.addVolumeFromArray(np.full((1, 300, 900), 9, np.uint8), np.diag((-1.0, -1.0, 1.0, 1.0)))
+    logic.showLayout(wide, synthetic)
+    layout = logic.views.layout
+    application.processEvents()
+    assert layout.sliceNode(RADIOGRAPH).GetDimensions()[:2] == (360, 360)
+    for tag, width in ((RADIOGRAPH, 900.0), (SYNTHETIC, 64 * synthetic.GetSpacing()[0])):
+        field = layout.sliceNode(tag).GetFieldOfView()
+        assert width * 0.99 <= field[0] < width * 1.1, tag
+    assert layout.depthIndex(synthetic) in (5, 6)
+    # a user's own zoom stays when the layout is shown already
+    layout.sliceNode(RADIOGRAPH).SetFieldOfView(300.0, 300.0, 1.0)
+    logic.showLayout()
+    application.processEvents()
+    assert layout.sliceNode(RADIOGRAPH).GetFieldOfView()[0] == 300.0
+
+
+def test_the_layout_fits_a_window_of_1280_pixels():
+    """In the desktop build a slice view was 330 pixels wide at least, and panel and frame took 377."""
+    from xml.etree import ElementTree
+
+    for row in ElementTree.fromstring(layout_description()).iterfind("item/layout"):
+        slices = [view for view in row.iter("view") if view.get("class") == "vtkMRMLSliceNode"]
+        assert row.get("type") == "horizontal"
+        assert 377 + 330 * len(slices) + 120 * (len(list(row.iter("view"))) - len(slices)) <= 1280
+
+
+def test_the_3d_view_has_no_box_of_the_flat_radiograph(application, logic, radiograph, synthetic):
+    logic.showLayout(radiograph, synthetic)
+    view = logic.views.layout.renderingViewNode
+    assert not view.GetBoxVisible()
+    assert not view.GetAxisLabelsVisible()
+
+
+def test_the_camera_looks_from_the_front_and_slightly_from_the_side(application, logic, synthetic):
+    logic.showLayout(None, synthetic)
+    application.picture_of_rendering(RENDERING)
+    assert logic.views.setVolumeRendering(synthetic, True)
+    view = logic.views.layout.renderingViewNode
+    camera = application.moduleLogic("Cameras").GetViewActiveCameraNode(view)
+    towards = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    towards /= np.linalg.norm(towards)
+    assert 0.85 < towards[1] < 0.99  # anterior
+    np.testing.assert_allclose(camera.GetViewUp(), (0, 0, 1))
+
+
 def test_linked_views_move_together(application, logic, synthetic, real):
     logic.showLayout(None, synthetic, real)
     assert logic.views.layout.depthIndex(synthetic) in (5, 6)
@@ -73,7 +120,7 @@ def test_the_picture_lies_as_in_radiology(application, logic, radiograph, synthe
     logic.showLayout(radiograph, synthetic)
     picture = application.picture_of_slice(SYNTHETIC, (300, 300)).astype(float).mean(axis=2)
     bright = picture > 150
-    bright[270:] = False  # the words
+    bright[:30] = False  # the words
     rows, columns = np.nonzero(bright)
     # the ball lies towards the patient's right (image left) and upwards
     assert columns.mean() < 130
@@ -103,8 +150,10 @@ def test_the_words_follow_what_is_shown(application, logic, synthetic, real):
     red.SetBackgroundVolumeID(None)
     composite.SetBackgroundVolumeID(synthetic.GetID())
     assert logic.views.annotatedViews() == [SYNTHETIC_VIEW]
-    yellow = (with_words[330:, :, 0] > 180) & (with_words[330:, :, 2] < 120)
-    assert yellow.sum() > 200
+    yellow = (with_words[..., 0] > 180) & (with_words[..., 2] < 120)
+    assert yellow[:30].sum() > 200
+    # Slicer writes the names of the volumes at the bottom
+    assert yellow[60:].sum() == 0
     logic.views.close()
     assert logic.views.annotatedViews() == []
 
@@ -126,7 +175,7 @@ def test_volume_rendering(application, logic, synthetic):
     assert logic.views.setVolumeRendering(synthetic, True)
     assert "vtkMRMLViewNodeXray2MRIRendering" in logic.views.annotatedViews()
     picture = application.picture_of_rendering(RENDERING)
-    grey = picture[:280].astype(int)
+    grey = picture[40:].astype(int)
     solid = (np.ptp(grey, axis=2) < 60) & (grey.min(axis=2) > 60)
     assert solid.sum() > 1500
     columns = np.nonzero(solid)[1]

@@ -100,7 +100,7 @@ def childEnvironment(python: str) -> dict[str, str]:
     """The whole environment for a process of this Python: it finds Xray2MRILib and uses UTF-8.
 
     A Python other than the application's gets the environment from before the start of Slicer, without the
-    libraries of Slicer.
+    libraries of Slicer. One core stays free for the window, so that it responds while the process computes.
     """
     own = _samePath(python, applicationPython()) or _samePath(python, sys.executable)
     environment = dict(os.environ) if own else _environmentBeforeSlicer()
@@ -109,6 +109,7 @@ def childEnvironment(python: str) -> dict[str, str]:
         paths += environment["PYTHONPATH"].split(os.pathsep)
     environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     environment.update(PYTHONUTF8="1", PYTHONUNBUFFERED="1", PYTORCH_ENABLE_MPS_FALLBACK="1")
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     return environment
 
 

@@ -17,6 +17,7 @@ from ..scene.volume_nodes import (
     notify_voxels_changed,
     read_into,
     remove,
+    settle_window,
 )
 from ..views.uncertainty_overlay import load_deviation
 from .job import Job
@@ -76,6 +77,7 @@ def finish(application: Application, job: Job) -> Steps:
     if job.volumeNode is None:
         return False
     set_record(volume, record)
+    settle_window(volume)
     volume.SetSaveWithScene(True)
     notify_voxels_changed(volume)
     yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -17,6 +18,7 @@ class ComparePanel(Section):
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
         self._drawn: tuple | None = None
+        self._volume: str | None = None
         ui = self.ui
         self._alignment = Choice(self, ui.alignmentSelector, "alignment", [
             ("rigid", _("Rigid")), ("similarity", _("Rigid with scaling")), ("none", _("None"))
@@ -25,13 +27,14 @@ class ComparePanel(Section):
             ("summary", _("Whole volume, with controls")), ("slices", _("Per slice"))])  # fmt: skip
         self._chart = Choice(self, ui.chartSelector, None, [])
         self._difference = Choice(self, ui.differenceSelector, None, [
-            ("off", _("Hidden")), ("signed", _("Added (red) and missing (blue) edges")),
-            ("paper", _("Added edges only (as in the paper)"))])  # fmt: skip
+            ("off", _("Hidden")), ("signed", _("Added (red) and missing (blue) edges, noise suppressed")),
+            ("paper", _("Added edges only, unsmoothed (as in the paper)"))])  # fmt: skip
         self.listen(ui.compareButton, "clicked(bool)", self._onButton)
         self.listen(ui.tableSelector, "currentIndexChanged(int)", self._onTable)
         self.listen(ui.chartSelector, "currentIndexChanged(int)", self._onChart)
         self.listen(ui.differenceSelector, "currentIndexChanged(int)", self._onDifference)
         say(ui.compareMessageLabel, "")
+        ui.compareDetailsBox.collapsed = True
 
     def refresh(self) -> None:
         ui, parameters = self.ui, self.parameters
@@ -45,9 +48,24 @@ class ComparePanel(Section):
         if parameters is not None and self.panel.comparison is not None:
             self._difference.show(parameters.differenceForm if parameters.showDifference else "off")
             self._drawDifference()
+        if parameters is not None:
+            self.logic.views.setReadingsVisible(bool(parameters.showReadings))
+
+    def parametersChanged(self) -> None:
+        """Another volume has another comparison, or none."""
+        volume = self.parameters.volume
+        identifier = None if volume is None else volume.GetID()
+        if identifier != self._volume:
+            self._volume = identifier
+            found = [] if volume is None else self.logic.comparisons(volume)
+            self._present(found[-1] if found else None)
+
+    def sceneRead(self) -> None:
+        """A scene was read: its comparisons may be those of the volume that is selected already."""
+        self._volume = None
 
     def sceneClosed(self) -> None:
-        self._drawn = None
+        self._drawn = self._volume = None
         self.ui.comparisonTable.setMRMLTableNode(None)
         say(self.ui.compareMessageLabel, "")
 
@@ -72,16 +90,27 @@ class ComparePanel(Section):
         say(self.ui.compareMessageLabel, text)
 
     def _onDone(self, job: Any) -> None:
-        self.panel.comparison = job.comparison
-        self._drawn = None
-        comparison = job.comparison
-        warnings = " ".join(comparison.warnings)
-        say(self.ui.compareMessageLabel,
-            emphasised(_("Result:"), f"{comparison.verdict} {warnings}".strip()))  # fmt: skip
-        self._chart.fill([(name, METRICS[name]) for name in comparison.metrics])
-        self._onTable()
+        self._present(job.comparison)
         self.panel.view.showComparison()
         self.panel.refresh()
+
+    def _present(self, comparison: Any) -> None:
+        """Fill the section with a comparison, a new one or one of a saved scene; None empties it."""
+        before, self.panel.comparison = self.panel.comparison, comparison
+        self._drawn = None
+        self.logic.views.followComparison(comparison)
+        if comparison is None:
+            if before is not None:
+                if self.parameters.showDifference:
+                    self.logic.views.setDifferenceVisible(before, False)
+                say(self.ui.compareMessageLabel, "")
+            self.ui.comparisonTable.setMRMLTableNode(None)
+            return
+        say(self.ui.compareMessageLabel, emphasised(_("Result:"), headline(comparison.verdict)))
+        say(self.ui.compareDetailsLabel, " ".join([comparison.verdict, *comparison.warnings]))
+        self._chart.fill([(name, METRICS[name]) for name in comparison.metrics])
+        self._chart.show(self.logic.views.metricOfChart(comparison))
+        self._onTable()
 
     def _onError(self, failure: Any) -> None:
         if failure.code == "cancelled":
@@ -122,3 +151,9 @@ class ComparePanel(Section):
             self._drawn = key
             form, opacity = parameters.differenceForm, float(parameters.overlayOpacity)
             self.logic.views.setDifferenceVisible(self.panel.comparison, shown, form=form, opacity=opacity)
+
+
+def headline(verdict: str) -> str:
+    """The first sentence of a verdict without its figures, which stand in the table."""
+    without = re.sub(r"\s*\([^()]*\)", "", verdict)
+    return re.split(r"(?<=[.!?])\s", without, maxsplit=1)[0]

@@ -117,10 +117,22 @@ class ExportPanel(Section):
 
 
 def freePath(folder: Path, stem: str, ending: str) -> Path:
-    """The first of ``stem``, ``stem-2``, ``stem-3`` ... with this ending that does not exist yet."""
+    """The first of ``stem``, ``stem-2``, ``stem-3`` ... with this ending of which no file exists yet.
+
+    A volume is several files, see VolumeFiles; volumes in two formats must not share one record.
+    """
     number = 1
     while True:
         path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{ending}"
-        if not path.exists():
+        if not any(file.exists() for file in _filesOf(path)):
             return path
         number += 1
+
+
+def _filesOf(path: Path) -> tuple[Path, ...]:
+    if not path.name.endswith((_ENDINGS["nrrd"], _ENDINGS["nifti"])):
+        return (path,)
+    from Xray2MRILib.volume.writing import VolumeFiles
+
+    files = VolumeFiles.of(path)
+    return files.volume, files.record, files.deviation

@@ -175,6 +175,7 @@ class GeneratePanel(Section):
         words = _("Done in {duration}.").format(duration=durationText(time.monotonic() - self._begun))
         text = self.panel.worded(result.get("warnings", []), result.get("warning_fields", {}))
         say(self.ui.generateMessageLabel, emphasised(words, text))
+        self.panel.view.volumeReady()
         self.panel.density.updateVolume()
         self.panel.refresh()
 

@@ -58,7 +58,9 @@ class MainPanel:
         self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
         for button in self._buttons:
             button.connect("contentsCollapsed(bool)", self._onFolded)
-        ui.moreChoicesBox.connect("toggled(bool)", self._onFolded)
+        self._boxes = [ui.moreChoicesBox, ui.compareDetailsBox]
+        for box in self._boxes:
+            box.connect("toggled(bool)", self._onFolded)
         logic.jobs.busyChanged.connect(self._onBusyChanged)
         logic.jobs.workerChanged.connect(self.refresh)
         self.setParameterNode(parameterNode)
@@ -70,7 +72,8 @@ class MainPanel:
             self.parameterNode.RemoveObserver(self._observerTag)
         self.parameterNode = parameterNode
         if parameterNode is not None:
-            self._guiTag = parameterNode.connectGui(self.ui)
+            # connectGui would return no tag, and disconnectGui without one disconnects nothing
+            self._guiTag = parameterNode.connectParametersToGui(self._widgetsOfParameters())
             self.radiograph.restrictSelector()
             self._observerTag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self.refresh()
@@ -97,9 +100,22 @@ class MainPanel:
         self.setParameterNode(None)
         for button in self._buttons:
             button.disconnect("contentsCollapsed(bool)", self._onFolded)
-        self.ui.moreChoicesBox.disconnect("toggled(bool)", self._onFolded)
+        for box in self._boxes:
+            box.disconnect("toggled(bool)", self._onFolded)
         for section in self.sections:
             section.cleanup()
+
+    def onSceneStartImport(self) -> None:
+        """Release the parameter node: it changes before the nodes that it refers to are in the scene."""
+        self.setParameterNode(None)
+
+    def onSceneEndImport(self) -> None:
+        """Show the settings of the scene that was read."""
+        self.setParameterNode(self.logic.getParameterNode())
+        self.radiograph.sceneRead()
+        self.compare.sceneRead()
+        self.generate.entered()
+        self._onParametersModified()
 
     def onSceneStartClose(self) -> None:
         """Release all nodes before they are removed."""
@@ -133,6 +149,10 @@ class MainPanel:
         """The worker's warnings as one text; ``fields`` is what its result calls ``warning_fields``."""
         return " ".join(withLabel(self.ui, warning, fields.get(warning, "")) for warning in warnings)
 
+    def _widgetsOfParameters(self) -> dict[str, Any]:
+        named = {widget.property("SlicerParameterName"): widget for widget in vars(self.ui).values()}
+        return {name: widget for name, widget in named.items() if name}
+
     def _onFolded(self, *_: Any) -> None:
         showAgain(self.ui)
 
@@ -141,6 +161,7 @@ class MainPanel:
             return
         self.radiograph.parametersChanged()
         self.density.parametersChanged()
+        self.compare.parametersChanged()
         self.view.parametersChanged()
         self.refresh()
 

@@ -19,7 +19,7 @@ from ..scene.radiograph_node import (
     rectangle_of_roi,
     roi_from_rectangle,
 )
-from ..views.knee_box_overlay import KneeBoxOverlay
+from ..views.knee_box_overlay import KneeBoxOverlay, show_in_radiograph_view_only
 from .section import Choice, Section, emphasised, say, show
 
 _FILTER = "*.dcm *.dic *.ima *.png *.jpg *.jpeg *.tif *.tiff *.webp *.nrrd *.nii *.nii.gz *.mha"
@@ -77,6 +77,12 @@ class RadiographPanel(Section):
         self._markKnee()
         if self._analysisInput() != self._analysed:
             self._timer.start()
+
+    def sceneRead(self) -> None:
+        """A scene was read: its radiograph keeps the knee and the box that were saved with it."""
+        radiograph = self.parameters.radiograph
+        if radiograph is None or radiograph.GetID() != self._radiograph:
+            self._radiograph = None
 
     def sceneClosed(self) -> None:
         self._radiograph = None
@@ -248,6 +254,7 @@ class RadiographPanel(Section):
             if parameters.roi is None:
                 self._makeRoi()
             roi = parameters.roi
+            show_in_radiograph_view_only(roi)
             if self._roiTag is None or self._roiTag[0] is not roi:
                 self._unfollowRoi()
                 self._roiTag = (roi, roi.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onRoiModified))

@@ -22,6 +22,7 @@ class ViewPanel(Section):
         # maps are synthetic too, but cannot be selected here
         self.ui.volumeSelector.addAttribute("vtkMRMLScalarVolumeNode", f"{PREFIX}.content", CONTENT)
         self.listen(self.ui.layoutButton, "clicked(bool)", self._onLayout)
+        self.listen(self.ui.sameWindowButton, "clicked(bool)", self._onSameWindow)
         say(self.ui.viewMessageLabel, "")
 
     def refresh(self) -> None:
@@ -34,6 +35,7 @@ class ViewPanel(Section):
         volume = self._volume()
         for widget in (ui.renderingCheckBox, ui.uncertaintyCheckBox, ui.opacitySlider):
             widget.enabled = volume is not None
+        ui.sameWindowButton.enabled = volume is not None and self.logic.views.realVolume() is not None
 
     def entered(self) -> None:
         """The module is shown again: restore its layout if it was shown before."""
@@ -75,15 +77,30 @@ class ViewPanel(Section):
         """Apply the check boxes to 3D rendering and overlay."""
         parameters, volume = self.parameters, self._volume()
         name = None if volume is None else volume.GetID()
-        rendering, overlay = bool(parameters.showRendering), bool(parameters.showUncertainty)
-        if (name, rendering) != self._rendered:
-            self._rendered = (name, rendering)
-            if volume is not None:
-                self.logic.views.setVolumeRendering(volume, rendering)
+        overlay = bool(parameters.showUncertainty)
+        self._drawRendering(volume)
         opacity = float(parameters.overlayOpacity) if overlay else None
         if (name, opacity) != self._overlaid:
             self._overlaid = (name, opacity)
             self._drawUncertainty(volume, overlay)
+
+    def volumeReady(self) -> None:
+        """The volume is complete: its 3D rendering may appear."""
+        if self.parameters is not None:
+            self._drawRendering(self._volume())
+
+    def _drawRendering(self, volume: Any) -> None:
+        """Show the 3D rendering of a complete volume: while slices arrive, each would be drawn for nothing."""
+        complete = volume is not None and self.logic.volumes.isComplete(volume)
+        wanted = (None if volume is None else volume.GetID(), bool(self.parameters.showRendering) and complete)
+        if wanted == self._rendered:
+            return
+        former, self._rendered = self._rendered, wanted
+        views = self.logic.views
+        if former is not None and former[1] and former[0] != wanted[0]:
+            views.setVolumeRendering(self.logic.application.scene.GetNodeByID(former[0]), False)
+        if volume is not None:
+            views.setVolumeRendering(volume, wanted[1])
 
     def _drawUncertainty(self, volume: Any, overlay: bool) -> None:
         say(self.ui.viewMessageLabel, "")
@@ -101,6 +118,9 @@ class ViewPanel(Section):
     def _volume(self) -> Any:
         volume = None if self.parameters is None else self.parameters.volume
         return volume if volume is not None and self.logic.volumes.isSynthetic(volume) else None
+
+    def _onSameWindow(self, *_arguments: Any) -> None:
+        self.logic.views.showSameWindow(self._volume())
 
     def _onLayout(self, on: bool) -> None:
         self._wanted = bool(on)

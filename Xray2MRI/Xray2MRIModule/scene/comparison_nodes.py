@@ -18,12 +18,14 @@ from .difference_colours import create_signed_colours, set_clear_share
 from .metric_labels import METRICS, SUMMARY_MEASURES, VOLUMES, in_reading_order, measure_text
 from .provenance_attributes import PREFIX, mark_synthetic
 from .subject_folder import remove_node
-from .volume_nodes import grey_window, load_volume, remove, sample_voxels, show_coloured, show_grey
+from .volume_nodes import load_volume, reading_window, remove, sample_voxels, show_coloured, show_grey
 
 COMPARISON = f"{PREFIX}.comparison"
 # columns of the table of the slices
 DEPTH, FIRST_MEASURE = 1, 2
-_SAVED = ("per_slice", "summary", "verdict", "warnings")
+_SAVED = ("per_slice", "summary", "verdict", "warnings", "difference_noise")
+# without a measured noise, e.g. of an older scene
+_CLEAR_SHARE = 0.25
 _PAPER_COLOUR = "vtkMRMLColorTableNodeIron"
 
 
@@ -135,12 +137,17 @@ def comparison_steps(
 
 
 def set_difference_threshold(comparison: Comparison, form: str, threshold: float | None) -> Any:
-    """Show only differences beyond a share (0 to 1) of the window; None chooses a quarter. Returns the map's node."""
-    share = 0.25 if threshold is None else float(np.clip(threshold, 0.0, 0.99))
+    """Show only differences beyond a share (0 to 1) of the window. Returns the map's node.
+
+    None chooses the noise that was measured in air for the signed form, and a quarter for the paper's.
+    """
     node = comparison.differenceNode if form == "signed" else comparison.paperDifferenceNode
     if node is None:
         return None
+    share = _CLEAR_SHARE if threshold is None else float(np.clip(threshold, 0.0, 0.99))
     if form == "signed":
+        if threshold is None:
+            share = _noise_share(comparison.result, _limit(node))
         colours = comparison.node("colours")
         if colours is not None:
             set_clear_share(colours, share)
@@ -200,17 +207,17 @@ def _summary_table(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 def _aligned(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     node = load_volume(scene, result["aligned"], _("Real MRI resampled to the pseudo-MRI"))
     made.append(node)
-    show_grey(node, *grey_window(node))
+    show_grey(node, *reading_window(node))
     return node
 
 
 def _signed(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     node = load_volume(scene, result["difference"], _("Edge difference, signed"))
     made.append(node)
-    mark_synthetic(node, "Edges of pseudo-MRI and real MRI: signed difference")
-    colours = create_signed_colours(scene, "Xray2MRI difference", 0.25)
-    made.append(colours)
+    mark_synthetic(node, "Edges of pseudo-MRI and real MRI, both smoothed to one resolution: signed difference")
     limit = _limit(node)
+    colours = create_signed_colours(scene, "Xray2MRI difference", _noise_share(result, limit))
+    made.append(colours)
     show_coloured(node, colours.GetID(), -limit, limit, None)
     return node
 
@@ -234,6 +241,12 @@ def _transform(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     matrix = flip @ np.reshape(result["transform"], (4, 4)).astype(float) @ flip
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
     return node
+
+
+def _noise_share(result: dict[str, Any], limit: float) -> float:
+    """The share of a map's window that is noise."""
+    noise = result.get("difference_noise")
+    return _CLEAR_SHARE if noise is None else float(np.clip(noise / limit, 0.05, 0.9))
 
 
 def _limit(node: Any) -> float:

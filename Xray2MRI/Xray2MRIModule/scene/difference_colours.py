@@ -21,8 +21,11 @@ def create_signed_colours(scene: Any, name: str, clear_share: float) -> Any:
 
 
 def set_clear_share(node: Any, clear_share: float) -> None:
-    """Make another part of the middle transparent; beyond it, colours grow stronger towards the ends."""
+    """Make another part of the middle transparent; beyond it, colours grow stronger and more opaque to the ends."""
     for index, position in enumerate(np.linspace(-1.0, 1.0, _COLOURS)):
         strength = abs(position)
         rgb = np.asarray(_NEGATIVE if position < 0 else _POSITIVE) * (0.55 + 0.45 * strength)
-        node.SetColor(index, f"{position:.3f}", *(float(part) for part in rgb), 1.0 if strength > clear_share else 0.0)
+        above = (strength - clear_share) / (1.0 - clear_share)
+        # soon visible: a straight line would hide differences of twice the noise
+        opacity = float(np.sqrt(above)) if above > 0 else 0.0
+        node.SetColor(index, f"{position:.3f}", *(float(part) for part in rgb), opacity)

@@ -21,6 +21,10 @@ class SceneVolumes:
         """Whether a node is a volume that this program made, or a map computed from one."""
         return is_synthetic(node)
 
+    def isComplete(self, node: Any) -> bool:
+        """Whether a pseudo-MRI has all its slices and its record."""
+        return is_synthetic(node) and get_record(node) is not None
+
     def synthetic(self) -> list[Any]:
         """All complete pseudo-MRI volumes; maps are not among them."""
         return [node for node in self._nodes("vtkMRMLScalarVolumeNode") if is_synthetic(node) and get_record(node)

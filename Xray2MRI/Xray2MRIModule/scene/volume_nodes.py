@@ -14,12 +14,15 @@ import vtk
 from slicer.util import arrayFromVolume, arrayFromVolumeModified
 from vtk.util.numpy_support import vtk_to_numpy
 
-from .provenance_attributes import mark_synthetic
+from .provenance_attributes import PREFIX, mark_synthetic
 from .subject_folder import remove_node
 
 CONTENT = "Pseudo-MRI of a knee from one radiograph"
 DEVIATION_CONTENT = "Standard deviation of a pseudo-MRI over several samples"
 _NEVER_WIDER = 1e-6
+# share of the white of a pseudo-MRI: as reading_window finds it for most knees
+_FIRST_WINDOW = (0.07, 0.77)
+_FIRST_SHOWN = f"{PREFIX}.firstWindow"
 _ENOUGH_VOXELS = 200_000
 
 
@@ -45,7 +48,8 @@ def create_streaming_volume(scene: Any, name: str, grid: dict[str, Any]) -> Any:
     node.SetSaveWithScene(False)
     mark_synthetic(node, CONTENT)
     stored_white = (1.0 - grid["intensity_intercept"]) / grid["intensity_slope"]
-    show_grey(node, 0.0, stored_white)
+    show_grey(node, *(share * stored_white for share in _FIRST_WINDOW))
+    node.SetAttribute(_FIRST_SHOWN, _window_text(node.GetScalarVolumeDisplayNode()))
     return node
 
 
@@ -126,6 +130,51 @@ def grey_window(node: Any) -> tuple[float, float]:
     """Black and white for an image without a natural range: its 0.5th and 99.5th percentile."""
     low, high = np.percentile(sample_voxels(node), (0.5, 99.5))
     return float(low), float(max(high, low + _NEVER_WIDER))
+
+
+def reading_window(node: Any) -> tuple[float, float]:
+    """Black and white for reading a gradient echo of the knee: bright muscle and cartilage, dark marrow and fat.
+
+    Found among the voxels that are brighter than air and its noise, so that a pseudo-MRI and a real MRI of the same
+    field of view look alike whatever their units.
+    """
+    voxels = sample_voxels(node).astype(np.float64)
+    low, high = np.percentile(voxels, (0.5, 99.5))
+    tissue = voxels[voxels > low + 0.06 * (high - low)]
+    if tissue.size == 0:
+        return grey_window(node)
+    black, bright = np.percentile(tissue, (2, 95))
+    # muscle is mid-grey otherwise: cartilage and fluid may be white
+    return float(black), float(max(black + 0.9 * (bright - black), black + _NEVER_WIDER))
+
+
+def settle_window(node: Any) -> None:
+    """Replace the usual window of a volume whose slices were still arriving by its own, unless the user moved it."""
+    display = node.GetScalarVolumeDisplayNode()
+    if display is not None and node.GetAttribute(_FIRST_SHOWN) == _window_text(display):
+        show_grey(node, *reading_window(node))
+    node.RemoveAttribute(_FIRST_SHOWN)
+
+
+def _window_text(display: Any) -> str:
+    return f"{display.GetWindowLevelMin():.6g} {display.GetWindowLevelMax():.6g}"
+
+
+def show_for_reading(node: Any) -> None:
+    """The first display of a volume; a window that the user, or a DICOM file, has set stays."""
+    display = node.GetScalarVolumeDisplayNode()
+    if display is None or display.GetAutoWindowLevel():
+        show_grey(node, *reading_window(node))
+
+
+def copy_window(source: Any, target: Any) -> None:
+    """Give ``target`` the window of ``source``, in its own units: as far from its black and its white."""
+    display = source.GetScalarVolumeDisplayNode()
+    black, white = reading_window(source)
+    shares = [(value - black) / (white - black) for value in
+              (display.GetWindowLevelMin(), display.GetWindowLevelMax())]  # fmt: skip
+    black, white = reading_window(target)
+    show_grey(target, *(black + share * (white - black) for share in shares))
 
 
 def sample_voxels(node: Any) -> np.ndarray:

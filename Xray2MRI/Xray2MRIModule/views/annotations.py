@@ -103,10 +103,11 @@ def _text_actor() -> vtk.vtkTextActor:
     actor = vtk.vtkTextActor()
     actor.SetInput(TEXT)
     actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
-    actor.SetPosition(0.5, 0.02)
+    # Slicer writes the names of the volumes below, and those of a DICOM patient in the upper corners
+    actor.SetPosition(0.5, 0.98)
     style = actor.GetTextProperty()
     style.SetJustificationToCentered()
-    style.SetVerticalJustificationToBottom()
+    style.SetVerticalJustificationToTop()
     style.SetFontSize(13)
     style.SetColor(1.0, 0.8, 0.2)
     style.SetBackgroundColor(0.0, 0.0, 0.0)

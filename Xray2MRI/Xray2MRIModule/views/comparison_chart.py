@@ -52,17 +52,36 @@ def choose_metric(comparison: Comparison, name: str) -> bool:
     return True
 
 
-def mark_slice(comparison: Comparison, index: int | None) -> None:
-    """Move the line to a slice (index in the volume file)."""
+def shown_metric(comparison: Comparison) -> str | None:
+    """The measure that the chart shows now; None without a chart."""
+    series, table = comparison.node("series"), comparison.tableNode
+    if series is None or table is None:
+        return None
+    for place, name in enumerate(METRICS):
+        if table.GetColumnName(FIRST_MEASURE + place) == series.GetYColumnName():
+            return name
+    return None
+
+
+def depth_of_slice(comparison: Comparison, index: int | None, slices: int) -> float | None:
+    """The depth (mm) of a slice of the volume as it is shown now, which may have more slices than were compared."""
+    rows = comparison.result.get("per_slice") or []
+    if index is None or not rows:
+        return None
+    first, last = float(rows[0]["depth_mm"]), float(rows[-1]["depth_mm"])
+    return first + (last - first) * index / max(slices - 1, 1)
+
+
+def mark_depth(comparison: Comparison, depth_mm: float | None) -> None:
+    """Move the line to a depth; None leaves it where it is."""
     marker = comparison.node("marker")
-    row = next((row for row in comparison.result.get("per_slice") or [] if row["index"] == index), None)
-    if marker is None or row is None:
+    if marker is None or depth_mm is None:
         return
     column = marker.GetTable().GetColumn(0)
-    if column.GetValue(0) == row["depth_mm"]:
+    if column.GetValue(0) == depth_mm:
         return
     for place in range(2):
-        column.SetValue(place, row["depth_mm"])
+        column.SetValue(place, depth_mm)
     marker.GetTable().Modified()
     marker.Modified()
 

@@ -17,6 +17,14 @@ _COLOUR = (1.0, 0.8, 0.2)
 _VIEW = f"vtkMRMLSliceNode{RADIOGRAPH}"
 
 
+def show_in_radiograph_view_only(roi: Any) -> None:
+    """Show a box in the view of the radiograph and nowhere else: a radiograph has no position in the body."""
+    display = roi.GetDisplayNode()
+    if display is not None and list(display.GetViewNodeIDs()) != [_VIEW]:
+        display.RemoveAllViewNodeIDs()
+        display.AddViewNodeID(_VIEW)
+
+
 class KneeBoxOverlay:
     """One frame, created for the first knee and removed with the panel."""
 
@@ -45,7 +53,9 @@ class KneeBoxOverlay:
             display.SetPointLabelsVisibility(False)
             display.SetColor(*_COLOUR)
             display.SetSelectedColor(*_COLOUR)
-            display.AddViewNodeID(_VIEW)  # no other view shows it
+            # the control point of a box is its centre: a dot on the joint
+            node.SetNthControlPointVisibility(0, False)
+            show_in_radiograph_view_only(node)
             self._node = node
         elif place != self._place:
             place_roi(node, radiograph, rectangle)

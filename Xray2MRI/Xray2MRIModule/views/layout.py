@@ -1,7 +1,8 @@
-"""The module's own layout: radiograph, pseudo-MRI and real MRI above, volume rendering and chart below.
+"""The module's own layout: pseudo-MRI and real MRI above, radiograph, volume rendering and chart below.
 
-The views have their own tags, so that no other views change. The two MR views are linked; the view of the radiograph
-is not, because a radiograph has no position in the body.
+No row has more than two slice views: the slider of each makes it 330 pixels wide at least, and three of them with the
+panel need a window wider than 1,280 pixels. The views have their own tags, so that no other views change. The two MR
+views are linked; the view of the radiograph is not, because a radiograph has no position in the body.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def layout_description() -> str:
     chart = _view("vtkMRMLPlotViewNode", CHART, viewlabel="C")
     return (
         '<layout type="vertical" split="true">'
-        f'<item><layout type="horizontal" split="true">{radiograph}{synthetic}{real}</layout></item>'
-        f'<item><layout type="horizontal" split="true">{rendering}{chart}</layout></item>'
+        f'<item><layout type="horizontal" split="true">{synthetic}{real}</layout></item>'
+        f'<item><layout type="horizontal" split="true">{radiograph}{rendering}{chart}</layout></item>'
         "</layout>"
     )
 
@@ -56,16 +57,23 @@ class ViewLayout:
 
     @property
     def isShown(self) -> bool:
-        """Whether the module's layout is shown."""
-        node = self._application.layoutNode
-        return node is not None and node.GetViewArrangement() == LAYOUT_ID
+        """Whether the module's layout is shown.
 
-    def show(self) -> None:
-        """Switch to the module's layout and remember the previous one."""
+        A scene can ask for its number before it is registered; the view area is blank then.
+        """
         node = self._application.layoutNode
-        if node is None or self.isShown:
-            return
+        if node is None or node.GetViewArrangement() != LAYOUT_ID:
+            return False
+        return node.GetCurrentLayoutDescription() == layout_description()
+
+    def show(self) -> bool:
+        """Switch to the module's layout and remember the previous one. Returns False if it was shown already."""
+        node = self._application.layoutNode
+        if node is None:
+            return False
         self.register()
+        if self.isShown:
+            return False
         node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
         node.SetViewArrangement(LAYOUT_ID)
         for tag in SLICE_VIEWS:
@@ -77,23 +85,30 @@ class ViewLayout:
                 composite.SetHotLinkedControl(tag != RADIOGRAPH)
         view = self.renderingViewNode
         if view is not None:
-            view.SetAxisLabelsVisible(True)
+            # Slicer fits both to all that the views show, also to the flat radiograph, which lies elsewhere
+            view.SetBoxVisible(False)
+            view.SetAxisLabelsVisible(False)
             view.SetBackgroundColor(0.0, 0.0, 0.0)
             view.SetBackgroundColor2(0.0, 0.0, 0.0)
+        return True
 
     def restore(self) -> None:
         """Restore the previous layout, if the module's one is shown."""
         node = self._application.layoutNode
-        if node is None or not self.isShown:
+        if node is None or node.GetViewArrangement() != LAYOUT_ID:
             return
         former = int(node.GetAttribute(_FORMER) or 0)
         node.SetViewArrangement(former or slicer.vtkMRMLLayoutNode.SlicerLayoutInitialView)
 
     def register(self) -> None:
-        """Register the layout under its number."""
+        """Register the layout under its number. Views that a scene asked for before appear now."""
         node = self._application.layoutNode
-        if node is not None and not node.AddLayoutDescription(LAYOUT_ID, layout_description()):
+        if node is None:
+            return
+        if not node.AddLayoutDescription(LAYOUT_ID, layout_description()):
             node.SetLayoutDescription(LAYOUT_ID, layout_description())
+        if node.GetViewArrangement() == LAYOUT_ID:
+            node.SetViewArrangement(LAYOUT_ID)
 
     def sliceNode(self, tag: str) -> Any:
         """The slice node of one of our views, None before it exists."""
@@ -127,11 +142,23 @@ class ViewLayout:
         composite.SetBackgroundVolumeID(None if node is None else node.GetID())
         if node is None:
             return
-        slice_node, logic = self.sliceNode(tag), self.sliceLogic(tag)
+        slice_node = self.sliceNode(tag)
         slice_node.SetOrientation("Axial" if tag == RADIOGRAPH else "Coronal")
         slice_node.RotateToVolumePlane(node)
-        logic.FitSliceToBackground()
-        logic.SnapSliceOffsetToIJK()
+        self.fit(tag)
+
+    def fit(self, tag: str) -> None:
+        """Fit the whole volume of one of the views into it; no effect for an empty view."""
+        logic = self.sliceLogic(tag)
+        if logic is not None and logic.GetSliceCompositeNode().GetBackgroundVolumeID():
+            logic.FitSliceToBackground()
+            logic.SnapSliceOffsetToIJK()
+
+    def backgroundVolume(self, tag: str) -> Any:
+        """The volume that one of the views shows; None for an empty view."""
+        composite = self.compositeNode(tag)
+        volume = None if composite is None else composite.GetBackgroundVolumeID()
+        return None if not volume else self._application.scene.GetNodeByID(volume)
 
     def alignRealView(self) -> None:
         """Show the same plane and field of view of the real MRI as of the pseudo-MRI."""

@@ -9,10 +9,11 @@ import vtk
 from ..application import Application
 from ..scene import comparison_nodes
 from ..scene.comparison_nodes import Comparison
-from ..scene.volume_nodes import slice_count
+from ..scene.volume_nodes import copy_window, show_for_reading, slice_count
 from . import comparison_chart, uncertainty_overlay, volume_rendering
 from .annotations import SyntheticAnnotations
-from .layout import RADIOGRAPH, REAL, SYNTHETIC, ViewLayout
+from .layout import RADIOGRAPH, REAL, SLICE_VIEWS, SYNTHETIC, ViewLayout
+from .slice_readings import SliceReadings, readings_of
 
 
 class ViewControl:
@@ -23,7 +24,9 @@ class ViewControl:
         self.layout = ViewLayout(application)
         self._annotations: SyntheticAnnotations | None = None
         self._chosen: Comparison | None = None
-        self._sliceObserver: tuple[Any, int] | None = None
+        self._readings = SliceReadings(application)
+        self._readingsWanted = True
+        self._sliceObservers: list[tuple[Any, int]] = []
 
     @property
     def isLayoutShown(self) -> bool:
@@ -32,7 +35,7 @@ class ViewControl:
 
     def showLayout(self, radiographNode: Any = None, volumeNode: Any = None, referenceNode: Any = None) -> None:
         """Switch to the module's layout and show these nodes in it; None leaves a view as it is."""
-        self.layout.show()
+        self._showViews()
         self.startAnnotations()
         if radiographNode is not None:
             self.layout.showVolume(RADIOGRAPH, radiographNode)
@@ -54,18 +57,31 @@ class ViewControl:
 
     def showReference(self, referenceNode: Any) -> None:
         """Show a real MRI in its view, in the plane of the pseudo-MRI when there is one."""
+        if referenceNode is not None and slice_count(referenceNode):
+            show_for_reading(referenceNode)
         self.layout.showVolume(REAL, referenceNode)
-        composite = self.layout.compositeNode(SYNTHETIC)
-        if composite is not None and composite.GetBackgroundVolumeID():
+        if self.layout.backgroundVolume(SYNTHETIC) is not None:
             self.layout.alignRealView()
+
+    def realVolume(self) -> Any:
+        """The real MRI that is shown next to the pseudo-MRI; None without one."""
+        return self.layout.backgroundVolume(REAL)
+
+    def showSameWindow(self, volumeNode: Any) -> bool:
+        """Give the real MRI that is shown the window of a pseudo-MRI. Returns False when no real MRI is shown."""
+        real = self.realVolume()
+        if real is None or volumeNode is None:
+            return False
+        copy_window(volumeNode, real)
+        return True
 
     def setVolumeRendering(self, volumeNode: Any, visible: bool) -> bool:
         """Show or hide a volume in the 3-D views. Returns whether volume rendering is available."""
         if volumeNode is None:
             return False
         done = volume_rendering.set_visible(self._application, volumeNode, visible) is not None
-        if done and visible and self.layout.renderingViewNode is not None:
-            volume_rendering.look_from_front(self._application, self.layout.renderingViewNode, volumeNode)
+        if done and visible:
+            self._lookFromFront(volumeNode)
         return done
 
     def setUncertaintyVisible(
@@ -102,8 +118,7 @@ class ViewControl:
 
     def showComparison(self, comparison: Comparison) -> None:
         """Show chart, real MRI and pseudo-MRI of a comparison in the module's layout."""
-        self._chosen = comparison
-        self.layout.show()
+        self._showViews()
         if comparison.volumeNode is not None:
             self.showVolume(comparison.volumeNode)
         if comparison.alignedNode is not None:
@@ -111,12 +126,32 @@ class ViewControl:
         view = self.layout.chartViewNode
         if view is not None and comparison.chartNode is not None:
             view.SetPlotChartNodeID(comparison.chartNode.GetID())
+        self.followComparison(comparison)
+
+    def followComparison(self, comparison: Comparison | None) -> None:
+        """Keep the chart of this comparison at the slice that is shown; None follows none."""
+        self._chosen = comparison
         self._followSlice()
         self._markSlice()
 
     def chartMetric(self, comparison: Comparison, name: str) -> bool:
         """Show another measure (one of ``comparison.metrics``) in the chart."""
         return comparison_chart.choose_metric(comparison, name)
+
+    def metricOfChart(self, comparison: Comparison) -> str | None:
+        """The measure that the chart shows now; None without a chart."""
+        return comparison_chart.shown_metric(comparison)
+
+    def setReadingsVisible(self, visible: bool) -> None:
+        """Show or hide the measures of the slice in the view of the pseudo-MRI."""
+        if visible != self._readingsWanted:
+            self._readingsWanted = visible
+            self._markSlice()
+
+    @property
+    def readings(self) -> str:
+        """What the view of the pseudo-MRI says about its slice; empty when it says nothing."""
+        return self._readings.text
 
     def startAnnotations(self) -> None:
         """Mark every view that shows a synthetic volume, now and whenever the views change."""
@@ -133,25 +168,59 @@ class ViewControl:
         if self._annotations is not None:
             self._annotations.close()
             self._annotations = None
-        if self._sliceObserver is not None:
-            node, tag = self._sliceObserver
-            node.RemoveObserver(tag)
-            self._sliceObserver = None
+        self._unfollowSlice()
+        self._readings.close()
         self._chosen = None
 
     def forgetAll(self) -> None:
         """The scene was closed: the chart belongs to no comparison."""
+        self._readings.close()
         self._chosen = None
 
-    def _followSlice(self) -> None:
-        node = self.layout.sliceNode(SYNTHETIC)
-        if node is None or (self._sliceObserver is not None and self._sliceObserver[0] is node):
+    def _showViews(self) -> None:
+        # new views get their size later than they are filled: what was fitted before is cut off then
+        if self.layout.show():
+            self._application.callSoon(self._fitViews)
+
+    def _fitViews(self) -> None:
+        if not self.layout.isShown:
             return
-        if self._sliceObserver is not None:
-            former, tag = self._sliceObserver
-            former.RemoveObserver(tag)
-        self._sliceObserver = (node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._markSlice()))
+        for tag in SLICE_VIEWS:
+            self.layout.fit(tag)
+        volume = self.layout.backgroundVolume(SYNTHETIC)
+        if volume is None:
+            return
+        self.layout.middleDepth(volume)
+        if self.layout.backgroundVolume(REAL) is not None:
+            self.layout.alignRealView()
+        if volume_rendering.is_visible(self._application, volume):
+            self._lookFromFront(volume)
+
+    def _lookFromFront(self, volumeNode: Any) -> None:
+        if self.layout.renderingViewNode is not None:
+            volume_rendering.look_from_front(self._application, self.layout.renderingViewNode, volumeNode)
+
+    def _followSlice(self) -> None:
+        """Notice another slice, and another volume, in the view of the pseudo-MRI."""
+        nodes = [self.layout.sliceNode(SYNTHETIC), self.layout.compositeNode(SYNTHETIC)]
+        if None in nodes or nodes == [node for node, _tag in self._sliceObservers]:
+            return
+        self._unfollowSlice()
+        event = vtk.vtkCommand.ModifiedEvent
+        self._sliceObservers = [(node, node.AddObserver(event, lambda *_: self._markSlice())) for node in nodes]
+
+    def _unfollowSlice(self) -> None:
+        for node, tag in self._sliceObservers:
+            node.RemoveObserver(tag)
+        self._sliceObservers = []
 
     def _markSlice(self) -> None:
-        if self._chosen is not None and self._chosen.volumeNode is not None:
-            comparison_chart.mark_slice(self._chosen, self.layout.depthIndex(self._chosen.volumeNode))
+        comparison, text = self._chosen, ""
+        volume = None if comparison is None else comparison.volumeNode
+        if comparison is not None and volume is not None:
+            index = self.layout.depthIndex(volume)
+            depth = comparison_chart.depth_of_slice(comparison, index, slice_count(volume))
+            comparison_chart.mark_depth(comparison, depth)
+            if self._readingsWanted and self.layout.backgroundVolume(SYNTHETIC) is volume:
+                text = readings_of(comparison, depth)
+        self._readings.show(text)

@@ -29,6 +29,13 @@ def set_visible(application: Application, volume: Any, visible: bool) -> Any:
     return display
 
 
+def is_visible(application: Application, volume: Any) -> bool:
+    """Whether a volume is shown in the 3-D views."""
+    logic = application.moduleLogic("VolumeRendering")
+    display = None if logic is None else logic.GetFirstVolumeRenderingDisplayNode(volume)
+    return display is not None and bool(display.GetVisibility())
+
+
 def _set_transfer_functions(property_: vtk.vtkVolumeProperty, low: float, high: float) -> None:
     opacity = vtk.vtkPiecewiseFunction()
     for share, value in _OPACITIES:
@@ -56,6 +63,6 @@ def look_from_front(application: Application, view: Any, volume: Any) -> None:
     centre = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
     reach = max(bounds[2 * axis + 1] - bounds[2 * axis] for axis in range(3))
     camera.SetFocalPoint(*centre)
-    camera.SetPosition(centre[0] + 1.2 * reach, centre[1] + 2.4 * reach, centre[2] + 0.6 * reach)
+    camera.SetPosition(centre[0] + 0.9 * reach, centre[1] + 2.5 * reach, centre[2] + 0.5 * reach)
     camera.SetViewUp(0.0, 0.0, 1.0)
     camera.ResetClippingRange()

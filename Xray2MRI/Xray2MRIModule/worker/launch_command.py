@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from ..environment.interpreter import childEnvironment, inferencePython, workerArguments
@@ -24,7 +23,4 @@ def worker_command(options: tuple[str, ...] = ()) -> WorkerCommand:
     missing.
     """
     python = inferencePython()
-    environment = childEnvironment(python)
-    # one core stays free for the window, so that it responds while the worker computes
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
-    return WorkerCommand(python, (*workerArguments(), *options), environment)
+    return WorkerCommand(python, (*workerArguments(), *options), childEnvironment(python))

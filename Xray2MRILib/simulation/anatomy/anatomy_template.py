@@ -1,4 +1,4 @@
-"""A label map of a real knee, made into the smooth right-knee template that the simulator deforms.
+"""The smooth right-knee template, made from a label map of a real knee, that the simulator deforms.
 
 Template axes are (y, z, x) in millimetres about the joint centre: y grows from posterior to anterior (the depth axis of
 the paper), z from superior to inferior (image rows), x from the patient's right to left (image columns of a right knee,

@@ -1,6 +1,6 @@
-"""Maps from an output grid back into the template: size, pose, smooth random shape, joint space narrowing, flexion.
+"""Maps from an output grid to the template: size, pose, smooth random shape, joint space narrowing, flexion.
 
-Every map is output to template (the inverse of the deformation), which is what resampling needs. All coordinates are
+Every map leads from output to template (the inverse of the deformation), as resampling requires. All coordinates are
 (y, z, x) in mm about the joint centre.
 """
 
@@ -140,11 +140,11 @@ class KneeDeformation:
         shift = self._surfaces_at(y, x)[2]
         tibia = torch.stack((y, z + shift, x), dim=-1)
         angle = float(np.radians(self.p.flexion_deg))
-        femur = self._turned(y, z, x, torch.tensor(angle))
-        soft = self._turned(y, z + shift * (z > 0), x, angle * torch.sigmoid((-8 - z) / 6))
+        femur = self._rotate(y, z, x, torch.tensor(angle))
+        soft = self._rotate(y, z + shift * (z > 0), x, angle * torch.sigmoid((-8 - z) / 6))
         return femur, tibia, soft
 
-    def _turned(self, y: torch.Tensor, z: torch.Tensor, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+    def _rotate(self, y: torch.Tensor, z: torch.Tensor, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
         yc, zc = self.flexion_axis_mm
         sine, cosine = torch.sin(angle), torch.cos(angle)
         return torch.stack(

@@ -1,7 +1,7 @@
 """One knee of the simulated population: its anatomy, osteoarthritis, scan and radiograph, drawn from one seed.
 
-Every parameter, its distribution and the source of it are listed in docs/simulator-parameters.md. A default is what
-leaves the label map as it is; pairs written before a parameter existed are read with it.
+docs/simulator-parameters.md lists every parameter with its distribution and source. The default of a parameter leaves
+the label map unchanged; pairs without the parameter, from an earlier version, are read with its default.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A user's label map: the volume ``labels.nrrd`` and the small ``labels.json`` that names its labels.
 
-The JSON is described in docs/label-maps.md.
+docs/label-maps.md describes the JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Osteophytes, sclerosis, cysts, attrition, cartilage loss, extrusion and effusion, laid into one knee's template."""
+"""Osteophytes, sclerosis, cysts, attrition, cartilage loss, extrusion and effusion in one knee's template."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Muscles, fat, ligaments, vessels and missing bones of an atlas, carried over to a label map that has none.
+"""Transfer of muscles, fat, ligaments, vessels and missing bones from an atlas to a label map without them.
 
-Maps made for cartilage work (DESS, OAI-ZIB, SKM-TEA) end at the bones. The atlas is laid over the map by an affine
-registration of femur and tibia; the map's own labels win wherever it has any.
+Label maps for cartilage research (DESS, OAI-ZIB, SKM-TEA) contain only bones and cartilage. An affine registration of
+femur and tibia aligns the atlas with the map; the map's own labels take precedence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a label map to the smooth, aligned right-knee template: resampling, fascia envelope, joint surfaces, margins."""
+"""Builds the smooth, aligned right-knee template from a label map: resampling, fascia, joint surfaces, margins."""
 
 from __future__ import annotations
 
@@ -138,10 +138,10 @@ def _aligned(
     varus = min(np.arange(-16, 16.1, 0.5), key=lambda a: abs(level(rotation((0, a, 0)))))
     axial = min(np.arange(-24, 24.1, 0.5), key=lambda a: abs(condyle_line(rotation((0, varus, a)))))
     turn = rotation((0, varus, axial))
-    return _turned(tissue, turn), turn
+    return _rotate(tissue, turn), turn
 
 
-def _turned(tissue: np.ndarray, turn: np.ndarray) -> np.ndarray:
+def _rotate(tissue: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """Tissue resampled so that point t shows what lay at turn @ t; each class within its own box only."""
     from scipy import ndimage
 

@@ -1,4 +1,4 @@
-"""Where things are in a template: voxel lists and fields that every knee of that template needs, worked out once."""
+"""Regions of a template: voxel lists and fields for every knee of that template, computed once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A part of the template's box with values, and how it is sampled at points that vary slowly."""
+"""Values in a part of the template's box, and their interpolation at slowly varying points."""
 
 from __future__ import annotations
 

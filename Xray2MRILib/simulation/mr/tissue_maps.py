@@ -1,7 +1,7 @@
-"""MR signal and X-ray attenuation of one knee's template, with its disease and its texture.
+"""MR signal and X-ray attenuation of one knee's template, including disease and texture.
 
-Most of the box is air or plain tissue, so values come from one table look-up per voxel; bone, muscle and subcutaneous
-fat get their texture through lists of voxels that are made once per template.
+Most of the box is air or uniform tissue, so one table look-up per voxel gives the values. The texture of bone, muscle
+and subcutaneous fat is applied through lists of voxels, which are made once per template.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Relaxation at 3 T: T1 of muscle, cartilage, synovial fluid, fat and marrow after Gold et al. 2004 (AJR 183:343);
 T2* of cartilage after Williams et al. 2010, of meniscus and tendon after ultra-short echo work (Du, Bydder and others),
-typical textbook values for nerve, skin and blood. Attenuation: NIST/ICRU-44 mass coefficients at 50 and 60 keV times
+textbook values for nerve, skin and blood. Attenuation: NIST/ICRU-44 mass coefficients at 50 and 60 keV times
 density, interpolated at the effective energy.
 """
 

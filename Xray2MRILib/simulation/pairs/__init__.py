@@ -1,1 +1,1 @@
-"""Pairs of volume and radiograph: making, storing, listing."""
+"""Pairs of volume and radiograph: simulation, storage, listing."""

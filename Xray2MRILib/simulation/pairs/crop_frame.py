@@ -1,13 +1,11 @@
-"""The MR volume of a simulated knee laid into the frame of its joint crop, so that radiograph and slices show one
-place.
+"""The MR volume of a simulated knee in the frame of its joint crop, so that radiograph and slices are aligned.
 
-A radiograph tells neither where the knee lay in the scanner nor how large it is in mm. Volumes are therefore learnt in
-the nominal frame of volume.geometry.CROP_FRAME:
-what stands at one place of the radiograph stands at the same row and column of the slices, up to the divergence of the
-rays and the flexion of the knee. A similarity takes this frame to that of any real scan.
+A radiograph shows neither the position of the knee in the scanner nor its size in mm. Volumes are therefore learnt in
+the nominal frame of volume.geometry.CROP_FRAME: each pixel of the crop maps to the same row and column in every slice,
+up to the divergence of the rays and the flexion of the knee. A similarity transforms this frame to that of a real scan.
 
-Both pictures may be bent by one smooth displacement of the coronal plane, equal at all depths: along parallel rays the
-radiograph of the bent volume is the bent radiograph, so that each simulated knee gives many different ones.
+One smooth displacement of the coronal plane, equal at all depths, may deform both radiograph and volume. With parallel
+rays the radiograph of the deformed volume is the deformed radiograph, so each simulated knee gives many variants.
 """
 
 from __future__ import annotations
@@ -84,7 +82,7 @@ def coronal_bend(rng: np.random.Generator, deviation_mm: float, wavelength_mm: f
     return torch.from_numpy(field)
 
 
-def _bent(z: torch.Tensor, x: torch.Tensor, bend: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _deform(z: torch.Tensor, x: torch.Tensor, bend: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     if bend is None:
         return z, x
     grid = torch.stack((x, z), dim=-1)[None] / 120.0
@@ -100,7 +98,7 @@ def _on_knee(
     down, across = a * frame.span_mm, b * frame.span_mm
     z = cosine * down - sine * across + frame.centre_mm[0]
     x = sine * down + cosine * across + frame.centre_mm[1]
-    return _bent(z, x, bend)
+    return _deform(z, x, bend)
 
 
 def crop_in_frame(

@@ -1,7 +1,7 @@
-"""What lies in a folder of simulated pairs and how it was made: ``manifest.json`` and the table ``knees.csv``.
+"""Contents and origin of a folder of simulated pairs: ``manifest.json`` and the table ``knees.csv``.
 
-Both are rewritten, complete, whenever a run begins or ends, from the pair files themselves; a killed run leaves them
-merely behind the files. docs/simulated-pairs.md describes every entry.
+Both are rewritten from the pair files at the beginning and at the end of a run; after a killed run they may lack its
+last pairs. docs/simulated-pairs.md describes every entry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A contact sheet of simulated pairs: per KL grade the radiograph as a network sees it and slices of the MR volume."""
+"""A contact sheet of simulated pairs: radiographs as the network's input and slices of the MR volume, per KL grade."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import InputError
 from ...files.atomic_write import AtomicFiles, check_place
 from ...preparation.joint_crop import normalise_crop
-from ...rendering.text import BACKGROUND, NOTICE, QUIET, TEXT, write
+from ...rendering.text import BACKGROUND, NOTICE, QUIET, TEXT, draw_text
 from ..mr.flash_mri import SLICES, add_rician_noise
 from ..radiograph.appearance import expose, joint_crop
 from .knee_pair import KneePair
@@ -33,12 +33,12 @@ def write_preview(folder: Path, path: Path, knees_per_grade: int = 2) -> Path:
     size = (columns * (_TILE + _GAP) + _GAP, _HEAD + len(chosen) * (_TILE + _LABEL + _GAP) + _GAP)
     sheet = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    write(draw, (8, 23), "SIMULATED pairs, not for diagnosis", 17, NOTICE)
+    draw_text(draw, (8, 23), "SIMULATED pairs, not for diagnosis", 17, NOTICE)
     depths = "right-knee space; two exposures of one knee, then slices from posterior to anterior"
-    write(draw, (330, 23), depths, 14, QUIET, width=size[0] - 340)
+    draw_text(draw, (330, 23), depths, 14, QUIET, width=size[0] - 340)
     for row, pair in enumerate(chosen):
         top = _HEAD + row * (_TILE + _LABEL + _GAP)
-        write(draw, (8, top + 16), _caption(pair), 14, TEXT, width=size[0] - 16)
+        draw_text(draw, (8, top + 16), _caption(pair), 14, TEXT, width=size[0] - 16)
         for column, tile in enumerate(_tiles(pair)):
             picture = Image.fromarray((np.clip(tile, 0, 1) * 255).astype(np.uint8)).resize((_TILE, _TILE))
             sheet.paste(picture, (_GAP + column * (_TILE + _GAP), top + _LABEL))

@@ -1,8 +1,8 @@
-"""Pairs on disk: one small .npz file a knee; written atomically, so a killed run can be resumed.
+"""Pairs on disk: one small .npz file per knee, written atomically, so that a killed run can be resumed.
 
 A file ``knee-000123.npz`` holds ``volume`` (a lossy WebP mosaic, 8-bit, about 0.3 MB), ``radiograph`` (bone and soft
-attenuation integrals, 16-bit PNG, one above the other) and ``record`` (JSON: parameters, truth, scales). The format is
-written down in docs/simulated-pairs.md.
+attenuation integrals, 16-bit PNG, one above the other) and ``record`` (JSON: parameters, truth, scales).
+docs/simulated-pairs.md specifies the format.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From attenuation integrals to a radiograph: exposure, scatter, tone curve, texture, blur, noise, and the joint crop.
 
-Drawn anew each time a pair is read, so that a network meets one knee under many exposures (domain randomisation).
+It is drawn again each time a pair is read, so that a network sees one knee with many exposures (domain randomisation).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The radiograph of the same knee: attenuation along diverging rays in the fixed-flexion pose."""
+"""Digitally reconstructed radiograph of the simulated knee: attenuation along diverging rays, fixed-flexion pose."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def foot(rng: np.random.Generator) -> np.ndarray:
         for bone in range(3):
             radiograph += 0.55 * _bone(start + bone * step, start + (bone + 0.85) * step, 0.022 - 0.004 * bone)
     radiograph += 0.2 * ellipse((0.5, 0.5), (0.48, 0.24), 0)
-    return _radiographed(_turned(radiograph, rng), rng)
+    return _radiographed(_rotate(radiograph, rng), rng)
 
 
 def long_bone(rng: np.random.Generator) -> np.ndarray:
@@ -92,7 +92,7 @@ def long_bone(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         offset = rng.choice([-1, 1]) * (width + rng.uniform(0.05, 0.2))
         radiograph += 0.5 * _bone((-0.3, centre + offset), (1.3, centre + offset + lean), width * rng.uniform(0.3, 0.9))
-    return _radiographed(_turned(radiograph, rng, 25), rng)
+    return _radiographed(_rotate(radiograph, rng, 25), rng)
 
 
 def elbow(rng: np.random.Generator) -> np.ndarray:
@@ -103,7 +103,7 @@ def elbow(rng: np.random.Generator) -> np.ndarray:
     radiograph += 0.25 * rod(joint, far, 0.14, 0.1) + 0.55 * _bone((-0.2, joint[1]), joint, 0.06)
     aside = 0.06 * np.array((-np.sin(angle), np.cos(angle)))
     radiograph += 0.5 * _bone(joint + aside, far + aside, 0.035) + 0.5 * _bone(joint - aside, far - aside, 0.04)
-    return _radiographed(_turned(radiograph, rng), rng)
+    return _radiographed(_rotate(radiograph, rng), rng)
 
 
 def hand(rng: np.random.Generator) -> np.ndarray:
@@ -121,7 +121,7 @@ def hand(rng: np.random.Generator) -> np.ndarray:
     for _ in range(8):
         radiograph += 0.4 * ellipse((rng.uniform(0.7, 0.78), rng.uniform(0.38, 0.62)), (0.03, 0.035), rng.uniform(0, 3))
     radiograph += 0.55 * _bone((0.8, 0.43), (1.2, 0.42), 0.05) + 0.55 * _bone((0.8, 0.57), (1.2, 0.58), 0.035)
-    return _radiographed(_turned(radiograph, rng), rng)
+    return _radiographed(_rotate(radiograph, rng), rng)
 
 
 def shoulder(rng: np.random.Generator) -> np.ndarray:
@@ -194,7 +194,7 @@ def _soft(radiograph: np.ndarray, sigma: float) -> np.ndarray:
     return ndimage.gaussian_filter(radiograph, sigma)
 
 
-def _turned(radiograph: np.ndarray, rng: np.random.Generator, limit: float = 180) -> np.ndarray:
+def _rotate(radiograph: np.ndarray, rng: np.random.Generator, limit: float = 180) -> np.ndarray:
     from scipy import ndimage
 
     return ndimage.rotate(radiograph, rng.uniform(-limit, limit), reshape=False, order=1, mode="nearest")

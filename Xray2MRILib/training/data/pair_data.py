@@ -62,10 +62,10 @@ def _begin_worker() -> None:
 
 def load_volumes(folder: Path, count: int | None = None) -> Tensor:
     """MR volumes of the first ``count`` pairs, uint8 [N, 50, 256, 256], posterior slice first."""
-    return torch.stack([torch.from_numpy(stored_volume(path)) for path in list_pairs(folder)[:count]])
+    return torch.stack([torch.from_numpy(load_stored_volume(path)) for path in list_pairs(folder)[:count]])
 
 
-def stored_volume(path: Path) -> np.ndarray:
+def load_stored_volume(path: Path) -> np.ndarray:
     """MR volume of one pair, uint8 [50, 256, 256]."""
     return np.round(read_pair(path, radiograph=False).volume * 255).astype(np.uint8)
 
