@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 class KneeBox:
     """Box in radiograph pixels, with x and y of its top left corner; it may extend beyond the radiograph.
 
-    The box is square on the detector, like the OAI joint crop. Its centre is the joint (between tibial spines and femoral notch), and
-    its side is the tibial plateau width divided by 0.82. ``confidence`` is in [0, 1]; ``side`` is "left", "right" or
-    None.
+    The box is square on the detector, like the OAI joint crop. Its centre is the joint (between tibial spines and
+    femoral notch), and its side is the tibial plateau width divided by 0.82. ``confidence`` is in [0, 1]; ``side`` is
+    "left", "right" or None.
     """
 
     x: float

@@ -40,7 +40,8 @@ def localize_knees(
     Returns
     -------
     At most two boxes in radiograph pixels, square on the detector, which may extend beyond the radiograph; empty if no
-    knee is found. Of two knees the one at image left is the right knee (radiological convention); a single knee has side None.
+    knee is found. Of two knees the one at image left is the right knee (radiological convention); a single knee
+    has side None.
 
     Raises
     ------
