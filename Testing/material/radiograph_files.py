@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,29 @@ def picture_bytes(pixels: np.ndarray, format_name: str, **options: Any) -> bytes
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format_name, **options)
     return stream.getvalue()
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG file with its checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def deep_png(array: np.ndarray, *more: bytes, filters: bool = False) -> bytes:
+    """A PNG of 16 bits [H, W, C]: grey, with alpha, colours, with alpha; ``more`` chunks come after the head."""
+    rows, columns, channels = array.shape
+    head = struct.pack(">IIBBBBB", columns, rows, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    lines = []
+    above = np.zeros(columns * channels * 2, np.uint8)
+    for number, row in enumerate(array.astype(">u2")):
+        plain = np.frombuffer(row.tobytes(), np.uint8)
+        up = filters and number % 2  # every second row as differences to the one above
+        lines.append(bytes([2 if up else 0]) + ((plain - above) if up else plain).tobytes())
+        above = plain
+    body = zlib.compress(b"".join(lines))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", head)
+        + b"".join(more)
+        + png_chunk(b"IDAT", body)
+        + png_chunk(b"IEND", b"")
+    )

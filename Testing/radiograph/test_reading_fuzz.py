@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import random
+import struct
 import warnings
 
 import numpy as np
 import pytest
 import SimpleITK
-from radiograph_files import dicom_dataset, picture_bytes, sample_pixels
+from PIL import Image
+from radiograph_files import deep_png, dicom_dataset, picture_bytes, sample_pixels
+from tiff_writer import tiff_bytes
 
 from Xray2MRILib.errors import InputError, ProcessingError
 from Xray2MRILib.radiograph.reading import read_radiograph
 
 CASES_PER_FILE = 30
+TIFF_KINDS = {
+    "double.tif": {"orientation": 6, "rows_per_strip": 9},
+    "half.tif": {"compression": "deflate", "predictor": 3},
+    "tiled.tif": {"compression": "deflate", "tile": 16, "planar": True},
+    "packbits.tif": {"compression": "packbits", "orientation": 7, "big_endian": True},
+    "white.tif": {"compression": "lzw", "photometric": 0, "orientation": 3},
+}
 KINDS = (
-    "png", "deep.png", "colour.png", "jpg", "tif", "lzw.tif", "colour.tif", "webp", "nrrd", "packed.nrrd", "nii",
-    "nii.gz", "mha", "packed.mha", "dcm", "rle.dcm", "j2k.dcm", "lossless.dcm",
+    "png", "deep.png", "colour.png", "alpha.png", "jpg", "mpo.jpg", "tif", "lzw.tif", "colour.tif", *TIFF_KINDS, "webp",
+    "nrrd", "packed.nrrd", "nii", "scaled.nii", "nii.gz", "mha", "packed.mha", "dcm", "table.dcm", "shutter.dcm",
+    "palette.dcm", "rle.dcm", "j2k.dcm", "lossless.dcm",
 )  # fmt: skip
 
 
@@ -37,7 +48,17 @@ def whole_file(kind: str, folder) -> bytes:
         return picture_bytes(deep, "PNG")
     if kind in pictures:
         return picture_bytes(grey, pictures[kind])
+    if kind in TIFF_KINDS:
+        return tiff_bytes(tiff_pixels(kind, deep), **TIFF_KINDS[kind])
+    if kind == "alpha.png":
+        return deep_png(np.stack([deep, deep], -1))
     path = folder / f"whole.{kind}"
+    if kind == "mpo.jpg":
+        Image.fromarray(grey).save(path, "MPO", save_all=True, append_images=[Image.fromarray(grey[::2, ::2])])
+        return path.read_bytes()
+    if kind in ("table.dcm", "shutter.dcm", "palette.dcm"):
+        special_dicom(kind, deep).save_as(path, enforce_file_format=True)
+        return path.read_bytes()
     if kind in ("dcm", "rle.dcm", "j2k.dcm"):
         from pydicom.uid import JPEG2000Lossless, RLELossless
 
@@ -56,7 +77,40 @@ def whole_file(kind: str, folder) -> bytes:
     if ending == "dcm":
         writer.SetCompressor("JPEG")
     writer.Execute(image)
-    return path.read_bytes()
+    content = bytearray(path.read_bytes())
+    if kind == "scaled.nii":
+        content[112:120] = struct.pack("<2f", 2.5, -100)
+    return bytes(content)
+
+
+def tiff_pixels(kind: str, deep: np.ndarray) -> np.ndarray:
+    forms = {"double.tif": deep / 7.0, "half.tif": deep.astype(np.float16), "tiled.tif": np.stack([deep] * 3, -1)}
+    return forms.get(kind, deep)
+
+
+def special_dicom(kind: str, deep: np.ndarray):
+    """Left-aligned with table and padding, shuttered with pixels that are not square, and with a colour table."""
+    from pydicom.dataset import Dataset
+
+    if kind == "table.dcm":
+        item = Dataset()
+        item.LUTDescriptor = [4096, 0, 8]
+        item.LUTData = (np.arange(4096) >> 4).astype("<u2").tobytes()
+        return dicom_dataset(
+            (deep << 4).astype(np.uint16), 12, HighBit=15, VOILUTSequence=[item], PixelPaddingValue=0, RescaleSlope=1
+        )
+    if kind == "shutter.dcm":
+        return dicom_dataset(
+            deep.astype(np.int16), 16, ShutterShape=["CIRCULAR", "POLYGONAL"], CenterOfCircularShutter=[32, 40],
+            RadiusOfCircularShutter=38, VerticesOfThePolygonalShutter=[1, 1, 1, 80, 64, 80, 64, 1],
+            ImagerPixelSpacing=[0.2, 0.25], PresentationLUTShape="INVERSE", PixelPaddingValue=7,
+        )  # fmt: skip
+    table = (np.arange(256) * 257).astype("<u2").tobytes()
+    colours = {}
+    for colour in ("Red", "Green", "Blue"):
+        colours[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        colours[f"{colour}PaletteColorLookupTableData"] = table
+    return dicom_dataset((deep >> 4).astype(np.uint8), PhotometricInterpretation="PALETTE COLOR", **colours)
 
 
 def damage(content: bytes, rng: random.Random) -> bytes:
@@ -108,4 +162,4 @@ def test_damaged_files(kind, folder, capfd):
 
 
 def test_there_are_enough_cases():
-    assert CASES_PER_FILE * len(KINDS) >= 300
+    assert CASES_PER_FILE * len(KINDS) >= 800

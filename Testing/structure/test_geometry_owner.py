@@ -49,6 +49,8 @@ ALLOWED = {
     ("Xray2MRILib/models/presets.py", 160): "channels",
     ("Xray2MRILib/models/presets.py", 256): "channels",
     ("Xray2MRILib/radiograph/file_format.py", 256): "longest plausible length of a first DICOM element in bytes",
+    ("Xray2MRILib/radiograph/header_faults.py", 256): "NIfTI's number for signed bytes",
+    ("Xray2MRILib/radiograph/tiff_file.py", 256): "TIFF's tag of the width",
     ("Xray2MRILib/rendering/grade_bars.py", 50): "colour",
     ("Xray2MRILib/rendering/montage.py", 50): "pixels of the page",
     ("Xray2MRILib/rendering/slice_grid.py", 50): "length of the scale bar in mm",

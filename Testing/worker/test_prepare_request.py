@@ -60,9 +60,28 @@ def test_the_other_knee_and_a_rectangle(worker, two_knee_radiograph):
     assert drawn["preview"] is None
 
 
+def test_dark_bone_by_the_caller_s_word(worker, tmp_path):
+    from drawn_radiograph import stored
+    from radiograph_files import write_dicom
+
+    pixels = stored()
+    dark = write_dicom(tmp_path / "dark.dcm", (4095 - pixels).astype(np.uint16), 12)
+    bright = write_dicom(tmp_path / "bright.dcm", pixels, 12)
+    results = {}
+    for job, path, photometric in (("as it is", dark, None), ("put right", dark, "inverted"), ("bright", bright, None)):
+        worker.send("prepare", job=job, radiograph=str(path), photometric=photometric)
+        results[job] = worker.wait_for("result", "error", job=job)["result"]
+    (sentence,) = [text for text in results["as it is"]["film_warnings"] if "Bone looks dark" in text]
+    assert results["as it is"]["warning_fields"][sentence] == "photometric"
+    assert "photometric" not in results["put right"]["warning_fields"].values()
+    assert (results["as it is"]["film"]["inverted"], results["put right"]["film"]["inverted"]) == (False, True)
+    np.testing.assert_allclose(results["put right"]["probabilities"], results["bright"]["probabilities"], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        ({"photometric": "negative"}, "bad-option"),
         ({"radiograph": "missing.png"}, None),
         ({"roi": [1, 2, 3]}, "bad-option"),
         ({"knee": 9}, "no-such-knee"),

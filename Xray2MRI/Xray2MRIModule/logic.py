@@ -120,16 +120,20 @@ class ModuleLogic:
         side: str = "auto",
         roi: Sequence[float] | None = None,
         knee: int | None = None,
+        photometric: str = "auto",
         onDone: Callable[[dict[str, Any]], None] | None = None,
         onError: Callable[[Failure], None] | None = None,
     ) -> Job:
         """Analyse a radiograph: knees, side, plausibility, grade, grey levels (see
         Xray2MRILib.generation.radiograph_check).
 
-        ``roi`` is x, y, width, height in radiograph pixels, ``knee`` counts from 1 at the left edge. A new call
-        replaces an unfinished one, whose callbacks are not called.
+        ``roi`` is x, y, width, height in radiograph pixels, ``knee`` counts from 1 at the left edge,
+        ``photometric`` says whether bone is bright ("normal") or dark ("inverted") in the file. A new call replaces an
+        unfinished one, whose callbacks are not called.
         """
-        return self.preparation.prepare(radiographNode, side=side, roi=roi, knee=knee, onDone=onDone, onError=onError)
+        return self.preparation.prepare(
+            radiographNode, side=side, roi=roi, knee=knee, photometric=photometric, onDone=onDone, onError=onError
+        )
 
     def generate(
         self,

@@ -36,6 +36,8 @@ class Xray2MRIParameterNode:
     side, knee
         Which knee: side of the body; place on the radiograph counted from 1 at its left edge, 0 for
         the automatic choice.
+    photometric
+        Whether bone is bright ("normal") or dark ("inverted") in the file of the radiograph, or "auto".
     whatIf, grades
         Whether the five Kellgren-Lawrence probabilities are set manually, and their values.
     model, modelFolder, device
@@ -56,6 +58,7 @@ class Xray2MRIParameterNode:
     useRoi: bool = False
     side: Annotated[str, _one_of("side")] = SETTINGS["side"].default
     knee: Annotated[int, WithinRange(0, SETTINGS["knee"].high)] = 0
+    photometric: Annotated[str, _one_of("photometric")] = SETTINGS["photometric"].default
     whatIf: bool = False
     grades: Annotated[list[float], Default(generator=_even_grades)]
     model: str = SETTINGS["model"].default
@@ -86,6 +89,7 @@ def settings(parameters: Any) -> dict[str, Any]:
         "seed": parameters.seed,
         "samples": parameters.samples,
         "side": parameters.side,
+        "photometric": parameters.photometric,
     }
     if parameters.whatIf:
         chosen["kl"] = list(parameters.grades)

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("slices", "steps", "model", "device", "seed", "samples"):
         add_setting(parser, name)
     add_knee_arguments(parser)
+    add_setting(parser, "photometric")
     grade = parser.add_mutually_exclusive_group()
     for name in ("kl", "kl_grade"):
         add_setting(grade, name)

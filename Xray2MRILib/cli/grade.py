@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..conditions.koa_probabilities import GRADE_NAMES
 from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
-from .setting_options import settings_from
+from .setting_options import add_setting, settings_from
 from .terminal import Terminal
 
 _BAR_WIDTH = 40
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_radiograph_argument(parser)
     add_knee_arguments(parser)
+    add_setting(parser, "photometric")
     parser.add_argument(
         "--early-oa",
         metavar="FOLDER",
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     from ..generation.prepared_knee import describe_knee, prepare_knee
     from ..radiograph.reading import read_radiograph
 
-    knee = prepare_knee(read_radiograph(options.radiograph), settings)
+    knee = prepare_knee(read_radiograph(options.radiograph, photometric=settings.photometric), settings)
     koa = classify_koa(knee.prepared.image)
     histogram = [float(share) for share in intensity_histogram(knee.prepared.image)]
     early = None

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
+from ..generation.settings import PHOTOMETRIC
 from .radiograph_arguments import add_json_argument, add_knee_arguments, add_radiograph_argument
 from .setting_options import add_setting, numbers, settings_from
 from .terminal import Terminal
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--towards-roi", type=numbers, metavar="X,Y,W,H",
         help="rectangle of the knee in pixels of the radiograph of --towards")  # fmt: skip
+    add("--towards-photometric", choices=PHOTOMETRIC, default=PHOTOMETRIC[0],
+        help="how bone is stored in the radiograph of --towards: normal (bright) or inverted (dark)")  # fmt: skip
     add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also generate a pseudo-MRI volume from every radiograph")
     add_setting(parser, "slices", help="slices per volume")
@@ -41,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "model", help="model for --volumes")
     add_setting(parser, "device", help="compute device for --volumes")
     add_knee_arguments(parser)
+    add_setting(parser, "photometric")
     add_json_argument(parser)
 
 
@@ -54,18 +58,25 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(
             "--towards-roi needs the radiograph of --towards.", code="bad-option", hint="Give --towards as well."
         )
+    if options.towards_photometric != PHOTOMETRIC[0] and options.towards is None:
+        raise InputError(
+            "--towards-photometric needs the radiograph of --towards.",
+            code="bad-option",
+            hint="Give --towards as well.",
+        )
     from ..generation.prepared_knee import prepare_knee
     from ..progression.follow_up import prepare_follow_up
     from ..progression.radiograph_series import write_radiograph_series
     from ..radiograph.reading import read_radiograph
 
-    knee = prepare_knee(read_radiograph(options.radiograph), settings)
+    knee = prepare_knee(read_radiograph(options.radiograph, photometric=settings.photometric), settings)
     terminal.warn(knee.warnings)
     towards = None
     if options.towards is not None:
         towards, warnings = prepare_follow_up(
-            options.towards, knee.prepared, side=settings.side, roi=options.towards_roi
-        )
+            options.towards, knee.prepared, side=settings.side, roi=options.towards_roi,
+            photometric=options.towards_photometric,
+        )  # fmt: skip
         terminal.warn(warnings)
     record = write_radiograph_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,

@@ -71,11 +71,11 @@ def choose_box(
     if settings.roi is not None:
         from ..preparation.joint_crop import box_from_rectangle
 
-        box = box_from_rectangle(settings.roi, radiograph.pixels.shape)
+        box = box_from_rectangle(settings.roi, radiograph.pixels.shape, radiograph.pixel_aspect)
         return [box], box, "user", []
     from ..localization.localize import localize_knees
 
-    best_first = localize_knees(radiograph.pixels)
+    best_first = localize_knees(radiograph.pixels, pixel_aspect=radiograph.pixel_aspect)
     boxes = sorted(best_first, key=lambda box: box.x)
     if settings.knee is not None and settings.knee > len(boxes):
         found = {0: "no knee was", 1: "one knee was"}.get(len(boxes), f"{len(boxes)} knees were")

@@ -36,7 +36,7 @@ def check_radiograph(
     radiograph
         A file or a Radiograph.
     settings
-        Only ``side``, ``roi`` and ``knee`` are used.
+        Only ``side``, ``roi`` and ``knee`` are used, and ``photometric`` for a file.
     preview
         PNG file for the joint crop [256, 256], not mirrored.
     should_cancel
@@ -44,11 +44,11 @@ def check_radiograph(
 
     Returns
     -------
-    Dictionary for JSON: ``film`` (columns, rows, turned_upright), ``knees`` (box [x, y, w, h] in radiograph pixels,
-    side, confidence; from left to right), ``chosen`` (index into knees, null without one), ``box_source``, ``side``,
-    ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``, ``warning_fields`` (sentence of film_warnings
-    -> name of the setting it concerns), ``probabilities`` (of the grades 0 to 4), ``probabilities_source``,
-    ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
+    Dictionary for JSON: ``film`` (columns, rows, turned_upright, pixel_aspect, inverted), ``knees`` (box [x, y, w,
+    h] in radiograph pixels, side, confidence; from left to right), ``chosen`` (index into knees, null without one),
+    ``box_source``, ``side``, ``side_source``, ``plausible``, ``plausibility``, ``film_warnings``,
+    ``warning_fields`` (sentence of film_warnings -> name of the setting it concerns), ``probabilities`` (of the
+    grades 0 to 4), ``probabilities_source``, ``histogram`` (64 numbers that sum to 1), ``preview`` (path or null).
     Raises InputError, ProcessingError and Cancelled.
     """
     from ..conditions.intensity_histogram import intensity_histogram
@@ -60,8 +60,11 @@ def check_radiograph(
             raise Cancelled("Cancelled before the radiograph was analysed.")
 
     preview = None if preview is None else _check_preview(Path(preview))
-    opened = read_radiograph(radiograph) if isinstance(radiograph, (str, Path)) else radiograph
-    knee = prepare_knee(opened, settings or GenerationSettings(), enter)
+    settings = settings or GenerationSettings()
+    opened = radiograph
+    if isinstance(opened, (str, Path)):
+        opened = read_radiograph(opened, photometric=settings.photometric)
+    knee = prepare_knee(opened, settings, enter)
     enter("grade")
     probabilities, source = _grade(knee.prepared.image)
     if preview is not None:
@@ -73,6 +76,8 @@ def check_radiograph(
                 "columns": opened.pixels.shape[1],
                 "rows": opened.pixels.shape[0],
                 "turned_upright": opened.record.get("turned_upright", []),
+                "pixel_aspect": opened.pixel_aspect,
+                "inverted": opened.record.get("inverted"),
             },
             "knees": [_describe_box(box, opened) for box in knee.boxes],
             "chosen": None if knee.box is None else knee.boxes.index(knee.box),

@@ -19,6 +19,7 @@ from ..volume.geometry import OAI_FIELD
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SIDES = ("auto", "left", "right")
+PHOTOMETRIC = ("auto", "normal", "inverted")
 _FARTHEST_PIXEL = 1e6
 _SMALLEST_RECTANGLE = 8
 _OPEN = SamplingSettings()  # leaves the choice to the model
@@ -48,6 +49,8 @@ class GenerationSettings:
         Five grade probabilities, or one grade; they exclude each other.
     keep_identifiers
         Whether the provenance names the radiograph.
+    photometric
+        How bone is stored: "normal" (bright) or "inverted" (dark); "auto" asks file and picture.
     """
 
     num_slices: int = setting(
@@ -90,6 +93,11 @@ class GenerationSettings:
     keep_identifiers: bool = setting(
         "keep_identifiers", False, "flag", "choice of identifiers",
         "record the path of the radiograph in the provenance (never by default)",
+    )  # fmt: skip
+    photometric: str = setting(
+        "photometric", PHOTOMETRIC[0], "text", "sense of bone",
+        "how bone is stored in the radiograph: normal (bright) or inverted (dark)", words=PHOTOMETRIC,
+        otherwise="from the header, then the picture",
     )  # fmt: skip
 
     def __init__(self, **chosen: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ..diffusion.sampling_settings import SamplingSettings
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles
+from ..radiograph.photometric import recorded_photometric
 from .generation_result import generation_result
 from .job_progress import StageTimer
 from .preflight import check_destinations, check_memory, expected_seconds
@@ -110,7 +111,7 @@ def generate(
     timer = StageTimer(expected, "volume", on_progress, should_cancel)
 
     timer.enter("read")
-    opened = _open_radiograph(radiograph)
+    opened = _open_radiograph(radiograph, settings.photometric)
     knee = prepare_knee(opened, settings, timer.enter)
     timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
@@ -179,11 +180,13 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     try:
         about = record["radiograph"]
         box = KneeBox(**about["box"]) if about["box"] else None
-        prepared = prepare_radiograph(_open_radiograph(radiograph), box, about["side"], about["side_source"])
+        photometric = recorded_photometric(about)
+        opened = _open_radiograph(radiograph, photometric)
+        prepared = prepare_radiograph(opened, box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
             num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.from_record(record["sampling"]),
-            side=about["side"], model=model, device=device,
+            side=about["side"], model=model, device=device, photometric=photometric,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
@@ -195,12 +198,14 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     return Generation(pseudo_mri, knee, settings, {})
 
 
-def _open_radiograph(radiograph: str | Path | Radiograph | np.ndarray) -> Radiograph:
+def _open_radiograph(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) -> Radiograph:
     from ..radiograph.reading import radiograph_from_array, read_radiograph
 
     if isinstance(radiograph, (str, Path)):
-        return read_radiograph(radiograph)
-    return radiograph_from_array(radiograph) if isinstance(radiograph, np.ndarray) else radiograph
+        return read_radiograph(radiograph, photometric=photometric)
+    if isinstance(radiograph, np.ndarray):
+        return radiograph_from_array(radiograph, photometric=photometric)
+    return radiograph
 
 
 def _sample_volume(

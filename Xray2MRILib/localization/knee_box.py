@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 class KneeBox:
     """Box in radiograph pixels, with x and y of its top left corner; it may extend beyond the radiograph.
 
-    The box is square like the OAI joint crop. Its centre is the joint (between tibial spines and femoral notch), and
-    its side is the tibial plateau width divided by 0.82. ``confidence`` is in [0, 1]; ``side`` is "left", "right" or
-    None.
+    The box is square on the detector, like the OAI joint crop. Its centre is the joint (between tibial spines and
+    femoral notch), and its side is the tibial plateau width divided by 0.82. ``confidence`` is in [0, 1]; ``side`` is
+    "left", "right" or None.
     """
 
     x: float
@@ -21,11 +21,20 @@ class KneeBox:
     confidence: float
     side: str | None = None
 
-    def square(self) -> KneeBox:
-        """The square with the same centre and the longer edge; it contains the whole box."""
-        edge = max(self.width, self.height)
-        x, y = self.x + (self.width - edge) / 2, self.y + (self.height - edge) / 2
-        return replace(self, x=x, y=y, width=edge, height=edge)
+    def square(self, pixel_aspect: float = 1.0) -> KneeBox:
+        """The box with the same centre that is square on the detector and contains the whole box.
+
+        ``pixel_aspect`` is the height of a pixel divided by its width; if it is not 1, the box has different numbers
+        of columns and rows.
+        """
+        width = max(self.width, self.height * pixel_aspect)
+        height = width / pixel_aspect
+        x, y = self.x + (self.width - width) / 2, self.y + (self.height - height) / 2
+        return replace(self, x=x, y=y, width=width, height=height)
+
+    def scaled(self, across: float, down: float) -> KneeBox:
+        """The same box on a picture with so many times the columns and rows."""
+        return replace(self, x=self.x * across, y=self.y * down, width=self.width * across, height=self.height * down)
 
     def clip(self, rows: int, columns: int) -> KneeBox:
         """The part of the box inside a radiograph of ``rows`` x ``columns``; width or height 0 if it is outside."""

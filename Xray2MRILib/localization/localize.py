@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 MODEL = "models/knee_localizer"
 _SMALLEST_RADIOGRAPH = 16  # pixels of the short edge, before and after scaling to the network's input
+_LONGEST_RESAMPLED = 1024  # pixels; more than the detector sees
 _KNEES_PER_RADIOGRAPH = 2  # one radiograph shows one patient
 
 
-def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -> list[KneeBox]:
+def localize_knees(
+    pixels: np.ndarray, model_folder: str | Path | None = None, *, pixel_aspect: float = 1.0
+) -> list[KneeBox]:
     """Boxes of the knee joints on one radiograph, highest confidence first.
 
     Parameters
@@ -31,11 +34,14 @@ def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -
         joint crop.
     model_folder
         Folder of a trained detector (``models.network``); None takes the shipped one.
+    pixel_aspect
+        Height of a pixel divided by its width. The detector sees square pixels; boxes are in pixels of ``pixels``.
 
     Returns
     -------
-    At most two square boxes in radiograph pixels, which may extend beyond the radiograph; empty if no knee is found.
-    Of two knees the one at image left is the right knee (radiological convention); a single knee has side None.
+    At most two boxes in radiograph pixels, square on the detector, which may extend beyond the radiograph; empty if no
+    knee is found. Of two knees the one at image left is the right knee (radiological convention); a single knee
+    has side None.
 
     Raises
     ------
@@ -54,7 +60,16 @@ def localize_knees(pixels: np.ndarray, model_folder: str | Path | None = None) -
     if min(pixels.shape, default=0) < _SMALLEST_RADIOGRAPH:
         return []
     detector, threshold, overlap = load_detector(Path(model_folder) if model_folder else resource_path(MODEL))
-    return _search(pixels, detector, threshold, overlap)
+    if pixel_aspect == 1:
+        return _search(pixels, detector, threshold, overlap)
+    from ..radiograph.resampling import resample
+
+    rows, columns = pixels.shape
+    height, width = rows * max(1.0, pixel_aspect), columns * max(1.0, 1 / pixel_aspect)
+    scale = min(1.0, _LONGEST_RESAMPLED / max(height, width))
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+    boxes = _search(resample(pixels, (0.0, 0.0), (rows, columns), shape), detector, threshold, overlap)
+    return [box.scaled(columns / shape[1], rows / shape[0]) for box in boxes]
 
 
 def _search(pixels: np.ndarray, detector: KneeDetector, threshold: float, overlap: float) -> list[KneeBox]:

@@ -41,10 +41,11 @@ class PreparedRadiograph:
     mirrored
         True for left knees; volumes must be mirrored back.
     record
-        What was done, JSON-able and free of identifiers: ``side``, ``side_source``, ``mirrored``, ``box`` (as given, or
-        None), ``square`` (the part taken: x, y, side in radiograph pixels), ``padding_fraction`` (share of the square
-        beyond the radiograph), ``collimated_fraction``, ``normalisation``, ``size``, ``radiograph`` (the record of
-        reading), ``warnings`` (sentences for the user, those of the radiograph first).
+        What was done, JSON-able and free of identifiers: ``side``, ``side_source``, ``mirrored``, ``box`` (as
+        given, or None), ``square`` (the part taken: x, y, width in radiograph pixels; it is square on the
+        detector), ``padding_fraction`` (share of the square beyond the radiograph), ``collimated_fraction``,
+        ``normalisation``, ``size``, ``radiograph`` (the record of reading), ``warnings`` (sentences for the
+        user, those of the radiograph first).
     """
 
     image: np.ndarray
@@ -79,7 +80,9 @@ def prepare_radiograph(
             f"The side of a knee cannot be {side!r}.", code="bad-option", hint="Choose left or right.", field="side"
         )
     rows, columns = radiograph.pixels.shape
-    square = (box or KneeBox(0.0, (rows - columns) / 2, columns, columns, confidence=0.0)).square()
+    aspect = radiograph.pixel_aspect
+    height = columns / aspect
+    square = (box or KneeBox(0.0, (rows - height) / 2, columns, height, confidence=0.0)).square(aspect)
     if box is not None:
         _check_box(box, rows, columns)
     crop = resample(radiograph.pixels, (square.y, square.x), (square.height, square.width), (size, size))
@@ -126,10 +129,13 @@ def normalise_crop(crop: np.ndarray, size: int = SIZE) -> np.ndarray:
     return _normalised(crop)[0]
 
 
-def box_from_rectangle(rectangle: Sequence[float], radiograph_shape: tuple[int, int]) -> KneeBox:
+def box_from_rectangle(
+    rectangle: Sequence[float], radiograph_shape: tuple[int, int], pixel_aspect: float = 1.0
+) -> KneeBox:
     """The square box around a user's rectangle x, y, width, height in radiograph pixels.
 
-    ``radiograph_shape`` is rows, columns. Raises InputError when the rectangle is not four finite numbers, is smaller
+    ``radiograph_shape`` is rows, columns; with pixels that are not square, ``pixel_aspect`` times as high as wide, the
+    box is square on the detector. Raises InputError when the rectangle is not four finite numbers, is smaller
     than 32 pixels across, or lies mostly beyond the radiograph.
     """
     numbers = [float(value) for value in rectangle]
@@ -143,7 +149,7 @@ def box_from_rectangle(rectangle: Sequence[float], radiograph_shape: tuple[int, 
     x, y, width, height = numbers
     box = KneeBox(x, y, width, height, confidence=1.0)
     _check_box(box, *radiograph_shape)
-    return box.square()
+    return box.square(pixel_aspect)
 
 
 def _normalised(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:

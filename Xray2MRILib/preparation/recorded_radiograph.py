@@ -83,6 +83,7 @@ def require_radiograph(provenance: Mapping[str, Any], path: str | Path) -> None:
 
 
 def _prepare_again(about: Mapping[str, Any], path: Path, has_digest: bool) -> PreparedRadiograph:
+    from ..radiograph.photometric import recorded_photometric
     from ..radiograph.reading import read_radiograph
 
     try:
@@ -95,7 +96,7 @@ def _prepare_again(about: Mapping[str, Any], path: Path, has_digest: bool) -> Pr
             hint="Go without the radiograph.",
             field="radiograph",
         ) from None
-    radiograph = read_radiograph(path)
+    radiograph = read_radiograph(path, photometric=recorded_photometric(about))
     try:
         return prepare_radiograph(radiograph, box, side, side_source)
     except InputError as error:

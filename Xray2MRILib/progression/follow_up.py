@@ -12,7 +12,12 @@ from ..radiograph.reading import Radiograph, read_radiograph
 
 
 def prepare_follow_up(
-    path: Path, first: PreparedRadiograph, *, side: str = "auto", roi: tuple[float, ...] | None = None
+    path: Path,
+    first: PreparedRadiograph,
+    *,
+    side: str = "auto",
+    roi: tuple[float, ...] | None = None,
+    photometric: str = "auto",
 ) -> tuple[PreparedRadiograph, list[str]]:
     """Prepare the knee of ``first`` on another radiograph; returns it with warnings that name the file.
 
@@ -26,11 +31,14 @@ def prepare_follow_up(
         The user's choice for both radiographs; ``auto`` determines the side of this one separately.
     roi
         Rectangle (x, y, width, height) of the knee in pixels of this radiograph; None detects the knee.
+    photometric
+        How bone is stored in this radiograph: "normal" (bright), "inverted" (dark) or "auto".
 
     Raises InputError (code ``other-side``) for a knee of the other side, and the errors of reading and preparation.
-    Errors and warnings about the rectangle name the field ``towards_roi``.
+    Errors and warnings about the rectangle name the field ``towards_roi``, those about dark bone
+    ``towards_photometric``.
     """
-    radiograph = read_radiograph(path)
+    radiograph = read_radiograph(path, photometric=photometric)
     knee = _prepare(radiograph, side, roi)
     if knee.prepared.side != first.side and (
         knee.prepared.record["side_source"] == "assumed" or any(box.side == first.side for box in knee.boxes)
@@ -59,5 +67,5 @@ def _prepare(radiograph: Radiograph, side: str, roi: tuple[float, ...] | None) -
 
 
 def _translate_field(field: str) -> str:
-    """The name of the setting for this radiograph: it has its own rectangle, but shares the side."""
-    return "towards_roi" if field in ("roi", "knee") else field
+    """The name of the setting for this radiograph: it has its own rectangle and sense of bone, but shares the side."""
+    return {"roi": "towards_roi", "knee": "towards_roi", "photometric": "towards_photometric"}.get(field, field)

@@ -57,6 +57,32 @@ def _jpeg_size(stream: bytes) -> StreamSize | None:
         place += 2 + length
 
 
+_CODINGS = {
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+    **dict.fromkeys((0xC9, 0xCA), "arithmetic coding"),
+    **dict.fromkeys((0xC3, 0xCB), "lossless"),
+    0xF7: "JPEG-LS",
+}
+
+
+def jpeg_coding(stream: bytes) -> str | None:
+    """What is rare about a JPEG stream: its coding or its depth; None for a common or unreadable one."""
+    place = 2
+    try:
+        while stream[place] == 0xFF:
+            marker, length = struct.unpack_from(">xBH", stream, place)
+            if marker == 0xFF:
+                place += 1
+                continue
+            if marker in _FRAME_MARKERS:
+                depth = stream[place + 4]
+                return _CODINGS.get(marker) or (None if depth == 8 else f"{depth} bits")
+            place += 2 + length
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
 def _jpeg_2000_size(stream: bytes, start: int) -> StreamSize | None:
     right, bottom, left, top, *tile, samples = struct.unpack_from(">8IH", stream, start + 8)
     if min(tile[:2]) == 0:

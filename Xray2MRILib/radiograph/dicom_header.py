@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from .decoded_radiograph import unreadable
+from ..errors import Notice
+from .image_attributes import photometric_term
 from .laterality import side_from_words
 from .orientation import NOT_FRONTAL, steps_to_upright
+from .refusals import lacking, unreadable
 
 # computed and digital radiography, their older or looser names, and what scanned or re-exported radiographs carry
 _RADIOGRAPH_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "XA", "OT", "SC", "HC", "XC", "")
@@ -43,8 +46,11 @@ _OTHER_BODY_PARTS = (
 _ENGLISH = {"L": "left", "R": "right", "B": "both"}
 
 
-def check_is_radiograph(dataset: Any, name: str) -> None:
-    """Refuse reports, slices of volumes, several frames and files without picture, from the header alone."""
+def check_is_radiograph(dataset: Any, name: str, has_pixels: Callable[[], bool] = lambda: False) -> None:
+    """Refuse reports, slices of volumes, several frames and files without picture, from the header alone.
+
+    ``has_pixels`` is asked only when the size of the picture is missing.
+    """
     meta = getattr(dataset, "file_meta", None) or {}
     sop_class = str(dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
     modality = str(dataset.get("Modality") or "").strip().upper()
@@ -63,7 +69,10 @@ def check_is_radiograph(dataset: Any, name: str) -> None:
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
         raise unreadable(name, f"contains {frames} frames", "Export one frame as a single image.", "multi-frame")
-    if not dataset.get("Rows") or not dataset.get("Columns"):
+    missing = [keyword for keyword in ("Rows", "Columns") if not dataset.get(keyword)]
+    if missing and has_pixels():
+        raise lacking(name, " and ".join(missing))
+    if missing:
         locked = "EncryptedAttributesSequence" in dataset
         raise unreadable(
             name,
@@ -115,6 +124,38 @@ def orientation_steps(dataset: Any) -> list[str] | None:
     if across not in tuple("LRAPHF") or down not in tuple("LRAPHF"):
         return []
     return steps_to_upright(across, down)
+
+
+def photometric_sense(dataset: Any) -> tuple[str | None, list[str]]:
+    """MONOCHROME1 or MONOCHROME2, and warnings; None when the header does not say or contradicts itself.
+
+    PresentationLUTShape repeats PhotometricInterpretation: INVERSE goes with MONOCHROME1 alone (PS3.3 C.8.11.3.1.2).
+    PixelIntensityRelationshipSign tells whether bone has low values (1: values grow with the rays) or high ones (-1).
+    """
+    term = photometric_term(dataset)
+    if term not in ("MONOCHROME1", "MONOCHROME2"):
+        return None, []
+    shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
+    if shape in ("IDENTITY", "INVERSE") and (shape == "INVERSE") != (term == "MONOCHROME1"):
+        other = f"PresentationLUTShape {shape}"
+    elif str(dataset.get("PixelIntensityRelationshipSign", "")).strip() == ("1" if term == "MONOCHROME2" else "-1"):
+        other = f"PixelIntensityRelationshipSign {dataset.PixelIntensityRelationshipSign}"
+    else:
+        return term, []
+    sentence = f"The header contradicts itself ({term}, {other}); the picture decided whether bone is bright or dark."
+    return None, [Notice(sentence, field="photometric")]
+
+
+def pixel_aspect(dataset: Any) -> float | None:
+    """Height of a pixel divided by its width, from the pixel spacing or PixelAspectRatio; None when unknown."""
+    spacing = pixel_spacing_mm(dataset)
+    if spacing is not None:
+        return spacing[0] / spacing[1]
+    try:
+        vertical, horizontal = (float(item) for item in dataset.get("PixelAspectRatio") or ())
+        return vertical / horizontal
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
 
 
 def pixel_spacing_mm(dataset: Any) -> tuple[float, float] | None:

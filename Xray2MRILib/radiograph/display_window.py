@@ -17,7 +17,7 @@ class Window(NamedTuple):
 
 def first_window(dataset: Any) -> Window | None:
     """The first window of a DICOM data set, None when there is none that the standard allows."""
-    centre, width = (_first(dataset.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
+    centre, width = (first_number(dataset.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
     function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
     if centre is None or width is None or not np.isfinite([centre, width]).all():
         return None
@@ -40,7 +40,8 @@ def apply_window(values: np.ndarray, window: Window) -> np.ndarray:
     return np.clip(shown, 0.0, 1.0).astype(np.float32)
 
 
-def _first(value: Any) -> float | None:
+def first_number(value: Any) -> float | None:
+    """A number, or the first of several; None for anything else."""
     if value is None or isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         values = [value]
     else:

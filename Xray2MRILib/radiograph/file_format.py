@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from ..errors import InputError
-from .decoded_radiograph import damaged, unreadable
+from .refusals import damaged, unreadable
 
 FORMATS = ("DICOM", "PNG", "JPEG", "TIFF", "WebP", "NRRD", "NIfTI", "MetaImage")
 _ACCEPTED = "Give a DICOM, PNG, JPEG, TIFF, WebP, NRRD, NIfTI or MHA file."
@@ -42,6 +42,8 @@ _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "an old office document"),
     (b"SQLite format 3", "a database"),
     (b"{\\rtf", "a text document"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
 )
@@ -76,12 +78,14 @@ def detect_format(path: Path) -> str:
     Raises InputError that names the fault for any other file.
     """
     head = open_regular_file(path)
+    if head[128:132] == b"DICM":  # whatever the preamble holds: PS3.10 allows the head of another format there
+        return "DICOM"
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
-    if _is_dicom(head):
+    if _is_dicom_without_preamble(head):
         return "DICOM"
     if _is_nifti(head) or (head.startswith(b"\x1f\x8b") and _is_nifti(_inflated(head))):
         return "NIfTI"
@@ -90,9 +94,7 @@ def detect_format(path: Path) -> str:
     raise _refusal(path, head)
 
 
-def _is_dicom(head: bytes) -> bool:
-    if head[128:132] == b"DICM":
-        return True
+def _is_dicom_without_preamble(head: bytes) -> bool:
     # without preamble a file begins with an element of group 0002 or 0008 of modest length
     group, element, length = (int.from_bytes(head[i : i + n], "little") for i, n in ((0, 2), (2, 2), (4, 4)))
     explicit = head[4:6].isalpha() and head[4:6].isupper()
@@ -117,7 +119,7 @@ def _inflated(head: bytes) -> bytes:
 
 
 def _refusal(path: Path, head: bytes) -> InputError:
-    kind = next((kind for signature, kind in _FOREIGN if head.startswith(signature)), None)
+    kind = next((kind for signature, kind in _FOREIGN if head.startswith(signature)), None) or _phone_format(head)
     if kind == "a gzip archive":
         try:
             with gzip.open(path) as stream:
@@ -136,6 +138,16 @@ def _refusal(path: Path, head: bytes) -> InputError:
         text = not any(byte < 9 for byte in head[:512])
         kind = "a text file" if text else "of an unknown type"
     return unreadable(path.name, f"is {kind}, not a radiograph", _ACCEPTED, "not-a-radiograph")
+
+
+def _phone_format(head: bytes) -> str | None:
+    """The pictures of phones that are stored as films are."""
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"):
+        return "a HEIC photograph"
+    if brand in (b"avif", b"avis"):
+        return "an AVIF image"
+    return "a video" if brand else None
 
 
 def _mentions(path: Path, word: bytes) -> bool:

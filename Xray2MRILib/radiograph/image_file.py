@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .decoded_radiograph import DecodedRadiograph, check_size, damaged, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, luminance
+from .header_faults import LARGEST_SHEAR, header_fault, sheared
+from .nifti_header import read_nifti_header
 from .orientation import NOT_FRONTAL, direction_letter, steps_to_upright, turned
+from .refusals import check_size, damaged, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import SimpleITK
-
 _ENDINGS = {"NRRD": ".nrrd", "NIfTI": ".nii", "MetaImage": ".mha"}
-_NIFTI_HEADER = 352  # bytes before the pixels, at least
 
 
 class ItkImage(NamedTuple):
@@ -51,11 +51,10 @@ def read_image_file(path: Path, format_name: str) -> DecodedRadiograph:
     grey = luminance(array)
 
     dimension = len(image.size)
-    letters = []
-    for axis in axes:
-        column = [image.direction[row * dimension + axis] for row in range(min(dimension, 3))]
-        letters.append(direction_letter((*column, 0.0, 0.0, 0.0)[:3]))
-    steps = steps_to_upright(*letters)
+    columns = [[image.direction[row * dimension + axis] for row in range(min(dimension, 3))] for axis in axes]
+    if abs((angle := _angle(*columns)) - 90) > LARGEST_SHEAR:
+        raise sheared(angle, path.name)
+    steps = steps_to_upright(*(direction_letter((*column, 0.0, 0.0, 0.0)[:3]) for column in columns))
     row_mm, column_mm = (float(image.spacing[axis]) for axis in reversed(axes))
     if steps and "transpose" in steps:
         row_mm, column_mm = column_mm, row_mm
@@ -71,13 +70,18 @@ def read_image_file(path: Path, format_name: str) -> DecodedRadiograph:
             "turned_upright": steps or [],
         },
         warnings=[NOT_FRONTAL] if steps is None else [],
+        pixel_aspect=row_mm / column_mm if column_mm else None,
     )
 
 
-def read_with_itk(path: Path, ending: str, format_name: str) -> ItkImage:
-    """Decode one picture with SimpleITK after its header proved acceptable. Raises InputError otherwise."""
+def read_with_itk(path: Path, ending: str, format_name: str, name: str = "") -> ItkImage:
+    """Decode one picture with SimpleITK after its header proved acceptable. Raises InputError otherwise.
+
+    ``name`` is that of the file for the user where it is another one.
+    """
     import SimpleITK
 
+    name = name or path.name
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         with _named(path, ending) as readable:
@@ -85,11 +89,12 @@ def read_with_itk(path: Path, ending: str, format_name: str) -> ItkImage:
             reader.SetFileName(str(readable))
             reader.ReadImageInformation()
             size = reader.GetSize()
-            _check_slice(size, path.name)
+            _check_slice(size, name)
             kind = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
             if reader.GetNumberOfComponents() > 4 or "complex" in kind:
-                raise unreadable(path.name, f"has no grey levels ({kind})", "Export it as a greyscale image.")
-            _check_complete(path, reader, format_name)
+                raise unreadable(name, f"has no grey levels ({kind})", "Export it as a greyscale image.")
+            if format_name == "NIfTI":
+                _check_complete(path)
             image = reader.Execute()
             return ItkImage(
                 SimpleITK.GetArrayFromImage(image), image.GetSize(), image.GetSpacing(), image.GetDirection()
@@ -97,7 +102,9 @@ def read_with_itk(path: Path, ending: str, format_name: str) -> ItkImage:
     except InputError:
         raise
     except (RuntimeError, OSError, ValueError, OverflowError):
-        raise damaged(path.name, format_name) from None
+        if format_name in _ENDINGS:
+            raise header_fault(path, format_name, name) from None
+        raise damaged(name, format_name) from None
 
 
 def _check_slice(size: tuple[int, ...], name: str) -> None:
@@ -114,22 +121,23 @@ def _check_slice(size: tuple[int, ...], name: str) -> None:
     check_size(rows, columns, name)
 
 
-def _check_complete(path: Path, reader: SimpleITK.ImageFileReader, format_name: str) -> None:
+def _check_complete(path: Path) -> None:
     """Refuse NIfTI files with fewer bytes than their header promises: the reader would fill up with zeros."""
-    if format_name != "NIfTI":
-        return
-    import SimpleITK
-
-    one_pixel = SimpleITK.GetArrayFromImage(SimpleITK.Image([1, 1], reader.GetPixelID()))
-    promised = _NIFTI_HEADER + int(np.prod(reader.GetSize())) * reader.GetNumberOfComponents() * one_pixel.itemsize
     try:
+        promised = read_nifti_header(path).promised_bytes()
         opened = gzip.open(path) if _begins_with(path, b"\x1f\x8b") else path.open("rb")
         with opened as stream:
             stream.seek(promised - 1)
             if not stream.read(1):
-                raise damaged(path.name, format_name)
-    except (EOFError, OSError, zlib.error):
-        raise damaged(path.name, format_name) from None
+                raise damaged(path.name, "NIfTI")
+    except (ValueError, EOFError, OSError, zlib.error):
+        raise damaged(path.name, "NIfTI") from None
+
+
+def _angle(first: list[float], second: list[float]) -> float:
+    """Degrees between two axes; 90 when one has no length."""
+    lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(np.degrees(np.arccos(np.clip(np.dot(first, second) / lengths, -1, 1)))) if lengths else 90.0
 
 
 def _check_attached(path: Path, format_name: str) -> None:

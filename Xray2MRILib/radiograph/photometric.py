@@ -7,11 +7,12 @@ outermost ones, the same for the middle half, and whether bright or dark parts c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, Notice
 from .collimation import border_regions
 from .resampling import shrink
 
@@ -24,6 +25,7 @@ _UNSURE = 2.2  # log odds; one in ten such calls is wrong
 _LONGEST = 128  # pixels; the numbers describe large structures
 _EXTREME = 0.02  # of the grey-level range, for margins
 _LEAST_COLUMN = 0.25  # share of a column that must be picture, so that a marker beside the leg is none
+_REMEDY = "If it comes out dark, choose the other sense."
 _RANGE = (1, 99)  # percentiles; a lead marker shall not set the scale
 
 
@@ -88,21 +90,34 @@ def with_bright_bone(
             f"The photometric interpretation cannot be {choice!r}.",
             code="bad-option",
             hint=f"Choose one of {', '.join(PHOTOMETRIC_CHOICES)}.",
+            field="photometric",
         )
     evidence = inversion_evidence(pixels)
-    warnings = []
+    warnings: list[str] = []
     if choice != "auto":
         inverted, source = choice == "inverted", "user"
     elif header in ("MONOCHROME1", "MONOCHROME2"):
         inverted, source = header == "MONOCHROME1", "header"
         after = -evidence if inverted else evidence
         if after < -2 * _UNSURE:
-            warnings.append("Bone looks dark on this radiograph although its header does not say so.")
+            sentence = (
+                "Bone looks dark on this radiograph although its header does not say so. Choose how bone is stored."
+            )
+            warnings.append(Notice(sentence, field="photometric"))
     else:
         inverted, source = evidence < _LEAST_EVIDENCE, "picture"
         if abs(evidence) < _UNSURE:
-            warnings.append("It is unclear whether bone is bright or dark on this radiograph.")
+            sentence = "It is unclear whether bone is bright or dark on this radiograph."
+            warnings.append(Notice(f"{sentence} {_REMEDY}", field="photometric"))
     record = {"inverted": inverted, "inversion_source": source, "inversion_evidence": round(-evidence, 2)}
     if inverted:
         pixels = (pixels.max() + pixels.min()) - pixels
     return pixels, record, warnings
+
+
+def recorded_photometric(radiograph: Mapping[str, Any]) -> str:
+    """The user's word on bright or dark bone, from the radiograph's part of a volume's provenance; auto without one."""
+    film = radiograph.get("film") or {}
+    if film.get("inversion_source") != "user":
+        return "auto"
+    return "inverted" if film.get("inverted") else "normal"

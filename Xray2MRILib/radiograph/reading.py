@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, ProcessingError
-from .decoded_radiograph import DecodedRadiograph, check_size, luminance, unreadable
+from .decoded_radiograph import DecodedRadiograph, luminance
 from .file_format import detect_format
 from .laterality import side_from_words
 from .photometric import with_bright_bone
+from .picture_extent import picture_extent
+from .pixel_aspect import accepted_aspect
 from .quiet_decoding import quiet_decoding
+from .refusals import check_size, unreadable
 
 _ARRAY = "array"
-_USUAL = (1e-3, 1e9)  # largest grey level; beyond, sums and products leave the range of float32
 
 
 @dataclass
@@ -38,6 +40,9 @@ class Radiograph:
     record
         JSON-able facts about the radiograph: ``format``, ``rows``, ``columns``, ``bits``, ``inverted``, ``warnings``
         and so on. No name, date, identifier or path.
+    pixel_aspect
+        Height of a pixel divided by its width, 1 for square pixels. ``pixels`` and all boxes are those of the file; the
+        knee is found and cut out in true proportions.
     """
 
     pixels: np.ndarray
@@ -45,6 +50,7 @@ class Radiograph:
     side: str | None = None
     side_source: str = "none"
     record: dict[str, Any] = field(default_factory=dict)
+    pixel_aspect: float = 1.0
 
 
 def read_radiograph(path: str | Path, *, photometric: str = "auto") -> Radiograph:
@@ -57,7 +63,8 @@ def read_radiograph(path: str | Path, *, photometric: str = "auto") -> Radiograp
     path = Path(path)
     format_name = detect_format(path)
     try:
-        with quiet_decoding():
+        # what does not fit into float32 becomes infinite and is refused below
+        with quiet_decoding(), np.errstate(over="ignore", invalid="ignore"):
             decoded = _decoded(path, format_name)
         radiograph = _finished(decoded, path.name, photometric)
     except MemoryError:
@@ -102,7 +109,8 @@ def radiograph_from_array(
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite and is refused below
         pixels = array.astype(np.float32) if grey else luminance(array)
     record = {"format": "array", "bits": 8 * array.dtype.itemsize, "colour": not grey}
-    decoded = DecodedRadiograph(pixels, pixel_spacing_mm=pixel_spacing_mm, record=record)
+    aspect = None if pixel_spacing_mm is None or not pixel_spacing_mm[1] else pixel_spacing_mm[0] / pixel_spacing_mm[1]
+    decoded = DecodedRadiograph(pixels, pixel_spacing_mm=pixel_spacing_mm, record=record, pixel_aspect=aspect)
     radiograph = _finished(decoded, _ARRAY, photometric)
     if side is not None:
         radiograph.side, radiograph.side_source = side, "given"
@@ -118,6 +126,10 @@ def _decoded(path: Path, format_name: str) -> DecodedRadiograph:
         from .image_file import read_image_file
 
         return read_image_file(path, format_name)
+    if format_name == "TIFF":
+        from .tiff_file import read_tiff
+
+        return read_tiff(path)
     from .picture_file import read_picture
 
     return read_picture(path, format_name)
@@ -127,6 +139,35 @@ def _finished(radiograph: DecodedRadiograph, name: str, photometric: str) -> Rad
     """Check the pixels, make bone bright, and collect the record."""
     rows, columns = radiograph.pixels.shape
     check_size(rows, columns, name)
+    _check_values(radiograph, name)
+    extent = picture_extent(radiograph.pixels, radiograph.padding)
+    pixels, sense, sense_warnings = with_bright_bone(extent.pixels, radiograph.photometric, photometric)
+    if extent.hidden is not None:
+        pixels[extent.hidden] = pixels[~extent.hidden].min()
+    aspect, aspect_warnings = accepted_aspect(radiograph.pixel_aspect)
+    spacing = radiograph.pixel_spacing_mm
+    warnings = [*radiograph.warnings, *aspect_warnings, *sense_warnings]
+    if photometric != "auto":  # the user has answered what was unclear
+        warnings = [warning for warning in warnings if getattr(warning, "field", "") != "photometric"]
+    record = {
+        **radiograph.record,
+        "rows": rows,
+        "columns": columns,
+        "photometric": radiograph.photometric,
+        **sense,
+        **extent.record,
+        "pixel_spacing_mm": None if spacing is None else list(spacing),
+        "pixel_aspect": aspect,
+        "side_evidence": radiograph.side_evidence,
+        "warnings": warnings,
+    }
+    side = radiograph.side if radiograph.side in ("left", "right") else None
+    source = "header" if side else "none"
+    return Radiograph(np.ascontiguousarray(pixels, np.float32), spacing, side, source, record, aspect)
+
+
+def _check_values(radiograph: DecodedRadiograph, name: str) -> None:
+    """Refuse pictures with values that are not finite, and blank ones; padding does not count."""
     shown = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if not np.isfinite(shown).all():
         raise unreadable(
@@ -136,24 +177,3 @@ def _finished(radiograph: DecodedRadiograph, name: str, photometric: str) -> Rad
         raise unreadable(
             name, "is blank: all pixels have the same value", "Choose a radiograph of the knee.", "blank-radiograph"
         )
-    scale = float(np.abs(shown).max())
-    pixels = radiograph.pixels if _USUAL[0] < scale < _USUAL[1] else radiograph.pixels / np.float32(scale)
-    if radiograph.padding is not None:
-        pixels = np.where(radiograph.padding, pixels[~radiograph.padding].min(), pixels)
-    pixels, sense, warnings = with_bright_bone(pixels, radiograph.photometric, photometric)
-    if radiograph.padding is not None:
-        pixels[radiograph.padding] = pixels[~radiograph.padding].min()
-    spacing = radiograph.pixel_spacing_mm
-    record = {
-        **radiograph.record,
-        "rows": rows,
-        "columns": columns,
-        "photometric": radiograph.photometric,
-        **sense,
-        "pixel_spacing_mm": None if spacing is None else list(spacing),
-        "side_evidence": radiograph.side_evidence,
-        "warnings": [*radiograph.warnings, *warnings],
-    }
-    side = radiograph.side if radiograph.side in ("left", "right") else None
-    source = "header" if side else "none"
-    return Radiograph(np.ascontiguousarray(pixels, np.float32), spacing, side, source, record)

@@ -87,7 +87,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "job": _JOB,
         "radiograph": Field("text", "path of the radiograph", required=True),
         "preview": Field("text", "path of a PNG of the joint crop to write"),
-        **{name: SETTINGS[name] for name in ("side", "roi", "knee")},
+        **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
     },
     # Xray2MRILib.comparison.compare describes the result
     "compare": {

@@ -135,7 +135,7 @@ class Worker:
         from ..generation.radiograph_check import check_radiograph
         from ..generation.settings import GenerationSettings
 
-        choices = {name: message.get(name) for name in ("side", "roi", "knee")}
+        choices = {name: message.get(name) for name in ("side", "roi", "knee", "photometric")}
         return check_radiograph(
             Path(message["radiograph"]),
             GenerationSettings.from_message(choices),

@@ -51,6 +51,19 @@ def test_radiograph_of_two_knees_offers_both(desk: Any, two_knee_radiograph: Pat
     assert sides == {1: "right", 2: "left"}
 
 
+def test_the_user_says_how_bone_is_stored(desk: Any, knee_radiograph: Path, two_knee_radiograph: Path) -> None:
+    desk.load(knee_radiograph)
+    before = desk.panel.prepared
+    assert not before["film"]["inverted"]
+    desk.ui.photometricSelector.setCurrentIndex(2)
+    assert desk.parameters.photometric == "inverted"
+    desk.until(lambda: desk.panel.prepared is not before)
+    assert desk.panel.prepared["film"]["inverted"]
+    desk.load(two_knee_radiograph)  # another file may be stored in the other sense
+    assert (desk.parameters.photometric, desk.ui.photometricSelector.currentIndex) == ("auto", 0)
+    assert not desk.panel.prepared["film"]["inverted"]
+
+
 def test_radiograph_and_knee_of_a_saved_scene_are_looked_at_when_the_module_is_opened(
     desk: Any, two_knee_radiograph: Path
 ) -> None:

@@ -134,6 +134,14 @@ def test_the_worker_reads_the_same_pixels(application, tmp_path, dtype):
     assert path.name == "radiograph.nrrd"
 
 
+def test_pixels_that_are_not_square_stay_so(application, tmp_path):
+    node = _radiograph((np.add.outer(np.arange(40) * 3, np.arange(50)) % 120).astype(np.uint8))
+    node.SetSpacing(0.2, 0.25, 1.0)
+    read = read_radiograph(write_pixels(node, tmp_path), photometric="normal")
+    assert read.pixels.shape == (40, 50)
+    assert read.pixel_aspect == pytest.approx(1.25)
+
+
 def test_a_coloured_radiograph(application, tmp_path):
     pixels = np.repeat((np.add.outer(np.arange(40) * 3, np.arange(50)) % 120).astype(np.uint8)[..., None], 3, axis=2)
     pixels[..., 1] //= 2

@@ -31,6 +31,7 @@ class Preparation:
         side: str = "auto",
         roi: Sequence[float] | None = None,
         knee: int | None = None,
+        photometric: str = "auto",
         onDone: Callable[[dict[str, Any]], None] | None = None,
         onError: Callable[[Failure], None] | None = None,
     ) -> Job:
@@ -40,7 +41,7 @@ class Preparation:
         self.drop()
         self._job = job
         box = None if roi is None else [float(value) for value in roi]
-        job.choices = {"side": side, "roi": box, "knee": knee or None}
+        job.choices = {"side": side, "roi": box, "knee": knee or None, "photometric": photometric}
         self._jobs.begin(job, lambda: self._radiographs.fields(job, radiographNode) | job.choices)
         return job
 

@@ -38,6 +38,8 @@ class RadiographPanel(Section):
         ui = self.ui
         self._side = Choice(self, ui.sideSelector, "side", [
             ("auto", _("From file or image")), ("right", _("Right")), ("left", _("Left"))])  # fmt: skip
+        self._photometric = Choice(self, ui.photometricSelector, "photometric", [
+            ("auto", _("From file or image")), ("normal", _("Bright")), ("inverted", _("Dark"))])  # fmt: skip
         self._knee = Choice(self, ui.kneeSelector, "knee", [(0, _("Automatic"))])
         self.listen(ui.loadFileButton, "clicked(bool)", self._onLoadFile)
         self.listen(ui.loadDicomButton, "clicked(bool)", self._onLoadDicom)
@@ -53,22 +55,23 @@ class RadiographPanel(Section):
 
     def refresh(self) -> None:
         self._side.refresh()
+        self._photometric.refresh()
         self._knee.refresh()
         several = self.panel.prepared is not None and len(self.panel.prepared["knees"]) > 1
         show(self.ui.kneeLabel, several)
         show(self.ui.kneeSelector, several)
         chosen = self.parameters is not None and self.parameters.radiograph is not None
-        for widget in (self.ui.sideSelector, self.ui.useRoiCheckBox):
+        for widget in (self.ui.sideSelector, self.ui.photometricSelector, self.ui.useRoiCheckBox):
             widget.enabled = chosen
 
     def parametersChanged(self) -> None:
-        """Reset knee and box for another radiograph; analyse the radiograph again after any change."""
+        """Reset knee, box and sense of bone for another radiograph; analyse the radiograph again after any change."""
         parameters = self.parameters
         radiograph = None if parameters.radiograph is None else parameters.radiograph.GetID()
         if radiograph != self._radiograph:
             former, self._radiograph = self._radiograph, radiograph
             if former is not None:  # the first one may come from a saved scene with its own settings
-                parameters.knee, parameters.useRoi = 0, False
+                parameters.knee, parameters.useRoi, parameters.photometric = 0, False, "auto"
             self._forget()
         self._followRoi()
         self._markKnee()
@@ -145,7 +148,7 @@ class RadiographPanel(Section):
         if parameters is None or parameters.radiograph is None:
             return None
         rectangle = self.rectangle()
-        return (parameters.radiograph.GetID(), parameters.side, parameters.knee,
+        return (parameters.radiograph.GetID(), parameters.side, parameters.photometric, parameters.knee,
                 None if rectangle is None else tuple(round(value) for value in rectangle))  # fmt: skip
 
     def rectangle(self) -> list[float] | None:
@@ -178,7 +181,7 @@ class RadiographPanel(Section):
         )
         rectangle = self.rectangle()
         self.logic.prepare(
-            node, side=self.parameters.side, roi=rectangle,
+            node, side=self.parameters.side, roi=rectangle, photometric=self.parameters.photometric,
             # a manual box already says which knee is meant
             knee=None if rectangle is not None else self.parameters.knee or None,
             onDone=lambda prepared: self._onPrepared(wanted, prepared),

@@ -11,6 +11,7 @@ LABELS = {
     "side": "sideLabel",
     "knee": "kneeLabel",
     "roi": "useRoiCheckBox",
+    "photometric": "photometricLabel",
     "kl": "whatIfCheckBox",
     "kl_grade": "whatIfCheckBox",
     "slices": "slicesLabel",

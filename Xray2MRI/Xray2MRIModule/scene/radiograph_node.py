@@ -150,6 +150,9 @@ def write_pixels(node: Any, folder: Path) -> Path:
     )
     kind = {"f": "float", "u": f"uint{8 * pixels.itemsize}", "i": f"int{8 * pixels.itemsize}"}[pixels.dtype.kind]
     header = f"NRRD0004\ntype: {kind}\ndimension: 2\nsizes: {pixels.shape[1]} {pixels.shape[0]}\n"
+    across, down, _ = node.GetSpacing()
+    if across != down:  # the knee keeps its proportions
+        header += f"spacings: {across} {down}\n"
     path.write_bytes(f"{header}endian: little\nencoding: raw\n\n".encode("ascii") + pixels.tobytes())
     return path
 
