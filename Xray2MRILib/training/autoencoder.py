@@ -96,7 +96,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         vae.encoder.compile()
         vae.decoder.compile()
 
-    with TrainingLog(output, config["log_every"]) as log:
+    with TrainingLog(output, config["log_every"], config["steps"]) as log:
         for step in training.steps():
             generator = step_generator(config["seed"], step)
             images = _batch(volumes, radiographs, config, generator)

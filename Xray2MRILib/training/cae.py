@@ -50,7 +50,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     cast = partial(autocast, device, precision)
     print(f"{len(radiographs)} knees, {precision} on {device}", flush=True)
     network.train()
-    with TrainingLog(output, config["log_every"]) as log:
+    with TrainingLog(output, config["log_every"], config["steps"]) as log:
         for step in training.steps():
             generator = step_generator(config["seed"], step)
             knee = torch.randint(len(radiographs), (config["batch_size"],), generator=generator)

@@ -113,7 +113,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
         denoising_loss, network, scheduler=scheduler, scaled=latent_scaling(vae.config, device), config=config
     )
 
-    with TrainingLog(output, config["log_every"]) as log:
+    with TrainingLog(output, config["log_every"], config["steps"]) as log:
         for step in training.steps():
             with cast():
                 loss = loss_of(knees, generator=step_generator(config["seed"], step, device))

@@ -45,7 +45,7 @@ def train(config: dict[str, Any], output: Path, resume: bool = False) -> dict[st
     print(f"{len(healthy)} radiographs of KL-{HEALTHY}, {len(severe)} of KL-{SEVERE} on {device}", flush=True)
     model = MorphingModel().to(device)
     training = EmaTrainer(model, config, output, resume=resume, clip=10.0)
-    with TrainingLog(output, config["log_every"]) as log:
+    with TrainingLog(output, config["log_every"], config["steps"]) as log:
         for step in training.steps():
             generator = step_generator(config["seed"], step)
             one, other = (
