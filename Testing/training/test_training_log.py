@@ -42,3 +42,23 @@ def test_tensorboard_events(tmp_path: Path) -> None:
     assert {"loss", "seconds_per_step", "held_out_loss"} == set(events.Tags()["scalars"])
     image = events.Images("held-out")[0]
     assert (image.step, image.width, image.height) == (4, 64, 32)
+
+
+def test_the_time_left_is_that_of_the_latest_pace(tmp_path, capsys, monkeypatch):
+    import torch
+
+    from Xray2MRILib.generation import time_left
+    from Xray2MRILib.training.log import TrainingLog
+
+    now = [100.0]
+    monkeypatch.setattr(time_left.Pace.__init__, "__defaults__", (lambda: now[0],))
+    monkeypatch.setattr(time_left.TimeLeft.__init__, "__defaults__", (lambda: now[0],))
+    with TrainingLog(tmp_path, every=10, steps=100) as log:
+        for step in range(1, 101):
+            now[0] += 30.0 if step == 1 else 6.0
+            log.loss(step, torch.tensor(1.0))
+    lines = capsys.readouterr().out.splitlines()
+    # lines 2 to 4 are the first three after the one with the first step
+    assert ["left" in line for line in lines] == [False, False, False, *[True] * 6, False]
+    assert lines[3].endswith(", about 6 min left")
+    assert lines[7].endswith(", about 2 min left")

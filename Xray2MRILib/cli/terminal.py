@@ -13,6 +13,7 @@ import warnings
 from typing import IO, Any, TextIO
 
 from ..errors import ProcessingError, Xray2MRIError
+from ..generation.time_left import duration_text
 from .remedy import append_option
 
 _BAR_WIDTH = 24
@@ -147,16 +148,5 @@ def unwritten(error: OSError) -> ProcessingError:
 def _progress_text(event: dict[str, Any]) -> str:
     done = round(event["fraction"] * _BAR_WIDTH)
     steps = f" {event['step']}/{event['of']}" if event["of"] > 1 else ""
-    left = "" if event["eta_s"] is None or event["fraction"] >= 1.0 else f", about {_duration(event['eta_s'])} left"
+    left = "" if event["eta_s"] is None or event["fraction"] >= 1.0 else f", about {duration_text(event['eta_s'])} left"
     return f"[{'#' * done}{'.' * (_BAR_WIDTH - done)}] {event['fraction']:4.0%} {event['stage']}{steps}{left}"
-
-
-def _duration(seconds: float) -> str:
-    """A rounded time in words, e.g. "1 s", "45 s", "3 min 20 s", "1 h 25 min"."""
-    whole = max(round(seconds), 1)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

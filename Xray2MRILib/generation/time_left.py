@@ -29,6 +29,17 @@ def rounded_seconds(seconds: float) -> float:
     return float(round(max(seconds, 0.0) / step) * step)
 
 
+def duration_text(seconds: float) -> str:
+    """A rounded time in words, e.g. "1 s", "45 s", "3 min 20 s", "1 h 25 min"."""
+    whole = max(round(seconds), 1)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 class Pace:
     """Seconds that a whole long part takes, by the latest reports on its share.
 

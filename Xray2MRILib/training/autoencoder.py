@@ -55,7 +55,7 @@ def train(recipe: AutoencoderRecipe | Mapping[str, Any], output: Path, resume: b
         vae.encoder.compile()
         vae.decoder.compile()
 
-    with TrainingLog(output, recipe.log_every) as log:
+    with TrainingLog(output, recipe.log_every, recipe.steps) as log:
         for step in trainer.steps():
             generator = step_generator(recipe.seed, step)
             images = draw_patches(volumes, radiographs, recipe, generator)

@@ -43,7 +43,7 @@ def train(recipe: CaeRecipe | Mapping[str, Any], output: Path, resume: bool = Fa
     cast = partial(autocast, device, precision)
     print(f"{len(radiographs)} knees, {precision} on {device}", flush=True)
     network.train()
-    with TrainingLog(output, recipe.log_every) as log:
+    with TrainingLog(output, recipe.log_every, recipe.steps) as log:
         for step in trainer.steps():
             generator = step_generator(recipe.seed, step)
             knee = torch.randint(len(radiographs), (recipe.batch_size,), generator=generator)

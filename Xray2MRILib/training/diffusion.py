@@ -71,7 +71,7 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
         denoising_loss, network, scheduler=scheduler, scaled=latent_scaling(vae.config, device), recipe=recipe
     )
 
-    with TrainingLog(output, recipe.log_every) as log:
+    with TrainingLog(output, recipe.log_every, recipe.steps) as log:
         for step in trainer.steps():
             with cast():
                 loss = loss_of(knees, generator=step_generator(recipe.seed, step, device))

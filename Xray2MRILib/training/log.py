@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..generation.time_left import Pace, TimeLeft, duration_text
+
 
 class TrainingLog:
     """Prints, and writes TensorBoard events to ``folder``/tensorboard where that package is installed.
@@ -20,11 +22,14 @@ class TrainingLog:
         Output folder of the run.
     every
         Number of steps per line and per point; both show the mean loss of these steps.
+    steps
+        Steps of the whole run, for the time left; None leaves that out.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
+    def __init__(self, folder: Path, every: int, steps: int | None = None) -> None:
         self._every, self._since = every, time.monotonic()
         self._losses: list[Tensor] = []
+        self._steps, self._pace, self._left = steps, Pace(), TimeLeft()
         self._folder = folder
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -52,9 +57,18 @@ class TrainingLog:
             return
         losses = torch.stack(self._losses).tolist()
         mean, pace = sum(losses) / len(losses), (time.monotonic() - self._since) / len(losses)
-        print(f"step {step} loss {mean:.4f} {pace:.2f} s/step", flush=True)
+        print(f"step {step} loss {mean:.4f} {pace:.2f} s/step{self._time_left(step)}", flush=True)
         self.scalars(step, {"loss": mean, "seconds_per_step": pace})
         self._losses, self._since = [], time.monotonic()
+
+    def _time_left(self, step: int) -> str:
+        """ ", about 12 min left" after the first few lines."""
+        if not self._steps:
+            return ""
+        self._pace.report(step / self._steps)
+        whole = self._pace.whole_s()
+        left = self._left.show(None if whole is None else whole * (1 - step / self._steps))
+        return "" if left is None else f", about {duration_text(left)} left"
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Add a point to each named curve."""

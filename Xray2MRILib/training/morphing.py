@@ -42,7 +42,7 @@ def train(recipe: MorphingRecipe | Mapping[str, Any], output: Path, resume: bool
         recipe, warm_up_steps=None, weight_decay=0.0, keep="last", precision="float32", clip=10.0
     )
     trainer = EmaTrainer(model, settings, output, resume=resume)
-    with TrainingLog(output, recipe.log_every) as log:
+    with TrainingLog(output, recipe.log_every, recipe.steps) as log:
         for step in trainer.steps():
             generator = step_generator(recipe.seed, step)
             one, other = (
