@@ -69,6 +69,32 @@ def test_dicom_report_and_table_by_clicks(desk: Any, knee_radiograph: Path, tmp_
     np.testing.assert_allclose([float(row["SSIM"]) for row in rows], expected, atol=1e-4)
 
 
+def test_dicom_button_opens_slicers_module_where_there_is_one(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(slicer.util, "selectModule", opened.append, raising=False)
+    desk.ui.loadDicomButton.click()
+    assert opened == []
+    assert "no DICOM module" in desk.ui.radiographStatusLabel.text
+    monkeypatch.setattr(slicer, "modules", types.SimpleNamespace(dicom=object()), raising=False)
+    desk.ui.loadDicomButton.click()
+    assert opened == ["DICOM"]
+
+
+def test_folder_with_any_name_is_opened(desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PySide6.QtCore import QUrl
+    from Xray2MRIModule.panel import export_panel
+
+    folder = tmp_path / "knees #1, 50 % \u00e4"
+    folder.mkdir()
+    opened: list[str] = []
+    url = type("QUrl", (), {"TolerantMode": 0, "__new__": lambda cls, text, mode: QUrl(text).toLocalFile()})
+    services = types.SimpleNamespace(openUrl=opened.append)
+    monkeypatch.setattr(export_panel, "qt", types.SimpleNamespace(QUrl=url, QDesktopServices=services))
+    desk.ui.exportFolderEdit.currentPath = str(folder)
+    desk.ui.openFolderButton.click()
+    assert [Path(path) for path in opened] == [folder]
+
+
 def test_report_of_the_environment_is_copied(desk: Any) -> None:
     desk.ui.checkButton.click()
     assert desk.ui.checkButton.enabled is False

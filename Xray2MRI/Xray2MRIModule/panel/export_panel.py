@@ -112,8 +112,9 @@ class ExportPanel(Section):
         self.panel.refresh()
 
     def _onOpenFolder(self, *_arguments: Any) -> None:
-        folder = Path(self.parameters.exportFolder).expanduser().as_posix()
-        qt.QDesktopServices.openUrl(qt.QUrl("file:///" + folder.lstrip("/"), qt.QUrl.TolerantMode))
+        # spaces, "#" and "%" in a name, drives and network shares of Windows: as_uri knows them all
+        folder = Path(self.parameters.exportFolder).expanduser().absolute()
+        qt.QDesktopServices.openUrl(qt.QUrl(folder.as_uri(), qt.QUrl.TolerantMode))
 
 
 def freePath(folder: Path, stem: str, ending: str) -> Path:

@@ -123,7 +123,11 @@ class RadiographPanel(Section):
         self._choose(node)
 
     def _onLoadDicom(self, *_arguments: Any) -> None:
-        slicer.util.selectModule("DICOM")
+        if hasattr(getattr(slicer, "modules", None), "dicom"):
+            slicer.util.selectModule("DICOM")
+        else:
+            sentence = _("This Slicer has no DICOM module. Load the file of the radiograph.")
+            say(self.ui.radiographStatusLabel, sentence)
 
     def _onSampleKnee(self, *_arguments: Any) -> None:
         self._sample("single")

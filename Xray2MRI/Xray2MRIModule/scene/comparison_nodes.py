@@ -214,7 +214,7 @@ def _aligned(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
 def _signed(scene: Any, result: dict[str, Any], made: list[Any]) -> Any:
     node = load_volume(scene, result["difference"], _("Edge difference, signed"))
     made.append(node)
-    mark_synthetic(node, "Edges of pseudo-MRI and real MRI, both smoothed to one resolution: signed difference")
+    mark_synthetic(node, "Edges of pseudo-MRI and real MRI: signed difference, both smoothed to one resolution")
     limit = _limit(node)
     colours = create_signed_colours(scene, "Xray2MRI difference", _noise_share(result, limit))
     made.append(colours)
