@@ -1,0 +1,252 @@
+"""The image-based template of the multi-echo knee: from its maps to the simulator's grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .anatomy_template import MAX_OUTSIDE_MM, SPACING_MM, TISSUE_ID, AnatomyTemplate, template_axes
+from .image_template import ImageTemplate, first_generation
+from .label_map import read_label_map
+from .multi_echo_joint import JointParts, joint_parts
+from .multi_echo_maps import MultiEchoMaps, read_multi_echo
+from .multi_echo_tissue import classified
+from .pose import rotation
+from .template_building import _flexion_axis, _joint_surfaces, _margins, _plateau, _slope_deg
+from .template_extension import extend_codes, extend_sides, fill_maps
+from .tissue_codes import BONE_CODES, CODE, CODES
+
+PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
+MUSCLE_WATER = 158.0  # stored proton density of muscle: 0.79 of 200
+SUBCUTANEOUS_FAT = 180.0  # and of subcutaneous fat: 0.90
+CARTILAGE_WATER, MENISCUS_WATER = 160.0, 120.0  # least density where the scan's slices are too thick to show it
+_SIDES = (34, 30)  # sections added laterally and medially
+_ENDS = (56, 56)  # rows added above and below
+_BIAS_MM = 22.0
+_MARROW_DEPTH_MM = 2.0
+_EMPTY_MM = 6.0  # rows at both ends of the picture that the scanner's filter has darkened
+_JOINT_GAP_MM = 6.5  # femur and tibia are no farther apart where their cartilages touch
+
+
+def build_multi_echo_template(maps_folder: Path, label_folder: Path) -> ImageTemplate:
+    """The template of the multi-echo knee in ``maps_folder`` (some minutes; keep the result).
+
+    ``label_folder`` holds the label map that lends cartilage, menisci and the bones' outlines.
+    """
+    maps = read_multi_echo(maps_folder)
+    parts = joint_parts(maps, read_label_map(label_folder), PLATEAU_VOXEL)
+    return assembled(maps, parts, maps_folder.name)
+
+
+def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplate:
+    """Template from maps and joint parts: flatten the coil's profile, extend, turn to the template's pose."""
+    maps, parts = without_empty_rows(maps, parts)
+    parts = JointParts({b: trimmed(d, maps.fat) for b, d in parts.bones_mm.items()}, parts.soft_mm)
+    code = classified(maps, parts)
+    close_joint_gap(code, parts)
+    water, fat = flattened(maps, code)
+    water, fat = calm_marrow(water, fat, parts)
+    for kind, least in (("cartilage", CARTILAGE_WATER), ("meniscus", MENISCUS_WATER)):
+        water = np.where(code == CODE[kind], np.maximum(water, least), water)
+    fat = np.where(np.isin(code, [CODE["cartilage"], CODE["meniscus"]]), 0.1 * fat, fat)
+    means = {}
+    for label, values in (("water", water), ("fat", fat), ("t2", maps.t2_ms)):
+        means[label] = np.array([values[code == k].mean() if (code == k).any() else 0 for k in range(len(CODES))])
+    wide = extend_sides(code, *_SIDES, maps.spacing_mm)
+    whole = extend_codes(wide, 1, *_ENDS, maps.spacing_mm)
+    before, after = (0, _ENDS[0], _SIDES[0]), (0, _ENDS[1], _SIDES[1])
+    filled = {
+        label: fill_maps(values, before, after, whole, means[label])
+        for label, values in (("water", water), ("fat", fat), ("t2", maps.t2_ms))
+    }
+    bones = {
+        bone: _extended_bone(distance, whole == CODE[bone], before, after, maps.spacing_mm)
+        for bone, distance in parts.bones_mm.items()
+    }
+    centre, turn = _pose(parts, maps, before)
+    sample = _Sampler(whole.shape, centre, turn, maps.spacing_mm)
+    final = _codes(whole, sample)
+    for bone, distance in bones.items():
+        inside = sample(distance, beyond=30.0) < 0
+        stray = (final == CODE[bone]) & ~inside
+        final[stray] = CODE["connective"]
+        final[inside & (final > 0)] = CODE[bone]
+    stored = [np.clip(np.round(sample(filled[k])), 0, 255).astype(np.uint8) for k in ("water", "fat", "t2")]
+    return ImageTemplate(_anatomy(name, final, parts, maps, centre, turn, before), final, *stored)
+
+
+def without_empty_rows(maps: MultiEchoMaps, parts: JointParts) -> tuple[MultiEchoMaps, JointParts]:
+    """Maps and parts without the rows that the scanner's filter has darkened; the joint stays where it was."""
+    count = round(_EMPTY_MM / maps.spacing_mm[1])
+    rows = slice(count, maps.water.shape[1] - count)
+    cut = [m[:, rows] for m in (maps.water, maps.fat, maps.fluid, maps.t2_ms)]
+    bones = {bone: d[:, rows] for bone, d in parts.bones_mm.items()}
+    soft = {part: d[:, rows] for part, d in parts.soft_mm.items()}
+    return MultiEchoMaps(*cut, bones, maps.spacing_mm), JointParts(bones, soft)
+
+
+def trimmed(distance: np.ndarray, fat: np.ndarray) -> np.ndarray:
+    """A bone's signed distance without the outermost sagittal sections in which it holds no marrow."""
+    from scipy import ndimage
+
+    inside = distance < -1.5
+    area = inside.sum(axis=(0, 1))
+    level = np.where(area > 0, (fat * inside).sum(axis=(0, 1)) / np.maximum(area, 1), 0)
+    typical = np.median(level[area > 0.3 * area.max()])
+    filled = np.flatnonzero((level > 0.72 * typical) & (area > 12))
+    result = distance.copy()
+    x = np.arange(distance.shape[2])
+    away = np.maximum(filled[0] - x, x - filled[-1]).clip(0)
+    result += (1.5 * away).astype(np.float32)
+    return ndimage.gaussian_filter1d(result, 1.2, axis=2, mode="nearest")
+
+
+def close_joint_gap(code: np.ndarray, parts: JointParts) -> None:
+    """Cartilage wherever femur and tibia face each other closely and there is no meniscus, in place."""
+    femur, tibia = parts.bones_mm["femur"], parts.bones_mm["tibia"]
+    between = (femur > 0) & (tibia > 0) & (femur + tibia < _JOINT_GAP_MM) & (np.maximum(femur, tibia) < 5.0)
+    kinds = ("connective", "tendon", "synovium", "fat", "muscle", "ligament")
+    code[between & np.isin(code, [CODE[k] for k in kinds])] = CODE["cartilage"]
+
+
+def flattened(maps: MultiEchoMaps, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Water and fat without the receive coil's profile: muscle has the same water everywhere."""
+    from scipy import ndimage
+
+    muscle = ndimage.binary_erosion(code == CODE["muscle"], iterations=1)
+    sigma = [_BIAS_MM / s / 4 for s in maps.spacing_mm]
+    small = slice(None, None, 4)
+    weight = ndimage.zoom(muscle.astype(np.float32)[small, small], (1, 1, 0.25), order=1)
+    value = ndimage.zoom((maps.water * muscle)[small, small], (1, 1, 0.25), order=1)
+    level = np.median(maps.water[muscle])
+    top = ndimage.gaussian_filter(value, sigma, mode="nearest") + 0.02 * level
+    field = top / (ndimage.gaussian_filter(weight, sigma, mode="nearest") + 0.02)
+    index = np.meshgrid(
+        *[np.linspace(0, m - 1, n) for m, n in zip(field.shape, maps.water.shape, strict=True)], indexing="ij"
+    )
+    gain = MUSCLE_WATER / np.maximum(ndimage.map_coordinates(field, index, order=1), level * 0.3)
+    fat = maps.fat * gain
+    fat *= SUBCUTANEOUS_FAT / np.percentile(fat[code == CODE["subcutaneous"]], 75)
+    return (maps.water * gain).astype(np.float32), fat.astype(np.float32)
+
+
+def calm_marrow(water: np.ndarray, fat: np.ndarray, parts: JointParts) -> tuple[np.ndarray, np.ndarray]:
+    """Deep marrow without the scan's noise, which interpolation between slices has drawn out to streaks."""
+    from scipy import ndimage
+
+    depth = -np.min([parts.bones_mm[b] for b in parts.bones_mm], axis=0)
+    share = np.clip((depth - _MARROW_DEPTH_MM) / 2.0, 0, 1)
+    calm = []
+    for values in (water, fat):
+        inside = (depth > 0.5).astype(np.float32)
+        smooth = ndimage.gaussian_filter(values * inside, (1.6, 1.6, 2.5))
+        smooth /= np.maximum(ndimage.gaussian_filter(inside, (1.6, 1.6, 2.5)), 1e-3)
+        calm.append((share * smooth + (1 - share) * values).astype(np.float32))
+    return calm[0], calm[1]
+
+
+def _extended_bone(
+    distance: np.ndarray, mask: np.ndarray, before: tuple, after: tuple, spacing_mm: tuple[float, float, float]
+) -> np.ndarray:
+    """A bone's signed distance on the extended grid: the given one inside the scan, that of ``mask`` beyond."""
+    from .signed_distance import signed_distance
+
+    inner = tuple(slice(b, b + n) for b, n in zip(before, distance.shape, strict=True))
+    result = np.full(mask.shape, 30.0, np.float32)
+    outer = np.ones(mask.shape[1], bool)
+    outer[inner[1]] = False
+    for row in np.flatnonzero(outer):
+        result[:, row] = np.clip(signed_distance(mask[:, row], (spacing_mm[0], spacing_mm[2])), -30, 30)
+    result[inner] = distance
+    return result
+
+
+def _pose(parts: JointParts, maps: MultiEchoMaps, before: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Joint centre (mm from voxel 0 of the extended grid) and rotation that levels the plateau and the condyles."""
+    spacing = np.array(maps.spacing_mm)
+    sides = [np.argwhere(parts.soft_mm[f"{s}_tibial_cartilage"] < 0) * spacing for s in ("medial", "lateral")]
+    centre = np.mean([s.mean(axis=0) for s in sides], axis=0)
+    plateau = np.concatenate(sides) - centre
+    condyles = np.argwhere(parts.bones_mm["femur"][::2, :, ::2] < 0) * spacing * (2, 1, 2) - centre
+    condyles = condyles[(condyles[:, 1] > -38) & (condyles[:, 1] < -6)]
+
+    def level(r: np.ndarray) -> float:
+        turned = plateau @ r
+        return float(np.linalg.lstsq(np.c_[turned[:, [0, 2]], np.ones(len(turned))], turned[:, 1], rcond=None)[0][1])
+
+    def rear(r: np.ndarray) -> float:
+        turned = condyles @ r
+        ends = [np.percentile(turned[side, 0], 1) for side in (turned[:, 2] < -8, turned[:, 2] > 8)]
+        return float(ends[1] - ends[0])
+
+    varus = min(np.arange(-12, 12.1, 0.5), key=lambda a: abs(level(rotation((0, a, 0)))))
+    axial = min(np.arange(-14, 14.1, 0.5), key=lambda a: abs(rear(rotation((0, varus, a)))))
+    return centre + np.array(before) * spacing, rotation((0, varus, axial))
+
+
+class _Sampler:
+    """Values of the extended grid at the voxels of the template."""
+
+    def __init__(self, shape: tuple[int, ...], centre: np.ndarray, turn: np.ndarray, spacing_mm: tuple) -> None:
+        y, z, x = template_axes()
+        self.shape = (len(y), len(z), len(x))
+        low = np.array([y[0], z[0], x[0]])
+        spacing = np.array(spacing_mm)
+        self.matrix = (turn * SPACING_MM) / spacing[:, None]
+        self.offset = (turn @ low + centre) / spacing
+
+    def __call__(self, values: np.ndarray, *, beyond: float = 0.0) -> np.ndarray:
+        from scipy import ndimage
+
+        return ndimage.affine_transform(
+            values.astype(np.float32), self.matrix, self.offset, self.shape, order=1, mode="constant", cval=beyond
+        )
+
+
+def _codes(code: np.ndarray, sample: _Sampler) -> np.ndarray:
+    """Codes at the template's voxels: the tissue with the largest interpolated share."""
+    best = np.full(sample.shape, 0.3, np.float32)
+    result = np.zeros(sample.shape, np.uint8)
+    for value in np.unique(code[code > 0]):
+        share = sample(code == value)
+        wins = share > best
+        result[wins] = value
+        best[wins] = share[wins]
+    body = sample(code > 0) > 0.5
+    result[~body] = 0
+    result[body & (result == 0)] = CODE["connective"]
+    return result
+
+
+def _anatomy(
+    name: str, code: np.ndarray, parts: JointParts, maps: MultiEchoMaps, centre: np.ndarray, turn: np.ndarray,
+    before: tuple,
+) -> AnatomyTemplate:  # fmt: skip
+    from scipy import ndimage
+
+    axes = template_axes()
+    tissue = first_generation(code)
+    depth = np.zeros(tissue.shape, np.float32)
+    for value in BONE_CODES:
+        mask = code == value
+        found = ndimage.find_objects(mask.astype(np.uint8))
+        if found:
+            box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in found[0])
+            depth[box][mask[box]] = ndimage.distance_transform_edt(mask[box], SPACING_MM)[mask[box]]
+    spacing = np.array(maps.spacing_mm)
+    points = [
+        (np.argwhere(parts.soft_mm[f"{s}_tibial_cartilage"] < 0) * spacing + np.array(before) * spacing - centre) @ turn
+        for s in ("medial", "lateral")
+    ]
+    compartments = {
+        s: tuple(float(v) for v in p.mean(axis=0)[[0, 2]]) for s, p in zip(("medial", "lateral"), points, strict=True)
+    }
+    plateau = _plateau(tissue, axes)
+    floor, roof = _joint_surfaces(tissue, axes)
+    # fat and skin are part of the template, so that nothing is laid around it
+    outside = np.where(tissue == TISSUE_ID["outside"], MAX_OUTSIDE_MM, 0).astype(np.float16)
+    return AnatomyTemplate(
+        name, tissue, depth.astype(np.float16), outside, floor, roof, plateau, compartments,
+        _margins(tissue, axes, plateau), _slope_deg(np.concatenate(points)), _flexion_axis(tissue, axes),
+    )  # fmt: skip
