@@ -6,26 +6,31 @@ from pathlib import Path
 
 import numpy as np
 
-from .anatomy_template import MAX_OUTSIDE_MM, SPACING_MM, TISSUE_ID, AnatomyTemplate, template_axes
+from .anatomy_template import MAX_OUTSIDE_MM, SPACING_MM, AnatomyTemplate, template_axes
 from .image_template import ImageTemplate, first_generation
 from .label_map import read_label_map
 from .multi_echo_joint import JointParts, joint_parts
 from .multi_echo_maps import MultiEchoMaps, read_multi_echo
 from .multi_echo_tissue import classified
 from .pose import rotation
-from .template_building import _flexion_axis, _joint_surfaces, _margins, _plateau, _slope_deg
+from .signed_distance import extend_distance
+from .template_building import _envelope, _flexion_axis, _joint_surfaces, _margins, _plateau, _slope_deg
 from .template_extension import extend_codes, extend_sides, fill_maps
 from .tissue_codes import BONE_CODES, CODE, CODES
 
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
 MUSCLE_WATER = 158.0  # stored proton density of muscle: 0.79 of 200
 SUBCUTANEOUS_FAT = 180.0  # and of subcutaneous fat: 0.90
-CARTILAGE_WATER, MENISCUS_WATER = 160.0, 120.0  # least density where the scan's slices are too thick to show it
+CARTILAGE_WATER = 125.0  # the scan's thick slices do not show it truly; depth varies it per knee
+MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
 _SIDES = (34, 30)  # sections added laterally and medially
 _ENDS = (56, 56)  # rows added above and below
 _BIAS_MM = 22.0
 _MARROW_DEPTH_MM = 2.0
+SHELL_MM = 8.0  # of fat lie outside the fascia of the median knee
+_SHELL_LIMITS_MM = (4.5, 13.0)
 _EMPTY_MM = 6.0  # rows at both ends of the picture that the scanner's filter has darkened
+_DRAFT_ENDS_MM = 9.0  # before those rows the draft of the shafts ends
 _JOINT_GAP_MM = 6.5  # femur and tibia are no farther apart where their cartilages touch
 
 
@@ -42,17 +47,19 @@ def build_multi_echo_template(maps_folder: Path, label_folder: Path) -> ImageTem
 def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplate:
     """Template from maps and joint parts: flatten the coil's profile, extend, turn to the template's pose."""
     maps, parts = without_empty_rows(maps, parts)
-    parts = JointParts({b: trimmed(d, maps.fat) for b, d in parts.bones_mm.items()}, parts.soft_mm)
+    bones = {b: continued(b, trimmed(d, maps.fat), maps.spacing_mm[1]) for b, d in parts.bones_mm.items()}
+    parts = JointParts(bones, parts.soft_mm)
     code = classified(maps, parts)
     close_joint_gap(code, parts)
     water, fat = flattened(maps, code)
     water, fat = calm_marrow(water, fat, parts)
-    for kind, least in (("cartilage", CARTILAGE_WATER), ("meniscus", MENISCUS_WATER)):
-        water = np.where(code == CODE[kind], np.maximum(water, least), water)
+    cartilage = code == CODE["cartilage"]
+    water = np.where(cartilage, CARTILAGE_WATER + 0.15 * (water - CARTILAGE_WATER), water)
+    water = np.where(code == CODE["meniscus"], np.maximum(water, MENISCUS_WATER), water)
     fat = np.where(np.isin(code, [CODE["cartilage"], CODE["meniscus"]]), 0.1 * fat, fat)
     means = {}
     for label, values in (("water", water), ("fat", fat), ("t2", maps.t2_ms)):
-        means[label] = np.array([values[code == k].mean() if (code == k).any() else 0 for k in range(len(CODES))])
+        means[label] = np.array([np.median(values[code == k]) if (code == k).any() else 0 for k in range(len(CODES))])
     wide = extend_sides(code, *_SIDES, maps.spacing_mm)
     whole = extend_codes(wide, 1, *_ENDS, maps.spacing_mm)
     before, after = (0, _ENDS[0], _SIDES[0]), (0, _ENDS[1], _SIDES[1])
@@ -67,13 +74,20 @@ def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplat
     centre, turn = _pose(parts, maps, before)
     sample = _Sampler(whole.shape, centre, turn, maps.spacing_mm)
     final = _codes(whole, sample)
+    outside = fat_shell(final)
+    final[outside > 0] = 0
+    final[(outside == 0) & np.isin(final, [0, CODE["subcutaneous"], CODE["skin"]])] = CODE["fat"]
     for bone, distance in bones.items():
         inside = sample(distance, beyond=30.0) < 0
         stray = (final == CODE[bone]) & ~inside
         final[stray] = CODE["connective"]
         final[inside & (final > 0)] = CODE[bone]
     stored = [np.clip(np.round(sample(filled[k])), 0, 255).astype(np.uint8) for k in ("water", "fat", "t2")]
-    return ImageTemplate(_anatomy(name, final, parts, maps, centre, turn, before), final, *stored)
+    empty = (final == CODE["fat"]) & (stored[0] < 60) & (stored[1] < 60)
+    stored[1][empty] = round(SUBCUTANEOUS_FAT)
+    meniscus = final == CODE["meniscus"]
+    stored[2][meniscus] = np.minimum(stored[2][meniscus], MENISCUS_T2_MS)
+    return ImageTemplate(_anatomy(name, final, outside, parts, maps, centre, turn, before), final, *stored)
 
 
 def without_empty_rows(maps: MultiEchoMaps, parts: JointParts) -> tuple[MultiEchoMaps, JointParts]:
@@ -102,12 +116,48 @@ def trimmed(distance: np.ndarray, fat: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter1d(result, 1.2, axis=2, mode="nearest")
 
 
+def continued(bone: str, distance: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """A shaft whose draft ends before the picture does, continued to its end by the signed distance's slope."""
+    rows = distance.shape[1]
+    count = round(_DRAFT_ENDS_MM / spacing_mm)
+    if bone == "femur":
+        return extend_distance(distance[:, count:], 1, count, 0, spacing_mm)
+    if bone in ("tibia", "fibula"):
+        return extend_distance(distance[:, : rows - count], 1, 0, count, spacing_mm)
+    return distance
+
+
 def close_joint_gap(code: np.ndarray, parts: JointParts) -> None:
     """Cartilage wherever femur and tibia face each other closely and there is no meniscus, in place."""
     femur, tibia = parts.bones_mm["femur"], parts.bones_mm["tibia"]
     between = (femur > 0) & (tibia > 0) & (femur + tibia < _JOINT_GAP_MM) & (np.maximum(femur, tibia) < 5.0)
     kinds = ("connective", "tendon", "synovium", "fat", "muscle", "ligament")
     code[between & np.isin(code, [CODE[k] for k in kinds])] = CODE["cartilage"]
+
+
+def fat_shell(code: np.ndarray) -> np.ndarray:
+    """Distance outside the fascia in mm, 0 inside, scaled so that the scan's own skin lies at ``SHELL_MM`` everywhere.
+
+    Fat and skin are laid there for each knee: where this person has little of it, everybody gets little.
+    """
+    from scipy import ndimage
+
+    step = 2 * SPACING_MM
+    core = (code > 0) & ~np.isin(code, [CODE["subcutaneous"], CODE["skin"]])
+    inner = _envelope(ndimage.binary_opening(core, iterations=3))[::2, ::2, ::2]
+    inner = ndimage.gaussian_filter(inner.astype(np.float32), 2.0, mode="nearest") > 0.5
+    small = code[::2, ::2, ::2]
+    distance = ndimage.distance_transform_edt(~inner, step).astype(np.float32)
+    body = inner | (small > 0)
+    rim = body & ~ndimage.binary_erosion(body, border_value=1) & ~inner
+    # the thickness at the nearest place of the skin, smooth over some centimetres
+    weight = ndimage.gaussian_filter(rim.astype(np.float32), 7.0, mode="nearest")
+    thickness = ndimage.gaussian_filter(rim * distance, 7.0, mode="nearest") / np.maximum(weight, 1e-6)
+    trust = np.clip(weight / 1e-3, 0, 1)
+    thickness = trust * np.clip(thickness, *_SHELL_LIMITS_MM) + (1 - trust) * SHELL_MM
+    scaled = np.where(inner, 0, distance * SHELL_MM / thickness)
+    fine = ndimage.zoom(scaled, [n / m for n, m in zip(code.shape, scaled.shape, strict=True)], order=1)
+    return np.where(fine > 0.25, np.clip(fine, 0.01, MAX_OUTSIDE_MM), 0).astype(np.float32)
 
 
 def flattened(maps: MultiEchoMaps, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +270,7 @@ def _codes(code: np.ndarray, sample: _Sampler) -> np.ndarray:
 
 
 def _anatomy(
-    name: str, code: np.ndarray, parts: JointParts, maps: MultiEchoMaps, centre: np.ndarray, turn: np.ndarray,
+    name: str, code: np.ndarray, outside: np.ndarray, parts: JointParts, maps: MultiEchoMaps, centre: np.ndarray, turn: np.ndarray,
     before: tuple,
 ) -> AnatomyTemplate:  # fmt: skip
     from scipy import ndimage
@@ -244,9 +294,7 @@ def _anatomy(
     }
     plateau = _plateau(tissue, axes)
     floor, roof = _joint_surfaces(tissue, axes)
-    # fat and skin are part of the template, so that nothing is laid around it
-    outside = np.where(tissue == TISSUE_ID["outside"], MAX_OUTSIDE_MM, 0).astype(np.float16)
     return AnatomyTemplate(
-        name, tissue, depth.astype(np.float16), outside, floor, roof, plateau, compartments,
+        name, tissue, depth.astype(np.float16), outside.astype(np.float16), floor, roof, plateau, compartments,
         _margins(tissue, axes, plateau), _slope_deg(np.concatenate(points)), _flexion_axis(tissue, axes),
     )  # fmt: skip

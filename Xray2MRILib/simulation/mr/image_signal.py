@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..anatomy.image_template import ImageTemplate, first_generation
+from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.osteoarthritis import (
     extrude_menisci,
@@ -18,7 +18,7 @@ from ..anatomy.osteoarthritis import (
     wear_plateau,
 )
 from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM
-from ..anatomy.tissue_codes import BONE_CODES, CODE
+from ..anatomy.tissue_codes import BONE_CODES, CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume
 from . import texture_blocks
 from .property_tables import property_tables
@@ -27,6 +27,10 @@ from .tissue_properties import ECHO_TIME_MS
 
 DENSITY_SCALE = 200.0  # stored value of pure water and pure fat
 T2STAR_SHARE = 0.75  # of the spin echo's T2
+SHELL_CODE = len(CODES)  # codes from here on lie outside the fascia, one for every ``SHELL_STEP_MM``
+SHELL_STEP_MM = 0.2
+_SKIN_VESSELS = 0.45  # signal of subcutaneous vessels against those of deep fat: they are thinner
+DEEPEST_SHELL_MM = 29.0
 
 
 @dataclass
@@ -40,7 +44,7 @@ class PreparedTemplate:
     box
         The part of the template's grid, slices along y, z and x.
     code
-        uint8 [y, z, x].
+        uint8 [y, z, x]; from ``SHELL_CODE`` on the distance outside the fascia.
     water
         float32 [y, z, x], proton density with its decay until the echo.
     fat
@@ -56,7 +60,9 @@ class PreparedTemplate:
 
 def prepared(template: ImageTemplate) -> PreparedTemplate:
     """Cut ``template`` to its leg and let the water decay until the echo."""
-    spans = [np.flatnonzero((template.code > 0).any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    outside = template.anatomy.outside_mm
+    near = (outside < DEEPEST_SHELL_MM) & ((outside > 0) | (template.code > 0))
+    spans = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     box = tuple(
         slice(max(int(s[0]) - 3, 0), min(int(s[-1]) + 4, n)) for s, n in zip(spans, template.code.shape, strict=True)
     )
@@ -64,7 +70,22 @@ def prepared(template: ImageTemplate) -> PreparedTemplate:
     decay = np.exp(-ECHO_TIME_MS / t2star).astype(np.float32)
     water = template.water[box].astype(np.float32) * decay[template.t2_ms[box]] / DENSITY_SCALE
     fat = template.fat[box].astype(np.float32) / DENSITY_SCALE
-    return PreparedTemplate(template, box, np.ascontiguousarray(template.code[box]), water, fat)
+    _deepen_cartilage(template, box, water)
+    beyond = outside[box].astype(np.float32)
+    steps = np.minimum(beyond * (1 / SHELL_STEP_MM), 255 - SHELL_CODE)
+    code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), template.code[box])
+    water[beyond > 0] = fat[beyond > 0] = 1  # their tables hold the whole signal
+    return PreparedTemplate(template, box, code, water, fat)
+
+
+def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, slice, slice], water: np.ndarray) -> None:
+    """Cartilage is darker at the bone than at its surface, T2* 17 and 25 ms, in place."""
+    index, depth, _ = template.anatomy.regions.cartilage
+    places = np.unravel_index(index, template.code.shape)
+    inside = np.logical_and.reduce([(p >= b.start) & (p < b.stop) for p, b in zip(places, box, strict=True)])
+    local = tuple(p[inside] - b.start for p, b in zip(places, box, strict=True))
+    t2star = 17.0 + 8.0 * depth[inside]
+    water[local] *= np.exp(-ECHO_TIME_MS / t2star) / np.exp(-ECHO_TIME_MS / 21.0)
 
 
 def knee_codes(template: ImageTemplate, parameters: KneeParameters) -> np.ndarray:
@@ -97,13 +118,17 @@ def knee_signal(
     own = source.code[part]
     code = knee_codes(source.template, parameters)[first:last, box[1], box[2]]
     tables = property_tables(parameters.seed, scan.fat_residue, scan.inflow, marrow_t2star_ms=scan.marrow_t2star_ms)
-    water = source.water[part] * np.take(tables.water_gain, own, mode="clip")
-    fat = source.fat[part] * np.take(tables.fat_gain, own, mode="clip")
+    kind = shell_kinds(parameters.fat_mm, parameters.skin_mm)
+    water = source.water[part] * np.take(_with_shell(tables.water_gain, tables.plain_water, kind), own, mode="clip")
+    fat = source.fat[part] * np.take(_with_shell(tables.fat_gain, tables.plain_fat, kind), own, mode="clip")
+    own = np.take(kind, own, mode="clip")
+    code = np.where(own == source.code[part], code, own)
     changed = np.flatnonzero(code != own)
     kinds = code.reshape(-1)[changed]
     water.reshape(-1)[changed] = tables.plain_water[kinds]
     fat.reshape(-1)[changed] = tables.plain_fat[kinds]
-    _texture(water, fat, code, parameters.seed, scan, float(tables.plain_water[CODE["synovium"]]))
+    _texture(water, fat, code, parameters.seed, scan, float(tables.plain_water[CODE["synovium"]]),
+             float(tables.plain_water[CODE["vein"]]))  # fmt: skip
     water += _shifted(fat, CHEMICAL_SHIFT_MM / parameters.scale[1] / SPACING_MM)
     averaged = 0.4 * water
     averaged[1:] += 0.3 * water[:-1]
@@ -111,27 +136,47 @@ def knee_signal(
     return TissueVolume.of_template(torch.from_numpy(averaged), (first, box[1].start, box[2].start))
 
 
+def shell_kinds(fat_mm: float, skin_mm: float) -> np.ndarray:
+    """Tissue of every code, uint8 [256]: itself inside the fascia; fat, skin and air by the distance outside it."""
+    distance = (np.arange(256 - SHELL_CODE) + 0.5) * SHELL_STEP_MM
+    shell = np.where(distance <= fat_mm, CODE["subcutaneous"], np.where(distance <= fat_mm + skin_mm, CODE["skin"], 0))
+    return np.concatenate((np.arange(SHELL_CODE), shell)).astype(np.uint8)
+
+
+def _with_shell(gain: np.ndarray, plain: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Values of all 256 codes: gains inside the fascia, whole signals outside."""
+    return np.concatenate((gain, plain[kind[SHELL_CODE:]])).astype(np.float32)
+
+
 def _texture(
-    water: np.ndarray, fat: np.ndarray, code: np.ndarray, seed: int, scan: ScanParameters, septum: float
+    water: np.ndarray, fat: np.ndarray, code: np.ndarray, seed: int, scan: ScanParameters, septum: float, blood: float
 ) -> None:
-    """Fibres in muscle, septa and lobules in fat, grain in marrow, in place."""
+    """Fibres in muscle and ligament, septa, lobules and small vessels in fat, grain in marrow, in place."""
     rng = np.random.default_rng([seed, 47])
     shape = water.shape
+    wet, oily = water.reshape(-1), fat.reshape(-1)
+
+    def part(block: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return texture_blocks.placed(block, shape, rng).reshape(-1)[index]
+
     muscle = np.flatnonzero(code == CODE["muscle"])
-    gain = 1 + scan.fibres * texture_blocks.placed(texture_blocks.fibres(), shape, rng).reshape(-1)[muscle]
-    sheets = texture_blocks.placed(texture_blocks.perimysium(), shape, rng).reshape(-1)[muscle]
-    water.reshape(-1)[muscle] *= gain * (1 - scan.perimysium * sheets)
-    fatty = np.flatnonzero((code == CODE["subcutaneous"]) | (code == CODE["fat"]) | (code == CODE["connective"]))
+    wet[muscle] *= (1 + scan.fibres * part(texture_blocks.fibres(), muscle)) * (
+        1 - scan.perimysium * part(texture_blocks.perimysium(), muscle)
+    )
+    strands = np.flatnonzero(np.isin(code, [CODE[k] for k in ("ligament", "synovium", "tendon", "connective")]))
+    wet[strands] *= np.clip(1 + scan.strands * part(texture_blocks.fibres(), strands), 0.2, 2.0)
+    fatty = np.flatnonzero(np.isin(code, [CODE[k] for k in ("subcutaneous", "fat", "connective")]))
     walls, levels = texture_blocks.lobules()
     state = rng.bit_generator.state
-    wall = texture_blocks.placed(walls, shape, rng).reshape(-1)[fatty]
+    wall = part(walls, fatty)
     rng.bit_generator.state = state
-    level = texture_blocks.placed(levels, shape, rng).reshape(-1)[fatty]
-    water.reshape(-1)[fatty] += scan.septa * septum * wall
-    fat.reshape(-1)[fatty] *= np.clip(1 + scan.lobules * level, 0.5, 1.5) * (1 - 0.5 * wall)
+    level = part(levels, fatty)
+    wet[fatty] += scan.septa * septum * wall
+    oily[fatty] *= np.clip(1 + scan.lobules * level, 0.5, 1.5) * (1 - 0.5 * wall)
+    share = np.where(code.reshape(-1)[fatty] == CODE["subcutaneous"], _SKIN_VESSELS, 1.0) * scan.vessels * scan.inflow
+    wet[fatty] += share.astype(np.float32) * np.float32(blood) * part(texture_blocks.vessels(), fatty)
     marrow = np.flatnonzero((code >= BONE_CODES[0]) & (code <= BONE_CODES[-1]))
-    grain = texture_blocks.placed(texture_blocks.grain(), shape, rng).reshape(-1)[marrow]
-    fat.reshape(-1)[marrow] *= np.clip(1 + scan.marrow_grain * grain, 0.4, 1.6)
+    oily[marrow] *= np.clip(1 + scan.marrow_grain * part(texture_blocks.grain(), marrow), 0.4, 1.6)
 
 
 def _shifted(values: np.ndarray, voxels: float) -> np.ndarray:
@@ -144,4 +189,4 @@ def _shifted(values: np.ndarray, voxels: float) -> np.ndarray:
     return (1 - share) * moved(whole) + share * moved(whole + 1)
 
 
-__all__ = ["PreparedTemplate", "first_generation", "knee_codes", "knee_signal", "prepared"]
+__all__ = ["PreparedTemplate", "knee_codes", "knee_signal", "prepared"]

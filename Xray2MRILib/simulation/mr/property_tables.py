@@ -71,7 +71,7 @@ def property_tables(
         # trabeculae dephase the marrow's spins: both its parts decay faster than elsewhere
         decay = np.exp(-ECHO_TIME_MS / (marrow_t2star_ms if bone else FAT_T2STAR_MS))
         density, t2star = PLAIN_WATER[name]
-        water_gain[code] = water * (0.6 if bone else 1.0)
+        water_gain[code] = water
         fat_gain[code] = fat_level * decay * variation
         plain_water[code] = water * density * np.exp(-ECHO_TIME_MS / (marrow_t2star_ms if bone else t2star))
         plain_fat[code] = fat_level * PLAIN_FAT.get(name, 0.0) * decay * variation

@@ -25,6 +25,10 @@ class ScanParameters:
         Relative standard deviation between lobules.
     fibres
         Relative standard deviation of muscle along its fibres.
+    strands
+        Relative standard deviation of ligament, synovium and capsule along their fibres.
+    vessels
+        Blood's share of the signal in the small vessels of fat.
     perimysium
         Share of the signal that a sheet between muscle bundles takes away.
     marrow_grain
@@ -34,11 +38,13 @@ class ScanParameters:
     """
 
     marrow_t2star_ms: float = 10.5
-    fat_residue: float = 0.08
+    fat_residue: float = 0.07
     septa: float = 0.22
     lobules: float = 0.10
-    fibres: float = 0.05
-    perimysium: float = 0.30
+    fibres: float = 0.08
+    strands: float = 0.35
+    vessels: float = 0.8
+    perimysium: float = 0.40
     marrow_grain: float = 0.10
     inflow: float = 1.0
 
@@ -53,11 +59,13 @@ def draw_scan(seed: int) -> ScanParameters:
     uniform = rng.uniform
     return ScanParameters(
         marrow_t2star_ms=float(uniform(8.0, 13.0)),
-        fat_residue=float(uniform(0.07, 0.09)),
-        septa=float(uniform(0.14, 0.32)),
+        fat_residue=float(uniform(0.06, 0.08)),
+        septa=float(uniform(0.10, 0.24)),
         lobules=float(uniform(0.06, 0.14)),
-        fibres=float(uniform(0.03, 0.07)),
-        perimysium=float(uniform(0.15, 0.45)),
+        fibres=float(uniform(0.06, 0.10)),
+        strands=float(uniform(0.25, 0.45)),
+        vessels=float(uniform(0.5, 1.0)),
+        perimysium=float(uniform(0.25, 0.5)),
         marrow_grain=float(uniform(0.05, 0.15)),
         inflow=float(uniform(0.7, 1.3)),
     )

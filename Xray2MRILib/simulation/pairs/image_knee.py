@@ -1,0 +1,48 @@
+"""One simulated pair of an image-based template: the MR volume from its tissue maps, the radiograph from its bones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..anatomy.deformation import KneeDeformation
+from ..anatomy.image_template import ImageTemplate
+from ..anatomy.knee_parameters import KneeParameters, draw
+from ..mr import flash_mri
+from ..mr.image_signal import PreparedTemplate, knee_signal
+from ..mr.scan_parameters import ScanParameters, draw_scan
+from ..mr.tissue_maps import TissueMaps
+from ..radiograph import drr
+from .knee_pair import KneePair
+
+# On real scans the first slice lies 35 mm behind the centre of the plateau: by this much less than in the first
+# generation, whose posterior slices were empty.
+FIELD_SHIFT_MM = 6.0
+
+
+def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> tuple[KneeParameters, ScanParameters]:
+    """Parameters of one knee and of its scan."""
+    low, high = template.anatomy.plateau_mm
+    parameters = draw(seed, kl_grade, (template.name,), {template.name: high - low})
+    depth, height, aside = parameters.field_offset_mm
+    return replace(parameters, field_offset_mm=(depth + FIELD_SHIFT_MM, height, aside)), draw_scan(seed)
+
+
+def scan_image_knee(source: PreparedTemplate, parameters: KneeParameters, scan: ScanParameters) -> np.ndarray:
+    """Noise-free volume [50, 256, 256] float32, posterior slice first, any scale."""
+    deformation = KneeDeformation(source.template.anatomy, parameters)
+    nodes = flash_mri.field_nodes(deformation, parameters)
+    depth = nodes[..., 0]
+    signal = knee_signal(source, parameters, scan, low_mm=float(depth.min()), high_mm=float(depth.max()))
+    return flash_mri.scan(deformation, signal, parameters, nodes)
+
+
+def simulate_image_pair(source: PreparedTemplate, parameters: KneeParameters, scan: ScanParameters) -> KneePair:
+    """Volume in [0, 1] and radiograph of one knee."""
+    anatomy = source.template.anatomy
+    deformation = KneeDeformation(anatomy, parameters)
+    maps = TissueMaps(anatomy, parameters)
+    films = drr.project(deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters)
+    volume = flash_mri.to_unit_range(scan_image_knee(source, parameters, scan))
+    return KneePair(parameters, volume, films[0].numpy(), films[1].numpy(), deformation.joint_space_mm())
