@@ -13,7 +13,7 @@ from .multi_echo_joint import JointParts, joint_parts
 from .multi_echo_maps import MultiEchoMaps, read_multi_echo
 from .multi_echo_tissue import classified
 from .pose import rotation
-from .signed_distance import extend_distance
+from .signed_distance import extend_distance, signed_distance
 from .template_building import _envelope, _flexion_axis, _joint_surfaces, _margins, _plateau, _slope_deg
 from .template_extension import extend_codes, extend_sides, fill_maps
 from .tissue_codes import BONE_CODES, CODE, CODES
@@ -21,12 +21,15 @@ from .tissue_codes import BONE_CODES, CODE, CODES
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
 MUSCLE_WATER = 158.0  # stored proton density of muscle: 0.79 of 200
 SUBCUTANEOUS_FAT = 180.0  # and of subcutaneous fat: 0.90
-CARTILAGE_WATER = 125.0  # the scan's thick slices do not show it truly; depth varies it per knee
+CARTILAGE_WATER = 116.0  # the scan's thick slices do not show it truly; depth varies it per knee
 MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
 _SIDES = (34, 30)  # sections added laterally and medially
 _ENDS = (56, 56)  # rows added above and below
 _BIAS_MM = 22.0
-_MARROW_DEPTH_MM = 2.0
+MARROW_WATER, MARROW_FAT = 10.0, 138.0  # median of every bone
+_HALF_MUSCLE, _CARVED_MM = 42.0, 4.5
+_CALM_SIGMA = (1.6, 1.6, 2.5)
+_SMEARED = 12.0  # water that marrow may have above its median
 SHELL_MM = 8.0  # of fat lie outside the fascia of the median knee
 _SHELL_LIMITS_MM = (4.5, 13.0)
 _EMPTY_MM = 6.0  # rows at both ends of the picture that the scanner's filter has darkened
@@ -47,7 +50,9 @@ def build_multi_echo_template(maps_folder: Path, label_folder: Path) -> ImageTem
 def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplate:
     """Template from maps and joint parts: flatten the coil's profile, extend, turn to the template's pose."""
     maps, parts = without_empty_rows(maps, parts)
-    bones = {b: continued(b, trimmed(d, maps.fat), maps.spacing_mm[1]) for b, d in parts.bones_mm.items()}
+    bones = {
+        b: continued(b, carved(trimmed(d, maps.fat), maps), maps.spacing_mm[1]) for b, d in parts.bones_mm.items()
+    }
     parts = JointParts(bones, parts.soft_mm)
     code = classified(maps, parts)
     close_joint_gap(code, parts)
@@ -116,6 +121,26 @@ def trimmed(distance: np.ndarray, fat: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter1d(result, 1.2, axis=2, mode="nearest")
 
 
+def carved(distance: np.ndarray, maps: MultiEchoMaps) -> np.ndarray:
+    """A bone's signed distance without what holds water instead of marrow near its surface: notch, cartilage, muscle.
+
+    The registered outline is another knee's; the edge of this one lies where water has half of muscle's signal.
+    """
+    from scipy import ndimage
+
+    water = ndimage.gaussian_filter(maps.water, (0.8, 0.8, 0.8))
+    fat = ndimage.gaussian_filter(maps.fat, (0.8, 0.8, 0.8))
+    wet = (water > _HALF_MUSCLE) & (fat < 1.3 * water) & (distance > -_CARVED_MM)
+    mask = ndimage.binary_opening((distance < 0) & ~wet, iterations=1)
+    labels, count = ndimage.label(mask)
+    if count > 1:
+        mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    found = signed_distance(mask, maps.spacing_mm)
+    # where nothing was carved, the smooth distance of before is the better one
+    changed = ndimage.gaussian_filter(((distance < 0) & ~mask).astype(np.float32), 2.5) > 0.02
+    return np.where(changed, ndimage.gaussian_filter(found, 0.8), distance).astype(np.float32)
+
+
 def continued(bone: str, distance: np.ndarray, spacing_mm: float) -> np.ndarray:
     """A shaft whose draft ends before the picture does, continued to its end by the signed distance's slope."""
     rows = distance.shape[1]
@@ -182,26 +207,35 @@ def flattened(maps: MultiEchoMaps, code: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def calm_marrow(water: np.ndarray, fat: np.ndarray, parts: JointParts) -> tuple[np.ndarray, np.ndarray]:
-    """Deep marrow without the scan's noise, which interpolation between slices has drawn out to streaks."""
+    """Bones filled with marrow of one median, without the scan's noise and without what thick slices smeared into them.
+
+    Interpolation between slices has drawn the noise out to streaks, so deep marrow is smooth. Within half a voxel of a
+    bone's surface nothing changes.
+    """
     from scipy import ndimage
 
-    depth = -np.min([parts.bones_mm[b] for b in parts.bones_mm], axis=0)
-    share = np.clip((depth - _MARROW_DEPTH_MM) / 2.0, 0, 1)
-    calm = []
-    for values in (water, fat):
-        inside = (depth > 0.5).astype(np.float32)
-        smooth = ndimage.gaussian_filter(values * inside, (1.6, 1.6, 2.5))
-        smooth /= np.maximum(ndimage.gaussian_filter(inside, (1.6, 1.6, 2.5)), 1e-3)
-        calm.append((share * smooth + (1 - share) * values).astype(np.float32))
-    return calm[0], calm[1]
+    water, fat = water.astype(np.float32), fat.astype(np.float32)
+    for distance in parts.bones_mm.values():
+        inside = distance < -0.3
+        deep = distance < -3.0
+        if not deep.any():
+            continue
+        level = (float(np.median(water[deep])), float(np.median(fat[deep])))
+        water[inside] = np.minimum(water[inside], level[0] + _SMEARED)
+        fat[inside] = np.maximum(fat[inside], 0.75 * level[1])
+        weight = ndimage.gaussian_filter(inside.astype(np.float32), _CALM_SIGMA)
+        share = np.clip((-distance - 1.0) / 2.0, 0, 1)
+        for values, middle, wanted in ((water, level[0], MARROW_WATER), (fat, level[1], MARROW_FAT)):
+            smooth = ndimage.gaussian_filter(values * inside, _CALM_SIGMA) / np.maximum(weight, 1e-3)
+            calm = share * smooth + (1 - share) * values
+            values[inside] = np.maximum(calm + wanted - middle, 0)[inside]
+    return water, fat
 
 
 def _extended_bone(
     distance: np.ndarray, mask: np.ndarray, before: tuple, after: tuple, spacing_mm: tuple[float, float, float]
 ) -> np.ndarray:
     """A bone's signed distance on the extended grid: the given one inside the scan, that of ``mask`` beyond."""
-    from .signed_distance import signed_distance
-
     inner = tuple(slice(b, b + n) for b, n in zip(before, distance.shape, strict=True))
     result = np.full(mask.shape, 30.0, np.float32)
     outer = np.ones(mask.shape[1], bool)

@@ -38,7 +38,7 @@ class ScanParameters:
     """
 
     marrow_t2star_ms: float = 10.5
-    fat_residue: float = 0.07
+    fat_residue: float = 0.065
     septa: float = 0.22
     lobules: float = 0.10
     fibres: float = 0.08
@@ -54,17 +54,17 @@ class ScanParameters:
 
 
 def draw_scan(seed: int) -> ScanParameters:
-    """Draw one scan. Marrow T2* U(8, 13) ms gives 0.5 to 0.7 of the subcutaneous fat, as measured on real scans."""
+    """Draw one scan. Marrow T2* U(9, 13) ms gives 0.5 to 0.7 of the subcutaneous fat, as measured on real scans."""
     rng = np.random.default_rng([seed, 43])
     uniform = rng.uniform
     return ScanParameters(
-        marrow_t2star_ms=float(uniform(8.0, 13.0)),
-        fat_residue=float(uniform(0.06, 0.08)),
-        septa=float(uniform(0.10, 0.24)),
+        marrow_t2star_ms=float(uniform(9.0, 13.0)),
+        fat_residue=float(uniform(0.052, 0.070)),
+        septa=float(uniform(0.08, 0.20)),
         lobules=float(uniform(0.06, 0.14)),
         fibres=float(uniform(0.06, 0.10)),
         strands=float(uniform(0.25, 0.45)),
-        vessels=float(uniform(0.5, 1.0)),
+        vessels=float(uniform(0.8, 1.2)),
         perimysium=float(uniform(0.25, 0.5)),
         marrow_grain=float(uniform(0.05, 0.15)),
         inflow=float(uniform(0.7, 1.3)),

@@ -56,10 +56,10 @@ def lobules() -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=1)
 def vessels() -> np.ndarray:
     """Winding tubes, 1 on their axis, radius about 0.6 mm, float32 ``BLOCK``: where two smooth fields are both zero."""
-    fields = [_standard(_noise(20 + k, (4.5, 10.0, 5.0))) for k in range(2)]
+    fields = [_standard(_noise(20 + k, (4.0, 9.0, 4.5))) for k in range(2)]
     slope = [np.sqrt(sum(np.gradient(f, axis=a) ** 2 for a in range(3))) + 0.04 for f in fields]
     away = sum((f / g) ** 2 for f, g in zip(fields, slope, strict=True))  # voxels squared
-    calibre = 1.0 * np.exp(0.35 * _standard(_noise(22, (9.0, 9.0, 9.0))))
+    calibre = 1.1 * np.exp(0.35 * _standard(_noise(22, (9.0, 9.0, 9.0))))
     return np.exp(-away / calibre**2).astype(np.float32)
 
 
