@@ -21,19 +21,19 @@ from .tissue_codes import BONE_CODES, CODE, CODES
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
 MUSCLE_WATER = 158.0  # stored proton density of muscle: 0.79 of 200
 SUBCUTANEOUS_FAT = 180.0  # and of subcutaneous fat: 0.90
-CARTILAGE_WATER = 116.0  # the scan's thick slices do not show it truly; depth varies it per knee
+CARTILAGE_WATER = 128.0  # the scan's thick slices do not show it truly; depth varies it per knee
 MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
 _SIDES = (34, 30)  # sections added laterally and medially
 _ENDS = (56, 56)  # rows added above and below
 _BIAS_MM = 22.0
-MARROW_WATER, MARROW_FAT = 10.0, 138.0  # median of every bone
+MARROW_WATER, MARROW_FAT = 10.0, 130.0  # median of every bone
 _HALF_MUSCLE, _CARVED_MM = 42.0, 4.5
 _CALM_SIGMA = (1.6, 1.6, 2.5)
 _SMEARED = 12.0  # water that marrow may have above its median
 SHELL_MM = 8.0  # of fat lie outside the fascia of the median knee
 _SHELL_LIMITS_MM = (4.5, 13.0)
 _EMPTY_MM = 6.0  # rows at both ends of the picture that the scanner's filter has darkened
-_DRAFT_ENDS_MM = 9.0  # before those rows the draft of the shafts ends
+_DRAFT_ENDS_MM = 12.0  # before those rows the draft of the shafts ends
 _JOINT_GAP_MM = 6.5  # femur and tibia are no farther apart where their cartilages touch
 
 
@@ -51,7 +51,7 @@ def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplat
     """Template from maps and joint parts: flatten the coil's profile, extend, turn to the template's pose."""
     maps, parts = without_empty_rows(maps, parts)
     bones = {
-        b: continued(b, carved(trimmed(d, maps.fat), maps), maps.spacing_mm[1]) for b, d in parts.bones_mm.items()
+        b: continued(b, carved(trimmed(d, maps.fat), maps), maps.spacing_mm) for b, d in parts.bones_mm.items()
     }
     parts = JointParts(bones, parts.soft_mm)
     code = classified(maps, parts)
@@ -124,13 +124,15 @@ def trimmed(distance: np.ndarray, fat: np.ndarray) -> np.ndarray:
 def carved(distance: np.ndarray, maps: MultiEchoMaps) -> np.ndarray:
     """A bone's signed distance without what holds water instead of marrow near its surface: notch, cartilage, muscle.
 
-    The registered outline is another knee's; the edge of this one lies where water has half of muscle's signal.
+    The registered outline is another knee's; the edge of this one lies where water has half of muscle's signal, or fat has left.
     """
     from scipy import ndimage
 
     water = ndimage.gaussian_filter(maps.water, (0.8, 0.8, 0.8))
     fat = ndimage.gaussian_filter(maps.fat, (0.8, 0.8, 0.8))
-    wet = (water > _HALF_MUSCLE) & (fat < 1.3 * water) & (distance > -_CARVED_MM)
+    marrow = float(np.median(fat[distance < -_CARVED_MM]))
+    wet = ((water > _HALF_MUSCLE) & (fat < 1.3 * water)) | ((water > _HALF_MUSCLE / 2) & (fat < 0.7 * marrow))
+    wet &= distance > -_CARVED_MM
     mask = ndimage.binary_opening((distance < 0) & ~wet, iterations=1)
     labels, count = ndimage.label(mask)
     if count > 1:
@@ -141,15 +143,22 @@ def carved(distance: np.ndarray, maps: MultiEchoMaps) -> np.ndarray:
     return np.where(changed, ndimage.gaussian_filter(found, 0.8), distance).astype(np.float32)
 
 
-def continued(bone: str, distance: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """A shaft whose draft ends before the picture does, continued to its end by the signed distance's slope."""
-    rows = distance.shape[1]
-    count = round(_DRAFT_ENDS_MM / spacing_mm)
-    if bone == "femur":
-        return extend_distance(distance[:, count:], 1, count, 0, spacing_mm)
-    if bone in ("tibia", "fibula"):
-        return extend_distance(distance[:, : rows - count], 1, 0, count, spacing_mm)
-    return distance
+def continued(bone: str, distance: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """A shaft whose draft ends before the picture does, continued to its end by its axial sections.
+
+    The given distance sees the draft's end; that of each axial section by itself does not.
+    """
+    if bone == "patella":
+        return distance
+    moved = distance if bone == "femur" else distance[:, ::-1]
+    count, used = round(_DRAFT_ENDS_MM / spacing_mm[1]), round(16.0 / spacing_mm[1])
+    plane_mm = (spacing_mm[0], spacing_mm[2])
+    sections = [
+        np.clip(signed_distance(moved[:, row] < 0, plane_mm), -30, 30) for row in range(count, count + used)
+    ]
+    ends = extend_distance(np.stack(sections, axis=1), 1, count, 0, spacing_mm[1])[:, :count]
+    whole = np.concatenate((ends, moved[:, count:]), axis=1)
+    return whole if bone == "femur" else whole[:, ::-1]
 
 
 def close_joint_gap(code: np.ndarray, parts: JointParts) -> None:

@@ -11,8 +11,18 @@ _SLAB_MM = 16.0  # of the scan is looked at, at each end
 _FIT_MM = 36.0  # of the outline is used for the ellipse
 
 
+# Thin sheets and strands have no slope that means anything: beyond the scan they count as the fat that holds them.
+_CONTINUED = np.arange(256, dtype=np.uint8)
+for _name in ("connective", "tendon", "nerve", "artery", "vein", "fluid", "ligament", "synovium", "cartilage", "meniscus"):
+    _CONTINUED[CODE[_name]] = CODE["fat"]
+_CONTINUED[CODE["skin"]] = CODE["subcutaneous"]
+
+
 def extend_codes(code: np.ndarray, axis: int, before: int, after: int, spacing_mm: tuple[float, ...]) -> np.ndarray:
-    """Codes with further sections at both ends of ``axis``; every structure's signed distance continues there."""
+    """Codes with further sections at both ends of ``axis``.
+
+    There the signed distances of muscle, fat, bones and air continue; the nearest of them wins.
+    """
     step = spacing_mm[axis]
     moved = np.moveaxis(code, axis, 0)
     plane_mm = tuple(s for k, s in enumerate(spacing_mm) if k != axis)
@@ -22,9 +32,10 @@ def extend_codes(code: np.ndarray, axis: int, before: int, after: int, spacing_m
         if not count:
             ends.append(moved[:0])
             continue
+        plain = _CONTINUED[slab]
         distances = {}
-        for value in np.unique(slab):
-            planes = np.stack([np.clip(signed_distance(section == value, plane_mm), -60, 60) for section in slab])
+        for value in np.unique(plain):
+            planes = np.stack([np.clip(signed_distance(section == value, plane_mm), -60, 60) for section in plain])
             distances[int(value)] = extend_distance(planes, 0, 0, count, step)[-count:]
         ends.append(nearest_structure(distances, np.inf))
     return np.moveaxis(np.concatenate((ends[0][::-1], moved, ends[1])), 0, axis)

@@ -16,11 +16,12 @@ from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
 from .knee_pair import KneePair
 
-# On real scans the first slice lies 33 mm behind the centre of the plateau: by this much less than in the first
+# On real scans the first slice lies 35 mm behind the centre of the plateau: by this much less than in the first
 # generation, whose posterior slices were empty.
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
-FIELD_SHIFT_MM = 7.5
-MUSCLE_BULK = 0.93  # of the population, against the athletic person of the multi-echo scan
+FIELD_SHIFT_MM = 6.0
+CORTEX_MM = 0.4  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
+MUSCLE_BULK = 0.90  # of the population, against the athletic person of the multi-echo scan
 
 
 def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> tuple[KneeParameters, ScanParameters]:
@@ -32,6 +33,7 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> tuple[
         parameters,
         field_offset_mm=(depth + FIELD_SHIFT_MM, height, aside),
         muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
+        joint_space_mm={side: width + CORTEX_MM for side, width in parameters.joint_space_mm.items()},
         bias_length_mm=parameters.bias_length_mm * 1.3,
     )
     return moved, draw_scan(seed)
