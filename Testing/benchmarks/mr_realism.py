@@ -1,4 +1,4 @@
-"""How far a volume has the statistics of real coronal water-excited FLASH scans of the knee: 28 figures and their ranges.
+"""Statistics of a volume beside those of real coronal water-excited FLASH scans of the knee: 28 figures, ranges.
 
     python Testing/benchmarks/mr_realism.py volume.nrrd other.npy --csv figures.csv
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ RANGES = {
     "white top-hat share": (0.04, 0.065), "black top-hat share": (0.015, 0.035), "edge share": (0.23, 0.31),
     "adjacent correlation": (0.83, 0.91), "adjacent correlation, fine": (0.35, 0.48),
     "bright share, slice 1": (0.20, 0.35), "bright share, slice 8": (0.34, 0.44),
-    "bright share, slice 20": (0.16, 0.26), "bright share, slice 32": (0.08, 0.13), "bright share, slice 48": (0.08, 0.12),
+    "bright share, slice 20": (0.16, 0.26), "bright share, slice 32": (0.08, 0.13),
+    "bright share, slice 48": (0.08, 0.12),
 }  # fmt: skip
 
 
@@ -60,7 +62,7 @@ class Scan:
 
 
 def log_power_slope(windows: list[np.ndarray]) -> float:
-    """Slope of log power over log frequency between 0.06 and 0.46 cycles a pixel, mean spectrum of flattened windows."""
+    """Slope of log power over log frequency from 0.06 to 0.46 cycles a pixel, mean spectrum of flat windows."""
     if not windows:
         return float("nan")
     height, width = windows[0].shape
@@ -73,7 +75,7 @@ def log_power_slope(windows: list[np.ndarray]) -> float:
         total += np.abs(np.fft.fft2((window - (plane @ fitted).reshape(window.shape)) * taper)) ** 2
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
     bands = np.linspace(0.06, 0.46, 9)
-    power = [total[(frequency >= a) & (frequency < b)].mean() for a, b in zip(bands[:-1], bands[1:], strict=True)]
+    power = [total[(frequency >= a) & (frequency < b)].mean() for a, b in pairwise(bands)]
     middle = (bands[:-1] + bands[1:]) / 2
     positive = np.array(power) > 0
     if positive.sum() < 4:

@@ -80,7 +80,8 @@ def test_a_turned_field_is_a_rotation() -> None:
     turned = turned_field(volume, 90)
     assert float(turned[0].max()) == pytest.approx(1, abs=1e-3)
     row, column = np.unravel_index(int(turned.argmax()), (41, 41))
-    assert column == 20 and abs(row - 20) == 15
+    assert column == 20
+    assert abs(row - 20) == 15
     assert float(turned_field(torch.ones(1, 64, 64), 5)[0, 0, 0]) == 0
 
 
@@ -89,7 +90,8 @@ def test_one_seed_gives_one_volume_and_another_gives_another() -> None:
     first, again, other = (acquire(volume, Acquisition(seed=s)) for s in (5, 5, 6))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert 0 <= float(first.min()) and float(first.max()) <= 1
+    assert float(first.min()) >= 0
+    assert float(first.max()) <= 1
 
 
 def test_a_picture_is_no_volume() -> None:

@@ -7,6 +7,7 @@ thick slices lose thin cartilage. A label map of another knee, registered bone b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -22,8 +23,12 @@ ATTACHED = {
     "tibia": ("medial_tibial_cartilage", "lateral_tibial_cartilage", "medial_meniscus", "lateral_meniscus"),
     "patella": ("patellar_cartilage",),
 }
-_FIRST_TOLERANCE_MM, _TOLERANCE_MM = 3.5, 1.8
+_FIRST_TOLERANCE_MM, _TOLERANCE_MM = 2.5, 1.8
 _FAR_MM = 20.0
+
+
+REGISTERED = "registered_parts.npz"
+_STORED_STEPS = 10.0  # per mm, in one byte: distances are kept to within 12.7 mm of a surface
 
 
 @dataclass
@@ -34,33 +39,55 @@ class JointParts:
     soft_mm: dict[str, np.ndarray]
 
 
-def joint_parts(maps: MultiEchoMaps, labels: LabelMap, joint_voxel: tuple[float, float, float]) -> JointParts:
-    """Mend the bones of ``maps`` and carry cartilage and menisci of ``labels`` over to them (some minutes).
+def registered_parts(
+    maps: MultiEchoMaps, labels: LabelMap, joint_voxel: tuple[float, float, float]
+) -> dict[str, np.ndarray]:
+    """Bones, cartilages and menisci of ``labels`` laid over ``maps``: signed distances in mm, step 1.25 mm (minutes).
 
     ``joint_voxel`` is the centre of the tibial plateau in voxels of the maps.
     """
-    coarse, fine = _grids(maps, joint_voxel)
+    coarse, _ = _grids(maps, joint_voxel)
     label_grid, distances = _label_distances(labels)
-    bones, soft = {}, {}
-    z = fine.axes()[1]
-    for bone, draft in maps.bones_mm.items():
-        if bone not in ROWS_MM:
-            bones[bone] = draft
-            continue
-        rows = ROWS_MM[bone]
-        small = _resampled(draft, maps, coarse, joint_voxel)
+    found = {}
+    for bone, rows in ROWS_MM.items():
+        small = _resampled(maps.bones_mm[bone], maps, coarse, joint_voxel)
         moving = distances[bone]
         # first without demons: a leak must not pull the registered bone along
         affine = register_bone(small, moving, coarse, label_grid, rows, demons_rounds=0)
         prior = carried(moving, label_grid, coarse, affine, _FAR_MM)
-        transform = register_bone(mended(small, prior, np.abs(prior) < _FAR_MM, _FIRST_TOLERANCE_MM), moving, coarse,
-                                  label_grid, rows)  # fmt: skip
-        prior = _to_fine(carried(moving, label_grid, coarse, transform, _FAR_MM), coarse, fine, maps)
+        target = mended(small, prior, np.abs(prior) < _FAR_MM, _FIRST_TOLERANCE_MM)
+        transform = register_bone(target, moving, coarse, label_grid, rows)
+        for part in (bone, *ATTACHED[bone]):
+            found[part] = carried(distances[part], label_grid, coarse, transform, _FAR_MM)
+    return found
+
+
+def save_registered(parts: dict[str, np.ndarray], path: Path) -> None:
+    """Write what ``registered_parts`` found, one byte a voxel."""
+    limit = 127 / _STORED_STEPS
+    np.savez_compressed(
+        path, **{n: np.round(np.clip(d, -limit, limit) * _STORED_STEPS).astype(np.int8) for n, d in parts.items()}
+    )
+
+
+def load_registered(path: Path) -> dict[str, np.ndarray]:
+    """Read what ``save_registered`` wrote, mm."""
+    with np.load(path, allow_pickle=False) as data:
+        return {name: data[name].astype(np.float32) / _STORED_STEPS for name in data.files}
+
+
+def joint_parts(
+    maps: MultiEchoMaps, registered: dict[str, np.ndarray], joint_voxel: tuple[float, float, float]
+) -> JointParts:
+    """The bones' draft held to the registered outlines, and cartilages and menisci, on the grid of the maps."""
+    coarse, fine = _grids(maps, joint_voxel)
+    z = fine.axes()[1]
+    bones = dict(maps.bones_mm)
+    for bone, rows in ROWS_MM.items():
+        prior = _to_fine(registered[bone], coarse, fine, maps)
         known = ((z > rows[0]) & (z < rows[1] - 2))[None, :, None]
-        bones[bone] = mended(draft, prior, known, _TOLERANCE_MM)
-        for part in ATTACHED[bone]:
-            values = carried(distances[part], label_grid, coarse, transform, _FAR_MM)
-            soft[part] = _to_fine(values, coarse, fine, maps)
+        bones[bone] = mended(maps.bones_mm[bone], prior, known, _TOLERANCE_MM)
+    soft = {part: _to_fine(registered[part], coarse, fine, maps) for parts in ATTACHED.values() for part in parts}
     return JointParts(bones, soft)
 
 
@@ -75,10 +102,7 @@ def _resampled(
 ) -> np.ndarray:
     from scipy import ndimage
 
-    index = [
-        (a / s + j).astype(np.float32)
-        for a, s, j in zip(grid.axes(), maps.spacing_mm, joint_voxel, strict=True)
-    ]
+    index = [(a / s + j).astype(np.float32) for a, s, j in zip(grid.axes(), maps.spacing_mm, joint_voxel, strict=True)]
     return ndimage.map_coordinates(values, np.meshgrid(*index, indexing="ij"), order=1, mode="nearest")
 
 
@@ -86,7 +110,9 @@ def _to_fine(values: np.ndarray, coarse: Grid, fine: Grid, maps: MultiEchoMaps) 
     """Values of the coarse grid at the voxels of the maps."""
     from scipy import ndimage
 
-    index = [np.arange(n, dtype=np.float32) * s / coarse.step_mm for n, s in zip(fine.shape, maps.spacing_mm, strict=True)]
+    index = [
+        np.arange(n, dtype=np.float32) * s / coarse.step_mm for n, s in zip(fine.shape, maps.spacing_mm, strict=True)
+    ]
     return ndimage.map_coordinates(values, np.meshgrid(*index, indexing="ij"), order=1, mode="nearest")
 
 

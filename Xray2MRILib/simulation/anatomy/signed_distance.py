@@ -53,9 +53,7 @@ def extend_distance(
     return np.moveaxis(np.concatenate(parts), 0, axis)
 
 
-def _continued(
-    sections: np.ndarray, count: int, spacing_mm: float, slope_mm: float, damping_mm: float
-) -> np.ndarray:
+def _continued(sections: np.ndarray, count: int, spacing_mm: float, slope_mm: float, damping_mm: float) -> np.ndarray:
     """``count`` sections that follow the last of ``sections`` [N, ...]."""
     used = min(len(sections), max(2, round(slope_mm / spacing_mm) + 1))
     tail = sections[-used:]

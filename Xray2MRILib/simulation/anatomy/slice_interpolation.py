@@ -17,7 +17,7 @@ def interpolate_slices(
     ``guide`` [N, H, W] float is what the registration sees. Returns the new maps, float32 [M, H, W], and the places of
     their sections in units of the old ones, float [M].
     """
-    count = int(round((len(guide) - 1) * spacing_mm / step_mm)) + 1
+    count = round((len(guide) - 1) * spacing_mm / step_mm) + 1
     places = np.minimum(np.arange(count) * step_mm / spacing_mm, len(guide) - 1)
     results = [np.empty((count, *guide.shape[1:]), np.float32) for _ in maps]
     index = np.minimum(places.astype(int), len(guide) - 2)

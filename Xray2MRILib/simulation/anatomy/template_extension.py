@@ -13,7 +13,18 @@ _FIT_MM = 36.0  # of the outline is used for the ellipse
 
 # Thin sheets and strands have no slope that means anything: beyond the scan they count as the fat that holds them.
 _CONTINUED = np.arange(256, dtype=np.uint8)
-for _name in ("connective", "tendon", "nerve", "artery", "vein", "fluid", "ligament", "synovium", "cartilage", "meniscus"):
+for _name in (
+    "connective",
+    "tendon",
+    "nerve",
+    "artery",
+    "vein",
+    "fluid",
+    "ligament",
+    "synovium",
+    "cartilage",
+    "meniscus",
+):
     _CONTINUED[CODE[_name]] = CODE["fat"]
 _CONTINUED[CODE["skin"]] = CODE["subcutaneous"]
 

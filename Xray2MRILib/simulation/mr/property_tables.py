@@ -2,7 +2,7 @@
 
 Values relative to the template's maps: signal = water * water_gain[code] + fat * fat_gain[code]. ``water`` already
 holds proton density and the decay until the echo; the gains hold saturation (T1), what differs between people, and for
-fat what water excitation leaves of it. T1 at 3 T: muscle 1412, cartilage 1240, meniscus 960, fat 371, yellow marrow 365,
+fat what water excitation leaves of it. T1 at 3 T: muscle 1412, cartilage 1240, meniscus 960, fat 371, marrow 365,
 fluid 3620, blood 1900 ms (Gold et al. 2004 and others, see ``tissue_properties``).
 """
 

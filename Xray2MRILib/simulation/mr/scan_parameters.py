@@ -25,6 +25,8 @@ class ScanParameters:
         Relative standard deviation between lobules.
     fibres
         Relative standard deviation of muscle along its fibres.
+    bundles
+        Relative standard deviation between muscle bundles.
     strands
         Relative standard deviation of ligament, synovium and capsule along their fibres.
     vessels
@@ -42,9 +44,10 @@ class ScanParameters:
     septa: float = 0.22
     lobules: float = 0.10
     fibres: float = 0.08
+    bundles: float = 0.06
     strands: float = 0.35
     vessels: float = 0.8
-    perimysium: float = 0.40
+    perimysium: float = 0.30
     marrow_grain: float = 0.10
     inflow: float = 1.0
 
@@ -59,13 +62,14 @@ def draw_scan(seed: int) -> ScanParameters:
     uniform = rng.uniform
     return ScanParameters(
         marrow_t2star_ms=float(uniform(9.0, 13.0)),
-        fat_residue=float(uniform(0.052, 0.070)),
+        fat_residue=float(uniform(0.052, 0.067)),
         septa=float(uniform(0.08, 0.20)),
         lobules=float(uniform(0.06, 0.14)),
         fibres=float(uniform(0.06, 0.10)),
+        bundles=float(uniform(0.05, 0.09)),
         strands=float(uniform(0.25, 0.45)),
-        vessels=float(uniform(0.8, 1.2)),
-        perimysium=float(uniform(0.25, 0.5)),
+        vessels=float(uniform(0.65, 1.05)),
+        perimysium=float(uniform(0.2, 0.4)),
         marrow_grain=float(uniform(0.05, 0.15)),
         inflow=float(uniform(0.7, 1.3)),
     )

@@ -21,6 +21,12 @@ def fibres() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
+def bundles() -> np.ndarray:
+    """Gaussian noise of unit variance, some 3 mm across and 12 mm along z, float32 ``BLOCK``."""
+    return _standard(_noise(10, (2.5, 9.0, 2.5)))
+
+
+@lru_cache(maxsize=1)
 def perimysium() -> np.ndarray:
     """Thin sheets along z, 1 on a sheet and 0 between, float32 ``BLOCK``: where smooth noise passes through zero."""
     field = _standard(_noise(2, (5.0, 34.0, 5.0)))
@@ -59,7 +65,7 @@ def vessels() -> np.ndarray:
     fields = [_standard(_noise(20 + k, (4.0, 9.0, 4.5))) for k in range(2)]
     slope = [np.sqrt(sum(np.gradient(f, axis=a) ** 2 for a in range(3))) + 0.04 for f in fields]
     away = sum((f / g) ** 2 for f, g in zip(fields, slope, strict=True))  # voxels squared
-    calibre = 1.1 * np.exp(0.35 * _standard(_noise(22, (9.0, 9.0, 9.0))))
+    calibre = 1.0 * np.exp(0.35 * _standard(_noise(22, (9.0, 9.0, 9.0))))
     return np.exp(-away / calibre**2).astype(np.float32)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters, draw
+from ..anatomy.person import Person, draw_person, of_person
 from ..mr import flash_mri
 from ..mr.image_signal import PreparedTemplate, knee_signal
 from ..mr.scan_parameters import ScanParameters, draw_scan
@@ -20,31 +21,43 @@ from .knee_pair import KneePair
 # generation, whose posterior slices were empty.
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
 FIELD_SHIFT_MM = 6.0
-CORTEX_MM = 0.4  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
-MUSCLE_BULK = 0.90  # of the population, against the athletic person of the multi-echo scan
+BEHIND_MM = 35.0  # of the leg behind the joint belong into the field; of a small leg less
+CORTEX_MM = 0.2  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
+MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
 
 
-def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> tuple[KneeParameters, ScanParameters]:
-    """Parameters of one knee and of its scan."""
+@dataclass(frozen=True)
+class ImageKnee:
+    """Everything that is drawn for one pair: the person, the knee and its scan."""
+
+    person: Person
+    parameters: KneeParameters
+    scan: ScanParameters
+
+
+def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageKnee:
+    """Draw one knee of ``template``."""
     low, high = template.anatomy.plateau_mm
-    parameters = draw(seed, kl_grade, (template.name,), {template.name: high - low})
+    person = draw_person(seed)
+    parameters = of_person(draw(seed, kl_grade, (template.name,), {template.name: high - low}), person, high - low)
     depth, height, aside = parameters.field_offset_mm
     moved = replace(
         parameters,
-        field_offset_mm=(depth + FIELD_SHIFT_MM, height, aside),
+        field_offset_mm=(depth + FIELD_SHIFT_MM + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
         muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
         joint_space_mm={side: width + CORTEX_MM for side, width in parameters.joint_space_mm.items()},
         bias_length_mm=parameters.bias_length_mm * 1.3,
     )
-    return moved, draw_scan(seed)
+    return ImageKnee(person, moved, draw_scan(seed))
 
 
-def scan_image_knee(source: PreparedTemplate, parameters: KneeParameters, scan: ScanParameters) -> np.ndarray:
+def scan_image_knee(source: PreparedTemplate, knee: ImageKnee) -> np.ndarray:
     """Noise-free volume [50, 256, 256] float32, posterior slice first, any scale."""
+    parameters = knee.parameters
     deformation = KneeDeformation(source.template.anatomy, parameters)
     nodes = flash_mri.field_nodes(deformation, parameters)
     depth = nodes[..., 0]
-    signal = knee_signal(source, parameters, scan, low_mm=float(depth.min()), high_mm=float(depth.max()))
+    signal = knee_signal(source, parameters, knee.scan, low_mm=float(depth.min()), high_mm=float(depth.max()))
     return sharpened(flash_mri.scan(deformation, signal, parameters, nodes))
 
 
@@ -64,11 +77,11 @@ def sharpened(volume: np.ndarray) -> np.ndarray:
     return (values + _RESTORED * (values - smooth)).clamp(min=0)[:, 0].numpy()
 
 
-def simulate_image_pair(source: PreparedTemplate, parameters: KneeParameters, scan: ScanParameters) -> KneePair:
+def simulate_image_pair(source: PreparedTemplate, knee: ImageKnee) -> KneePair:
     """Volume in [0, 1] and radiograph of one knee."""
-    anatomy = source.template.anatomy
+    anatomy, parameters = source.template.anatomy, knee.parameters
     deformation = KneeDeformation(anatomy, parameters)
     maps = TissueMaps(anatomy, parameters)
     films = drr.project(deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters)
-    volume = flash_mri.to_unit_range(scan_image_knee(source, parameters, scan))
+    volume = flash_mri.to_unit_range(scan_image_knee(source, knee))
     return KneePair(parameters, volume, films[0].numpy(), films[1].numpy(), deformation.joint_space_mm())
