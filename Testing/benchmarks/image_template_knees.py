@@ -2,8 +2,8 @@
 
     python Testing/benchmarks/image_template_knees.py --count 20 --cache DIR --output DIR [--noise 0]
 
-Writes ``figures.csv``, ``coronal.png``, ``sagittal.png``, ``axial.png`` (eight knees at full size) into the output folder
-and prints the median of every figure, the share of knees in range and the time of one volume.
+Writes ``figures.csv``, ``coronal.png``, ``sagittal.png`` and ``axial.png`` (eight knees at full size) into the output
+folder and prints the median of every figure, the share of knees in range and the time of one volume.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def main() -> None:
         noise = {} if options.noise is None else {"noise": options.noise}
         volume = acquire(volume, Acquisition(seed=seed, **noise)).numpy()
         figures = realism_figures(volume)
-        rows.append({"seed": seed, "KL": seed % 5, **knee.person.to_dict(), "in range": within_range(figures), **figures})
+        rows.append(
+            {"seed": seed, "KL": seed % 5, **knee.person.to_dict(), "in range": within_range(figures), **figures}
+        )
         if len(shown) < _SHOWN:
             shown.append(volume)
     with (options.output / "figures.csv").open("w", newline="", encoding="utf-8") as file:

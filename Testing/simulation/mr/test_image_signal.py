@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("torch")
 
-from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, template_axes  # noqa: E402
-from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_generation  # noqa: E402
-from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters  # noqa: E402
-from Xray2MRILib.simulation.anatomy.tissue_codes import CODE  # noqa: E402
-from Xray2MRILib.simulation.mr import texture_blocks  # noqa: E402
-from Xray2MRILib.simulation.mr.image_signal import knee_signal, prepared, shell_kinds  # noqa: E402
-from Xray2MRILib.simulation.mr.property_tables import property_tables, saturation  # noqa: E402
-from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters, draw_scan  # noqa: E402
-from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo  # noqa: E402
+from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, template_axes
+from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_generation
+from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters
+from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
+from Xray2MRILib.simulation.mr import texture_blocks
+from Xray2MRILib.simulation.mr.image_signal import knee_signal, prepared, shell_kinds
+from Xray2MRILib.simulation.mr.property_tables import property_tables, saturation
+from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters, draw_scan
+from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo
 
 SMOOTH = ScanParameters(
     fat_residue=0.5, septa=0, lobules=0, fibres=0, bundles=0, strands=0, vessels=0, perimysium=0, marrow_grain=0

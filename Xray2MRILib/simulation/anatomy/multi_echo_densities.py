@@ -69,7 +69,7 @@ def with_notch_synovium(code: np.ndarray, water: np.ndarray, fat: np.ndarray) ->
     """Fat between the condyles with the share of synovial tissue that holds the cruciates: fat fraction about 0.5."""
     y, z, x = template_axes()
     window = (
-        _step(y[:, None, None], -27.0, 12.0) * _step(z[None, :, None], -28.0, 4.0) * _step(x[None, None], -12.0, 12.0)
+        _step(y[:, None, None], -33.0, 6.0) * _step(z[None, :, None], -28.0, 4.0) * _step(x[None, None], -12.0, 12.0)
     ).astype(np.float32)
     window *= np.isin(code, [CODE["fat"], CODE["connective"]])
     wet = np.minimum(water + NOTCH_WATER * window, 255)

@@ -20,10 +20,13 @@ from .template_building import _flexion_axis, _joint_surfaces, _margins, _platea
 from .template_extension import extend_codes, extend_sides, fill_maps
 from .tissue_codes import BONE_CODES, CODE, CODES
 
-IMAGE_TEMPLATE_VERSION = 1  # raise it whenever the same maps would give another template
+IMAGE_TEMPLATE_VERSION = 2  # raise it whenever the same maps would give another template
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
 CARTILAGE_WATER = 128.0  # the scan's thick slices do not show it truly; depth varies it per knee
 MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
+# The template's origin lies this much in front of the plateau's centre. On real scans the first slice lies 35 mm behind
+# that centre, 6 mm less than in the first generation, whose posterior slices were empty.
+FIELD_SHIFT_MM = 6.0
 _SIDES = (34, 30)  # sections added laterally and medially
 _ENDS = (56, 56)  # rows added above and below
 
@@ -104,6 +107,7 @@ def _pose(parts: JointParts, maps: MultiEchoMaps, before: tuple) -> tuple[np.nda
     spacing = np.array(maps.spacing_mm)
     sides = [np.argwhere(parts.soft_mm[f"{s}_tibial_cartilage"] < 0) * spacing for s in ("medial", "lateral")]
     centre = np.mean([s.mean(axis=0) for s in sides], axis=0)
+    centre[0] += FIELD_SHIFT_MM
     plateau = np.concatenate(sides) - centre
     condyles = np.argwhere(parts.bones_mm["femur"][::2, :, ::2] < 0) * spacing * (2, 1, 2) - centre
     condyles = condyles[(condyles[:, 1] > -38) & (condyles[:, 1] < -6)]

@@ -17,8 +17,8 @@ from ..anatomy.osteoarthritis import (
     pour_effusion,
     wear_plateau,
 )
-from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM
-from ..anatomy.tissue_codes import BONE_CODES, CODE, CODES
+from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
+from ..anatomy.tissue_codes import CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume
 from . import texture_blocks
 from .property_tables import property_tables
@@ -89,18 +89,22 @@ def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, slice, slice], 
     water[local] *= np.exp(-ECHO_TIME_MS / t2star) / np.exp(-ECHO_TIME_MS / 21.0)
 
 
-def knee_codes(template: ImageTemplate, parameters: KneeParameters) -> np.ndarray:
-    """Codes of one knee [Y, Z, X] with its osteoarthritis; the template's own stay where nothing has changed."""
+def knee_codes(
+    template: ImageTemplate, parameters: KneeParameters, box: tuple[slice, slice, slice] | None = None
+) -> np.ndarray:
+    """Codes of one knee in ``box`` (default: all) with its osteoarthritis; unchanged ones are the template's."""
+    box = box or tuple(slice(0, n) for n in template.code.shape)
     anatomy = template.anatomy
-    before = anatomy.tissue
-    tissue, depth = before.copy(), anatomy.bone_depth_mm.copy()
+    tissue = anatomy.tissue.copy()
+    depth = np.zeros(tissue.shape, np.float16)  # of the new bone, which the signal does not ask for
     lose_cartilage(anatomy, parameters, tissue)
     extrude_menisci(anatomy, parameters, tissue)
     pour_effusion(anatomy, parameters, tissue)
     wear_plateau(anatomy, parameters, tissue)
     grow_osteophytes(anatomy, parameters, tissue, depth)
     hollow_cysts(anatomy, parameters, tissue, depth)
-    return np.where(tissue == before, template.code, tissue)
+    after = tissue[box]
+    return np.where(after == anatomy.tissue[box], template.code[box], after)
 
 
 def knee_signal(
@@ -117,7 +121,7 @@ def knee_signal(
     last = int(np.clip(np.ceil((high_mm - EXTENT_MM["y"][0]) / SPACING_MM) + 3, first + 2, box[0].stop))
     part = slice(first - box[0].start, last - box[0].start)
     own = source.code[part]
-    code = knee_codes(source.template, parameters)[first:last, box[1], box[2]]
+    code = knee_codes(source.template, parameters, (slice(first, last), box[1], box[2]))
     tables = property_tables(parameters.seed, scan.fat_residue, scan.inflow, marrow_t2star_ms=scan.marrow_t2star_ms)
     kind = shell_kinds(parameters.fat_mm, parameters.skin_mm)
     water = source.water[part] * np.take(_with_shell(tables.water_gain, tables.plain_water, kind), own, mode="clip")
@@ -162,13 +166,13 @@ def _texture(
     def part(block: np.ndarray, index: np.ndarray) -> np.ndarray:
         return texture_blocks.placed(block, shape, rng).reshape(-1)[index]
 
-    muscle = np.flatnonzero(code == CODE["muscle"])
+    muscle = _places(code, "muscle")
     relative = 1 + scan.fibres * part(texture_blocks.fibres(), muscle)
     relative += scan.bundles * part(texture_blocks.bundles(), muscle)
     wet[muscle] *= relative * (1 - scan.perimysium * part(texture_blocks.perimysium(), muscle))
-    strands = np.flatnonzero(np.isin(code, [CODE[k] for k in ("ligament", "synovium", "tendon", "connective")]))
+    strands = _places(code, "ligament", "synovium", "tendon", "connective")
     wet[strands] *= np.clip(1 + scan.strands * part(texture_blocks.fibres(), strands), 0.2, 2.0)
-    fatty = np.flatnonzero(np.isin(code, [CODE[k] for k in ("subcutaneous", "fat", "connective")]))
+    fatty = _places(code, "subcutaneous", "fat", "connective")
     walls, levels = texture_blocks.lobules()
     state = rng.bit_generator.state
     wall = part(walls, fatty)
@@ -178,8 +182,15 @@ def _texture(
     oily[fatty] *= np.clip(1 + scan.lobules * level, 0.5, 1.5) * (1 - 0.5 * wall)
     share = np.where(code.reshape(-1)[fatty] == CODE["subcutaneous"], _SKIN_VESSELS, 1.0) * scan.vessels * scan.inflow
     wet[fatty] += share.astype(np.float32) * np.float32(blood) * part(texture_blocks.vessels(), fatty)
-    marrow = np.flatnonzero((code >= BONE_CODES[0]) & (code <= BONE_CODES[-1]))
+    marrow = _places(code, *BONES)
     oily[marrow] *= np.clip(1 + scan.marrow_grain * part(texture_blocks.grain(), marrow), 0.4, 1.6)
+
+
+def _places(code: np.ndarray, *names: str) -> np.ndarray:
+    """Flat places of the named tissues."""
+    wanted = np.zeros(256, bool)
+    wanted[[CODE[name] for name in names]] = True
+    return np.flatnonzero(np.take(wanted, code, mode="clip"))
 
 
 def _shifted(values: np.ndarray, voxels: float) -> np.ndarray:

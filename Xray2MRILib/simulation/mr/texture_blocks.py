@@ -77,11 +77,23 @@ def grain() -> np.ndarray:
 
 def placed(block: np.ndarray, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
     """A part of the periodic ``block`` with a random origin, tiled to ``shape``; float32."""
-    result = block
-    for axis, (size, wanted) in enumerate(zip(block.shape, shape, strict=True)):
-        index = (int(rng.integers(size)) + np.arange(wanted)) % size
-        result = np.take(result, index, axis=axis)
+    result = np.empty(shape, block.dtype)
+    y, z, x = (_runs(int(rng.integers(size)), size, wanted) for size, wanted in zip(block.shape, shape, strict=True))
+    for to_y, from_y in y:
+        for to_z, from_z in z:
+            for to_x, from_x in x:
+                result[to_y, to_z, to_x] = block[from_y, from_z, from_x]
     return result
+
+
+def _runs(origin: int, size: int, wanted: int) -> list[tuple[slice, slice]]:
+    """Pieces that tile ``wanted`` voxels from a period of ``size`` beginning at ``origin``: (target, source)."""
+    runs, at = [], 0
+    while at < wanted:
+        count = min(size - origin, wanted - at)
+        runs.append((slice(at, at + count), slice(origin, origin + count)))
+        at, origin = at + count, 0
+    return runs
 
 
 def _noise(seed: int, sigma: tuple[float, float, float]) -> np.ndarray:

@@ -17,10 +17,7 @@ from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
 from .knee_pair import KneePair
 
-# On real scans the first slice lies 35 mm behind the centre of the plateau: by this much less than in the first
-# generation, whose posterior slices were empty.
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
-FIELD_SHIFT_MM = 6.0
 BEHIND_MM = 35.0  # of the leg behind the joint belong into the field; of a small leg less
 CORTEX_MM = 0.2  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
 MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
@@ -43,7 +40,7 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     depth, height, aside = parameters.field_offset_mm
     moved = replace(
         parameters,
-        field_offset_mm=(depth + FIELD_SHIFT_MM + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
+        field_offset_mm=(depth + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
         muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
         joint_space_mm={side: width + CORTEX_MM for side, width in parameters.joint_space_mm.items()},
         bias_length_mm=parameters.bias_length_mm * 1.3,
