@@ -17,6 +17,8 @@ from ..anatomy.osteoarthritis import (
     pour_effusion,
     wear_plateau,
 )
+from ..anatomy.shape_model import load_shape_model
+from ..anatomy.shape_variation import fitted_modes
 from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume
@@ -50,6 +52,8 @@ class PreparedTemplate:
         float32 [y, z, x], proton density with its decay until the echo.
     fat
         float32 [y, z, x], proton density.
+    modes_mm
+        float32 [K, 3, Y, Z, X], what each mode of the shape model does, see ``shape_variation``.
     """
 
     template: ImageTemplate
@@ -57,6 +61,7 @@ class PreparedTemplate:
     code: np.ndarray
     water: np.ndarray
     fat: np.ndarray
+    modes_mm: np.ndarray
 
 
 def prepared(template: ImageTemplate) -> PreparedTemplate:
@@ -76,7 +81,7 @@ def prepared(template: ImageTemplate) -> PreparedTemplate:
     steps = np.minimum(beyond * (1 / SHELL_STEP_MM), 255 - SHELL_CODE)
     code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), template.code[box])
     water[beyond > 0] = fat[beyond > 0] = 1  # their tables hold the whole signal
-    return PreparedTemplate(template, box, code, water, fat)
+    return PreparedTemplate(template, box, code, water, fat, fitted_modes(template.anatomy, load_shape_model()))
 
 
 def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, slice, slice], water: np.ndarray) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters, draw
 from ..anatomy.person import Person, draw_person, of_person
+from ..anatomy.shape_variation import MODES
 from ..mr import flash_mri
 from ..mr.image_signal import PreparedTemplate, knee_signal
 from ..mr.scan_parameters import ScanParameters, draw_scan
@@ -20,6 +22,7 @@ from .knee_pair import KneePair
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
 BEHIND_MM = 35.0  # of the leg behind the joint belong into the field; of a small leg less
 CORTEX_MM = 0.2  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
+SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
 MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
 
 
@@ -30,6 +33,7 @@ class ImageKnee:
     person: Person
     parameters: KneeParameters
     scan: ScanParameters
+    shape_scores: tuple[float, ...] = (0.0,) * MODES
 
 
 def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageKnee:
@@ -45,13 +49,23 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
         joint_space_mm={side: width + CORTEX_MM for side, width in parameters.joint_space_mm.items()},
         bias_length_mm=parameters.bias_length_mm * 1.3,
     )
-    return ImageKnee(person, moved, draw_scan(seed))
+    scores = np.random.default_rng([seed, 61]).normal(0, SHAPE_SPREAD, MODES).clip(-2.5, 2.5)
+    return ImageKnee(person, moved, draw_scan(seed), tuple(float(s) for s in scores))
+
+
+def deformed(source: PreparedTemplate, knee: ImageKnee) -> KneeDeformation:
+    """The deformation of one knee with its bones' shape."""
+    deformation = KneeDeformation(source.template.anatomy, knee.parameters)
+    shape = np.tensordot(np.array(knee.shape_scores, np.float32), source.modes_mm, axes=1)
+    # the map leads from the knee to the template, so the bones' displacement counts backwards
+    deformation.warp -= torch.from_numpy(shape.astype(np.float32))
+    return deformation
 
 
 def scan_image_knee(source: PreparedTemplate, knee: ImageKnee) -> np.ndarray:
     """Noise-free volume [50, 256, 256] float32, posterior slice first, any scale."""
     parameters = knee.parameters
-    deformation = KneeDeformation(source.template.anatomy, parameters)
+    deformation = deformed(source, knee)
     nodes = flash_mri.field_nodes(deformation, parameters)
     depth = nodes[..., 0]
     signal = knee_signal(source, parameters, knee.scan, low_mm=float(depth.min()), high_mm=float(depth.max()))
@@ -63,7 +77,6 @@ def sharpened(volume: np.ndarray) -> np.ndarray:
 
     Scans are acquired at half the stored pixel and lose nothing of that kind.
     """
-    import torch
     import torch.nn.functional as functional
 
     kernel = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / _LOST_PIXELS) ** 2)
@@ -77,7 +90,7 @@ def sharpened(volume: np.ndarray) -> np.ndarray:
 def simulate_image_pair(source: PreparedTemplate, knee: ImageKnee) -> KneePair:
     """Volume in [0, 1] and radiograph of one knee."""
     anatomy, parameters = source.template.anatomy, knee.parameters
-    deformation = KneeDeformation(anatomy, parameters)
+    deformation = deformed(source, knee)
     maps = TissueMaps(anatomy, parameters)
     films = drr.project(deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters)
     volume = flash_mri.to_unit_range(scan_image_knee(source, knee))

@@ -76,7 +76,7 @@ def simulate_image_population(
         for index in range(first, count, stride):
             if not pair_path(output, index).exists():
                 knee = draw_image_knee(seed + index, index % 5, source.template)
-                more = {"person": knee.person.to_dict(), "scan": knee.scan.to_dict()}
+                more = {"person": knee.person.to_dict(), "scan": knee.scan.to_dict(), "shape_scores": knee.shape_scores}
                 write_pair(output, index, simulate_image_pair(source, knee), more)
             if progress is not None:
                 progress(index + 1, count)
