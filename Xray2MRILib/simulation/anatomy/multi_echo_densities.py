@@ -11,7 +11,7 @@ from .tissue_codes import CODE
 
 MUSCLE_WATER = 158.0  # stored proton density of muscle: 0.79 of 200
 SUBCUTANEOUS_FAT = 180.0  # and of subcutaneous fat: 0.90
-NOTCH_WATER = 60.0  # what synovial tissue adds to the fat of the notch
+NOTCH_WATER = 74.0  # what synovial tissue adds to the fat of the notch
 _BIAS_MM = 22.0
 MARROW_WATER, MARROW_FAT = 9.0, 120.0  # median of every bone
 _CALM_SIGMA = (1.6, 1.6, 2.5)

@@ -20,9 +20,9 @@ from .template_building import _flexion_axis, _joint_surfaces, _margins, _platea
 from .template_extension import extend_codes, extend_sides, fill_maps
 from .tissue_codes import BONE_CODES, CODE, CODES
 
-IMAGE_TEMPLATE_VERSION = 2  # raise it whenever the same maps would give another template
+IMAGE_TEMPLATE_VERSION = 3  # raise it whenever the same maps would give another template
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
-CARTILAGE_WATER = 128.0  # the scan's thick slices do not show it truly; depth varies it per knee
+CARTILAGE_WATER = 114.0  # the scan's thick slices do not show it truly; depth varies it per knee
 MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
 # The template's origin lies this much in front of the plateau's centre. On real scans the first slice lies 35 mm behind
 # that centre, 6 mm less than in the first generation, whose posterior slices were empty.

@@ -62,7 +62,7 @@ def draw_scan(seed: int) -> ScanParameters:
     uniform = rng.uniform
     return ScanParameters(
         marrow_t2star_ms=float(uniform(9.0, 13.0)),
-        fat_residue=float(uniform(0.052, 0.067)),
+        fat_residue=float(uniform(0.054, 0.064)),
         septa=float(uniform(0.08, 0.20)),
         lobules=float(uniform(0.06, 0.14)),
         fibres=float(uniform(0.06, 0.10)),

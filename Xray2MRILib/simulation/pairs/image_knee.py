@@ -20,8 +20,8 @@ from ..radiograph import drr
 from .knee_pair import KneePair
 
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
-BEHIND_MM = 35.0  # of the leg behind the joint belong into the field; of a small leg less
-CORTEX_MM = 0.2  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
+BEHIND_MM = 15.0  # how much less of a leg of no size would lie behind the joint and in the field
+CORTEX_MM = 0.5  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
 SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
 MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
 
