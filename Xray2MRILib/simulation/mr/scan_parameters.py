@@ -40,7 +40,7 @@ class ScanParameters:
     """
 
     marrow_t2star_ms: float = 10.5
-    fat_residue: float = 0.065
+    fat_residue: float = 0.055
     septa: float = 0.22
     lobules: float = 0.10
     fibres: float = 0.08
@@ -62,7 +62,7 @@ def draw_scan(seed: int) -> ScanParameters:
     uniform = rng.uniform
     return ScanParameters(
         marrow_t2star_ms=float(uniform(9.0, 13.0)),
-        fat_residue=float(uniform(0.054, 0.064)),
+        fat_residue=float(uniform(0.048, 0.058)),
         septa=float(uniform(0.08, 0.20)),
         lobules=float(uniform(0.06, 0.14)),
         fibres=float(uniform(0.06, 0.10)),
