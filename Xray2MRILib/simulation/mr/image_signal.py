@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -52,8 +53,6 @@ class PreparedTemplate:
         float32 [y, z, x], proton density with its decay until the echo.
     fat
         float32 [y, z, x], proton density.
-    modes_mm
-        float32 [K, 3, Y, Z, X], what each mode of the shape model does, see ``shape_variation``.
     """
 
     template: ImageTemplate
@@ -61,7 +60,11 @@ class PreparedTemplate:
     code: np.ndarray
     water: np.ndarray
     fat: np.ndarray
-    modes_mm: np.ndarray
+
+    @cached_property
+    def modes_mm(self) -> np.ndarray:
+        """What each mode of the shape model does, float32 [K, 3, Y, Z, X], see ``shape_variation``."""
+        return fitted_modes(self.template.anatomy, load_shape_model())
 
 
 def prepared(template: ImageTemplate) -> PreparedTemplate:
@@ -81,7 +84,7 @@ def prepared(template: ImageTemplate) -> PreparedTemplate:
     steps = np.minimum(beyond * (1 / SHELL_STEP_MM), 255 - SHELL_CODE)
     code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), template.code[box])
     water[beyond > 0] = fat[beyond > 0] = 1  # their tables hold the whole signal
-    return PreparedTemplate(template, box, code, water, fat, fitted_modes(template.anatomy, load_shape_model()))
+    return PreparedTemplate(template, box, code, water, fat)
 
 
 def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, slice, slice], water: np.ndarray) -> None:

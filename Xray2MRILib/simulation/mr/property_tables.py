@@ -26,8 +26,8 @@ INFLOW = {"artery": 1.7, "vein": 1.4}
 PLAIN_WATER = {
     "outside": (0.0, 20.0), "connective": (0.10, 16.0), "muscle": (0.79, 25.0), "fat": (0.04, 20.0),
     "tendon": (0.60, 2.8), "nerve": (0.55, 25.0), "artery": (0.90, 25.0), "vein": (0.90, 22.0),
-    "meniscus": (0.65, 7.0), "cartilage": (0.80, 24.0), "femur": (0.055, 10.5), "tibia": (0.055, 10.5),
-    "fibula": (0.055, 10.5), "patella": (0.055, 10.5), "fluid": (1.0, 60.0), "osteophyte": (0.07, 10.5),
+    "meniscus": (0.65, 7.0), "cartilage": (0.80, 24.0), "femur": (0.035, 10.5), "tibia": (0.035, 10.5),
+    "fibula": (0.035, 10.5), "patella": (0.035, 10.5), "fluid": (1.0, 60.0), "osteophyte": (0.045, 10.5),
     "ligament": (0.72, 12.0), "synovium": (0.72, 20.0), "subcutaneous": (0.03, 25.0), "skin": (0.63, 11.0),
 }  # fmt: skip
 PLAIN_FAT = {
