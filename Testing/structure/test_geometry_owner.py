@@ -30,6 +30,13 @@ FIELD_ONLY_AS_FRACTIONS = {128, 160}
 SHARED = {256, 50, 1.5, 160}
 
 ALLOWED = {
+    ("Xray2MRILib/simulation/anatomy/multi_echo_bones.py", 1.5): "mm of a bone's rim, and a slope",
+    ("Xray2MRILib/simulation/anatomy/multi_echo_maps.py", 160): "signal of fat",
+    ("Xray2MRILib/simulation/anatomy/multi_echo_tissue.py", 50): "signal of fluid",
+    ("Xray2MRILib/simulation/anatomy/shape_variation.py", 1.5): "voxels of a surface",
+    ("Xray2MRILib/simulation/anatomy/tissue_codes.py", 256): "values of a byte",
+    ("Xray2MRILib/simulation/mr/image_signal.py", 1.5): "upper limit of a texture",
+    ("Xray2MRILib/simulation/mr/texture_blocks.py", 160): "voxels of a block",
     ("Xray2MRILib/comparison/dicom_stack.py", 1.5): "gap in units of the pitch",
     ("Xray2MRILib/comparison/nifti_frame.py", 256): "bytes of a header",
     ("Xray2MRILib/baselines/morphing.py", 50): "weight of a loss",

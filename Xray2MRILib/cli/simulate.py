@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from .terminal import Terminal
@@ -37,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: the two label maps that ship with Xray2MRI)",
     )
     add(
+        "--image-templates",
+        action="store_true",
+        help="draw the knees from the tissue maps of a real knee that ship with Xray2MRI (docs/image-templates.md) "
+        "instead of label maps",
+    )
+    add(
+        "--export",
+        metavar="FOLDER",
+        type=Path,
+        help="also write every knee of the output folder as a radiograph (PNG) and an MR volume (NRRD) for viewers",
+    )
+    add(
         "--preview", metavar="PNG", type=Path, help="write a contact sheet of radiographs and slices for every KL grade"
     )
 
@@ -53,6 +66,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(f"The option --seed cannot be {options.seed}.", code="bad-option", hint="Choose 0 or more.")
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
+    if options.image_templates and options.labels:
+        raise InputError(
+            "The options --labels and --image-templates exclude each other.",
+            code="bad-option",
+            hint="Give label maps of your own, or draw from the tissue maps that ship.",
+        )
+    if options.export is not None and options.export.exists() and not options.export.is_dir():
+        raise InputError(f"The output {options.export.name} is a file.", code="bad-output", hint="Name a folder.")
     if options.preview is not None:
         from ..simulation.pairs.pair_preview import check_preview_path, write_preview
 
@@ -68,17 +89,25 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         )
     progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress, proportions_only=True)
     progress_bar.at("simulate", 0.0, of=options.count)
-    simulate_population(
-        options.output,
-        options.count,
-        seed=options.seed + (HELD_OUT_OFFSET if options.held_out else 0),
-        first=options.first,
-        stride=options.stride,
-        label_maps=options.labels,
-        progress=lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
-    )
+    population: dict[str, Any] = {
+        "seed": options.seed + (HELD_OUT_OFFSET if options.held_out else 0),
+        "first": options.first,
+        "stride": options.stride,
+        "progress": lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
+    }
+    if options.image_templates:
+        from ..simulation.pairs.image_population import simulate_image_population
+
+        simulate_image_population(options.output, options.count, **population)
+    else:
+        simulate_population(options.output, options.count, label_maps=options.labels, **population)
     progress_bar.finished()
     terminal.print(str(options.output))
+    if options.export is not None:
+        from ..simulation.pairs.pair_export import export_pairs
+
+        export_pairs(options.output, options.export)
+        terminal.print(str(options.export))
     if options.preview is not None:
         write_preview(options.output, options.preview)
         terminal.print(str(options.preview))

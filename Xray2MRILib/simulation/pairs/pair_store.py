@@ -32,8 +32,11 @@ def pair_path(folder: Path, index: int) -> Path:
     return folder / f"knee-{index:06d}.npz"
 
 
-def write_pair(folder: Path, index: int, pair: KneePair) -> Path:
-    """Store one pair (about 0.6 MB). Raises ProcessingError when the disk is full, InputError when it is not ours."""
+def write_pair(folder: Path, index: int, pair: KneePair, more: dict | None = None) -> Path:
+    """Store one pair (about 0.6 MB); ``more`` are further entries of its record.
+
+    Raises ProcessingError when the disk is full, InputError when it is not ours.
+    """
     from PIL import Image
 
     slices, height, width = pair.volume.shape
@@ -54,6 +57,7 @@ def write_pair(folder: Path, index: int, pair: KneePair) -> Path:
         "film_mm": pair.film_mm,
         "film_peaks": peaks,
         "slices": slices,
+        **(more or {}),
     }
     path = pair_path(folder, index)
     temporary = path.with_suffix(".tmp.npz")

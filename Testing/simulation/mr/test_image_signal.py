@@ -1,0 +1,125 @@
+"""The signal of image-based templates against closed forms, on a template made of blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, template_axes
+from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_generation
+from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters
+from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
+from Xray2MRILib.simulation.mr import texture_blocks
+from Xray2MRILib.simulation.mr.image_signal import knee_signal, prepared, shell_kinds
+from Xray2MRILib.simulation.mr.property_tables import property_tables, saturation
+from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters, draw_scan
+from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo
+
+SMOOTH = ScanParameters(
+    fat_residue=0.5, septa=0, lobules=0, fibres=0, bundles=0, strands=0, vessels=0, perimysium=0, marrow_grain=0
+)
+
+
+@pytest.fixture(scope="module")
+def blocks() -> ImageTemplate:
+    """A block of muscle around z > 0 and of fat around z < 0, 60 mm wide and deep, with no fat outside the fascia."""
+    y, z, x = template_axes()
+    inside = (np.abs(y)[:, None, None] < 30) & (np.abs(x)[None, None] < 30) & (np.abs(z)[None, :, None] < 60)
+    code = np.where(inside, np.where(z[None, :, None] > 0, CODE["muscle"], CODE["fat"]), 0).astype(np.uint8)
+    water = np.where(code == CODE["muscle"], 158, 0).astype(np.uint8)
+    fat = np.where(code == CODE["fat"], 180, 0).astype(np.uint8)
+    plane = np.zeros((len(y), len(x)), np.float32)
+    anatomy = AnatomyTemplate(
+        "blocks", first_generation(code), np.zeros(code.shape, np.float16), np.zeros(code.shape, np.float16),
+        plane - 3, plane + 3, (-35.0, 35.0), {"medial": (0.0, 20.0), "lateral": (0.0, -20.0)}, {},
+    )  # fmt: skip
+    return ImageTemplate(anatomy, code, water, fat, np.full(code.shape, 33, np.uint8))
+
+
+def values_of(template: ImageTemplate, scan: ScanParameters = SMOOTH) -> tuple[np.ndarray, float]:
+    """Signal along z through the middle of the blocks, and the place of the first value in mm."""
+    volume = knee_signal(prepared(template), KneeParameters(seed=1, kl_grade=0), scan)
+    middle = [n // 2 for n in volume.values.shape]
+    return volume.values[middle[0], :, middle[2]].numpy(), volume.low_mm[1]
+
+
+def test_muscle_has_the_signal_of_the_equation(blocks: ImageTemplate) -> None:
+    line, low = values_of(blocks)
+    muscle = line[round((20 - low) / 0.625)]
+    expected = 0.79 * spoiled_gradient_echo(1412.0, 0.75 * 33)
+    assert muscle == pytest.approx(expected, rel=0.16)  # every tissue varies by up to 15 % from knee to knee
+
+
+def test_fat_lies_off_by_the_chemical_shift(blocks: ImageTemplate) -> None:
+    """The edge of fat at z = -60 mm comes to lie 1.06 mm farther down; that of muscle stays at 60 mm."""
+    line, low = values_of(blocks)
+    place = low + 0.625 * np.arange(len(line))
+    fat = line[(place > -40) & (place < -20)].mean()
+    rising = place[:-1][(line[:-1] < fat / 2) & (line[1:] >= fat / 2) & (place[:-1] < -50)]
+    first = rising[-1] + 0.625 * (fat / 2 - line[np.searchsorted(place, rising[-1])]) / fat
+    assert first == pytest.approx(-60 + CHEMICAL_SHIFT_MM, abs=0.7)
+    muscle = line[(place > 20) & (place < 40)].mean()
+    falling = place[(line > muscle / 2) & (place > 50) & (place < 62)]
+    assert falling[-1] == pytest.approx(60, abs=0.7)
+
+
+def test_the_shift_alone_moves_a_plane_by_a_fraction_of_a_voxel() -> None:
+    from Xray2MRILib.simulation.mr.image_signal import _shifted
+
+    ramp = np.arange(20, dtype=np.float32)[None, :, None] * np.ones((2, 1, 2), np.float32)
+    assert _shifted(ramp, 1.7)[0, 5:, 0] == pytest.approx(np.arange(5, 20) - 1.7, abs=1e-5)
+
+
+def test_marrow_is_half_to_three_quarters_of_subcutaneous_fat() -> None:
+    """As on two scans: 0.5 to 0.75 with the marrow of the tables, for the drawn T2* of marrow."""
+    for seed in range(12):
+        scan = draw_scan(seed)
+        table = property_tables(seed, scan.fat_residue, 1.0, marrow_t2star_ms=scan.marrow_t2star_ms, spread=0)
+        signal = table.plain_water + table.plain_fat
+        assert 0.45 < signal[CODE["femur"]] / signal[CODE["subcutaneous"]] < 0.80
+
+
+def test_inflow_multiplies_blood_alone() -> None:
+    still, flowing = (property_tables(3, 0.07, f, marrow_t2star_ms=10) for f in (1.0, 1.4))
+    ratio = flowing.plain_water[1:] / still.plain_water[1:]
+    for name, code in CODE.items():
+        if name != "outside":
+            assert ratio[code - 1] == pytest.approx(1.4 if name in ("artery", "vein") else 1.0)
+
+
+def test_saturation_is_that_of_the_spoiled_echo() -> None:
+    flip, e1 = np.radians(12), np.exp(-20 / 1412)
+    assert saturation(1412.0) == pytest.approx(np.sin(flip) * (1 - e1) / (1 - np.cos(flip) * e1), rel=1e-6)
+    assert pytest.approx(7.57) == ECHO_TIME_MS
+
+
+def test_fat_and_skin_are_laid_by_their_thickness() -> None:
+    kinds = shell_kinds(8.0, 1.8)
+    assert np.array_equal(kinds[:20], np.arange(20))
+    assert (kinds == CODE["subcutaneous"])[20:].sum() * 0.2 == pytest.approx(8.0, abs=0.1)
+    assert (kinds == CODE["skin"])[20:].sum() * 0.2 == pytest.approx(1.8, abs=0.1)
+
+
+def test_fibres_are_ten_times_longer_along_the_leg() -> None:
+    """Width of the autocorrelation of a Gaussian filter of sigma s: exp(-d^2 / 4 s^2), with s = 1 and 10 voxels."""
+    field = texture_blocks.fibres()
+    across = float((field * np.roll(field, 2, axis=0)).mean())
+    along = float((field * np.roll(field, 20, axis=1)).mean())
+    assert across == pytest.approx(np.exp(-1.0), abs=0.05)
+    assert along == pytest.approx(np.exp(-1.0), abs=0.08)
+
+
+def test_a_block_is_placed_periodically() -> None:
+    block = np.arange(np.prod((4, 5, 6)), dtype=np.float32).reshape(4, 5, 6)
+    part = texture_blocks.placed(block, (9, 11, 13), np.random.default_rng(0))
+    assert part.shape == (9, 11, 13)
+    assert np.array_equal(part[:4], part[4:8])
+    assert set(np.unique(part)) == set(block.ravel())
+
+
+def test_one_seed_gives_one_signal(blocks: ImageTemplate) -> None:
+    scan = ScanParameters()
+    first, again = (values_of(blocks, scan)[0] for _ in range(2))
+    assert np.array_equal(first, again)
