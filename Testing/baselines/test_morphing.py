@@ -218,7 +218,7 @@ def test_a_series_towards_another_radiograph_is_of_the_same_side(
     assert capsys.readouterr().err.endswith(" Option: --towards-roi X,Y,W,H.\n")
     assert run(sample("kl0_left"), "--towards", sample("kl3_right"), folder="other") == 2
     said = capsys.readouterr().err
-    assert "kl3_right.webp shows a right knee (file name), but the series begins with a left one." in said
+    assert "kl3_right.webp shows a right knee (file name), but the series begins with a left knee." in said
     assert "Option: --side auto|left|right." in said
     assert run(sample("kl0_left"), "--towards-roi", "1,1,99,99", folder="none") == 2
     assert "--towards-roi needs the radiograph of --towards." in capsys.readouterr().err

@@ -99,12 +99,12 @@ def test_from_pairs_to_page_and_on_from_there(
     about = json.loads(card.read_text())
     card.write_text(json.dumps({**about, "weights_sha256": {"unet": "0"}}))
     assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
-    assert "another model under the title Twin" in capsys.readouterr().err
+    assert "another model with the title Twin" in capsys.readouterr().err
 
     # and so is the same model sampled in another way
     card.write_text(json.dumps({**about, "sampling": {"noise_scale": 0.5}}))
     assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
-    assert "another model under the title Twin" in capsys.readouterr().err
+    assert "another model with the title Twin" in capsys.readouterr().err
     assert "<td>as in the paper</td>" in page
     assert budget({"sampling": {"guidance_scale": 2, "guidance_share": 0.5, "noise_scale": 0.8}})["sampling"] == (
         "guidance 2 in 50% of the steps, noise times 0.8"

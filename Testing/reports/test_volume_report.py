@@ -59,7 +59,7 @@ def test_agreement_with_the_radiograph_stands_beside_other_radiographs():
         "other_films": {"count": 20, "as_placed": beside, "after_fit": beside},
     }  # fmt: skip
     text = report_html(asymmetric_volume(reprojection=agreement))
-    for words in ("0.87", "1.93", "18 of 20", "no proof that the volume is right", "&lt;was&gt;"):
+    for words in ("0.87", "1.93", "18 of 20", "does not prove that the volume is correct", "&lt;was&gt;"):
         assert words in text
     refused = report_html(asymmetric_volume(reprojection={"applies": False, "summary": "Not applicable: too few."}))
     assert "Not applicable: too few." in refused
