@@ -5,7 +5,6 @@ More than 300 cases: mutated real radiographs in all formats, impossible options
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -15,127 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from Xray2MRILib.cli import main
-from Xray2MRILib.volume.pseudo_mri import PseudoMRI
+from bad_radiographs import mutations, radiograph_bytes, write_dicom
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("png", "jpg", "tif", "webp", "dcm", "nrrd", "nii.gz", "mha")
-
-
-def _radiograph_bytes(radiograph: Path, ending: str, folder: Path) -> bytes:
-    """The real radiograph in another format."""
-    from PIL import Image
-
-    grey = Image.open(radiograph).convert("L")
-    if ending in ("png", "jpg", "tif", "webp"):
-        buffer = io.BytesIO()
-        grey.save(buffer, format={"jpg": "JPEG", "tif": "TIFF"}.get(ending, ending.upper()))
-        return buffer.getvalue()
-    path = folder / f"whole.{ending}"
-    if ending == "dcm":
-        _write_dicom(np.asarray(grey), path)
-    else:
-        import SimpleITK as sitk
-
-        sitk.WriteImage(sitk.GetImageFromArray(np.asarray(grey)), str(path))
-    return path.read_bytes()
-
-
-def _write_dicom(pixels: np.ndarray, path: Path, **changes: object) -> None:
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    radiograph = Dataset()
-    radiograph.file_meta = meta
-    radiograph.SOPClassUID, radiograph.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    radiograph.PatientName, radiograph.PatientID, radiograph.Modality = "Nobody^Nemo", "12345", "CR"
-    radiograph.Rows, radiograph.Columns = pixels.shape
-    radiograph.BitsAllocated = radiograph.BitsStored = 8
-    radiograph.HighBit, radiograph.PixelRepresentation, radiograph.SamplesPerPixel = 7, 0, 1
-    radiograph.PhotometricInterpretation = "MONOCHROME2"
-    radiograph.PixelData = np.ascontiguousarray(pixels, np.uint8).tobytes()
-    for name, value in changes.items():
-        setattr(radiograph, name, value)
-    radiograph.save_as(path, enforce_file_format=True)
-
-
-def _mutations(whole: bytes, ending: str) -> dict[str, bytes]:
-    """Ways in which files arrive broken."""
-    rng = np.random.default_rng(sum(ending.encode()))
-    mutated = {f"cut to {share:.0%}": whole[: int(len(whole) * share)] for share in (0.01, 0.5, 0.95)}
-    for number, reach in enumerate((64, 256, len(whole), len(whole))):
-        data = bytearray(whole)
-        for place in rng.integers(0, min(reach, len(data)), 16 + 16 * number):
-            data[place] = rng.integers(256)
-        mutated[f"noise {number} in the first {reach} bytes"] = bytes(data)
-    mutated["empty"] = b""
-    mutated["head missing"] = whole[len(whole) // 3 :]
-    mutated["zeros at the head"] = bytes(200) + whole[200:]
-    mutated["zeros inside"] = whole[: len(whole) // 4] + bytes(len(whole) // 2) + whole[3 * len(whole) // 4 :]
-    mutated["noise"] = rng.bytes(3000)
-    mutated["text"] = b"This is a note about the patient.\n" * 20
-    mutated["foreign head"] = b"%PDF-1.7\n" + whole
-    return mutated
-
-
-class _Door:
-    """The command, called in this process, with its outcome checked."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._capsys = capsys
-        self.cases = self.refused = 0
-
-    def knock(self, *arguments: str, must_refuse: bool = True, case: str = "") -> int:
-        """Run the command; complain unless it is either refused cleanly or done completely."""
-        before = set(self.folder.rglob("*"))
-        self._capsys.readouterr()
-        code = main(list(arguments))
-        printed = self._capsys.readouterr()
-        new = sorted(path.name for path in set(self.folder.rglob("*")) - before)
-        sentences = [line for line in printed.err.splitlines() if line.startswith("xray2mri: ")]
-        told = f"{case or arguments}: exit {code}, {printed.err[-300:]!r}, new files {new}"
-        self.cases += 1
-        assert "Traceback" not in printed.err, told
-        assert "unexpected" not in printed.err, told
-        if code == 0 and not must_refuse:
-            PseudoMRI.load(self.folder / "out.nrrd")
-            for name in ("out.nrrd", "out.json"):
-                (self.folder / name).unlink()
-            return code
-        assert code in (1, 2), told
-        assert len(sentences) == 1, told
-        assert printed.err.splitlines()[-1] == sentences[0], told
-        assert printed.out == "", told
-        assert new == [], told
-        self.refused += 1
-        return code
-
-
-@pytest.fixture
-def door(tmp_path, capsys):
-    folder = tmp_path / "output"
-    folder.mkdir()
-    return _Door(folder, capsys)
-
-
-@pytest.fixture
-def arguments(door, knee_radiograph, tiny_model):
-    """A generation that would succeed; options given to it come last and win."""
-
-    def built(*options: str, radiograph: Path = knee_radiograph, output: str | None = None) -> list[str]:
-        out = output if output is not None else str(door.folder / "out.nrrd")
-        quick = ["--model", str(tiny_model), "--slices", "2", "--steps", "1", "--device", "cpu"]
-        if not any(option.startswith("--kl") for option in options):
-            quick += ["--kl-grade", "2"]
-        return ["generate", str(radiograph), "-o", out, *quick, *options]
-
-    return built
 
 
 def test_the_case_without_fault_succeeds(door, arguments):
@@ -144,8 +26,8 @@ def test_the_case_without_fault_succeeds(door, arguments):
 
 @pytest.mark.parametrize("ending", FORMATS)
 def test_mutated_radiographs(door, arguments, knee_radiograph, tmp_path, ending):
-    whole = _radiograph_bytes(knee_radiograph, ending, tmp_path)
-    for case, data in _mutations(whole, ending).items():
+    whole = radiograph_bytes(knee_radiograph, ending, tmp_path)
+    for case, data in mutations(whole, ending).items():
         radiograph = tmp_path / f"film.{ending}"
         radiograph.write_bytes(data)
         door.knock(*arguments(radiograph=radiograph), must_refuse=not data, case=f"{ending} {case}")
@@ -161,9 +43,9 @@ def test_files_that_are_no_radiograph(door, arguments, tmp_path):
         sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 99, (30, 64, 64)).astype(np.int16)), volume
     )
     frames = tmp_path / "frames.dcm"
-    _write_dicom(np.zeros((64, 64)), frames, NumberOfFrames=2, PixelData=bytes(2 * 64 * 64))
+    write_dicom(np.zeros((64, 64)), frames, NumberOfFrames=2, PixelData=bytes(2 * 64 * 64))
     computed_tomography = tmp_path / "ct.dcm"
-    _write_dicom(np.arange(4096).reshape(64, 64), computed_tomography, Modality="CT")
+    write_dicom(np.arange(4096).reshape(64, 64), computed_tomography, Modality="CT")
     pictures = {
         "constant": np.full((200, 200), 7, np.uint8),
         "single pixel": np.zeros((1, 1), np.uint8),
@@ -351,7 +233,7 @@ def _command(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 def test_a_real_process_says_the_same(arguments, knee_radiograph, tmp_path):
     radiograph = tmp_path / "film.png"
-    radiograph.write_bytes(_radiograph_bytes(knee_radiograph, "png", tmp_path)[:900])
+    radiograph.write_bytes(radiograph_bytes(knee_radiograph, "png", tmp_path)[:900])
     for given, code in ((["generate"], 2), (arguments(radiograph=radiograph), 2), (arguments("--slices", "1"), 2)):
         done = _command(*given)
         lines = [line for line in done.stderr.splitlines() if not line.startswith("[")]

@@ -1,6 +1,8 @@
 """Small MR series as DICOM files, whole and damaged in the ways in which real folders are, with their truth.
 
 `damaged_series` draws a case; `outcome` reads it and says whether it was read right, refused, or wrong.
+
+One file, because the kinds of damage share the case that they damage.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ What it copies, after the sources of PythonQt (src/PythonQtInstanceWrapper.cpp, 
 
 What is stricter on purpose: an unknown signal in the string form raises instead of printing and returning False, and
 ``faults`` keeps the exceptions of slots, so that a test can fail on them.
+
+One file, because the wrapped classes refer to each other.
 """
 
 from __future__ import annotations

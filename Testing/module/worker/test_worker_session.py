@@ -1,4 +1,7 @@
-"""The conversation with the real worker: one process, real jobs, real deaths."""
+"""The conversation with the real worker: one process, real jobs, real deaths.
+
+One file, because all tests drive one conversation with the same fixtures.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,118 @@
+"""How the background worker ends: with its caller, when killed, when idle, when told to; nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from Xray2MRILib.volume.pseudo_mri import PseudoMRI
+
+# long enough that no machine finishes it before the test does something to it
+ENDLESS = {"slices": 500, "steps": 1000}
+QUICK = {"slices": 5, "steps": 2}
+
+
+def _left_over(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_end_of_file_ends_a_working_worker_at_once(start, request_for, tmp_path):
+    worker = start()
+    worker.send("generate", **request_for("endless", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    closed = time.monotonic()
+    worker.process.stdin.close()
+    worker.process.wait(10)
+    assert time.monotonic() - closed < 1.0
+    assert _left_over(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_killing_the_launcher_does_not_leave_a_worker_behind(start, request_for):
+    # a launcher stands between caller and worker, as in 3D Slicer; the caller can kill only that
+    launcher = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    worker = start(launcher=[sys.executable, "-c", launcher])
+    pid = worker.next()["pid"]
+    assert pid != worker.process.pid
+    worker.send("generate", **request_for("endless", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    worker.process.kill()
+    worker.process.wait()
+    os.kill(pid, 0)  # still there, as long as the pipe is open
+    worker.process.stdin.close()
+    limit = time.monotonic() + 2.0
+    while time.monotonic() < limit:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the worker outlived its caller")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("stage", ["sample", "write"])
+def test_a_killed_worker_leaves_no_half_file(start, request_for, tmp_path, stage):
+    worker = start()
+    worker.send("generate", **request_for("killed", slices=60))
+    worker.wait_for("progress", stage=stage)
+    os.kill(worker.process.pid, signal.SIGKILL)
+    worker.process.wait()
+    names = [name for name in _left_over(tmp_path) if not name.startswith(".xray2mri-")]
+    if names:
+        # it was quicker than the signal: then everything is there and whole
+        assert names == ["killed.json", "killed.nrrd"]
+        assert PseudoMRI.load(tmp_path / "killed.nrrd").num_slices == 60
+
+
+def test_nothing_foreign_reaches_stdout(start, request_for, tmp_path):
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    (noise / "sitecustomize.py").write_text(
+        textwrap.dedent("""
+            import ctypes, os, sys
+            def chatter(event, arguments):
+                if event == "import" and arguments[0] in ("torch", "diffusers", "SimpleITK"):
+                    os.write(1, b"from a system call\\n")
+                    print("from Python", flush=True)
+                    sys.__stdout__.write("from the original stdout\\n")
+                    sys.__stdout__.flush()
+                    os.system("echo from a child process")
+                    library = ctypes.CDLL(None)
+                    library.puts(b"from C")
+                    library.fflush(None)
+            sys.addaudithook(chatter)
+        """)
+    )
+    worker = start(extra_path=noise)
+    worker.send("generate", **request_for("noisy"))
+    # every line is checked against the table of reports on its way in
+    assert worker.wait_for("result", "error")["type"] == "result"
+    worker.send("shutdown")
+    assert worker.rest() == []
+
+
+def test_a_worker_without_work_ends(start):
+    worker = start("--idle-shutdown", "0.5")
+    worker.wait_for("hello")
+    since = time.monotonic()
+    assert [report["type"] for report in worker.rest()] == ["log"]
+    assert worker.process.wait(5) == 0
+    assert time.monotonic() - since < 5
+
+
+def test_shutdown_cancels_what_runs(start, request_for, tmp_path):
+    worker = start()
+    worker.send("generate", **request_for("endless", **ENDLESS))
+    worker.wait_for("progress", stage="sample")
+    worker.send("shutdown")
+    assert [report["code"] for report in worker.rest() if report["type"] == "error"] == ["cancelled"]
+    assert worker.process.wait(10) == 0
+    assert _left_over(tmp_path) == []
