@@ -17,6 +17,7 @@ from slicer.util import arrayFromVolume
 from subprocess_runner import SubprocessRunner
 from Xray2MRIModule.failure import JobFailed
 from Xray2MRIModule.scene import density_sequence, subject_folder
+from Xray2MRIModule.scene.volume_nodes import reading_window
 from Xray2MRIModule.worker.process_runner import kill_process
 
 QUICK = {"slices": 5, "steps": 2, "device": "cpu", "seed": 3}
@@ -71,7 +72,8 @@ def test_the_node_is_the_file(finished):
         np.testing.assert_allclose(ras, (-lps[0], -lps[1], lps[2]), atol=1e-6)
     assert volume.IsIJKCoordinateSystemRightHanded(matrix)
     display = volume.GetDisplayNode()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, 4095)
+    shown = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+    assert shown == pytest.approx(reading_window(volume), rel=1e-3)
     assert volume.GetSaveWithScene()
     assert volume.GetStorageNode() is None
 

@@ -38,6 +38,8 @@ def test_comparison_shows_figures_chart_and_difference(desk: Any, knee_radiograp
     comparison = desk.panel.comparison
     assert comparison is not None, desk.sentences()
     assert desk.ui.compareMessageLabel.text.startswith("<b>Result:</b>")
+    desk.ui.compareSection.collapsed = False
+    assert desk.root._qt.minimumSizeHint().width() <= 400  # also with the texts that the code fills in
     # one line, the rest unfolds
     assert len(desk.ui.compareMessageLabel.text) < 130
     assert desk.ui.compareDetailsBox.collapsed is True

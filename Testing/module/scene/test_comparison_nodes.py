@@ -175,6 +175,7 @@ def test_line_and_measures_stay_right_when_the_volume_has_more_slices_than_were_
 
 
 def test_signed_difference_in_two_colours(application, logic, comparison):
+    logic.views.setReadingsVisible(False)  # they cover the corner
     logic.showComparison(comparison)
     plain = application.picture_of_slice(SYNTHETIC, (256, 256)).astype(int)
     assert logic.views.setDifferenceVisible(comparison, True, opacity=1.0)

@@ -27,8 +27,8 @@ class ComparePanel(Section):
             ("summary", _("Whole volume, with controls")), ("slices", _("Per slice"))])  # fmt: skip
         self._chart = Choice(self, ui.chartSelector, None, [])
         self._difference = Choice(self, ui.differenceSelector, None, [
-            ("off", _("Hidden")), ("signed", _("Added (red) and missing (blue) edges, noise suppressed")),
-            ("paper", _("Added edges only, unsmoothed (as in the paper)"))])  # fmt: skip
+            ("off", _("Hidden")), ("signed", _("Smoothed: added (red), missing (blue)")),
+            ("paper", _("Paper's form: added, not smoothed"))])  # fmt: skip
         self.listen(ui.compareButton, "clicked(bool)", self._onButton)
         self.listen(ui.tableSelector, "currentIndexChanged(int)", self._onTable)
         self.listen(ui.chartSelector, "currentIndexChanged(int)", self._onChart)

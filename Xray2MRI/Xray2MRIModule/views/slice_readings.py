@@ -16,6 +16,8 @@ _MEASURES = ("rssim", "edge_mm", "ssim")
 _CONTROL = "other knee"
 # two depths are the same slice when they differ by less
 _SAME_DEPTH_MM = 0.05
+# pixels: the line that says "synthetic", and a view that was not drawn yet
+_LINE, _USUAL_HEIGHT = 24, 400
 
 
 def readings_of(comparison: Comparison, depth_mm: float | None) -> str:
@@ -62,7 +64,7 @@ class SliceReadings:
         if not text:
             self.close()
             return
-        self._actor.SetInput("\n" + text)  # the first line is that of the annotation
+        self._actor.SetInput(text)
         if self._place is None:
             self._place = next(
                 (view for view in self._application.views() if view[0].GetLayoutName() == SYNTHETIC), None
@@ -70,6 +72,8 @@ class SliceReadings:
             if self._place is None:
                 return
             self._place[1].AddViewProp(self._actor)
+        height = self._place[1].GetSize()[1] or _USUAL_HEIGHT
+        self._actor.SetPosition(0.02, 0.98 - _LINE / height)
         self._application.render(self._place[0])
 
     def close(self) -> None:
@@ -85,11 +89,11 @@ class SliceReadings:
 def _text_actor() -> vtk.vtkTextActor:
     actor = vtk.vtkTextActor()
     actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
-    actor.SetPosition(0.02, 0.98)
     style = actor.GetTextProperty()
     style.SetJustificationToLeft()
     style.SetVerticalJustificationToTop()
     style.SetFontSize(12)
     style.SetColor(0.95, 0.95, 0.95)
-    style.SetShadow(True)
+    style.SetBackgroundColor(0.0, 0.0, 0.0)
+    style.SetBackgroundOpacity(0.5)
     return actor
