@@ -5,16 +5,13 @@ A file must say how its voxels lie in the patient: a frame that is made up gives
 
 from __future__ import annotations
 
-import contextlib
-import glob
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, check_name
+from ..files.nifti_twins import without_twin
 from .dicom_reference import read_dicom_reference
 from .dicom_slices import is_dicom
 from .nifti_frame import is_nifti, nifti_frame, read_head
@@ -100,7 +97,7 @@ def _file(path: Path) -> SimpleITK.Image:
             raise _synthetic(path) from None
         raise _refusal(path, fault.clause, fault.hint, "bad-geometry") from None
     try:
-        with _apart(path) as alone:
+        with without_twin(path) as alone:
             image = sitk.ReadImage(str(alone), imageIO=reader)
     except RuntimeError:
         raise _refusal(path, "is damaged or not an image", _HINT, "unreadable-reference") from None
@@ -113,22 +110,6 @@ def _file(path: Path) -> SimpleITK.Image:
     if image.GetDimension() == 3 and image.GetNumberOfComponentsPerPixel() == 1:
         _set_frame(image, frame, path)
     return image
-
-
-@contextlib.contextmanager
-def _apart(path: Path) -> Iterator[Path]:
-    """The file, or a copy of it where the NIfTI library would take the voxels of its neighbour.
-
-    Asked for ``knee.nii.gz``, it opens ``knee.nii`` where one lies in the folder, and the other way round.
-    """
-    name = path.name.lower()
-    stem = path.name[: -len(".nii.gz")] if name.endswith(".nii.gz") else path.stem
-    twins = [one for one in path.parent.glob(f"{glob.escape(stem)}.*") if one.name != path.name]
-    if not name.endswith((".nii", ".nii.gz")) or not twins:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="xray2mri-") as folder:
-        yield Path(shutil.copyfile(path, Path(folder) / f"scan{path.name[len(stem) :]}"))
 
 
 def _kind(path: Path) -> tuple[str, Callable[[Path], VolumeFrame]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from ..files.nifti_twins import without_twin
 from .decoded_radiograph import DecodedRadiograph, luminance
 from .header_faults import LARGEST_SHEAR, header_fault, sheared
 from .nifti_header import read_nifti_header
@@ -165,7 +166,8 @@ def _named(path: Path, ending: str) -> Iterator[Path]:
     """The file under a plain name with the ending that ITK chooses its reader by."""
     name = path.name.lower()
     if name.endswith(ending) and str(path).isascii():
-        yield path
+        with without_twin(path) as alone:
+            yield alone
         return
     with tempfile.TemporaryDirectory(prefix="xray2mri-") as folder:
         other = Path(folder) / f"film{ending}"

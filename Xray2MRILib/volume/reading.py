@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, check_name
+from ..files.nifti_twins import without_twin
 from .file_name import VOLUME_ENDINGS, volume_ending
 from .intensity_mapping import IntensityMapping
 from .pseudo_mri import PseudoMRI
@@ -88,7 +89,8 @@ def _read_image(path: Path) -> tuple[np.ndarray, tuple[float, ...], tuple[float,
     import SimpleITK as sitk
 
     try:
-        image = sitk.ReadImage(str(path), imageIO=_FORMATS[volume_ending(path)])
+        with without_twin(path) as alone:
+            image = sitk.ReadImage(str(alone), imageIO=_FORMATS[volume_ending(path)])
     except RuntimeError:
         raise InputError(
             f"The volume {path.name} is damaged or not an image.", code="unreadable-volume", hint="Generate it again."
