@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mri_series import MriSeries, mri_series
 
 SLICES = slice(10, 50, 2)
 
@@ -45,3 +46,11 @@ def reference_file(truth, pseudo, tmp_path) -> Path:
     path = tmp_path / "scan.nii.gz"
     sitk.WriteImage(image, str(path))
     return path
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> MriSeries:
+    """A whole series in the folder ``scan``."""
+    whole = mri_series(1)
+    whole.write(tmp_path / "scan")
+    return whole

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import random
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from mri_series import SLICES, lies_in_place, mri_dataset, mri_series
+from mri_series import SLICES, lies_in_place, mri_dataset, mri_series, refusal
 from volumes import asymmetric_volume
 
 from Xray2MRILib.comparison.reference_volume import read_reference
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.export.dicom_series import write_dicom_series
-
-CASES, PARTS = 360, 6
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as caught:
-        read_reference(path)
-    assert caught.value.message.startswith(f"The reference {path.name} ")
-    assert caught.value.hint
-    return caught.value.message
-
-
-@pytest.fixture
-def series(tmp_path):
-    whole = mri_series(1)
-    whole.write(tmp_path / "scan")
-    return whole
 
 
 def test_copies_are_left_out_and_told(series, tmp_path):

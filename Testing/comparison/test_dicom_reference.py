@@ -5,32 +5,15 @@ from __future__ import annotations
 import copy
 import random
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from mri_series import COLUMNS, PITCH_MM, ROWS, SLICES, damaged_series, lies_in_place, mri_series, outcome
+from mri_series import COLUMNS, PITCH_MM, ROWS, SLICES, damaged_series, lies_in_place, mri_series, outcome, refusal
 
 from Xray2MRILib.comparison.reference_volume import read_reference
-from Xray2MRILib.errors import InputError
 
 CASES, PARTS = 360, 6
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as caught:
-        read_reference(path)
-    assert caught.value.message.startswith(f"The reference {path.name} ")
-    assert caught.value.hint
-    return caught.value.message
-
-
-@pytest.fixture
-def series(tmp_path):
-    whole = mri_series(1)
-    whole.write(tmp_path / "scan")
-    return whole
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -143,6 +143,20 @@ def lies_in_place(image: Any, series: MriSeries) -> bool:
     return True
 
 
+def refusal(path: Path) -> str:
+    """What the refusal of a reference says; it names the file and has a remedy."""
+    import pytest
+
+    from Xray2MRILib.comparison.reference_volume import read_reference
+    from Xray2MRILib.errors import InputError
+
+    with pytest.raises(InputError) as caught:
+        read_reference(path)
+    assert caught.value.message.startswith(f"The reference {path.name} ")
+    assert caught.value.hint
+    return caught.value.message
+
+
 @dataclass
 class _Case:
     """A series on its way to the disk. ``untouched`` files are written as bytes at the end."""
