@@ -79,11 +79,12 @@ def checkViews(logic: ModuleLogic, radiograph: Any, volume: Any) -> None:
 
 
 def checkComparison(logic: ModuleLogic, volume: Any) -> None:
-    """The volume itself, moved by 6 mm, replaces a real MRI: measures, chart and difference map appear."""
+    """The volume itself, moved by 6 mm and noisy, replaces a real MRI: measures, chart and difference map appear."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     matrix.SetElement(0, 3, matrix.GetElement(0, 3) + 6.0)
     voxels = slicer.util.arrayFromVolume(volume).astype(np.float32)
+    voxels += np.random.default_rng(0).normal(0, 0.05 * voxels.max(), voxels.shape)  # an exact copy is refused
     reference = slicer.util.addVolumeFromArray(voxels, matrix, name="MRI")
     comparison = logic.compare(volume, reference).wait(600).comparison
     assert comparison.verdict

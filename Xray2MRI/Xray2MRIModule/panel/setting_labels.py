@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 # field of an error, as in the worker's protocol -> the widget of Xray2MRI.ui whose text names that setting
 LABELS = {
+    "radiograph": "radiographLabel",
     "side": "sideLabel",
     "knee": "kneeLabel",
     "roi": "useRoiCheckBox",
