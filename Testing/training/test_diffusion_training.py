@@ -46,6 +46,7 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
         list_pairs(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_diffusion_learns_and_writes_a_loadable_network(pairs: Path, autoencoder: Path, tmp_path: Path) -> None:
     from Xray2MRILib.models.conditional_unet import Xray2MRIUNet
     from Xray2MRILib.training.diffusion import train

@@ -28,6 +28,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_order_and_results_do_not_depend_on_the_workers() -> None:
     from Xray2MRILib.training.data.pair_data import map_in_processes
 

@@ -140,6 +140,7 @@ def test_a_worker_killed_in_the_middle(open_session, request_for):
     assert session.incarnation == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_of_idleness_is_started_again(open_session, request_for):
     session = open_session(lambda: worker_command(("--idle-shutdown", "0.3")))
     first = Story(session, "generate", **request_for("first"))
