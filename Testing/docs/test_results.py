@@ -228,7 +228,8 @@ def test_sentences(page: str, sentence: str, paths: list[str]):
 def test_the_figures_are_those_of_the_shipped_weights():
     checksums = json.loads((ROOT / "Resources/models/compact/checksums.json").read_text(encoding="utf-8"))
     for name, result in RESULTS.items():
-        for network, checksum in result["weights_sha256"].items():
+        # null: what was measured does not depend on the weights
+        for network, checksum in (result["weights_sha256"] or {}).items():
             shipped = [
                 value for file, value in checksums.items() if file.startswith(f"{network}/") and "safetensors" in file
             ]
