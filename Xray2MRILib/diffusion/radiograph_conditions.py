@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -15,6 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..models.condition_dropout import null_conditions
 from ..models.radiograph_encoder import RadiographEncoder
+from ..preparation.recorded_radiograph import crop_digest
 from ..volume.geometry import CROP_FRAME
 
 
@@ -88,7 +87,7 @@ def unpack_crop(radiograph: Any) -> tuple[Tensor, bool, dict[str, Any]]:
 
 def hash_crop(crop: Tensor) -> str:
     """SHA256 of the crop's pixels; equal for two volumes from the same crop."""
-    return hashlib.sha256(np.ascontiguousarray(crop.numpy(), "<f4").tobytes()).hexdigest()
+    return crop_digest(crop.numpy())
 
 
 def _bad_crop(fault: str) -> InputError:
