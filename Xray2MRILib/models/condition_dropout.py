@@ -17,20 +17,28 @@ def null_conditions(conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.full_like(vector, 1 / vector.shape[-1]) for name, vector in conditions.items()}
 
 
+def draw_dropout(count: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    """One uniform draw r per sample [B], on ``device``, for ``drop_conditions``."""
+    own = generator.device if generator is not None else "cpu"
+    return torch.rand(count, generator=generator, device=own).to(device)
+
+
 def drop_conditions(
     latent: Tensor,
     token: Tensor | None,
     conditions: Mapping[str, Tensor],
     generator: torch.Generator | None = None,
+    *,
+    draw: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
     """Drop latent [B, 4, h, w], token [B, N, D] and condition vectors at random per sample.
 
     One uniform draw r per sample decides, as in Zero-123: below 0.05 the token is dropped, below 0.10 token and latent,
     below 0.15 the latent. All condition vectors are dropped together with token and latent (the unconditional branch).
-    From 0.15 on, each vector is dropped alone in a band of 0.05.
+    From 0.15 on, each vector is dropped alone in a band of 0.05. ``draw`` [B] gives r; None draws it.
     """
-    device = generator.device if generator is not None else "cpu"
-    draw = torch.rand(latent.shape[0], generator=generator, device=device).to(latent.device)
+    if draw is None:
+        draw = draw_dropout(latent.shape[0], latent.device, generator)
     everything = (draw >= 0.05) & (draw < 0.10)
     latent = latent * ~((draw >= 0.05) & (draw < 0.15))[:, None, None, None]
     if token is not None:

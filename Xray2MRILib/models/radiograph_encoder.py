@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -12,13 +14,11 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import InputError, ProcessingError
+from ..errors import InputError
 from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .autoencoder import encode_images
+from .clip_tower import EMBEDDING, LAYERS, WIDTH, build_clip_tower, clip_preprocess
 from .radiograph_features import RadiographFeatures
-
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class RadiographEncoder(ModelMixin, ConfigMixin):
@@ -59,6 +59,8 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
     slice_size
         Edge in pixels of the autoencoder's images, both slices and radiograph: 256, or 128 for a model at half the
         resolution, which is about three times as fast. Its slices are enlarged afterwards.
+    clip_width, clip_layers, clip_embedding
+        Size of CLIP's image tower; the published one unless a test needs a small one.
     """
 
     @register_to_config
@@ -78,6 +80,9 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         feature_channels: int = 0,
         token_grid: int = 4,
         slice_size: int = OAI_FIELD.pixels,
+        clip_width: int = WIDTH,
+        clip_layers: int = LAYERS,
+        clip_embedding: int = EMBEDDING,
     ) -> None:
         super().__init__()
         sizes = (OAI_FIELD.pixels, OAI_FIELD.pixels // 2)
@@ -92,9 +97,9 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
             centre = (centre_row, centre_column)
             self.features = RadiographFeatures(feature_channels, width, span_px, centre, token_width, token_grid)
         if token_encoder == "clip":
-            self.clip_visual = _clip_visual_tower()
+            self.clip_visual = build_clip_tower(clip_width, clip_layers, clip_embedding)
             # Zero-123 projects (embedding, pose); without the pose columns its initialisation is the identity
-            self.projection = nn.Linear(768, token_width)
+            self.projection = nn.Linear(clip_embedding, token_width)
             nn.init.eye_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
         elif token_encoder == "convolutional":
@@ -114,13 +119,40 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
 
     def token(self, image: Tensor) -> Tensor | None:
         """The condition ``token``: [B, 1, 768] from CLIP or [B, N, token_width] from the convolutional encoder."""
-        if self.config.token_encoder == "clip":
-            return self.projection(self.clip_visual(clip_preprocess(image)))[:, None]
+        embedding = self.embedding(image)
+        if embedding is not None:
+            return self.projection(embedding)[:, None]
         if self.config.token_encoder == "convolutional":
             return self.tokens(self.normalised(image))
         if self.config.token_encoder == "features":
             return self.features(self.normalised(image))[1]
         return None
+
+    def embedding(self, image: Tensor) -> Tensor | None:
+        """CLIP's embedding [B, 768] of a radiograph, or None without CLIP.
+
+        It does not depend on trained weights, so training can compute it once per radiograph.
+        """
+        return self.clip_visual(clip_preprocess(image)) if self.config.token_encoder == "clip" else None
+
+    def take_tower(self) -> nn.Module | None:
+        """Remove CLIP's frozen tower from this network and return it; None without CLIP.
+
+        A training does so: the tower then takes no place in gradients, optimiser, averages and checkpoints.
+        """
+        return self._modules.pop("clip_visual", None)
+
+    @contextmanager
+    def with_tower(self, tower: nn.Module | None) -> Iterator[None]:
+        """This network with a tower of ``take_tower``, on the network's device, while it is encoded with or saved."""
+        if tower is not None:
+            self.clip_visual = tower.to(self.device)
+        try:
+            yield
+        finally:
+            if tower is not None:
+                self.take_tower()
+                tower.to("cpu")
 
     def latent(self, vae: AutoencoderKL, image: Tensor) -> Tensor:
         """The condition ``latent`` [B, 4 + feature_channels, 32, 32], which is concatenated with z_t (A1, A2).
@@ -139,10 +171,13 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
         mode = encode_images(vae, view, sample=False, scaled=False)
         return mode * self.config.radiograph_latent_scale
 
-    def trained_conditions(self, latent: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor | None]:
+    def trained_conditions(
+        self, latent: Tensor, normalised: Tensor, embedding: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """The VAE's latent [B, 4, 32, 32] with the trained features appended, and the token, both from one pass.
 
-        ``normalised`` is the result of the method ``normalised``. The token is None for CLIP, which is not trained.
+        ``normalised`` is the result of the method ``normalised``, ``embedding`` that of ``embedding``; without the
+        latter a network with CLIP returns no token.
         """
         token = None
         if self.config.feature_channels:
@@ -150,7 +185,9 @@ class RadiographEncoder(ModelMixin, ConfigMixin):
             latent = torch.cat((latent, features.to(latent.dtype)), dim=1)
         if self.config.token_encoder == "convolutional":
             token = self.tokens(normalised)
-        return latent, token if self.config.token_encoder in ("convolutional", "features") else None
+        if self.config.token_encoder == "clip":
+            token = None if embedding is None else self.projection(embedding)[:, None]
+        return latent, None if self.config.token_encoder == "none" else token
 
     def autoencoder_view(self, image: Tensor) -> Tensor:
         """The VAE's input image [B, 1, 256, 256]: the crop itself, or the crop placed into the MR field."""
@@ -192,17 +229,6 @@ class _ConvolutionalTokens(nn.Module):
         return self.norm(self.project(features.flatten(2).transpose(1, 2)))
 
 
-def clip_preprocess(image: Tensor) -> Tensor:
-    """CLIP's input [B, 3, 224, 224] from [B, 1, H, W] in [-1, 1], prepared as in Zero-123.
-
-    Bicubic with aligned corners and without antialiasing, then normalised with CLIP's mean and standard deviation.
-    """
-    resized = functional.interpolate(image, size=(224, 224), mode="bicubic", align_corners=True, antialias=False)
-    mean = image.new_tensor(_CLIP_MEAN)[:, None, None]
-    std = image.new_tensor(_CLIP_STD)[:, None, None]
-    return ((resized + 1) / 2 - mean) / std
-
-
 def local_normalisation(image: Tensor, sigma_px: float) -> Tensor:
     """Half the local z-score of [B, 1, H, W] in [-1, 1], clipped to [-1, 1].
 
@@ -234,21 +260,3 @@ def place_in_field(image: Tensor, span_px: int, centre: tuple[float, float]) -> 
         image, size=(span_px, span_px), mode="bilinear", align_corners=False, antialias=True
     )
     return canvas
-
-
-def _clip_visual_tower() -> nn.Module:
-    """OpenAI's ViT-L/14 image tower with its QuickGELU, without downloaded weights."""
-    try:
-        import open_clip
-    except ImportError as error:
-        raise ProcessingError(
-            "This model uses a CLIP token, but the package open_clip is not installed.",
-            code="missing-package",
-            hint="Install it with: pip install 'xray2mri[clip]'.",
-        ) from error
-    return open_clip.CLIP(**_clip_configuration(open_clip), quick_gelu=True).visual
-
-
-def _clip_configuration(open_clip: object) -> dict:
-    configuration = dict(open_clip.get_model_config("ViT-L-14"))  # type: ignore[attr-defined]
-    return {name: configuration[name] for name in ("embed_dim", "vision_cfg", "text_cfg")}

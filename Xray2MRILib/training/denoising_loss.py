@@ -17,16 +17,29 @@ from torch import Tensor, nn
 from ..diffusion.schedule import training_target
 from ..models.autoencoder import scaled_latents
 from ..models.condition_dropout import drop_conditions
-from .data.pair_data import KneeLatents, soft_grades
+from .data.pair_data import KneeLatents
 from .recipes.diffusion import DiffusionRecipe
+from .slice_batch import SliceBatch, draw_batch
 
 
 class Denoiser(nn.Module):
-    """U and the token encoder as one trainable network."""
+    """U and the radiograph encoder as one trainable network."""
 
     def __init__(self, unet: nn.Module, encoder: nn.Module) -> None:
         super().__init__()
         self.unet, self.encoder = unet, encoder
+
+    def forward(self, noisy: Tensor, batch: SliceBatch) -> Tensor:
+        """The prediction [B, C, h, w] of noise or velocity for the noisy latents of a batch."""
+        crops = batch.crops.to(memory_format=torch.channels_last)
+        latent, token = self.encoder.trained_conditions(batch.radiograph_latents, crops, batch.embeddings)
+        d = batch.depths_per_knee
+        latent, token = latent.repeat_interleave(d, 0), None if token is None else token.repeat_interleave(d, 0)
+        conditions = batch.conditions
+        if batch.dropout is not None:
+            latent, token, conditions = drop_conditions(latent, token, conditions, draw=batch.dropout)
+        entering = torch.cat((noisy, latent), dim=1).to(memory_format=torch.channels_last)
+        return self.unet(entering, batch.t, batch.u, conditions, token)
 
 
 def latent_scaling(config: Mapping[str, Any], device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -37,46 +50,36 @@ def latent_scaling(config: Mapping[str, Any], device: torch.device) -> Callable[
     return lambda latents: (latents - mean) / deviation * config["scaling_factor"]
 
 
+def drawn_batch(
+    knees: KneeLatents, *, scheduler: Any, recipe: DiffusionRecipe, generator: torch.Generator | None, **more: Any
+) -> SliceBatch:
+    """A batch of ``draw_batch`` as large as the recipe says."""
+    return draw_batch(
+        knees, knees_per_batch=recipe.knees_per_batch, depths_per_knee=recipe.depths_per_knee,
+        noise_emphasis=recipe.noise_emphasis, timesteps=scheduler.config.num_train_timesteps, generator=generator,
+        **more,
+    )  # fmt: skip
+
+
+def batch_loss(
+    network: Callable[..., Tensor], batch: SliceBatch, *, scheduler: Any, scaled: Callable[[Tensor], Tensor],
+    min_snr_gamma: float,
+) -> Tensor:  # fmt: skip
+    """Mean weighted squared error of the prediction over the slices of a batch (eq. 15)."""
+    z = scaled(batch.clean)
+    noisy = scheduler.add_noise(z, batch.noise, batch.t)
+    target = training_target(scheduler, z, batch.noise, batch.t)
+    error = (network(noisy, batch).float() - target).square().mean(dim=(1, 2, 3))
+    return (error * snr_weight(scheduler, batch.t, min_snr_gamma)).mean()
+
+
 def denoising_loss(
     network: Denoiser, knees: KneeLatents, *, scheduler: Any, scaled: Callable[[Tensor], Tensor],
-    recipe: DiffusionRecipe, generator: torch.Generator | None, dropout: bool = True, radiograph_shift: int = 0,
+    recipe: DiffusionRecipe, generator: torch.Generator | None, **more: Any,
 ) -> Tensor:  # fmt: skip
-    """Mean weighted squared error of the prediction over a random batch of knees and depths (eq. 15).
-
-    ``generator`` draws everything; all is computed on the device of the knees, without waiting for it.
-    ``radiograph_shift`` gives each knee the radiograph and conditions of the knee that many places later (a control).
-    """
-    k, d, device = recipe.knees_per_batch, recipe.depths_per_knee, knees.mean.device
-    drawn: dict[str, Any] = {"generator": generator, "device": device}
-    knee = torch.randint(len(knees), (k,), **drawn)
-    exposure = torch.randint(knees.crops.shape[1], (k,), **drawn)
-    depth = torch.randint(knees.mean.shape[1], (k, d), **drawn)
-    rows, slices = knee.repeat_interleave(d), depth.reshape(-1)
-    mean, deviation = knees.mean[rows, slices].float(), knees.deviation[rows, slices].float()
-    z = scaled(mean + deviation[..., None, None] * torch.randn(mean.shape, **drawn))
-    noise = torch.randn(z.shape, **drawn)
-    share = torch.rand(k * d, **drawn) ** (1 / recipe.noise_emphasis)
-    t = (share * scheduler.config.num_train_timesteps).long()
-    noisy = scheduler.add_noise(z, noise, t)
-    target = training_target(scheduler, z, noise, t)
-
-    knee = (knee + radiograph_shift) % len(knees)
-    crops = knees.crops[knee, exposure][:, None].float() / 127.5 - 1
-    latent = knees.radiograph_latents[knee, exposure].float()
-    latent, token = network.encoder.trained_conditions(latent, crops.to(memory_format=torch.channels_last))
-    latent = latent.repeat_interleave(d, 0)
-    conditions = {
-        "p": soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0),
-        "i": knees.histograms[knee, exposure].repeat_interleave(d, 0),
-    }
-    token = None if token is None else token.repeat_interleave(d, 0)
-    if dropout:
-        latent, token, conditions = drop_conditions(latent, token, conditions, generator)
-    u = slices.float() / (knees.mean.shape[1] - 1) * 2 - 1
-    entering = torch.cat((noisy, latent), dim=1).to(memory_format=torch.channels_last)
-    output = network.unet(entering, t, u, conditions, token)
-    error = (output.float() - target).square().mean(dim=(1, 2, 3))
-    return (error * snr_weight(scheduler, t, recipe.min_snr_gamma)).mean()
+    """``batch_loss`` of a random batch of knees and depths; ``more`` as for ``draw_batch``."""
+    batch = drawn_batch(knees, scheduler=scheduler, recipe=recipe, generator=generator, **more)
+    return batch_loss(network, batch, scheduler=scheduler, scaled=scaled, min_snr_gamma=recipe.min_snr_gamma)
 
 
 def snr_weight(scheduler: Any, t: Tensor, gamma: float) -> Tensor:

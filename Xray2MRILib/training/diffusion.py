@@ -16,15 +16,17 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import SamplingSettings, check_sampling
 from ..diffusion.slice_loop import denoise, enlarge_to_field
 from ..errors import InputError
 from ..model_store.assembly import build_components
+from ..model_store.clip_weights import load_clip_weights
 from ..model_store.network_folder import load_network
 from ..models.autoencoder import decode_latents, scaled_latents
+from ..models.clip_tower import has_published_size
 from ..volume.geometry import CROP_FRAME
 from .data.pair_data import KneeLatents
 from .denoising_loss import Denoiser, denoising_loss, latent_scaling
@@ -35,7 +37,7 @@ from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
 from .recipes.diffusion import DiffusionRecipe
 from .run_setup import prepare_run
-from .warm_start import autoencoder_folder, load_matching_weights, model_part
+from .warm_start import autoencoder_folder, holds_clip_tower, load_matching_weights, model_part
 
 
 def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
@@ -52,18 +54,18 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     parts = build_components(recipe.preset, method=recipe.method, **recipe.changes)
     autoencoder = autoencoder_folder(recipe.autoencoder)
     vae = _load_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()
-    encoder, scheduler = parts["radiograph_encoder"].to(device), parts["scheduler"]
-    network = Denoiser(parts["unet"], encoder).to(device, memory_format=torch.channels_last)
-    if recipe.initial:
-        copied = load_matching_weights(network.unet, model_part(recipe.initial, "unet"))
-        copied += load_matching_weights(encoder, model_part(recipe.initial, "radiograph_encoder"))
-        print(f"{copied} of {len(network.state_dict())} tensors copied", flush=True)
+    encoder, scheduler = parts["radiograph_encoder"], parts["scheduler"]
+    network = Denoiser(parts["unet"], encoder)
+    _begin(network, recipe)
+    tower = encoder.take_tower()  # frozen: it is needed to encode the radiographs and in the finished model
+    network = network.to(device, memory_format=torch.channels_last)
     trainer = EmaTrainer(network, LoopSettings.of(recipe), output, resume=resume)
     # recorded now: the files may be others when the training ends
     trained_from = trainer.progress.setdefault("trained_from", origins(autoencoder, recipe.initial))
     precision = trainer.precision(_trial(network, device))
     cast = partial(autocast, device, precision)
-    knees, held_out = _encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
+    with encoder.with_tower(tower):
+        knees, held_out = _encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
     if recipe.compile:
         network.unet.compile()
@@ -83,16 +85,27 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
                     log.scalars(step + 1, metrics)
                     log.picture(step + 1, "held-out", sampled_sheet(network, vae, scheduler, held_out, cast, device))
                     if trainer.record_validation(metrics["held_out_loss"]):
-                        _write(network, scheduler, output, {"step": step + 1, **metrics})
+                        _write(network, tower, scheduler, output, {"step": step + 1, **metrics})
                 trainer.save()
                 print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
     if not trainer.finished:
         return trainer.report_stop()
     # Measured and written once more, since a run may have been killed between its last checkpoint and this line.
     metrics = {"step": trainer.load_best(), **_held_out_losses(network, loss_of, held_out, cast)}
-    _write(network, scheduler, output, metrics)
+    _write(network, tower, scheduler, output, metrics)
     assemble_model(autoencoder, output, output / "model", recipe, trained_from)
     return metrics
+
+
+def _begin(network: Denoiser, recipe: DiffusionRecipe) -> None:
+    """Load the weights that the training begins from: the initial model's and CLIP's published ones."""
+    if recipe.initial:
+        copied = load_matching_weights(network.unet, model_part(recipe.initial, "unet"))
+        copied += load_matching_weights(network.encoder, model_part(recipe.initial, "radiograph_encoder"))
+        print(f"{copied} of {len(network.state_dict())} tensors copied", flush=True)
+    if network.encoder.config.token_encoder == "clip" and not (recipe.initial and holds_clip_tower(recipe.initial)):
+        if has_published_size(network.encoder.clip_visual):
+            load_clip_weights(network.encoder.clip_visual, Path(recipe.clip_weights) if recipe.clip_weights else None)
 
 
 def _check_sampling(recipe: DiffusionRecipe) -> None:
@@ -183,7 +196,8 @@ def sampled_sheet(
         vectors = {"p": torch.eye(5)[int(knees.grades[knee])][None], "i": knees.histograms[knee, :1]}
         with cast():
             latent = knees.radiograph_latents[knee, :1].float().to(device)
-            latent, token = network.encoder.trained_conditions(latent, crop)
+            embedding = None if knees.embeddings is None else knees.embeddings[knee, :1].to(device)
+            latent, token = network.encoder.trained_conditions(latent, crop, embedding)
             conditions = RadiographConditions(latent, token, {n: v.to(device) for n, v in vectors.items()})
             u = torch.tensor(depths, device=device).float() / (knees.mean.shape[1] - 1) * 2 - 1
             noise = torch.randn(1, *knees.mean.shape[2:], generator=torch.Generator().manual_seed(0)).to(device)
@@ -198,8 +212,9 @@ def sampled_sheet(
     return ((torch.cat(lines) + 1) / 2).clamp(0, 1).numpy()
 
 
-def _write(network: Denoiser, scheduler: Any, output: Path, metrics: dict[str, Any]) -> None:
+def _write(network: Denoiser, tower: nn.Module | None, scheduler: Any, output: Path, metrics: dict[str, Any]) -> None:
     network.unet.save_pretrained(output / "unet", safe_serialization=True)
-    network.encoder.save_pretrained(output / "radiograph_encoder", safe_serialization=True)
+    with network.encoder.with_tower(tower):
+        network.encoder.save_pretrained(output / "radiograph_encoder", safe_serialization=True)
     scheduler.save_pretrained(output / "scheduler")
     (output / "diffusion_metrics.json").write_text(json.dumps(metrics, indent=1))

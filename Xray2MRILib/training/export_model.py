@@ -74,7 +74,7 @@ def assemble_model(
         "diffusion_metrics": metrics,
         "sampling": recipe.sampling or {},
         "recipe": recipe.to_json(
-            without=("data", "held_out", "autoencoder", "latents", "initial", "sampling", "eight_bit")
+            without=("data", "held_out", "autoencoder", "latents", "initial", "clip_weights", "sampling", "eight_bit")
         ),
         "trained_from": trained_from or now,
     }

@@ -38,26 +38,28 @@ def load_or_encode(
     bend_mm = None if variant is None else recipe.bend_mm
     origin = {
         "pairs": hashlib.sha256("\n".join(pairs).encode()).hexdigest(), "knees": len(pairs),
-        "autoencoder": _encoder_digest(vae), "variation": VARIATION,
+        "autoencoder": _digest(vae, ("encoder.", "quant_conv.")), "variation": VARIATION,
         "exposures": recipe.exposures, "seed": seed, "bend_mm": bend_mm,
     } | {name: encoder.config[name] for name in _VIEW}  # fmt: skip
+    if encoder.config.token_encoder == "clip":
+        origin["clip"] = _digest(encoder.clip_visual)
     if not file.exists():
         latents = encode_pairs(
             folder, vae, encoder, recipe.exposures, seed, bend_mm=bend_mm, count=recipe.knees, cast=cast,
             device=device, workers=recipe.workers,
         )  # fmt: skip
         temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")  # another training may be encoding the same
-        tensors = {name: getattr(latents, name).contiguous() for name in KneeLatents.__dataclass_fields__}
+        tensors = {name: tensor.contiguous() for name, tensor in latents.tensors().items()}
         save_file(tensors, temporary, {"made_of": json.dumps(origin)})
         temporary.replace(file)
     return _read(file, origin)
 
 
-def _encoder_digest(vae: nn.Module) -> str:
-    """SHA256 of the encoder's weights; training the decoder further leaves the latents unchanged."""
+def _digest(network: nn.Module, parts: tuple[str, ...] = ("",)) -> str:
+    """SHA256 of the weights of the named parts; training the decoder further leaves the latents unchanged."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(vae.state_dict().items()):
-        if name.startswith(("encoder.", "quant_conv.")):
+    for name, tensor in sorted(network.state_dict().items()):
+        if name.startswith(parts):
             digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
@@ -67,8 +69,9 @@ def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:
     try:
         with safe_open(file, "pt") as stream:
             found = json.loads((stream.metadata() or {}).get("made_of", "{}"))
-            tensors = {name: stream.get_tensor(name) for name in KneeLatents.__dataclass_fields__}
-    except (OSError, SafetensorError, ValueError) as error:
+            known = [name for name in KneeLatents.__dataclass_fields__ if name in stream.keys()]
+            latents = KneeLatents(**{name: stream.get_tensor(name) for name in known})
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise InputError(
             f"The encoded knees {file.name} in {file.parent.name} cannot be read.",
             code="other-latents",
@@ -84,4 +87,4 @@ def _read(file: Path, origin: dict[str, Any]) -> KneeLatents:
             hint=hint,
             field="latents",
         )
-    return KneeLatents(**tensors)
+    return latents

@@ -24,6 +24,17 @@ def autoencoder_folder(named: str | Path) -> Path:
     return model_part("compact", "autoencoder") if str(named) == "compact" else Path(named)
 
 
+def holds_clip_tower(model: str | Path) -> bool:
+    """Whether the radiograph encoder of a model has CLIP's image tower among its weights."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(model_part(model, "radiograph_encoder") / WEIGHTS, "pt") as stream:
+            return any(name.startswith("clip_visual.") for name in stream.keys())
+    except (OSError, SafetensorError):
+        return False
+
+
 def load_matching_weights(network: nn.Module, folder: Path) -> int:
     """Copy every tensor of the network in ``folder`` that has the same name and shape; returns how many.
 

@@ -124,6 +124,8 @@ class KneeLatents:
         float32 [N, E, 64].
     grades
         KL grade, int64 [N].
+    embeddings
+        CLIP's embeddings of the radiographs, float32 [N, E, 768]; None where the model has no CLIP.
     """
 
     mean: Tensor
@@ -132,18 +134,26 @@ class KneeLatents:
     radiograph_latents: Tensor
     histograms: Tensor
     grades: Tensor
+    embeddings: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.grades)
 
     def to(self, device: torch.device) -> KneeLatents:
         """All of them in the memory of ``device`` (about 0.5 MB a knee), so that a step copies nothing to it."""
-        return KneeLatents(**{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
+        return KneeLatents(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name -> tensor of all that is there."""
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     @classmethod
     def concatenate(cls, parts: list[KneeLatents]) -> KneeLatents:
         """Several sets as one."""
-        return cls(**{name: torch.cat([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
+        found = [part.tensors() for part in parts]
+        everywhere = [name for name in found[0] if all(name in tensors for tensors in found)]
+        return cls(**{name: torch.cat([tensors[name] for tensors in found]) for name in everywhere})
 
 
 @torch.no_grad()
@@ -170,13 +180,16 @@ def encode_pairs(
             posterior = vae.encode(entering.to(memory_format=torch.channels_last)).latent_dist
             latent = encoder.autoencoder_latent(vae, crops)
         seen = ((encoder.normalised(crops)[:, 0] + 1) * 127.5).round().to(torch.uint8).cpu()
+        embedding = encoder.embedding(crops)  # in full precision, as in sampling
+        if embedding is not None:
+            rows["embeddings"].append(embedding.float().cpu())
         rows["mean"].append(posterior.mean.half().cpu().contiguous())
         rows["deviation"].append(posterior.std.float().mean(dim=(2, 3)).half().cpu())
         rows["crops"].append(seen)
         rows["radiograph_latents"].append(latent.half().cpu().contiguous())
         rows["histograms"].append(torch.from_numpy(np.stack([intensity_histogram(c) for c in crops.cpu().numpy()])))
         rows["grades"].append(torch.tensor(grade))
-    return KneeLatents(**{name: torch.stack(values) for name, values in rows.items()})
+    return KneeLatents(**{name: torch.stack(values) for name, values in rows.items() if values})
 
 
 def _knee_in_radiograph_frame(

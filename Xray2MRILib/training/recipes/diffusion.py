@@ -22,6 +22,10 @@ class DiffusionRecipe(Recipe):
     initial: str | None = entry(
         "the model folder whose tensors are copied where they fit, compact for the shipped model"
     )
+    clip_weights: str | None = entry(
+        "the file ViT-L-14.pt that OpenAI published, for a model with a CLIP token that begins without one; null looks "
+        "for it in the caches of open_clip and of the Hugging Face hub"
+    )
     method: str = entry("the system to train", words=METHOD_NAMES)
     preset: str = shared.preset()
     changes: Mapping[str, Any] = entry("changes of the preset's components, an object per component")
