@@ -248,3 +248,25 @@ def test_a_condition_that_cannot_be_computed_is_named(picture):
     pipeline = built(unet={"condition_names": ("p", "r"), "condition_sizes": (5, 12)})
     with pytest.raises(ProcessingError, match="'r'"):
         pipeline(picture, **FAST)
+
+
+def test_networks_are_recorded_as_diffusers_records_them():
+    from diffusers import DiffusionPipeline
+
+    pipeline = built()
+    own = {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
+    assert set(own) == {"autoencoder", "unet", "radiograph_encoder", "scheduler"}
+    DiffusionPipeline.register_modules(pipeline, **pipeline.components)
+    assert own == {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
+
+
+def test_the_stored_schedule_is_read_as_diffusers_reads_it(tmp_path):
+    from diffusers import DDIMScheduler
+
+    built(scheduler={"prediction_type": "v_prediction", "zero_terminal_snr": True}).save_pretrained(tmp_path / "m")
+    found = Xray2MRIPipeline.from_pretrained(tmp_path / "m", device="cpu").scheduler
+    expected = DDIMScheduler.from_pretrained(tmp_path / "m" / "scheduler")
+    assert {n: v for n, v in found.config.items() if not n.startswith("_")} == {
+        n: v for n, v in expected.config.items() if not n.startswith("_")
+    }
+    assert torch.equal(found.alphas_cumprod, expected.alphas_cumprod)

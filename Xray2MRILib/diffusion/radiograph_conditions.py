@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 from ..errors import InputError
 from ..models.condition_dropout import null_conditions
+from ..models.diffusers_parts import AutoencoderKL
 from ..models.radiograph_encoder import RadiographEncoder
 from ..preparation.recorded_radiograph import crop_digest
 from ..volume.geometry import CROP_FRAME

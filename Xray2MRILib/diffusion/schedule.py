@@ -15,10 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
-from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from torch import Tensor
 
+from ..models.diffusers_parts import DDIMScheduler, DDIMSchedulerOutput, DPMSolverMultistepScheduler
 from .sampling_settings import SAMPLERS, TRAIN_TIMESTEPS
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")

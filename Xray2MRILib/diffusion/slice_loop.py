@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
 from ..errors import Cancelled, ProcessingError
 from ..models.autoencoder import decode_latents
 from ..models.conditional_unet import Xray2MRIUNet
+from ..models.diffusers_parts import AutoencoderKL
 from ..volume.geometry import OAI_FIELD
 from .batch_size import is_out_of_memory, release_cached_memory
 from .depth_grid import coarse_first

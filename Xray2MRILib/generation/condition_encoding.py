@@ -11,9 +11,8 @@ from ..diffusion.radiograph_conditions import RadiographConditions, encode_radio
 from ..errors import ProcessingError
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
-
     from ..models.conditional_unet import Xray2MRIUNet
+    from ..models.diffusers_parts import AutoencoderKL
     from ..models.radiograph_encoder import RadiographEncoder
 
 NO_CLASSIFIER_NOTE = "No grade classifier is installed: all five grades were assumed to be equally likely."

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
 
 from ..device import choose_device
 from ..diffusion.batch_size import choose_batch_size
@@ -26,6 +25,7 @@ from ..model_store.model_folder import (
     write_model,
 )
 from ..models.conditional_unet import Xray2MRIUNet
+from ..models.diffusers_parts import AutoencoderKL, DDIMScheduler
 from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import depth_positions
 from .condition_encoding import encode_conditions

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from diffusers import DiffusionPipeline
-
 from ..diffusion.progress import Callback
 from ..diffusion.radiograph_conditions import unpack_crop
 from ..diffusion.sampling_settings import SamplingSettings, choose_seed
+from ..models.diffusers_parts import DiffusionPipeline
 from ..volume.geometry import OAI_FIELD
 from .uncertainty import sample_deviation
 from .volume_sampling import choose_grades, sample_volume
@@ -46,6 +45,17 @@ class VolumePipeline(DiffusionPipeline):
         self.model_card: dict[str, Any] = {}
         self.weights_sha256: dict[str, str] = {}
         self.model_notes: list[str] = []
+
+    def register_modules(self, **modules: Any) -> None:
+        """Keep the networks and record their classes, as diffusers does.
+
+        Its own method asks whether a network is compiled, which loads torch's compiler.
+        """
+        for name, module in modules.items():
+            kind = type(module)
+            library = "diffusers" if kind.__module__.startswith("diffusers.") else kind.__module__
+            self.register_to_config(**{name: (library, kind.__name__)})
+            setattr(self, name, module)
 
     def __call__(
         self,

@@ -19,10 +19,9 @@ def build_components(preset: str, *, method: str = "xray2mri", **changes: dict[s
         raise InputError(
             f"There is no preset named {preset!r}.", code="bad-preset", hint=f"Choose one of {', '.join(PRESETS)}."
         )
-    from diffusers import AutoencoderKL
-
     from ..baselines.registry import find_method, unet_class
     from ..diffusion.schedule import ddim_schedule
+    from ..models.diffusers_parts import AutoencoderKL
     from ..models.radiograph_encoder import RadiographEncoder
 
     unknown = set(changes) - {"autoencoder", "unet", "radiograph_encoder", "scheduler"}

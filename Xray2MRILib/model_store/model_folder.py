@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import os
 import shutil
 import tempfile
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
 from safetensors import SafetensorError
 
 from ..baselines.registry import unet_class, unet_class_in
@@ -37,6 +37,7 @@ from ..files.checksums import (
 )
 from ..files.json_files import write_json
 from ..models.conditional_unet import Xray2MRIUNet
+from ..models.diffusers_parts import AutoencoderKL, DDIMScheduler
 from ..models.network import WEIGHTS_FILE
 from ..models.radiograph_encoder import RadiographEncoder
 from .model_location import locate_model as locate_model
@@ -97,7 +98,7 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
         for name, network in NETWORKS.items():
             network = unet_class_in(folder / name) if name == "unet" else network
             components[name] = load_network(network, folder / name, dtype)
-        components["scheduler"] = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+        components["scheduler"] = _load_scheduler(folder / "scheduler")
         check_schedule(components["scheduler"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
         name = next((name for name in (*NETWORKS, "scheduler") if name not in components), "scheduler")
@@ -107,6 +108,13 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> dict[st
             hint=RESTORE,
         ) from error
     return components
+
+
+def _load_scheduler(folder: Path) -> DDIMScheduler:
+    """The stored noise schedule, as ``from_pretrained`` reads it, which first loads every scheduler of diffusers."""
+    stored = DDIMScheduler.load_config(folder, local_files_only=True)
+    known = inspect.signature(DDIMScheduler.__init__).parameters
+    return DDIMScheduler(**{name: value for name, value in stored.items() if name in known})
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.utils import is_accelerate_available
 
+from ..models.diffusers_parts import is_accelerate_available
 from ..models.network import Network
 from . import eight_bit_weights
 

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
+
+from .diffusers_parts import AutoencoderKL
 
 
 def to_autoencoder_channels(images: Tensor, channels: int) -> Tensor:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from diffusers import UNet2DConditionModel
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from .adaptive_weight import AdaptiveWeight
 from .depth_embedding import DepthEmbedding
+from .diffusers_parts import ConfigMixin, ModelMixin, UNet2DConditionModel, register_to_config
+from .single_token_attention import shorten_cross_attention
 
 
 class Xray2MRIUNet(ModelMixin, ConfigMixin):
@@ -77,6 +76,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         )
         for name, part in stock.named_children():
             self.add_module(name, part)
+        shorten_cross_attention(self)
 
         if depth:
             time_width = stock.time_embedding.linear_2.out_features

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
-from diffusers import AutoencoderKL
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +15,7 @@ from ..errors import InputError
 from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .autoencoder import encode_images
 from .clip_tower import EMBEDDING, LAYERS, WIDTH, build_clip_tower, clip_preprocess
+from .diffusers_parts import AutoencoderKL, ConfigMixin, ModelMixin, register_to_config
 from .radiograph_features import RadiographFeatures
 
 

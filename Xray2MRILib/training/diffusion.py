@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -27,6 +26,7 @@ from ..model_store.clip_weights import load_clip_weights
 from ..model_store.network_folder import load_network
 from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.clip_tower import has_published_size
+from ..models.diffusers_parts import AutoencoderKL
 from ..volume.geometry import CROP_FRAME
 from .data.pair_data import KneeLatents
 from .denoising_loss import Denoiser, denoising_loss, latent_scaling

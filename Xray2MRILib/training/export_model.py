@@ -34,12 +34,12 @@ def assemble_model(
     training metrics, and ``trained_from`` (see ``origins``; None: as they are now). Raises InputError when a part is
     missing, or when the autoencoder is not the one that the training began with.
     """
-    from diffusers import AutoencoderKL, DDIMScheduler
     from safetensors import SafetensorError
 
     from ..baselines.registry import find_method, unet_class_in
     from ..generation.pipeline import Xray2MRIPipeline
     from ..model_store.network_folder import load_network
+    from ..models.diffusers_parts import AutoencoderKL, DDIMScheduler
     from ..models.radiograph_encoder import RadiographEncoder
 
     try:
