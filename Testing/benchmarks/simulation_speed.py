@@ -77,6 +77,7 @@ def one_pair(template, seed: int, folder: Path) -> dict[str, float]:
     stop("MR volume")
     attenuation = maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation()
     radiograph = drr.project(deformation, *attenuation, p).numpy()
+    volume = volume.numpy()
     stop("film")
     write_pair(folder, seed, KneePair(p, volume, radiograph[0], radiograph[1], deformation.joint_space_mm()))
     stop("truth and writing")

@@ -74,7 +74,7 @@ def test_joint_space_is_the_drawn_one_and_shows_in_the_volume(blocks: AnatomyTem
         truth = deformation.joint_space_mm()
         assert truth["medial"] == pytest.approx(width, abs=0.02)
         gap = torch.from_numpy((blocks.tissue == TISSUE_ID["muscle"]).astype(np.float32))
-        volume = scan(deformation, whole(gap), still())
+        volume = scan(deformation, whole(gap), still()).numpy()
         profile = volume[27, :, 160] / volume[27, :, 160].max()
         rows = slice(int(JOINT_ROW) - 30, int(JOINT_ROW) + 30)
         assert profile[rows].sum() * PIXEL_MM == pytest.approx(width, abs=0.5)
@@ -171,7 +171,7 @@ def test_scan_keeps_volumes(blocks: AnatomyTemplate) -> None:
     flat = {"slab_edge": (1e3, 1.0), "bias_length_mm": 1e6}
     for size in (1.0, 1.15):
         parameters = still(scale=(size, size, size), **flat)
-        volume = scan(deformation_of(blocks, parameters), whole(slice_averaged(ball.float())), parameters)
+        volume = scan(deformation_of(blocks, parameters), whole(slice_averaged(ball.float())), parameters).numpy()
         mm3 = float(volume.sum()) * PITCH_MM * PIXEL_MM**2
         assert mm3 == pytest.approx(4 / 3 * np.pi * (15 * size) ** 3, rel=0.03)
 
@@ -180,7 +180,7 @@ def test_slab_profile_and_coil_bias_follow_their_formulas(blocks: AnatomyTemplat
     from Xray2MRILib.simulation.mr.flash_mri import field_axes, scan
 
     parameters = still(slab_edge=(0.5, 2.0), bias_length_mm=100.0, bias_tilt_per_mm=(0.0, 0.001))
-    volume = scan(deformation_of(blocks, parameters), whole(torch.ones(blocks.tissue.shape)), parameters)
+    volume = scan(deformation_of(blocks, parameters), whole(torch.ones(blocks.tissue.shape)), parameters).numpy()
     _, z, x = field_axes(parameters)
     for depth, row, column in ((0, 100, 128), (3, 60, 90), (30, 200, 150)):
         expected = 1 / (1 + np.exp(-(depth + 0.5) / 2.0)) * np.exp(-(float(z[row]) ** 2) / 2e4)
@@ -201,7 +201,7 @@ def test_mirrored_knee_gives_mirrored_pictures(blocks: AnatomyTemplate) -> None:
             distance = (y[:, None, None] - cy) ** 2 + (z[None, :, None] - cz) ** 2 + (x[None, None] - side * cx) ** 2
             body[torch.from_numpy(distance < r**2)] += 1
         radiograph = radiograph_of(blocks, still(source_mm=900), bone=body, film_mm=80, pixels=64)[0].numpy()
-        pictures.append((radiograph, scan(deformation_of(blocks, still()), whole(body), still())))
+        pictures.append((radiograph, scan(deformation_of(blocks, still()), whole(body), still()).numpy()))
     for picture, mirrored in zip(*pictures, strict=True):
         assert np.corrcoef(picture.ravel(), mirrored[..., ::-1].ravel())[0, 1] > 0.98
         assert np.corrcoef(picture.ravel(), mirrored.ravel())[0, 1] < 0.9

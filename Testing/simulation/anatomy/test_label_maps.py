@@ -203,7 +203,7 @@ def test_structures_stay_connected_in_deformed_knees(tmp_path: Path) -> None:
         deformation = KneeDeformation(template, parameters)
         for bone in ("femur", "tibia"):
             mask = torch.from_numpy((tissue == TISSUE_ID[bone]).astype(np.float32))
-            volume = scan(deformation, TissueVolume.of_template(mask), parameters)
+            volume = scan(deformation, TissueVolume.of_template(mask), parameters).numpy()
             volume = volume / volume.max(axis=(1, 2), keepdims=True).clip(1e-3)
             _, pieces = ndimage.label(volume > 0.5)
             assert pieces == 1

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, template_axes
-from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_generation
-from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters
-from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
-from Xray2MRILib.simulation.mr import texture_blocks
-from Xray2MRILib.simulation.mr.image_signal import knee_signal, prepared, shell_kinds
-from Xray2MRILib.simulation.mr.property_tables import property_tables, saturation
-from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters, draw_scan
-from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo
+from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, template_axes  # noqa: E402
+from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_generation  # noqa: E402
+from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters  # noqa: E402
+from Xray2MRILib.simulation.anatomy.tissue_codes import CODE  # noqa: E402
+from Xray2MRILib.simulation.mr import texture_blocks  # noqa: E402
+from Xray2MRILib.simulation.mr.image_signal import knee_signal, prepared, shell_kinds  # noqa: E402
+from Xray2MRILib.simulation.mr.property_tables import property_tables, saturation  # noqa: E402
+from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters, draw_scan  # noqa: E402
+from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo  # noqa: E402
 
 SMOOTH = ScanParameters(
     fat_residue=0.5, septa=0, lobules=0, fibres=0, bundles=0, strands=0, vessels=0, perimysium=0, marrow_grain=0
@@ -68,8 +68,8 @@ def test_fat_lies_off_by_the_chemical_shift(blocks: ImageTemplate) -> None:
 def test_the_shift_alone_moves_a_plane_by_a_fraction_of_a_voxel() -> None:
     from Xray2MRILib.simulation.mr.image_signal import _shifted
 
-    ramp = np.arange(20, dtype=np.float32)[None, :, None] * np.ones((2, 1, 2), np.float32)
-    assert _shifted(ramp, 1.7)[0, 5:, 0] == pytest.approx(np.arange(5, 20) - 1.7, abs=1e-5)
+    ramp = torch.arange(20.0)[None, :, None] * torch.ones(2, 1, 2)
+    assert _shifted(ramp, 1.7)[0, 5:, 0].numpy() == pytest.approx(np.arange(5, 20) - 1.7, abs=1e-5)
 
 
 def test_marrow_is_half_to_three_quarters_of_subcutaneous_fat() -> None:
@@ -112,11 +112,12 @@ def test_fibres_are_ten_times_longer_along_the_leg() -> None:
 
 
 def test_a_block_is_placed_periodically() -> None:
-    block = np.arange(np.prod((4, 5, 6)), dtype=np.float32).reshape(4, 5, 6)
-    part = texture_blocks.placed(block, (9, 11, 13), np.random.default_rng(0))
+    block = torch.arange(4.0 * 5 * 6).view(4, 5, 6)
+    part = texture_blocks.placed(block, (9, 11, 13), (3, 8, 1))
     assert part.shape == (9, 11, 13)
-    assert np.array_equal(part[:4], part[4:8])
-    assert set(np.unique(part)) == set(block.ravel())
+    assert part[0, 0, 0] == block[3, 3, 1]
+    assert torch.equal(part[:4], part[4:8])
+    assert torch.equal(torch.unique(part), block.flatten())
 
 
 def test_one_seed_gives_one_signal(blocks: ImageTemplate) -> None:

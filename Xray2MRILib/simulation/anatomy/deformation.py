@@ -1,7 +1,8 @@
 """Maps from an output grid to the template: size, pose, smooth random shape, joint space narrowing, flexion.
 
 Every map leads from output to template (the inverse of the deformation), as resampling requires. All coordinates are
-(y, z, x) in mm about the joint centre.
+(y, z, x) in mm about the joint centre. What is drawn or small is worked out on the processor, so that it is the same
+for one seed on every device; points are mapped where they lie.
 """
 
 from __future__ import annotations
@@ -58,20 +59,32 @@ def structured_warp(template: AnatomyTemplate, p: KneeParameters) -> np.ndarray:
 class KneeDeformation:
     """The deformation of one knee: output points (mm) to template points (mm)."""
 
-    def __init__(self, template: AnatomyTemplate, parameters: KneeParameters) -> None:
+    def __init__(
+        self,
+        template: AnatomyTemplate,
+        parameters: KneeParameters,
+        *,
+        device: torch.device | str = "cpu",
+        more_mm: np.ndarray | None = None,
+    ) -> None:
+        """``more_mm`` [3, Y, Z, X] is added to the displacement on the warp's lattice; points lie on ``device``."""
         self.p = parameters
+        self.device = torch.device(device)
         self.slope_deg = template.slope_deg
         self.flexion_axis_mm = template.flexion_axis_mm
         self.compartment_mm = template.compartment_mm
-        self.warp = random_warp(parameters.seed, parameters.warp_mm)
-        self.warp += torch.from_numpy(structured_warp(template, parameters))
-        self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32)
-        self.scale = torch.tensor(parameters.scale)
+        warp = random_warp(parameters.seed, parameters.warp_mm)
+        warp += torch.from_numpy(structured_warp(template, parameters))
+        if more_mm is not None:
+            warp += torch.from_numpy(more_mm)
+        self.warp = warp.to(self.device)
+        self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32, device=self.device)
+        self.scale = torch.tensor(parameters.scale, device=self.device)
         floor, roof = torch.from_numpy(template.femur_floor_mm), torch.from_numpy(template.tibia_roof_mm)
         roof = roof + torch.from_numpy(attrition_depth(template, parameters))
-        self.floor, self.roof = floor, roof
-        self.shift = self._tibia_shift(template, floor, roof)
-        self.surfaces = torch.stack((floor, roof, self.shift))[None]  # [1, 3, Y, X]
+        shift = self._tibia_shift(template, floor, roof)
+        self.surfaces = torch.stack((floor, roof, shift))[None].to(self.device)  # [1, 3, Y, X]
+        self.floor, self.roof, self.shift = self.surfaces[0]
 
     def _tibia_shift(self, template: AnatomyTemplate, floor: torch.Tensor, roof: torch.Tensor) -> torch.Tensor:
         """How far the tibia has moved up at every (y, x), mm: a tilt through the two compartments (joint closing)."""
@@ -90,11 +103,11 @@ class KneeDeformation:
 
         Measured on the deformed knee, with the random shape's own stretch of the gap.
         """
-        steps = torch.arange(-_MEASURED_MM, _MEASURED_MM + 1e-3, 0.25)
+        steps = torch.arange(-_MEASURED_MM, _MEASURED_MM + 1e-3, 0.25, device=self.device)
         found = {}
         for side, (yc, xc) in self.compartment_mm.items():
-            across = torch.linspace(-2.5, 2.5, 5)
-            centre = self._output_of(torch.tensor((yc, 0.0, xc)))
+            across = torch.linspace(-2.5, 2.5, 5, device=self.device)
+            centre = self._output_of(torch.tensor((yc, 0.0, xc), device=self.device))
             dy, dx, z = torch.meshgrid(across, across, steps, indexing="ij")
             q = self.shape(torch.stack((dy + centre[0], z + centre[1], dx + centre[2]), dim=-1))
             surfaces = self._surfaces_at(q[..., 0], q[..., 2])
@@ -140,7 +153,7 @@ class KneeDeformation:
         shift = self._surfaces_at(y, x)[2]
         tibia = torch.stack((y, z + shift, x), dim=-1)
         angle = float(np.radians(self.p.flexion_deg))
-        femur = self._rotate(y, z, x, torch.tensor(angle))
+        femur = self._rotate(y, z, x, torch.tensor(angle, device=q.device))
         soft = self._rotate(y, z + shift * (z > 0), x, angle * torch.sigmoid((-8 - z) / 6))
         return femur, tibia, soft
 

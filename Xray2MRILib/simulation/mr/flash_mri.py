@@ -41,33 +41,39 @@ def signal_table(parameters: KneeParameters) -> np.ndarray:
     return np.array(values, np.float32)
 
 
-def field_axes(parameters: KneeParameters) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def field_axes(
+    parameters: KneeParameters, device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Places of the volume's voxels along y, z and x in mm about this knee's joint centre."""
     oy, oz, ox = parameters.field_offset_mm
-    y = FIRST_DEPTH_MM + oy + PITCH_MM * torch.arange(SLICES)
-    z = (torch.arange(SIZE) - JOINT_ROW) * PIXEL_MM - oz
-    x = (torch.arange(SIZE) - (SIZE - 1) / 2) * PIXEL_MM - ox
+    y = FIRST_DEPTH_MM + oy + PITCH_MM * torch.arange(SLICES, device=device)
+    z = (torch.arange(SIZE, device=device) - JOINT_ROW) * PIXEL_MM - oz
+    x = (torch.arange(SIZE, device=device) - (SIZE - 1) / 2) * PIXEL_MM - ox
     return y, z, x
 
 
 def field_nodes(deformation: KneeDeformation, parameters: KneeParameters) -> torch.Tensor:
     """Template points [17, 64, 64, 3] of a coarse grid over the field, joint closed."""
-    axes = [torch.linspace(float(a[0]), float(a[-1]), n) for a, n in zip(field_axes(parameters), _NODES, strict=True)]
+    axes = [
+        torch.linspace(float(a[0]), float(a[-1]), n, device=deformation.device)
+        for a, n in zip(field_axes(parameters), _NODES, strict=True)
+    ]
     return deformation.shape(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
 
 
 def scan(
     deformation: KneeDeformation, signal: TissueVolume, parameters: KneeParameters, nodes: torch.Tensor | None = None
-) -> np.ndarray:
-    """Noise-free volume [50, 256, 256] float32, posterior first, of the signal template.
+) -> torch.Tensor:
+    """Noise-free volume [50, 256, 256] float32, posterior first, of the signal template, on the deformation's device.
 
-    Includes slab profile and receive-coil bias; noise is added when a pair is read, so that it can vary. Partial volume
+    Includes slab profile and receive-coil bias; noise belongs to the acquisition. Partial volume
     along the thick axis: ``signal`` should be averaged over about one slice thickness, see ``slice_averaged``.
     """
     nodes = field_nodes(deformation, parameters) if nodes is None else nodes
-    axes = field_axes(parameters)
-    matrices = [interpolation(n, len(a)) for n, a in zip(_NODES, axes, strict=True)]
-    total = torch.empty(SLICES, SIZE, SIZE)
+    device = deformation.device
+    axes = field_axes(parameters, device)
+    matrices = [interpolation(n, len(a), device) for n, a in zip(_NODES, axes, strict=True)]
+    total = torch.empty(SLICES, SIZE, SIZE, device=device)
     first, last = ((nodes[..., 1] + m).amax(dim=(0, 2)) for m in (_JOINT_MM, -_JOINT_MM))
     rows = torch.linspace(0, SIZE - 1, _NODES[1])
     # Above the femur's joint surface nothing moved; far below, the shift is read off at the nodes.
@@ -83,37 +89,46 @@ def scan(
                 normalised(fine if whole else deformation.open_joint(fine), signal.low_mm, signal.high_mm)
             )
     distance, softness = parameters.slab_edge
-    slab = torch.sigmoid((torch.arange(SLICES) + distance) / softness)
+    slab = torch.sigmoid((torch.arange(SLICES, device=device) + distance) / softness)
     along = torch.exp(-((axes[1] + parameters.bias_centre_mm) ** 2) / (2 * parameters.bias_length_mm**2))
     tilt_y, tilt_x = parameters.bias_tilt_per_mm
     total *= (slab * (1 + tilt_y * axes[0]))[:, None, None]
     total *= along[:, None] * (1 + tilt_x * axes[2])
-    return total.numpy()
+    return total
 
 
 def slice_averaged(signal: torch.Tensor) -> torch.Tensor:
     """Template signal [Y, Z, X] averaged over three voxels along y (0.3, 0.4, 0.3), about one slice of 1.5 mm."""
-    averaged = torch.mul(signal, 0.4, out=scratch("averaged", signal.shape))
+    averaged = torch.mul(signal, 0.4, out=scratch("averaged", signal.shape, signal.device))
     averaged[1:].add_(signal[:-1], alpha=0.3)
     averaged[:-1].add_(signal[1:], alpha=0.3)
     return averaged
 
 
-_SCRATCH: dict[str, torch.Tensor] = {}
+_SCRATCH: dict[tuple[str, torch.device], torch.Tensor] = {}
 
 
-def scratch(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+def scratch(name: str, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     """float32 memory of ``shape`` that the next call with this name reuses: fresh pages cost more than the sums."""
-    size = math.prod(shape)
-    if name not in _SCRATCH or _SCRATCH[name].numel() < size:
-        _SCRATCH[name] = torch.empty(size)
-    return _SCRATCH[name][:size].view(*shape)
+    size, key = math.prod(shape), (name, device)
+    if key not in _SCRATCH or _SCRATCH[key].numel() < size:
+        _SCRATCH[key] = torch.empty(size, device=device)
+    return _SCRATCH[key][:size].view(*shape)
 
 
-def to_unit_range(volume: np.ndarray) -> np.ndarray:
+def to_unit_range(volume: torch.Tensor) -> torch.Tensor:
     """One mapping per volume: percentiles 0.5 and 99.5 to [0, 1], clipped (A16)."""
-    low, high = np.percentile(volume[::2, ::2, ::2], (0.5, 99.5))
-    return np.clip((volume - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    values = volume[::2, ::2, ::2].flatten()
+    low, high = (_percentile(values, share) for share in (0.005, 0.995))
+    return ((volume - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+
+
+def _percentile(values: torch.Tensor, share: float) -> torch.Tensor:
+    """Linearly interpolated, as NumPy's."""
+    place = share * (len(values) - 1)
+    below = int(place)
+    low = values.kthvalue(below + 1).values
+    return low + (place - below) * (values.kthvalue(min(below + 2, len(values))).values - low)
 
 
 def add_rician_noise(volume: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""MR signal of one knee from an image-based template: maps, disease and texture first, then the signal equation."""
+"""MR signal of one knee from an image-based template: maps, disease and texture first, then the signal equation.
+
+All voxels of a few sections are worked out together, by tables with one value for every tissue code: no lists of voxels
+and no loops over them, so that the same steps run on any device.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,15 @@ import torch
 
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters
-from ..anatomy.osteoarthritis import (
-    extrude_menisci,
-    grow_osteophytes,
-    hollow_cysts,
-    lose_cartilage,
-    pour_effusion,
-    wear_plateau,
-)
 from ..anatomy.shape_model import load_shape_model
 from ..anatomy.shape_variation import fitted_modes
 from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
-from ..anatomy.tissue_volume import TissueVolume
+from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import texture_blocks
-from .property_tables import property_tables
+from .property_tables import PropertyTables, property_tables
 from .scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters
+from .tissue_maps import TissueMaps
 from .tissue_properties import ECHO_TIME_MS
 
 DENSITY_SCALE = 200.0  # stored value of pure water and pure fat
@@ -35,6 +32,7 @@ SHELL_STEP_MM = 0.2
 _MIRRORED_ROWS = 24
 _SKIN_VESSELS = 0.45  # signal of subcutaneous vessels against those of deep fat: they are thinner
 DEEPEST_SHELL_MM = 29.0
+_TOGETHER = 6  # sections worked out at once on a processor: what they need stays in its cache
 
 
 @dataclass
@@ -48,7 +46,7 @@ class PreparedTemplate:
     box
         The part of the template's grid, slices along y, z and x.
     code
-        uint8 [y, z, x]; from ``SHELL_CODE`` on the distance outside the fascia.
+        uint8 [y, z, x] on the device; from ``SHELL_CODE`` on the distance outside the fascia.
     water
         float32 [y, z, x], proton density with its decay until the echo.
     fat
@@ -57,9 +55,14 @@ class PreparedTemplate:
 
     template: ImageTemplate
     box: tuple[slice, ...]
-    code: np.ndarray
-    water: np.ndarray
-    fat: np.ndarray
+    code: torch.Tensor
+    water: torch.Tensor
+    fat: torch.Tensor
+
+    @property
+    def device(self) -> torch.device:
+        """Where its knees are simulated."""
+        return self.code.device
 
     @cached_property
     def modes_mm(self) -> np.ndarray:
@@ -67,8 +70,8 @@ class PreparedTemplate:
         return fitted_modes(self.template.anatomy, load_shape_model())
 
 
-def prepared(template: ImageTemplate) -> PreparedTemplate:
-    """Cut ``template`` to its leg and let the water decay until the echo."""
+def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> PreparedTemplate:
+    """Cut ``template`` to its leg, let the water decay until the echo, and put it on ``device``."""
     outside = template.anatomy.outside_mm
     near = (outside < DEEPEST_SHELL_MM) & ((outside > 0) | (template.code > 0))
     spans = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
@@ -84,7 +87,7 @@ def prepared(template: ImageTemplate) -> PreparedTemplate:
     steps = np.minimum(beyond * (1 / SHELL_STEP_MM), 255 - SHELL_CODE)
     code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), template.code[box])
     water[beyond > 0] = fat[beyond > 0] = 1  # their tables hold the whole signal
-    return PreparedTemplate(template, box, code, water, fat)
+    return PreparedTemplate(template, box, *(torch.from_numpy(a).to(device) for a in (code, water, fat)))
 
 
 def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray) -> None:
@@ -97,56 +100,73 @@ def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, ...], water: np
     water[local] *= np.exp(-ECHO_TIME_MS / t2star) / np.exp(-ECHO_TIME_MS / 21.0)
 
 
-def knee_codes(template: ImageTemplate, parameters: KneeParameters, box: tuple[slice, ...] | None = None) -> np.ndarray:
-    """Codes of one knee in ``box`` (default: all) with its osteoarthritis; unchanged ones are the template's."""
-    box = box or tuple(slice(0, n) for n in template.code.shape)
-    anatomy = template.anatomy
-    tissue = anatomy.tissue.copy()
-    depth = np.zeros(tissue.shape, np.float16)  # of the new bone, which the signal does not ask for
-    lose_cartilage(anatomy, parameters, tissue)
-    extrude_menisci(anatomy, parameters, tissue)
-    pour_effusion(anatomy, parameters, tissue)
-    wear_plateau(anatomy, parameters, tissue)
-    grow_osteophytes(anatomy, parameters, tissue, depth)
-    hollow_cysts(anatomy, parameters, tissue, depth)
-    after = tissue[box]
-    return np.where(after == anatomy.tissue[box], template.code[box], after)
-
-
 def knee_signal(
     source: PreparedTemplate,
     parameters: KneeParameters,
     scan: ScanParameters,
     *,
+    maps: TissueMaps | None = None,
     low_mm: float = EXTENT_MM["y"][0],
     high_mm: float = EXTENT_MM["y"][1],
 ) -> TissueVolume:
-    """Signal between two depths on the template's grid, averaged over about one slice of 1.5 mm."""
+    """Signal between two depths on the template's grid, averaged over about one slice of 1.5 mm.
+
+    ``maps`` holds the knee's osteoarthritis; without them it is worked out here.
+    """
+    maps = maps or TissueMaps(source.template.anatomy, parameters, source.device)
     box = source.box
     first = int(np.clip(np.floor((low_mm - EXTENT_MM["y"][0]) / SPACING_MM) - 2, box[0].start, box[0].stop - 2))
     last = int(np.clip(np.ceil((high_mm - EXTENT_MM["y"][0]) / SPACING_MM) + 3, first + 2, box[0].stop))
-    part = slice(first - box[0].start, last - box[0].start)
-    own = source.code[part]
-    code = knee_codes(source.template, parameters, (slice(first, last), box[1], box[2]))
     tables = property_tables(parameters.seed, scan.fat_residue, scan.inflow, marrow_t2star_ms=scan.marrow_t2star_ms)
     kind = shell_kinds(parameters.fat_mm, parameters.skin_mm)
-    water = source.water[part] * np.take(_with_shell(tables.water_gain, tables.plain_water, kind), own, mode="clip")
-    fat = source.fat[part] * np.take(_with_shell(tables.fat_gain, tables.plain_fat, kind), own, mode="clip")
-    own = np.take(kind, own, mode="clip")
-    code = np.where(own == source.code[part], code, own)
-    changed = np.flatnonzero(code != own)
-    kinds = code.reshape(-1)[changed]
-    water.reshape(-1)[changed] = tables.plain_water[kinds]
-    fat.reshape(-1)[changed] = tables.plain_fat[kinds]
-    _texture(water, fat, code, parameters.seed, scan, float(tables.plain_water[CODE["synovium"]]),
-             float(tables.plain_water[CODE["vein"]]))  # fmt: skip
-    water += _shifted(fat, CHEMICAL_SHIFT_MM / parameters.scale[1] / SPACING_MM)
-    averaged = 0.4 * water
-    averaged[1:] += 0.3 * water[:-1]
-    averaged[:-1] += 0.3 * water[1:]
+    lookup = _Lookup(tables, kind, source.device)
+    texture = _Texture(parameters.seed, scan, tables, source.device)
+    _, rows, columns = source.code.shape
+    shape = (last - first, rows, columns)
+    signal = torch.empty(shape, device=source.device)
+    together = _TOGETHER if source.device.type == "cpu" else len(signal)
+    shift = CHEMICAL_SHIFT_MM / parameters.scale[1] / SPACING_MM
+    for at in range(0, len(signal), together):
+        count = min(together, len(signal) - at)
+        here = slice(first - box[0].start + at, first - box[0].start + at + count)
+        there = (slice(first + at, first + at + count), box[1], box[2])
+        own = source.code[here].int()
+        inside = own < SHELL_CODE
+        diseased = maps.code[there]
+        changed = (diseased != maps.tensors.code[there]) & inside
+        code = torch.where(changed, diseased.int(), looked_up(lookup.kind, own))
+        water = torch.where(
+            changed, looked_up(lookup.plain_water, code), source.water[here] * looked_up(lookup.water_gain, own)
+        )
+        fat = torch.where(
+            changed, looked_up(lookup.plain_fat, code), source.fat[here] * looked_up(lookup.fat_gain, own)
+        )
+        texture.apply(water, fat, code, at)
+        signal[at : at + count] = water + _shifted(fat, shift)
+    averaged = torch.empty((len(signal), rows + 2 * _MIRRORED_ROWS, columns), device=source.device)
+    middle = averaged[:, _MIRRORED_ROWS:-_MIRRORED_ROWS]
+    torch.mul(signal, 0.4, out=middle)
+    middle[1:].add_(signal[:-1], alpha=0.3)
+    middle[:-1].add_(signal[1:], alpha=0.3)
     # a small knee shows more of the leg than the template's box holds: what is beyond is the mirror image
-    averaged = np.pad(averaged, ((0, 0), (_MIRRORED_ROWS, _MIRRORED_ROWS), (0, 0)), mode="reflect")
-    return TissueVolume.of_template(torch.from_numpy(averaged), (first, box[1].start - _MIRRORED_ROWS, box[2].start))
+    averaged[:, :_MIRRORED_ROWS] = middle[:, 1 : _MIRRORED_ROWS + 1].flip(1)
+    averaged[:, -_MIRRORED_ROWS:] = middle[:, -_MIRRORED_ROWS - 1 : -1].flip(1)
+    return TissueVolume.of_template(averaged, (first, box[1].start - _MIRRORED_ROWS, box[2].start))
+
+
+class _Lookup:
+    """One scan's tables for all 256 codes on a device: gains inside the fascia, whole signals outside."""
+
+    def __init__(self, tables: PropertyTables, kind: np.ndarray, device: torch.device) -> None:
+        shell = kind[SHELL_CODE:]
+        self.kind = torch.from_numpy(kind.astype(np.int32)).to(device)
+
+        def moved(*parts: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(device)
+
+        self.water_gain = moved(tables.water_gain, tables.plain_water[shell])
+        self.fat_gain = moved(tables.fat_gain, tables.plain_fat[shell])
+        self.plain_water, self.plain_fat = moved(tables.plain_water), moved(tables.plain_fat)
 
 
 def shell_kinds(fat_mm: float, skin_mm: float) -> np.ndarray:
@@ -156,57 +176,64 @@ def shell_kinds(fat_mm: float, skin_mm: float) -> np.ndarray:
     return np.concatenate((np.arange(SHELL_CODE), shell)).astype(np.uint8)
 
 
-def _with_shell(gain: np.ndarray, plain: np.ndarray, kind: np.ndarray) -> np.ndarray:
-    """Values of all 256 codes: gains inside the fascia, whole signals outside."""
-    return np.concatenate((gain, plain[kind[SHELL_CODE:]])).astype(np.float32)
+class _Texture:
+    """Fibres in muscle and ligament, septa, lobules and small vessels in fat, grain in marrow: one knee's."""
+
+    def __init__(self, seed: int, scan: ScanParameters, tables: PropertyTables, device: torch.device) -> None:
+        rng = np.random.default_rng([seed, 47])
+        self.blocks = texture_blocks.blocks_on(str(device))
+        names = ("fibres", "bundles", "perimysium", "strands", "walls", "vessels", "grain")
+        self.origin = {name: texture_blocks.random_origin(rng) for name in names}
+        septum, blood = (float(tables.plain_water[CODE[name]]) for name in ("synovium", "vein"))
+
+        def table(*levels: tuple[tuple[str, ...], float]) -> torch.Tensor:
+            values = np.zeros(len(CODES), np.float32)
+            for tissues, level in levels:
+                values[[CODE[t] for t in tissues]] = level
+            return torch.from_numpy(values).to(device)
+
+        muscle, fatty = ("muscle",), ("subcutaneous", "fat", "connective")
+        self.fibres, self.bundles = table((muscle, scan.fibres)), table((muscle, scan.bundles))
+        self.perimysium = table((muscle, scan.perimysium))
+        self.strands = table((("ligament", "synovium", "tendon", "connective"), scan.strands))
+        self.septa, self.walls = table((fatty, scan.septa * septum)), table((fatty, 0.5))
+        self.lobules = table((fatty, scan.lobules), (BONES, scan.marrow_grain))
+        flow = scan.vessels * scan.inflow * blood
+        self.vessels = table((fatty, flow), (("subcutaneous",), _SKIN_VESSELS * flow))
+        self.marrow = table((BONES, 1.0))
+
+    def apply(self, water: torch.Tensor, fat: torch.Tensor, code: torch.Tensor, first: int) -> None:
+        """Change water and fat of the sections from ``first`` on, in place."""
+        _, rows, columns = water.shape
+        shape = (len(water), rows, columns)
+
+        def part(name: str, block: str = "") -> torch.Tensor:
+            y, z, x = self.origin[name]
+            return texture_blocks.placed(self.blocks[block or name], shape, (y + first, z, x))
+
+        def level(table: torch.Tensor) -> torch.Tensor:
+            return looked_up(table, code)
+
+        relative = level(self.fibres) * part("fibres") + level(self.bundles) * part("bundles") + 1
+        relative *= 1 - level(self.perimysium) * part("perimysium")
+        water *= relative
+        water *= (level(self.strands) * part("strands", "fibres") + 1).clamp_(0.2, 2.0)
+        wall = part("walls")
+        water += level(self.septa) * wall
+        water += level(self.vessels) * part("vessels")
+        grains = torch.where(level(self.marrow) > 0, part("grain"), part("walls", "levels"))
+        fat *= (level(self.lobules) * grains + 1).clamp_(0.4, 1.6)
+        fat *= 1 - level(self.walls) * wall
 
 
-def _texture(
-    water: np.ndarray, fat: np.ndarray, code: np.ndarray, seed: int, scan: ScanParameters, septum: float, blood: float
-) -> None:
-    """Fibres in muscle and ligament, septa, lobules and small vessels in fat, grain in marrow, in place."""
-    rng = np.random.default_rng([seed, 47])
-    shape = water.shape
-    wet, oily = water.reshape(-1), fat.reshape(-1)
-
-    def part(block: np.ndarray, index: np.ndarray) -> np.ndarray:
-        return texture_blocks.placed(block, shape, rng).reshape(-1)[index]
-
-    muscle = _places(code, "muscle")
-    relative = 1 + scan.fibres * part(texture_blocks.fibres(), muscle)
-    relative += scan.bundles * part(texture_blocks.bundles(), muscle)
-    wet[muscle] *= relative * (1 - scan.perimysium * part(texture_blocks.perimysium(), muscle))
-    strands = _places(code, "ligament", "synovium", "tendon", "connective")
-    wet[strands] *= np.clip(1 + scan.strands * part(texture_blocks.fibres(), strands), 0.2, 2.0)
-    fatty = _places(code, "subcutaneous", "fat", "connective")
-    walls, levels = texture_blocks.lobules()
-    state = rng.bit_generator.state
-    wall = part(walls, fatty)
-    rng.bit_generator.state = state
-    level = part(levels, fatty)
-    wet[fatty] += scan.septa * septum * wall
-    oily[fatty] *= np.clip(1 + scan.lobules * level, 0.5, 1.5) * (1 - 0.5 * wall)
-    share = np.where(code.reshape(-1)[fatty] == CODE["subcutaneous"], _SKIN_VESSELS, 1.0) * scan.vessels * scan.inflow
-    wet[fatty] += share.astype(np.float32) * np.float32(blood) * part(texture_blocks.vessels(), fatty)
-    marrow = _places(code, *BONES)
-    oily[marrow] *= np.clip(1 + scan.marrow_grain * part(texture_blocks.grain(), marrow), 0.4, 1.6)
-
-
-def _places(code: np.ndarray, *names: str) -> np.ndarray:
-    """Flat places of the named tissues."""
-    wanted = np.zeros(BYTE_VALUES, bool)
-    wanted[[CODE[name] for name in names]] = True
-    return np.flatnonzero(np.take(wanted, code, mode="clip"))
-
-
-def _shifted(values: np.ndarray, voxels: float) -> np.ndarray:
-    """``values`` moved by ``voxels`` towards larger z, linearly interpolated; the first rows repeat."""
+def _shifted(values: torch.Tensor, voxels: float) -> torch.Tensor:
+    """``values`` [Y, Z, X] moved by ``voxels`` towards larger z, linearly interpolated; the first rows repeat."""
     whole, share = int(np.floor(voxels)), float(voxels - np.floor(voxels))
 
-    def moved(count: int) -> np.ndarray:
-        return values[:, np.maximum(np.arange(values.shape[1]) - count, 0)]
+    def moved(count: int) -> torch.Tensor:
+        return torch.cat((values[:, :1].expand(-1, count, -1), values[:, : values.shape[1] - count]), dim=1)
 
     return (1 - share) * moved(whole) + share * moved(whole + 1)
 
 
-__all__ = ["PreparedTemplate", "knee_codes", "knee_signal", "prepared"]
+__all__ = ["PreparedTemplate", "knee_signal", "prepared"]

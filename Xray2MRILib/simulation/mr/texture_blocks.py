@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import torch
 
 from ...volume.geometry import OAI_FIELD
 
@@ -77,10 +78,28 @@ def grain() -> np.ndarray:
     return _standard(_noise(8, (0.9, 0.9, 0.9)))
 
 
-def placed(block: np.ndarray, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """A part of the periodic ``block`` with a random origin, tiled to ``shape``; float32."""
-    result = np.empty(shape, block.dtype)
-    y, z, x = (_runs(int(rng.integers(size)), size, wanted) for size, wanted in zip(block.shape, shape, strict=True))
+@lru_cache(maxsize=4)
+def blocks_on(device: str) -> dict[str, torch.Tensor]:
+    """All blocks by name on one device."""
+    walls, levels = lobules()
+    arrays = {
+        "fibres": fibres(), "bundles": bundles(), "perimysium": perimysium(), "walls": walls, "levels": levels,
+        "vessels": vessels(), "grain": grain(),
+    }  # fmt: skip
+    return {name: torch.from_numpy(values).to(device) for name, values in arrays.items()}
+
+
+def random_origin(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Where in a block a knee's part of it begins."""
+    y, z, x = (int(rng.integers(size)) for size in BLOCK)
+    return y, z, x
+
+
+def placed(block: torch.Tensor, shape: tuple[int, int, int], origin: tuple[int, int, int]) -> torch.Tensor:
+    """A part of the periodic ``block`` that begins at ``origin``, tiled to ``shape``; on the block's device."""
+    result = torch.empty(shape, dtype=block.dtype, device=block.device)
+    sizes = zip(origin, block.shape, shape, strict=True)
+    y, z, x = (_runs(first % size, size, wanted) for first, size, wanted in sizes)
     for to_y, from_y in y:
         for to_z, from_z in z:
             for to_x, from_x in x:

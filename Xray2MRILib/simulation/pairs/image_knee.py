@@ -53,45 +53,80 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     return ImageKnee(person, moved, draw_scan(seed), tuple(float(s) for s in scores))
 
 
+@dataclass
+class PairTensors:
+    """One simulated pair on the device where it was made.
+
+    Attributes
+    ----------
+    volume
+        float32 [50, 256, 256] in [0, 1], posterior slice first, noise-free.
+    radiograph
+        float32 [2, 288, 288]: attenuation integrals of bone mineral and of all other tissue.
+    """
+
+    knee: ImageKnee
+    volume: torch.Tensor
+    radiograph: torch.Tensor
+    deformation: KneeDeformation
+
+
 def deformed(source: PreparedTemplate, knee: ImageKnee) -> KneeDeformation:
     """The deformation of one knee with its bones' shape."""
-    deformation = KneeDeformation(source.template.anatomy, knee.parameters)
     shape = np.tensordot(np.array(knee.shape_scores, np.float32), source.modes_mm, axes=1)
     # the map leads from the knee to the template, so the bones' displacement counts backwards
-    deformation.warp -= torch.from_numpy(shape.astype(np.float32))
-    return deformation
+    return KneeDeformation(
+        source.template.anatomy, knee.parameters, device=source.device, more_mm=-shape.astype(np.float32)
+    )
 
 
-def scan_image_knee(source: PreparedTemplate, knee: ImageKnee) -> np.ndarray:
-    """Noise-free volume [50, 256, 256] float32, posterior slice first, any scale."""
+def scan_image_knee(
+    source: PreparedTemplate,
+    knee: ImageKnee,
+    *,
+    deformation: KneeDeformation | None = None,
+    maps: TissueMaps | None = None,
+) -> torch.Tensor:
+    """Noise-free volume [50, 256, 256] float32 on the source's device, posterior slice first, any scale."""
     parameters = knee.parameters
-    deformation = deformed(source, knee)
+    deformation = deformation or deformed(source, knee)
     nodes = flash_mri.field_nodes(deformation, parameters)
-    depth = nodes[..., 0]
-    signal = knee_signal(source, parameters, knee.scan, low_mm=float(depth.min()), high_mm=float(depth.max()))
+    low, high = nodes[..., 0].aminmax()
+    signal = knee_signal(source, parameters, knee.scan, maps=maps, low_mm=float(low), high_mm=float(high))
     return sharpened(flash_mri.scan(deformation, signal, parameters, nodes))
 
 
-def sharpened(volume: np.ndarray) -> np.ndarray:
+def sharpened(volume: torch.Tensor) -> torch.Tensor:
     """``volume`` with what two linear interpolations took from its finest detail in the plane; never negative.
 
     Scans are acquired at half the stored pixel and lose nothing of that kind.
     """
-    import torch.nn.functional as functional
+    weights = np.exp(-0.5 * (np.arange(3) / _LOST_PIXELS) ** 2)
+    weights /= weights[0] + 2 * weights[1:].sum()
+    smooth = volume
+    for axis in (1, 2):
+        size, edge = smooth.shape[axis], smooth
+        ends = [edge.narrow(axis, place, 1) for place in (0, size - 1)]
+        padded = torch.cat((ends[0], ends[0], smooth, ends[1], ends[1]), dim=axis)
+        smooth = float(weights[0]) * smooth
+        for away in (1, 2):
+            for start in (2 - away, 2 + away):
+                smooth.add_(padded.narrow(axis, start, size), alpha=float(weights[away]))
+    return torch.lerp(smooth, volume, 1 + _RESTORED).clamp_(min=0)
 
-    kernel = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / _LOST_PIXELS) ** 2)
-    kernel = kernel / kernel.sum()
-    values = torch.from_numpy(volume)[:, None]
-    padded = functional.pad(values, (2, 2, 2, 2), mode="replicate")
-    smooth = functional.conv2d(functional.conv2d(padded, kernel.view(1, 1, 1, 5)), kernel.view(1, 1, 5, 1))
-    return (values + _RESTORED * (values - smooth)).clamp(min=0)[:, 0].numpy()
+
+def image_pair_tensors(source: PreparedTemplate, knee: ImageKnee) -> PairTensors:
+    """Volume in [0, 1] and radiograph of one knee, on the source's device and without leaving it."""
+    anatomy, parameters = source.template.anatomy, knee.parameters
+    deformation = deformed(source, knee)
+    maps = TissueMaps(anatomy, parameters, source.device)
+    films = drr.project(deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters)
+    volume = flash_mri.to_unit_range(scan_image_knee(source, knee, deformation=deformation, maps=maps))
+    return PairTensors(knee, volume, films, deformation)
 
 
 def simulate_image_pair(source: PreparedTemplate, knee: ImageKnee) -> KneePair:
-    """Volume in [0, 1] and radiograph of one knee."""
-    anatomy, parameters = source.template.anatomy, knee.parameters
-    deformation = deformed(source, knee)
-    maps = TissueMaps(anatomy, parameters)
-    films = drr.project(deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters)
-    volume = flash_mri.to_unit_range(scan_image_knee(source, knee))
-    return KneePair(parameters, volume, films[0].numpy(), films[1].numpy(), deformation.joint_space_mm())
+    """One knee's pair as arrays, for storage."""
+    pair = image_pair_tensors(source, knee)
+    volume, bone, soft = (part.cpu().numpy() for part in (pair.volume, *pair.radiograph))
+    return KneePair(knee.parameters, volume, bone, soft, pair.deformation.joint_space_mm())

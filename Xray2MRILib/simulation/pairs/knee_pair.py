@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ..anatomy.anatomy_template import AnatomyTemplate
 from ..anatomy.deformation import KneeDeformation
@@ -36,11 +37,13 @@ class KneePair:
     film_mm: float = drr.RADIOGRAPH_MM
 
 
-def simulate_pair(template: AnatomyTemplate, parameters: KneeParameters) -> KneePair:
-    """Deform the template once and look at it twice."""
-    deformation = KneeDeformation(template, parameters)
+def simulate_pair(
+    template: AnatomyTemplate, parameters: KneeParameters, device: torch.device | str = "cpu"
+) -> KneePair:
+    """Deform the template once and look at it twice, on one device."""
+    deformation = KneeDeformation(template, parameters, device=device)
     nodes = flash_mri.field_nodes(deformation, parameters)
-    maps = TissueMaps(template, parameters)
+    maps = TissueMaps(template, parameters, device)
     depth = nodes[..., 0]
     volume = flash_mri.scan(deformation, maps.signal(float(depth.min()), float(depth.max())), parameters, nodes)
     radiograph = drr.project(
@@ -48,8 +51,8 @@ def simulate_pair(template: AnatomyTemplate, parameters: KneeParameters) -> Knee
     )
     return KneePair(
         parameters,
-        flash_mri.to_unit_range(volume),
-        radiograph[0].numpy(),
-        radiograph[1].numpy(),
+        flash_mri.to_unit_range(volume).cpu().numpy(),
+        radiograph[0].cpu().numpy(),
+        radiograph[1].cpu().numpy(),
         deformation.joint_space_mm(),
     )

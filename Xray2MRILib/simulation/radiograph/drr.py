@@ -36,34 +36,36 @@ def project(
     Attenuation in 1/mm: ``femur`` holds the mineral of femur and patella, ``tibia`` that of tibia and fibula, ``soft``
     the rest.
 
-    The radiograph is ``film_mm`` wide in the plane of the joint centre. The source stands ``parameters.source_mm``
-    behind the joint (PA view), so a ray's lateral distance from the axis grows with y by (source + y) / source.
+    Everything lies on the deformation's device. The radiograph is ``film_mm`` wide in the plane of the joint
+    centre. The source stands ``parameters.source_mm`` behind the joint (PA view), so a ray's lateral distance from the
+    axis grows with y by (source + y) / source.
     """
     source = parameters.source_mm
-    y = torch.arange(DEPTH_MM[0], DEPTH_MM[1] + 1e-3, STEP_MM)
+    device = deformation.device
+    depths = int((DEPTH_MM[1] - DEPTH_MM[0] + 1e-3) / STEP_MM) + 1
     half = film_mm / 2 * (1 - 1 / pixels)
-    coarse_uv = torch.linspace(-half, half, _NODES[1])
-    coarse_y = torch.linspace(float(y[0]), float(y[-1]), _NODES[0])
+    coarse_uv = torch.linspace(-half, half, _NODES[1], device=device)
+    coarse_y = torch.linspace(DEPTH_MM[0], DEPTH_MM[0] + (depths - 1) * STEP_MM, _NODES[0], device=device)
     grid = torch.stack(torch.meshgrid(coarse_y, coarse_uv, coarse_uv, indexing="ij"), dim=-1)
     spread = (source + grid[..., :1]) / source
     rays = torch.cat((grid[..., :1], grid[..., 1:] * spread), dim=-1)
     # The central ray runs along the plateau's posterior slope (the aim of the fixed-flexion view), give or take.
     tilt = deformation.slope_deg + parameters.beam_deg
-    turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32)
+    turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32, device=device)
     # Pose and shape vary slowly, so they are evaluated at the nodes only.
     of_femur, of_tibia, of_soft = deformation.radiograph_pose(deformation.shape(rays @ turn.T))
-    mineral = _summed(femur, of_femur, len(y), pixels) + _summed(tibia, of_tibia, len(y), pixels)
+    mineral = _summed(femur, of_femur, depths, pixels) + _summed(tibia, of_tibia, depths, pixels)
     # Soft tissue is smooth on a radiograph: half the resolution will do.
-    rest = _summed(soft, of_soft, len(y), pixels // 2)
+    rest = _summed(soft, of_soft, depths, pixels // 2)
     rest = F.interpolate(rest[None, None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
-    uv = torch.linspace(-half, half, pixels)
+    uv = torch.linspace(-half, half, pixels, device=device)
     oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
     return torch.stack((mineral, rest)) * STEP_MM * oblique
 
 
 def _summed(volume: TissueVolume, points: torch.Tensor, depths: int, pixels: int) -> torch.Tensor:
     """Sum [pixels, pixels] along the depth axis of ``volume`` at interpolated ``points``; only where the volume is."""
-    result = torch.zeros(pixels, pixels)
+    result = torch.zeros(pixels, pixels, device=points.device)
     reached = volume.reaches(points)
     if not reached.any():
         return result
@@ -75,7 +77,7 @@ def _summed(volume: TissueVolume, points: torch.Tensor, depths: int, pixels: int
         first = max(int((int(nodes[0]) - 1) * scale), 0)
         last = min(int((int(nodes[-1]) + 1) * scale) + 1, count)
         parts.append(slice(first, last))
-        matrices.append(interpolation(_NODES[axis], count)[first:last])
+        matrices.append(interpolation(_NODES[axis], count, points.device)[first:last])
     # Points are linear in the matrices, so they can be normalised before they are interpolated.
     places = normalised(points, volume.low_mm, volume.high_mm)
     depth, *plane = matrices
