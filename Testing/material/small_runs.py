@@ -23,6 +23,14 @@ def diffusion_recipe(pairs: Path, autoencoder: Path, **changes: object) -> dict:
     return chosen_recipe("diffusion") | small | changes
 
 
+def distillation_recipe(pairs: Path, teacher: Path, **changes: object) -> dict:
+    """Two rounds of six steps."""
+    small = {"data": str(pairs), "held_out": str(pairs), "teacher": str(teacher), "knees_per_batch": 2,
+             "depths_per_knee": 2, "variants": 1, "rounds": [4, 2], "updates": [6, 6], "precision": "float32",
+             "device": "cpu", "threads": 1, "log_every": 2, "save_every": 3}  # fmt: skip
+    return chosen_recipe("distillation") | small | changes
+
+
 def options(recipe: dict) -> list[str]:
     """A recipe's simple entries as ``--set`` options of the command."""
     import json

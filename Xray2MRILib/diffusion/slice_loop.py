@@ -26,6 +26,10 @@ from .radiograph_conditions import RadiographConditions
 from .sampling_settings import SamplingSettings
 from .schedule import sampler_for
 
+_PRINTED_NOISE = (
+    0.75  # noise scales above it count as the printed algorithm's 1, those below as a model's reduced noise
+)
+
 
 def predict(
     unet: Xray2MRIUNet,
@@ -34,13 +38,18 @@ def predict(
     depths: Tensor,
     conditions: RadiographConditions,
     guidance_scale: float = 1.0,
+    as_printed: bool = False,
 ) -> Tensor:
-    """Predict noise or v [B, 4, h, w] at z_t [B, 4, h, w] and depths u [B], with classifier-free guidance (A19)."""
+    """Predict noise or v [B, 4, h, w] at z_t [B, 4, h, w] and depths u [B], with classifier-free guidance (A19).
+
+    ``as_printed`` tells a network of two modes that the samples began with unit noise.
+    """
+    mode = {"as_printed": as_printed} if getattr(unet.config, "two_modes", False) else {}
 
     def under(given: RadiographConditions) -> Tensor:
         radiograph_latent, token, vectors = given.repeat(len(latents))
         sample = torch.cat([latents.to(unet.dtype), radiograph_latent], dim=1)
-        return unet(sample, timestep, depths, vectors, token).float()
+        return unet(sample, timestep, depths, vectors, token, **mode).float()
 
     conditional = under(conditions)
     if guidance_scale == 1.0:
@@ -69,13 +78,15 @@ def denoise(
     assert sampling.num_inference_steps is not None
     assert sampling.guidance_scale is not None
     assert sampling.guidance_share is not None
+    assert sampling.noise_scale is not None
     process = sampler_for(scheduler, sampling.sampler, sampling.num_inference_steps)
     latents = noise * process.init_noise_sigma
     guided = math.ceil(sampling.guidance_share * len(process.timesteps) - 1e-6)
+    as_printed = sampling.noise_scale > _PRINTED_NOISE
     for step, timestep in enumerate(process.timesteps):
         before_step(step)
         scale = sampling.guidance_scale if step < guided else 1.0
-        prediction = predict(unet, latents, timestep, depths, conditions, scale)
+        prediction = predict(unet, latents, timestep, depths, conditions, scale, as_printed)
         latents = process.step(prediction, timestep, latents).prev_sample
     return latents
 

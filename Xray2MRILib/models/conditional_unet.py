@@ -38,10 +38,13 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         ``mixed``, ``broadcast`` or ``sum``, see adaptive_weight.
     token
         False ignores the radiograph token (ablation of A1).
+    two_modes
+        True adds a vector to the time embedding that says that a sample is drawn as printed, with unit noise and
+        without guidance. A distilled network needs it, because its ordinary samples have the guidance in them.
     """
 
     _supports_gradient_checkpointing = True
-    _added = ("depth_embedding.", "adaptive_weights.")  # parts that the stock network lacks
+    _added = ("depth_embedding.", "adaptive_weights.", "printed_mode")  # parts that the stock network lacks
 
     @register_to_config
     def __init__(
@@ -61,6 +64,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         condition_sizes: Sequence[int] = (5, 64),
         guidance: str = "mixed",
         token: bool = True,
+        two_modes: bool = False,
     ) -> None:
         super().__init__()
         stock = UNet2DConditionModel(
@@ -78,8 +82,10 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
             self.add_module(name, part)
         shorten_cross_attention(self)
 
+        time_width = stock.time_embedding.linear_2.out_features
+        if two_modes:
+            self.printed_mode = nn.Parameter(torch.zeros(time_width))
         if depth:
-            time_width = stock.time_embedding.linear_2.out_features
             self.depth_embedding = DepthEmbedding(time_width, len(block_out_channels), depth_frequencies)
         if condition_names:
             # channels at the INPUT of each up block (A8): the mid block's, then each up block's own output
@@ -96,6 +102,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         conditions: Mapping[str, Tensor] | None = None,
         token: Tensor | None = None,
         to_middle: Tensor | None = None,
+        as_printed: Tensor | bool = False,
     ) -> Tensor:
         """Predicted noise (or v) [B, 4, h, w].
 
@@ -113,10 +120,16 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
             [B, N, cross_attention_dim]; None or all zeros is the null token.
         to_middle
             Added to what enters the middle block, of its shape; for networks with a side path.
+        as_printed
+            Whether the sample is drawn as printed, one for all or [B]; only a network of two modes hears it.
         """
         batch = sample.shape[0]
         timesteps = torch.as_tensor(timestep, device=sample.device).reshape(-1).expand(batch)
         time = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
+        if self.config.two_modes:
+            time = (
+                time + torch.as_tensor(as_printed, device=time.device).to(time.dtype).reshape(-1, 1) * self.printed_mode
+            )
         if token is None or not self.config.token:
             token = sample.new_zeros(batch, 1, self.config.cross_attention_dim)
 

@@ -31,7 +31,7 @@ from ..volume.geometry import CROP_FRAME
 from .data.pair_data import KneeLatents
 from .denoising_loss import Denoiser, denoising_loss, latent_scaling
 from .export_model import assemble_model, origins
-from .latent_cache import load_or_encode
+from .latent_cache import encode_knees
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
@@ -65,7 +65,7 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     precision = trainer.precision(_trial(network, device))
     cast = partial(autocast, device, precision)
     with encoder.with_tower(tower):
-        knees, held_out = _encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
+        knees, held_out = encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
     if recipe.compile:
         network.unet.compile()
@@ -127,23 +127,6 @@ def _trial(network: Denoiser, device: torch.device) -> Callable[[], Tensor]:
     probe = probe.to(memory_format=torch.channels_last)
     uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
     return partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
-
-
-def _encode_knees(
-    recipe: DiffusionRecipe, output: Path, *, device: torch.device, **encoding: Any
-) -> tuple[KneeLatents, KneeLatents]:
-    """The knees to learn from, in all their variants, and the held-out knees, in the memory of ``device``."""
-    latents = Path(recipe.latents or output)
-    latents.mkdir(parents=True, exist_ok=True)
-    encode = partial(load_or_encode, recipe=recipe, device=device, **encoding)
-    held_out = encode(folder=Path(recipe.held_out), file=latents / "latents-held_out.safetensors", variant=None).to(
-        device
-    )
-    variants = [
-        encode(folder=Path(recipe.data), file=latents / f"latents-{v}.safetensors", variant=v)
-        for v in range(recipe.variants)
-    ]
-    return KneeLatents.concatenate(variants).to(device), held_out
 
 
 def _load_autoencoder(folder: Path) -> AutoencoderKL:

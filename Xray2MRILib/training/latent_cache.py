@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..errors import InputError
 from ..simulation.pairs.pair_store import list_pairs
 from .data.pair_data import KneeLatents, encode_pairs
 from .recipes.diffusion import DiffusionRecipe
+from .recipes.distillation import DistillationRecipe
 
 VARIATION = 2  # increased when crop_frame.varied_frame or appearance.expose draw differently
 # entries of the radiograph encoder that determine its latent
@@ -24,9 +26,26 @@ _VIEW = ("slice_size", "field_placement", "span_mm", "field_mm", "centre_row", "
          "local_sigma_px", "radiograph_latent_scale")  # fmt: skip
 
 
+def encode_knees(
+    recipe: DiffusionRecipe | DistillationRecipe, output: Path, *, device: torch.device, **encoding: Any
+) -> tuple[KneeLatents, KneeLatents]:
+    """The knees to learn from, in all their variants, and the held-out knees, in the memory of ``device``."""
+    latents = Path(recipe.latents or output)
+    latents.mkdir(parents=True, exist_ok=True)
+    encode = partial(load_or_encode, recipe=recipe, device=device, **encoding)
+    held_out = encode(folder=Path(recipe.held_out), file=latents / "latents-held_out.safetensors", variant=None).to(
+        device
+    )
+    variants = [
+        encode(folder=Path(recipe.data), file=latents / f"latents-{v}.safetensors", variant=v)
+        for v in range(recipe.variants)
+    ]
+    return KneeLatents.concatenate(variants).to(device), held_out
+
+
 def load_or_encode(
     folder: Path, file: Path, *, variant: int | None, vae: nn.Module, encoder: nn.Module,
-    recipe: DiffusionRecipe, cast: Any, device: torch.device,
+    recipe: DiffusionRecipe | DistillationRecipe, cast: Any, device: torch.device,
 ) -> KneeLatents:  # fmt: skip
     """The latents of a folder of pairs, read from ``file``, or encoded and written there; variant None is unbent.
 

@@ -10,6 +10,7 @@ from ..recipe import Recipe
 RECIPES = {
     "autoencoder": ("autoencoder", "AutoencoderRecipe"),
     "diffusion": ("diffusion", "DiffusionRecipe"),
+    "distillation": ("distillation", "DistillationRecipe"),
     "classifier": ("classifier", "ClassifierRecipe"),
     "film_check": ("view_check", "ViewCheckRecipe"),
     "localizer": ("localizer", "LocalizerRecipe"),
