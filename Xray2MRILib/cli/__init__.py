@@ -1,7 +1,8 @@
 """The command ``xray2mri``: one file per sub-command; heavy libraries load only when a sub-command runs.
 
-A sub-command module has ``add_arguments(parser)`` and ``run(options, terminal) -> None``; it raises Xray2MRIError for
-errors that the user should see. Exit codes: 0 success, 2 unusable input or options, 1 failure, 130 cancelled.
+A sub-command module has ``add_arguments(parser)`` and ``run(options, terminal)``, which returns None or an exit code.
+It raises Xray2MRIError for errors that the user should see. Exit codes: 0 success, 2 unusable input or options, 1
+failure, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .terminal import Terminal, discard, unwritten
 # name -> text in --help; the module of the same name is imported only when its command runs
 COMMANDS = {
     "generate": "generate a pseudo-MRI volume from one knee radiograph",
+    "cohort": "generate the volumes of many radiographs, from a table or a folder",
     "evaluate": "compare a volume with a real MRI and with controls that do not depend on the knee",
     "convert": "convert a volume to another file, a DICOM series, a report or a table",
     "localize": "localise the knees on a radiograph",
@@ -91,8 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(given)
         if arguments is None and not os.environ.get("XRAY2MRI_DEBUG"):
             terminal.shield()
-        importlib.import_module(f".{options.command}", __name__).run(options, terminal)
-        return 0
+        return importlib.import_module(f".{options.command}", __name__).run(options, terminal) or 0
     except SystemExit as exit_request:  # --help and --version
         return int(exit_request.code or 0)
     except Xray2MRIError as error:

@@ -111,18 +111,15 @@ def generate(
     timer = StageTimer(expected, "volume", on_progress, should_cancel)
 
     timer.enter("read")
-    opened = _open_radiograph(radiograph, settings.photometric)
+    opened = open_radiograph(radiograph, settings.photometric)
     knee = prepare_knee(opened, settings, timer.enter)
     timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
     timer.enter("volume")
-    volume = _sample_volume(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
-    volume.provenance["warnings"] = list(knee.warnings)
-    volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
-    if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
-        volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
+    volume = sample_prepared(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
+    complete_provenance(volume, knee, pipeline, settings, radiograph)
     timer.enter("write")
-    paths = _write_files(volume, knee, output, montage, settings)
+    paths = write_files(volume, knee, output, montage, settings)
     timer.finished()
     return Generation(volume, knee, settings, generation_result(volume, knee, paths, timer.timings_s))
 
@@ -160,7 +157,7 @@ def densify(
     )
     volume.provenance["reprojection"] = _measure_reprojection(volume, earlier.knee, pipeline)
     timer.enter("write")
-    paths = _write_files(volume, earlier.knee, output, None, settings)
+    paths = write_files(volume, earlier.knee, output, None, settings)
     timer.finished()
     return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, timer.timings_s))
 
@@ -181,7 +178,7 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
         about = record["radiograph"]
         box = KneeBox(**about["box"]) if about["box"] else None
         photometric = recorded_photometric(about)
-        opened = _open_radiograph(radiograph, photometric)
+        opened = open_radiograph(radiograph, photometric)
         prepared = prepare_radiograph(opened, box, about["side"], about["side_source"])
         plausibility = Plausibility(**about["plausibility"])
         settings = GenerationSettings(
@@ -198,7 +195,8 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
     return Generation(pseudo_mri, knee, settings, {})
 
 
-def _open_radiograph(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) -> Radiograph:
+def open_radiograph(radiograph: str | Path | Radiograph | np.ndarray, photometric: str) -> Radiograph:
+    """The radiograph of a file or an array. Raises InputError."""
     from ..radiograph.reading import radiograph_from_array, read_radiograph
 
     if isinstance(radiograph, (str, Path)):
@@ -208,18 +206,36 @@ def _open_radiograph(radiograph: str | Path | Radiograph | np.ndarray, photometr
     return radiograph
 
 
-def _sample_volume(
+def sample_prepared(
     pipeline: VolumePipeline,
     knee: PreparedKnee,
     settings: GenerationSettings,
     listener: Report,
     should_cancel: Callable[[], bool] | None,
+    batch_size: int | None = None,
 ) -> PseudoMRI:
-    choices: dict[str, Any] = {"koa": settings.koa(), "callback": listener, "should_cancel": should_cancel}
+    """The volume of a prepared knee, with its deviation if the settings ask for several samples."""
+    choices: dict[str, Any] = {
+        "koa": settings.koa(), "batch_size": batch_size, "callback": listener, "should_cancel": should_cancel
+    }  # fmt: skip
     asked = (knee.prepared, settings.num_slices, settings.sampling)
     if settings.samples > 1:
         return pipeline.volume_with_deviation(*asked, settings.samples, **choices)
     return pipeline.volume(*asked, **choices)
+
+
+def complete_provenance(
+    volume: PseudoMRI,
+    knee: PreparedKnee,
+    pipeline: VolumePipeline,
+    settings: GenerationSettings,
+    radiograph: str | Path | Radiograph | np.ndarray,
+) -> None:
+    """Add the warnings, the agreement with the radiograph and, if asked for, the radiograph's path."""
+    volume.provenance["warnings"] = list(knee.warnings)
+    volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
+    if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
+        volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
 
 
 def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
@@ -228,7 +244,7 @@ def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: Volum
     return reprojection_record(volume, knee.prepared, pipeline)
 
 
-def _write_files(
+def write_files(
     volume: PseudoMRI,
     knee: PreparedKnee,
     output: Path,
