@@ -12,14 +12,13 @@ from typing import Any
 
 from ..cohort.plan import EXECUTORS, parse_stride
 from ..errors import Cancelled
-from .radiograph_arguments import add_json_argument, add_knee_arguments
-from .setting_options import add_setting, settings_from
+from .generate import add_generation_settings
+from .radiograph_arguments import add_json_argument
+from .setting_options import settings_from
 from .terminal import Terminal
 
 # a remark on the progress at most so often
 _REMARK_EVERY_S = 1.0
-_SETTINGS = ("slices", "steps", "model", "device", "seed", "samples")
-_MORE_SETTINGS = ("guidance_scale", "noise_scale", "sampler", "keep_identifiers")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-ids", action="store_true", help="keep the table's ids out of manifest, table.csv and summary.html")
     add("--address", metavar="ADDRESS", help="address of a running Ray cluster, auto for that of this machine")
     add("--gpus-per-worker", type=float, metavar="SHARE", help="share of a GPU for each worker of Ray, e.g. 0.25")
-    for name in _SETTINGS:
-        add_setting(parser, name)
-    add_knee_arguments(parser)
-    add_setting(parser, "photometric")
-    grade = parser.add_mutually_exclusive_group()
-    for name in ("kl", "kl_grade"):
-        add_setting(grade, name)
-    for name in _MORE_SETTINGS:
-        add_setting(parser, name)
+    add_generation_settings(parser)
     add_json_argument(parser)
 
 

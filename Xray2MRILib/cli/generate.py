@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--montage", metavar="OUT.png", type=Path,
         help="file for an overview image: radiograph, grade, slices, 3D rendering")  # fmt: skip
+    add_generation_settings(parser)
+    add_json_argument(parser)
+
+
+def add_generation_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options of all settings of a generation."""
     for name in ("slices", "steps", "model", "device", "seed", "samples"):
         add_setting(parser, name)
     add_knee_arguments(parser)
@@ -33,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_setting(grade, name)
     for name in ("guidance_scale", "noise_scale", "sampler", "keep_identifiers"):
         add_setting(parser, name)
-    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:

@@ -32,13 +32,15 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 def choose_workers(device: str, workers: int | None = None) -> tuple[int, int]:
     """(workers, threads of each) for this machine: one worker on a GPU, otherwise one for every two cores.
 
-    ``workers`` is the user's number, which the cores are shared among.
+    ``workers`` is the user's number, which the cores are shared among. OMP_NUM_THREADS, if set, is the number of
+    threads.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if device != "cpu" and _has_gpu():
         return workers or 1, 0
     workers = workers or max(1, cores // 2)
-    return workers, max(1, min(2, cores // workers))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return workers, int(asked) if asked.isdecimal() and asked != "0" else max(1, min(2, cores // workers))
 
 
 def _has_gpu() -> bool:

@@ -32,6 +32,7 @@ _HEADINGS = {
     "joint_band_medial_mm": "medial band, mm", "joint_band_lateral_mm": "lateral band, mm",
     "joint_line_mm": "joint line, mm", "outline_mm": "outline, mm", "mri_edge_mm": "MRI edges, mm", "seconds": "s",
 }  # fmt: skip
+_WORDS = ("id", "state", "side")
 _ORDER = {"failed": 0, "refused": 1, "running": 2, "waiting": 3, "done": 4}
 
 
@@ -64,7 +65,7 @@ def summary_context(rows: Sequence[Mapping[str, Any]], folder: Path, settings: M
         "settings": ", ".join(_settings_in_words(settings)),
         "reasons": _reasons(rows),
         "charts": _charts(done),
-        "headings": [_HEADINGS[name] for name in columns],
+        "headings": [{"text": _HEADINGS[name], "number": name not in _WORDS} for name in columns],
         "shown": [_row(row, columns, folder) for row in shown],
         "script": Svg(script),
         "script_digest": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),

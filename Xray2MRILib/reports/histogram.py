@@ -45,7 +45,8 @@ def histogram(title: str, across: str, values: Sequence[float | None], *, whole:
         if count:
             parts.append(f'<rect x="{x(start) + 1:.1f}" y="{y(count):.1f}" width="{max(x(end) - x(start) - 2, 1):.1f}" '
                          f'height="{_HEIGHT - _BOTTOM - y(count):.1f}" class="column method"/>')  # fmt: skip
-    ticks = [float(value) for value in range(round(low + 0.5), round(high))] if whole else round_ticks(low, high, 8)
+    whole_numbers = [float(value) for value in range(math.ceil(low), math.floor(high) + 1)]
+    ticks = whole_numbers if whole else round_ticks(low, high, 8)
     for tick in ticks:
         parts.append(
             f'<text x="{x(tick):.1f}" y="{_HEIGHT - _BOTTOM + 15}" text-anchor="middle">{tick_label(tick)}</text>'
