@@ -19,9 +19,9 @@ SETTINGS = {"slices": 50, "steps": 20, "seed": 0, "samples": 1, "sampler": "ddim
 
 def done(number: int, **changes) -> dict:
     return {"row": number, "id": f"<{number}>", "key": f"{number:016x}", "state": "done", "side": "left",
-            "grade": number % 5, "plausible": True, "plausibility": 0.9, "joint_band_medial_mm": 4.0 + number / 10, "joint_line_mm": 0.8,
-            "outline_mm": 1.1, "seconds": 20.0 + number, "warnings": [], "volume": f"volumes/00/{number:016x}.nrrd",
-            **changes}  # fmt: skip
+            "grade": number % 5, "plausible": True, "plausibility": 0.9, "joint_band_medial_mm": 4.0 + number / 10,
+            "joint_line_mm": 0.8, "outline_mm": 1.1, "seconds": 20.0 + number, "warnings": [],
+            "volume": f"volumes/00/{number:016x}.nrrd", **changes}  # fmt: skip
 
 
 def refused(number: int, code: str = "no-knee") -> dict:

@@ -44,6 +44,7 @@ ALLOWED = {
     ("Xray2MRILib/benchmark/runner.py", 50): "one of the numbers of slices on the density curve",
     ("Xray2MRILib/benchmark/statistics.py", 50): "per cent",
     ("Xray2MRILib/cli/benchmark.py", 50): "one of the numbers of slices on the density curve",
+    ("Xray2MRILib/cohort/work_run.py", 50): "radiographs between two writings of the table",
     ("Xray2MRILib/comparison/compare.py", 1.5): "seconds",
     ("Xray2MRILib/comparison/preconditions.py", 1.5): "ratio of lengths",
     ("Xray2MRILib/diffusion/batch_size.py", 50): "slices in one batch on a GPU",
