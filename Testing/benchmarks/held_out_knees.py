@@ -65,6 +65,19 @@ def compare(truth: np.ndarray, found: np.ndarray, rows: np.ndarray) -> dict[str,
     return {name: summarise(slices).median for name, slices in values.items()}
 
 
+def fine_detail(volume: np.ndarray) -> np.ndarray:
+    """What a blur of 3 pixels removes from the slices [S, H, W], in the joint box."""
+    from scipy import ndimage
+
+    fine = volume - ndimage.gaussian_filter(volume, (0, 3, 3))
+    return fine[:, BOX[0] : BOX[1], BOX[2] : BOX[3]]
+
+
+def neighbours_alike(fine: np.ndarray) -> float:
+    """Mean correlation of the fine detail [S, H, W] of neighbouring slices."""
+    return float(np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(fine, fine[1:], strict=False)]))
+
+
 COMPARTMENTS = {"lateral": slice(84, 106), "medial": slice(150, 172)}  # columns, 14 to 28 mm from the middle
 
 
@@ -177,7 +190,7 @@ def main() -> None:
     parser.add_argument("--model", default="compact")
     parser.add_argument("--knees", type=int, default=60)
     parser.add_argument("--slices", type=int, default=8, choices=(8, 50), help="8 are every seventh of the 50")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, help="the model's own unless given")
     parser.add_argument("--whole", type=int, default=10, help="knees generated with all slices and two other grades")
     parser.add_argument("--as-printed", action="store_true", help="no guidance, noise of its full spread")
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -185,24 +198,26 @@ def main() -> None:
 
     from Xray2MRILib import Xray2MRIPipeline
     from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities
-    from Xray2MRILib.diffusion.sampling_settings import PAPER_DEFAULTS, sampling_of_model
+    from Xray2MRILib.diffusion.sampling_settings import PAPER_DEFAULTS, SamplingSettings, sampling_of_model
     from Xray2MRILib.simulation.pairs.crop_frame import nominal_frame, volume_in_frame
     from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair
 
     pipeline = Xray2MRIPipeline.from_pretrained(arguments.model)
     sampling = PAPER_DEFAULTS if arguments.as_printed else sampling_of_model(pipeline.model_card)
+    steps = SamplingSettings(arguments.steps).for_model(pipeline.model_card).num_inference_steps
     depths = np.arange(0, 50, 49 // (arguments.slices - 1))
     knees: dict[str, list] = {name: [] for name in ("truth", "made", "next", "coded", "rows", "space")}
     curves: dict[str, list] = {"generated": [], "true": [], "generated in leg": [], "true in leg": []}
     bands: dict[str, list] = {"KL 0": [], "KL 4": []}
     seeds: list[dict[str, float]] = []
+    alike: dict[str, list[float]] = {"generated": [], "true": []}
     for path in list_pairs(arguments.pairs)[: arguments.knees]:
         pair = read_pair(path)
         crop, whole = radiograph_and_truth(pair)
 
         def made(koa: KoaProbabilities, slices: int, seed: int = SEED, crop: np.ndarray = crop) -> np.ndarray:
             return pipeline(
-                crop, num_slices=slices, num_inference_steps=arguments.steps, koa=koa, seed=seed, **sampling
+                crop, num_slices=slices, num_inference_steps=steps, koa=koa, seed=seed, **sampling
             ).depth_slices()
 
         knees["truth"].append(whole[depths])
@@ -216,6 +231,7 @@ def main() -> None:
             knees["made"].append(full[depths])
             for name, volume in (("generated", full), ("true", whole)):
                 curves[name].append(list(lag_curve(volume).values()))
+                alike[name].append(neighbours_alike(fine_detail(volume)))
                 curves[f"{name} in leg"].append(list(lag_curve(volume, mask=leg_mask(volume)).values()))
             again = made(grade, 8, seed=SEED + 1)
             seeds.append(compare(full[0:50:7], again, find_joint_region(whole).rows[0:50:7]))
@@ -241,6 +257,14 @@ def main() -> None:
     report["correlation_by_lag"] = {
         name: [round(float(v), 3) for v in np.median(rows, axis=0)] for name, rows in curves.items() if rows
     }
+    shares = [
+        float(fine_detail(own).std() / fine_detail(true).std())
+        for own, true in zip(knees["made"], knees["truth"], strict=True)
+    ]
+    report["fine_detail"] = {
+        "generated over true": np.round(np.percentile(shares, (50, 25, 75)), 3).tolist(),
+        **{f"neighbouring slices, {n}": round(float(np.median(v)), 3) for n, v in alike.items() if v},
+    }
     report["joint_band_correlation"] = band_correlations(knees, depths)
     for side in COMPARTMENTS if arguments.whole else ():
         healthy, severe = (np.array([band[side] for band in bands[name]]) for name in ("KL 0", "KL 4"))
@@ -251,7 +275,7 @@ def main() -> None:
             "narrower by": round(float(healthy.mean() - severe.mean()), 2),
         }
     settings = {
-        "knees": len(knees["made"]), "slices": arguments.slices, "steps": arguments.steps, "seed": SEED,
+        "knees": len(knees["made"]), "slices": arguments.slices, "steps": steps, "seed": SEED,
         "sampling": sampling, "whole": len(curves["true"]), "training_knees": len(training),
     }  # fmt: skip
     command = "python Testing/benchmarks/held_out_knees.py --pairs HELD-OUT --training PAIRS -o FILE"
