@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def fine_detail(volume: np.ndarray) -> np.ndarray:
 
 def neighbours_alike(fine: np.ndarray) -> float:
     """Mean correlation of the fine detail [S, H, W] of neighbouring slices."""
-    return float(np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(fine, fine[1:], strict=False)]))
+    return float(np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairwise(fine)]))
 
 
 COMPARTMENTS = {"lateral": slice(84, 106), "medial": slice(150, 172)}  # columns, 14 to 28 mm from the middle
