@@ -55,17 +55,20 @@ def load_or_encode(
     pairs = [f"{path.name} {path.stat().st_size}" for path in list_pairs(folder)[: recipe.knees]]
     seed = recipe.seed if variant is None else recipe.seed + 7919 * variant
     bend_mm = None if variant is None else recipe.bend_mm
+    unreadable = 0.0 if variant is None else recipe.unreadable_share
     origin = {
         "pairs": hashlib.sha256("\n".join(pairs).encode()).hexdigest(), "knees": len(pairs),
         "autoencoder": _digest(vae, ("encoder.", "quant_conv.")), "variation": VARIATION,
         "exposures": recipe.exposures, "seed": seed, "bend_mm": bend_mm,
     } | {name: encoder.config[name] for name in _VIEW}  # fmt: skip
+    if unreadable:
+        origin["unreadable_share"] = unreadable
     if encoder.config.token_encoder == "clip":
         origin["clip"] = _digest(encoder.clip_visual)
     if not file.exists():
         latents = encode_pairs(
-            folder, vae, encoder, recipe.exposures, seed, bend_mm=bend_mm, count=recipe.knees, cast=cast,
-            device=device, workers=recipe.workers,
+            folder, vae, encoder, recipe.exposures, seed, bend_mm=bend_mm, unreadable_share=unreadable,
+            count=recipe.knees, cast=cast, device=device, workers=recipe.workers,
         )  # fmt: skip
         temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")  # another training may be encoding the same
         tensors = {name: tensor.contiguous() for name, tensor in latents.tensors().items()}

@@ -30,6 +30,7 @@ from ...simulation.pairs.knee_pair import KneePair
 from ...simulation.pairs.pair_store import list_pairs, read_pair
 from ...simulation.radiograph.appearance import expose, joint_crop
 from ...volume.geometry import CROP_FRAME
+from .unreadable_radiographs import hide_grade
 
 
 def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: int) -> Iterator[Any]:
@@ -85,12 +86,13 @@ def exposed_crops(path: Path, exposures: int, seed: int) -> np.ndarray:
 
 
 def pair_in_radiograph_frame(
-    pair: KneePair, exposures: int, rng: np.random.Generator, *, bend_mm: float | None
+    pair: KneePair, exposures: int, rng: np.random.Generator, *, bend_mm: float | None, unreadable_share: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Volume [50, 256, 256] in [0, 1] and exposures of the crop [E, 256, 256] in [-1, 1] in one frame.
 
     ``bend_mm`` is the largest standard deviation of a random bend of both (see crop_frame), drawn with a jittered
-    crop; None takes knee and crop as they were simulated.
+    crop; None takes knee and crop as they were simulated. On ``unreadable_share`` of the radiographs the grade cannot
+    be read (unreadable_radiographs.py).
     """
     if bend_mm is None:
         frame, bend = nominal_frame(pair), None
@@ -102,6 +104,8 @@ def pair_in_radiograph_frame(
         if bend_mm is not None and rng.random() < 0.3:  # a radiograph that ends within the crop
             half = len(crop) / 2
             crop = crop[np.clip(np.arange(len(crop)), *(half + half * rng.uniform(0.6, 0.98, 2) * (-1, 1))).astype(int)]
+        if unreadable_share and rng.random() < unreadable_share:
+            crop = hide_grade(crop, rng)
         crops.append(normalise_crop(crop).reshape(CROP_FRAME.shape[1:]))
     return volume_in_frame(pair, frame, bend), np.stack(crops)
 
@@ -159,8 +163,8 @@ class KneeLatents:
 @torch.no_grad()
 def encode_pairs(
     folder: Path, vae: torch.nn.Module, encoder: torch.nn.Module, exposures: int, seed: int, *,
-    bend_mm: float | None = None, count: int | None = None, cast: Any = contextlib.nullcontext,
-    device: torch.device | None = None, workers: int = 0,
+    bend_mm: float | None = None, unreadable_share: float = 0.0, count: int | None = None,
+    cast: Any = contextlib.nullcontext, device: torch.device | None = None, workers: int = 0,
 ) -> KneeLatents:  # fmt: skip
     """Encode every pair of ``folder`` in its radiograph's frame (E1 on slices, E2's latent on ``exposures`` radiographs
     each).
@@ -171,7 +175,13 @@ def encode_pairs(
     """
     device = device or torch.device("cpu")
     rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
-    work = partial(_knee_in_radiograph_frame, exposures=exposures, seed=seed, bend_mm=bend_mm)
+    work = partial(
+        _knee_in_radiograph_frame,
+        exposures=exposures,
+        seed=seed,
+        bend_mm=bend_mm,
+        unreadable_share=unreadable_share,
+    )
     for volume, crops, grade in map_in_processes(work, list_pairs(folder)[:count], workers):
         slices = torch.from_numpy(volume)[:, None].to(device) * 2 - 1
         crops = torch.from_numpy(crops)[:, None].to(device)
@@ -193,13 +203,14 @@ def encode_pairs(
 
 
 def _knee_in_radiograph_frame(
-    path: Path, *, exposures: int, seed: int, bend_mm: float | None
+    path: Path, *, exposures: int, seed: int, bend_mm: float | None, unreadable_share: float
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Volume and radiographs of ``pair_in_radiograph_frame`` and the KL grade, drawn from the seed and the knee's
     own."""
     pair = read_pair(path)
     rng = np.random.default_rng([seed, pair.parameters.seed])
-    return *pair_in_radiograph_frame(pair, exposures, rng, bend_mm=bend_mm), pair.parameters.kl_grade
+    shown = pair_in_radiograph_frame(pair, exposures, rng, bend_mm=bend_mm, unreadable_share=unreadable_share)
+    return *shown, pair.parameters.kl_grade
 
 
 def soft_grades(grades: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -33,6 +33,7 @@ class DiffusionRecipe(Recipe):
     variants: int = shared.variants()
     bend_mm: float = shared.bend_mm()
     exposures: int = shared.exposures()
+    unreadable_share: float = shared.unreadable_share()
     steps: int = shared.steps()
     minutes: float | None = shared.minutes()
     keep: str = shared.keep()

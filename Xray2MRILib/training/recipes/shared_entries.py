@@ -56,6 +56,11 @@ def exposures() -> Any:
     return entry("the number of radiographs of each version", unit="radiographs", low=1)
 
 
+def unreadable_share() -> Any:
+    """Radiographs that do not show their grade."""
+    return entry("the share of these radiographs on which the grade cannot be read", low=0, high=1)
+
+
 def steps() -> Any:
     """Length of the run."""
     return entry("the number of optimiser steps of the whole run", unit="steps", low=1)
