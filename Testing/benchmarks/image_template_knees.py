@@ -36,7 +36,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    from Xray2MRILib.simulation.acquisition.acquisition_model import Acquisition, acquire
+    from Xray2MRILib.acquisition.acquisition_model import Acquisition, acquire
     from Xray2MRILib.simulation.mr.image_signal import prepared
     from Xray2MRILib.simulation.pairs.image_knee import draw_image_knee, scan_image_knee
     from Xray2MRILib.simulation.pairs.image_population import load_image_template, shipped_image_templates

@@ -244,3 +244,34 @@ def test_what_is_no_pseudo_mri_is_refused_in_one_sentence(pseudo_file, reference
     ):
         with pytest.raises(InputError, match=words):
             compare(first, second)
+
+
+def test_noise_free_voxels_are_measured_and_their_absence_is_said(pseudo, reference_file, tmp_path):
+    from dataclasses import replace
+
+    rng = np.random.default_rng(2)
+    seen = np.clip(np.abs(pseudo.array + rng.normal(0, 0.05, pseudo.array.shape)), 0, 1).astype(np.float32)
+    record = {**pseudo.provenance, "acquisition": {"scanner_noise": 1.0}}
+    noisy = replace(pseudo, acquired=seen, provenance=record).save(tmp_path / "noisy.nrrd")
+    plain = compare(pseudo.save(tmp_path / "plain.nrrd").volume, reference_file, method="none").result
+    both = compare(noisy.volume, reference_file, method="none").result
+    assert both["per_slice"] == plain["per_slice"]
+    assert both["voxels_sha256"] != plain["voxels_sha256"]  # of what viewers see
+    noisy.noise_free.unlink()
+    alone = compare(noisy.volume, reference_file, method="none").result
+    assert alone["summary"]["ssim"]["pseudo"] < plain["summary"]["ssim"]["pseudo"]
+    assert [w for w in alone["warnings"] if "scanner noise" in w]
+    assert not [w for w in both["warnings"] if "scanner noise" in w]
+
+
+def test_controls_are_measured_without_their_noise(pseudo, tmp_path):
+    from dataclasses import replace
+
+    from Xray2MRILib.comparison.controls import control_files, measured_file
+
+    folder = tmp_path / "others"
+    folder.mkdir()
+    pseudo.save(folder / "a.nrrd")
+    noisy = replace(pseudo, acquired=np.clip(pseudo.array + 0.01, 0, 1)).save(folder / "b.nrrd")
+    assert [path.name for path in control_files(folder)] == ["a.nrrd", "b.nrrd"]
+    assert [measured_file(path).name for path in control_files(folder)] == ["a.nrrd", noisy.noise_free.name]

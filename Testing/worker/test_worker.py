@@ -61,7 +61,7 @@ def test_two_jobs_with_one_loading_of_the_model(start, request_for, tmp_path):
         image = np.load(report["file"], allow_pickle=False)
         assert image.dtype == np.float32
         # 16-bit storage keeps 1/4095 of the grey range
-        assert np.abs(image - volume.array[report["file_index"]]).max() < 1 / 4095
+        assert np.abs(image - volume.shown[report["file_index"]]).max() < 1 / 4095
         assert report["u"] == pytest.approx(volume.depth_positions[report["file_index"]])
     assert not np.array_equal(PseudoMRI.load(second["volume"]).array, volume.array)
 
@@ -196,3 +196,17 @@ def test_more_depths_of_a_job_and_of_a_file(worker, request_for, tmp_path):
     assert worker.wait_for("error")["code"] == "no-such-job"
     worker.send("densify", job="vague", slices=9, output=str(tmp_path / "lost.nrrd"))
     assert worker.wait_for("error")["code"] == "bad-request"
+
+
+def test_noise_by_default_for_clients_that_know_no_such_field_and_none_on_request(worker, request_for):
+    worker.send("generate", **request_for("older"))
+    older = worker.wait_for("result", "error")["result"]
+    worker.send("generate", **request_for("clean", scanner_noise=0))
+    clean = worker.wait_for("result", "error")["result"]
+    assert (older["scanner_noise"], clean["scanner_noise"]) == (1.0, 0.0)
+    assert older["noise_free"]
+    assert clean["noise_free"] is None
+    assert np.array_equal(PseudoMRI.load(older["volume"]).array, PseudoMRI.load(clean["volume"]).array)
+    worker.send("generate", **request_for("odd", scanner_noise=9))
+    error = worker.wait_for("error", "result")
+    assert (error["code"], error["field"]) == ("bad-option", "scanner_noise")

@@ -44,6 +44,8 @@ class Xray2MRIParameterNode:
         "compact", a folder's path or a hub name; the folder that was selected last; the device.
     slices, steps, seed, samples
         Number of depths (50 = the paper's), denoising steps, seed, number of samples.
+    scannerNoise
+        Whether the volume shows scanner noise of the measured strength.
     alignment, showRendering, showUncertainty, showDifference, showReadings, differenceForm, overlayOpacity,
     exportFolder
         What the sections View, Compare and Export show.
@@ -68,6 +70,7 @@ class Xray2MRIParameterNode:
     steps: Annotated[int, _within("steps")] = steps_of_model()
     seed: Annotated[int, _within("seed")] = SETTINGS["seed"].default
     samples: Annotated[int, _within("samples")] = SETTINGS["samples"].default
+    scannerNoise: bool = SETTINGS["scanner_noise"].default > 0
     alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
     showRendering: bool = True
     showUncertainty: bool = False
@@ -88,6 +91,7 @@ def settings(parameters: Any) -> dict[str, Any]:
         "device": parameters.device,
         "seed": parameters.seed,
         "samples": parameters.samples,
+        "scanner_noise": SETTINGS["scanner_noise"].default if parameters.scannerNoise else 0.0,
         "side": parameters.side,
         "photometric": parameters.photometric,
     }

@@ -98,6 +98,7 @@ def _run_folders(options: argparse.Namespace, terminal: Terminal) -> None:
     from ..comparison.folder_comparison import compare_folders
 
     result = compare_folders(options.pseudo, options.reference, method=options.align, on_progress=terminal.progress)
+    terminal.warn(result["warnings"])
     if result["unmatched"]:
         terminal.warn([f"Left out, because the other folder has no such file: {', '.join(result['unmatched'])}."])
     if options.json:

@@ -37,7 +37,7 @@ def add_generation_settings(parser: argparse.ArgumentParser) -> None:
     grade = parser.add_mutually_exclusive_group()
     for name in ("kl", "kl_grade"):
         add_setting(grade, name)
-    for name in ("guidance_scale", "noise_scale", "sampler", "keep_identifiers"):
+    for name in ("guidance_scale", "noise_scale", "sampler", "scanner_noise", "keep_identifiers"):
         add_setting(parser, name)
 
 
@@ -55,8 +55,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     if options.json:
         terminal.print_json(result)
         return
-    for name in ("volume", "deviation", "montage", "provenance"):
+    for name in ("volume", "noise_free", "deviation", "montage", "provenance"):
         if result[name]:
-            terminal.print(f"{name:<11} {result[name]}")
+            terminal.print(f"{name.replace('_', '-'):<11} {result[name]}")
     terminal.say(f"Agreement with the radiograph. {result['reprojection']['summary']}")
     terminal.say(result["notice"])

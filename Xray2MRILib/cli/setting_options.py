@@ -7,6 +7,7 @@ from typing import Any
 
 from ..generation.settings import SETTINGS, GenerationSettings
 
+_SHORT = {"scanner_noise": "--noise"}  # the protocol's name would be long, and "noise" is that of z_T there
 _TYPES = {"integer": int, "number": float}
 
 
@@ -20,7 +21,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def option_of(name: str) -> str:
     """The option of a setting, e.g. ``--kl-grade`` for ``kl_grade``."""
-    return "--" + name.replace("_", "-")
+    return _SHORT.get(name) or "--" + name.replace("_", "-")
 
 
 def add_setting(parser: Any, name: str, *, positional: bool = False, **changes: Any) -> None:
@@ -43,7 +44,7 @@ def add_setting(parser: Any, name: str, *, positional: bool = False, **changes: 
     if positional:
         parser.add_argument(name, nargs="?", **described)
     else:
-        parser.add_argument(option_of(name), **described)
+        parser.add_argument(option_of(name), dest=name, **described)
 
 
 def settings_from(options: argparse.Namespace) -> GenerationSettings:

@@ -1,5 +1,7 @@
 """From two volumes to a report: the one procedure behind ``xray2mri evaluate`` and the worker's request ``compare``.
 
+The noise-free voxels of a pseudo-MRI are measured; without their file those with scanner noise, and a warning says so.
+
 The result is a dictionary of plain values (JSON)::
 
     transform   16 numbers, 4 x 4 row by row, LPS mm: points of the reference to points of the pseudo-MRI
@@ -33,7 +35,15 @@ from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
 from ..volume.writing import VolumeFiles, read_record, voxels_sha256
 from .alignment import ALIGNMENTS, Alignment, align
-from .controls import OTHER, Control, control_files, empty_controls, mean_control, shipped_other_knee
+from .controls import (
+    OTHER,
+    Control,
+    control_files,
+    empty_controls,
+    mean_control,
+    measured_file,
+    shipped_other_knee,
+)
 from .evaluation import PSEUDO, REFERENCE, Evaluation, evaluate
 from .preconditions import check_comparable, check_not_a_copy, check_not_the_same, warnings_about
 from .reference_volume import ReferenceVolume, read_reference, sitk_voxels
@@ -42,6 +52,9 @@ from .verdict import verdict
 if TYPE_CHECKING:
     import SimpleITK
 
+NOISE_MEASURED = (
+    "The pseudo-MRI was measured with its scanner noise, because the file of its noise-free voxels is missing."
+)
 _ENDINGS = (".nrrd", ".nii.gz", ".mha")
 _EXPECTED_SECONDS = {"read": 0.5, "align": 1.5, "controls": 2.5, "measure": 6.0, "report": 1.0}
 _MOST_WRITTEN_BYTES = 60_000_000
@@ -107,7 +120,9 @@ def compare(
     course.enter("read")
     pseudo, real = _pseudo(Path(volume), Path(reference)), read_reference(reference)
     name = Path(reference).name
-    check_not_the_same(pseudo.array, sitk_voxels(real.image), name)
+    for voxels in (pseudo.array, pseudo.acquired):
+        if voxels is not None:
+            check_not_the_same(voxels, sitk_voxels(real.image), name)
     course.enter("align")
     fixed = pseudo.to_sitk()
     alignment = align(fixed, real.image, method, initial)
@@ -193,7 +208,7 @@ def _other_knees(pseudo: PseudoMRI, folder: Path) -> list[Control]:
     files = control_files(folder)
     knees = []
     for number, path in enumerate(files, 1):
-        found = align(pseudo.to_sitk(), read_reference(path).image, "rigid")
+        found = align(pseudo.to_sitk(), read_reference(measured_file(path)).image, "rigid")
         mapped = np.where(found.covered, unit_range(found.volume, found.covered), np.float32(0))
         name = OTHER if len(files) == 1 else f"{OTHER} {number}"
         knees.append(Control(name, "another person's volume", mapped, True))
@@ -201,7 +216,7 @@ def _other_knees(pseudo: PseudoMRI, folder: Path) -> list[Control]:
 
 
 def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, evaluation: Evaluation) -> dict[str, Any]:
-    warnings = [*real.warnings]
+    warnings = [*real.warnings, *([NOISE_MEASURED] if pseudo.contains_noise else [])]
     warnings += warnings_about(evaluation, real.image, alignment.matrix, pseudo.spacing[2], real.simulated)
     calibration = evaluation.calibration
     target = evaluation.target
@@ -215,7 +230,7 @@ def _result(pseudo: PseudoMRI, real: ReferenceVolume, alignment: Alignment, eval
     }
     return plain({
         "schema": "xray2mri-comparison",
-        "voxels_sha256": voxels_sha256(STANDARD_MAPPING.to_stored(pseudo.array)),
+        "voxels_sha256": voxels_sha256(STANDARD_MAPPING.to_stored(pseudo.shown)),
         "notice": notice(),
         "created_utc": creation_time(),
         "verdict": verdict(evaluation),

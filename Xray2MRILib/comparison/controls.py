@@ -14,6 +14,8 @@ import numpy as np
 from ..errors import InputError
 from ..files.resources import resource_path
 from ..volume import geometry
+from ..volume.file_name import VOLUME_ENDINGS
+from ..volume.writing import FURTHER_VOXELS, VolumeFiles
 
 CONSTANT_GREY = 0.1
 _COLUMNS = 10
@@ -91,6 +93,14 @@ def shipped_other_knee(shape: tuple[int, int, int], mirrored: bool) -> Control:
     return Control(OTHER, "one simulated training knee", on_grid(shipped_knee(), shape, mirrored), True)
 
 
+def measured_file(path: Path) -> Path:
+    """The noise-free voxels of a control that this program wrote, where they lie beside it; otherwise the file."""
+    if not path.name.lower().endswith(VOLUME_ENDINGS):
+        return path
+    noise_free = VolumeFiles.to_read(path).noise_free
+    return noise_free if noise_free.is_file() else path
+
+
 def control_files(folder: Path) -> list[Path]:
     """The volumes of a folder of other people's knees, at most five. Raises InputError when there is none."""
     if not folder.is_dir():
@@ -99,7 +109,8 @@ def control_files(folder: Path) -> list[Path]:
     endings = (".nrrd", ".nii", ".nii.gz", ".mha", ".npz")
     files = sorted(
         path for path in folder.iterdir()
-        if path.name.lower().endswith(endings) and "_deviation." not in path.name and not path.name.startswith(".")
+        if path.name.lower().endswith(endings) and not path.name.startswith(".")
+        and not any(f"_{what}." in path.name for what in FURTHER_VOXELS)
     )  # fmt: skip
     if not files:
         raise InputError(f"The folder of controls {folder.name} contains no volume.", code="bad-controls",

@@ -20,7 +20,9 @@ from ..metrics.specificity import specificity
 from ..metrics.summary import summarise
 from ..volume.provenance import creation_time, notice, plain
 from ..volume.pseudo_mri import PseudoMRI
+from ..volume.writing import FURTHER_VOXELS
 from .alignment import align
+from .compare import NOISE_MEASURED
 from .controls import on_grid, shipped_mean
 from .evaluation import MEASURES, Target, score
 from .preconditions import check_comparable, check_not_the_same
@@ -60,7 +62,7 @@ def _by_stem(folder: Path, endings: tuple[str, ...], folders: bool = False) -> d
         if path.is_dir():
             ending = "" if folders else None
         stem = path.name[: len(path.name) - len(ending or "")]
-        if ending is None or stem.startswith(".") or stem.endswith("_deviation"):
+        if ending is None or stem.startswith(".") or stem.endswith(tuple(f"_{what}" for what in FURTHER_VOXELS)):
             continue
         if stem in found:
             raise InputError(f"The folder {folder.name} contains {stem} twice: {found[stem].name} and {path.name}.",
@@ -80,7 +82,7 @@ def compare_folders(
     """Specificity of a folder of pseudo-MRIs against a folder of references with the same names.
 
     ``method`` is that of alignment.align, the fixed volume being the mean of training knees. The result is plain
-    values: pairs, unmatched, verdict, and per measure the median of own and of other pairs, rank_1, auc and
+    values: pairs, unmatched, warnings, verdict, and per measure the median of own and of other pairs, rank_1, auc and
     auc_interval (see metrics.specificity), null where the measure is undefined for a pair.
 
     Raises InputError for folders or volumes that do not do, ProcessingError for a failed alignment, Cancelled.
@@ -100,6 +102,7 @@ def compare_folders(
     volumes: list[np.ndarray] = []
     edges: list[np.ndarray] = []
     left: list[bool] = []
+    warnings: list[str] = []
     for path, _ in pairs.values():
         step("read")
         volume = PseudoMRI.load(path)
@@ -107,6 +110,8 @@ def compare_folders(
         volumes.append(on_grid(volume.depth_slices(), shape, mirrored=False))
         edges.append(canny_edges(volumes[-1]))
         left.append(volume.mirrored)
+        if volume.contains_noise:
+            warnings.append(f"{path.name}: {NOISE_MEASURED}")
     scores = {measure: np.full((count, count), np.nan) for measure in MEASURES if measure != _NO_QUALITY}
     for column, (own, path) in enumerate(pairs.values()):
         target = _target(path, own, volumes[0].shape, left[column], method)
@@ -125,6 +130,7 @@ def compare_folders(
         "align": method,
         "pairs": list(pairs),
         "unmatched": unmatched,
+        "warnings": warnings,
         "verdict": _verdict(measures[_DECISIVE], count),
         "measures": measures,
     })  # fmt: skip
@@ -134,7 +140,9 @@ def _target(path: Path, own: Path, shape: tuple[int, ...], left: bool, method: s
     """A reference in right-knee space on the grid of the volumes, with its edges; ``own`` is the volume of its name."""
     nominal = PseudoMRI(on_grid(shipped_mean(), shape, left), mirrored=left)
     reference = read_reference(path).image
-    check_not_the_same(PseudoMRI.load(own).array, sitk_voxels(reference), path.name)
+    volume = PseudoMRI.load(own)
+    for voxels in (volume.array, volume.shown):
+        check_not_the_same(voxels, sitk_voxels(reference), path.name)
     found = align(nominal.to_sitk(), reference, method)
     check_comparable(found.volume, found.covered)
     mapped = np.where(found.covered, unit_range(found.volume, found.covered), np.float32(0))

@@ -109,7 +109,8 @@ def convert(
             f"The output {Path(output).name} is the volume itself.", code="bad-output", hint="Choose another name."
         )
     files = source.save(output)
-    return [files.volume, files.record, *([files.deviation] if source.deviation is not None else [])]
+    further = ((files.deviation, source.deviation), (files.noise_free, source.acquired))
+    return [files.volume, files.record, *(path for path, voxels in further if voxels is not None)]
 
 
 def _check_comparison(figures: dict[str, Any], source: PseudoMRI, path: Path) -> None:
@@ -118,7 +119,7 @@ def _check_comparison(figures: dict[str, Any], source: PseudoMRI, path: Path) ->
     from ..volume.writing import voxels_sha256
 
     expected = figures.get("voxels_sha256")
-    same = expected is None or expected == voxels_sha256(STANDARD_MAPPING.to_stored(source.array))
+    same = expected is None or expected == voxels_sha256(STANDARD_MAPPING.to_stored(source.shown))
     if not same or len(figures["per_slice"]) != source.num_slices:
         raise InputError(
             f"The comparison {path.name} is one of another volume.",

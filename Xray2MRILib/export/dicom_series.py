@@ -69,7 +69,7 @@ def write_dicom_series(
         require_radiograph(volume.provenance, radiograph)
     elif keep_identifiers:
         raise _no_patient(radiograph)
-    stored = STANDARD_MAPPING.to_stored(volume.array).astype("<u2")
+    stored = STANDARD_MAPPING.to_stored(volume.shown).astype("<u2")
     common = common_elements(volume, source, keep_identifiers)
     names = [f"slice_{index + 1:03d}.dcm" for index in range(volume.num_slices)]
     needed = stored.nbytes + volume.num_slices * _BYTES_PER_HEADER

@@ -18,9 +18,10 @@ def generation_result(
 ) -> dict[str, Any]:
     """The result that command line and worker return.
 
-    Its keys: those of ``paths`` (``volume, provenance, deviation, montage``; the last two may be null), ``slices, size,
-    spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``, ``side, side_source, box,
-    box_source``, ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of
+    Its keys: those of ``paths`` (``volume, provenance, deviation, noise_free, montage``; the last three may be null),
+    ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``,
+    ``scanner_noise``, ``side, side_source, box, box_source``,
+    ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of
     the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings``, ``warning_fields``
     (sentence of warnings -> name of the setting that it concerns), ``timings_s, notice``.
     """
@@ -37,6 +38,7 @@ def generation_result(
             "spacing_mm": list(volume.spacing),
             **{name: sampling[name] for name in ("steps", "sampler", *PAPER_DEFAULTS)},
             "seeds": sampling.get("seeds", [sampling["seed"]]),
+            "scanner_noise": (record.get("acquisition") or {}).get("scanner_noise", 0.0),
             **describe_knee(knee),
             "koa": record["koa"],
             "reprojection": record.get("reprojection"),

@@ -24,8 +24,8 @@ def check_destinations(radiograph: Any, output: Path, montage: Path | None, sett
     Raises InputError, and ProcessingError (codes ``disk-full``, ``model-not-fetched``).
     """
     check_model(settings.model)
-    files = check_destination(output, settings.num_slices, deviation=settings.samples > 1)
-    targets = [files.volume, files.record, files.deviation]
+    files = check_destination(output, settings.num_slices, settings.samples > 1, settings.scanner_noise > 0)
+    targets = [files.volume, files.record, files.deviation, files.noise_free]
     if montage is not None:
         from ..rendering.montage import check_montage_destination
 
@@ -47,7 +47,7 @@ def check_memory(settings: GenerationSettings) -> None:
     """Raise ProcessingError (code ``out-of-memory``) when the volumes do not fit into the free memory."""
     free = free_memory_bytes("cpu")
     # the volume, its clipped copy and its stored integers; several samples add mean, squares and one more volume
-    copies = 3 if settings.samples == 1 else 7
+    copies = (3 if settings.samples == 1 else 7) + (settings.scanner_noise > 0)
     needed = _BASE_BYTES + settings.num_slices * OAI_FIELD.pixels**2 * 4 * copies
     if free is not None and free < needed:
         raise ProcessingError(
@@ -63,6 +63,7 @@ def expected_seconds(settings: GenerationSettings, loaded: bool, with_montage: b
 
     ``loaded`` means that the model is in memory already.
     """
+    per_slice_written = 0.08 if settings.scanner_noise else 0.02
     steps = settings.sampling.num_inference_steps or steps_of_model(settings.model)
     return {
         "read": 0.3,
@@ -71,5 +72,5 @@ def expected_seconds(settings: GenerationSettings, loaded: bool, with_montage: b
         "load model": 0.1 if loaded else 2.0,
         # half of the steps are guided, so the network runs twice; several samples come on top of the volume itself
         "volume": (settings.samples + (settings.samples > 1)) * settings.num_slices * (0.03 * steps + 0.06),
-        "write": 0.5 + 0.02 * settings.num_slices + (4.0 if with_montage else 0.0),
+        "write": 0.5 + per_slice_written * settings.num_slices + (4.0 if with_montage else 0.0),
     }

@@ -49,6 +49,8 @@ class GenerationSettings:
         Five grade probabilities, or one grade; they exclude each other.
     keep_identifiers
         Whether the provenance names the radiograph.
+    scanner_noise
+        Strength of the scanner noise that is added after the decoder, relative to the measured one; 0 adds none.
     photometric
         How bone is stored: "normal" (bright) or "inverted" (dark); "auto" asks file and picture.
     """
@@ -93,6 +95,11 @@ class GenerationSettings:
     keep_identifiers: bool = setting(
         "keep_identifiers", False, "flag", "choice of identifiers",
         "record the path of the radiograph in the provenance (never by default)",
+    )  # fmt: skip
+    scanner_noise: float = setting(
+        "scanner_noise", 1.0, "number", "scanner noise",
+        "strength of the scanner noise added for viewing, relative to the measured one (0: none; measurements are made "
+        "without it)", low=0, high=5, symbol="X",
     )  # fmt: skip
     photometric: str = setting(
         "photometric", PHOTOMETRIC[0], "text", "sense of bone",

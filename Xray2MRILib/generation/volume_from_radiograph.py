@@ -12,11 +12,13 @@ import numpy as np
 from ..diffusion.sampling_settings import SamplingSettings
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles
+from ..preparation.recorded_radiograph import crop_digest
 from ..radiograph.photometric import recorded_photometric
 from .generation_result import generation_result
 from .job_progress import StageTimer
 from .preflight import check_destinations, check_memory, expected_seconds
 from .prepared_knee import PreparedKnee, prepare_knee
+from .scanner_noise import SECTION, acquisition_record, add_scanner_noise, recorded_acquisition, with_noise
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def generate(
         Receives ``{"stage", "step", "of", "fraction", "eta_s"}``.
     on_slice
         Receives each finished slice of the first sample: ``{"depth_index", "file_index", "of", "u", "image"}`` with
-        image [H, W] float32 in [0, 1] in the orientation of the volume.
+        image [H, W] float32 in [0, 1] in the orientation of the volume, with scanner noise where the settings ask it.
     should_cancel
         Called between stages and before every denoising step; True cancels.
 
@@ -116,6 +118,7 @@ def generate(
     timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
     timer.enter("volume")
+    on_slice = with_noise(on_slice, recorded_acquisition({SECTION: _noise_of(knee, settings)}))
     volume = sample_prepared(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
     complete_provenance(volume, knee, pipeline, settings, radiograph)
     timer.enter("write")
@@ -136,7 +139,8 @@ def densify(
 ) -> Generation:
     """The volume of an earlier generation at another number of depths (2 to 500); shared depths are copied.
 
-    All other settings are those of the earlier generation. Raises InputError, ProcessingError and Cancelled.
+    The scanner noise of shared depths is the same as well. All other settings are those of the earlier generation.
+    Raises InputError, ProcessingError and Cancelled.
     """
     settings = replace(earlier.settings, num_slices=num_slices, samples=1)
     pipelines = pipelines or PipelineCache()
@@ -148,6 +152,7 @@ def densify(
     timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device)
     timer.enter("volume")
+    on_slice = with_noise(on_slice, recorded_acquisition(earlier.volume.provenance))
     volume = pipeline.densify(
         earlier.volume,
         num_slices,
@@ -156,6 +161,7 @@ def densify(
         should_cancel=should_cancel,
     )
     volume.provenance["reprojection"] = _measure_reprojection(volume, earlier.knee, pipeline)
+    add_scanner_noise(volume)
     timer.enter("write")
     paths = write_files(volume, earlier.knee, output, None, settings)
     timer.finished()
@@ -184,6 +190,7 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
         settings = GenerationSettings(
             num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.from_record(record["sampling"]),
             side=about["side"], model=model, device=device, photometric=photometric,
+            scanner_noise=(record.get(SECTION) or {}).get("scanner_noise") or 0.0,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:
@@ -231,11 +238,17 @@ def complete_provenance(
     settings: GenerationSettings,
     radiograph: str | Path | Radiograph | np.ndarray,
 ) -> None:
-    """Add the warnings, the agreement with the radiograph and, if asked for, the radiograph's path."""
+    """Add the warnings, the agreement with the radiograph, the scanner noise and, if asked for, the radiograph's path."""
     volume.provenance["warnings"] = list(knee.warnings)
     volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
         volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
+    volume.provenance[SECTION] = _noise_of(knee, settings)
+    add_scanner_noise(volume)
+
+
+def _noise_of(knee: PreparedKnee, settings: GenerationSettings) -> dict[str, Any]:
+    return acquisition_record(settings.scanner_noise, settings.sampling.seed, crop_digest(knee.prepared.image))
 
 
 def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: VolumePipeline) -> dict[str, Any]:
@@ -266,5 +279,6 @@ def write_files(
         "volume": str(files.volume),
         "provenance": str(files.record),
         "deviation": None if volume.deviation is None else str(files.deviation),
+        "noise_free": None if volume.acquired is None else str(files.noise_free),
         "montage": None if montage is None else str(montage),
     }

@@ -75,7 +75,9 @@ def sample_volume(
     progress.at("encode", 1, 1, ENCODING_SHARE)
 
     slices = _empty_slices(num_slices, mirrored, crop)
-    copied = {} if known is None else _copy_shared_depths(known, slices, progress)
+    if known is not None and known.contains_noise:
+        notes.append("All slices were computed again, because the noise-free slices of the volume were not kept.")
+    copied = {} if known is None or known.contains_noise else _copy_shared_depths(known, slices, progress)
     missing = [index for index in range(num_slices) if index not in copied]
     notes += model.fill(
         slices, missing, conditions, sampling, progress, batch_size=batch_size, should_cancel=should_cancel

@@ -15,9 +15,11 @@ from ..conditions.koa_classifier import classify_koa
 from ..diffusion.radiograph_conditions import hash_crop
 from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
+from ..generation.scanner_noise import SECTION, acquisition_record, add_scanner_noise
 from ..generation.settings import GenerationSettings
 from ..generation.volume_from_radiograph import PipelineCache
 from ..preparation.joint_crop import PreparedRadiograph
+from ..preparation.recorded_radiograph import crop_digest
 from ..volume.geometry import OAI_FIELD
 from ..volume.provenance import notice, plain
 from ..volume.writing import write_volume
@@ -66,7 +68,7 @@ def write_radiograph_series(
     about_radiograph = RADIOGRAPH_NOTICE if target is None else TOWARDS_NOTICE
     shown: list[np.ndarray] = []
     rows: list[dict[str, Any]] = []
-    per_frame = 100_000 + (0 if settings is None else settings.num_slices * OAI_FIELD.pixels**2 * 2)
+    per_frame = 100_000 + (0 if settings is None else settings.num_slices * OAI_FIELD.pixels**2 * 4)
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
@@ -85,6 +87,9 @@ def write_radiograph_series(
                     replace(prepared, image=image, record=about), settings.num_slices, settings.sampling,
                     koa=given or koa,
                 )  # fmt: skip
+                noise = acquisition_record(settings.scanner_noise, settings.sampling.seed, crop_digest(image))
+                volume.provenance[SECTION] = noise
+                add_scanner_noise(volume)
                 row["volume"] = f"volume-{index:02d}.nrrd"
                 write_volume(volume, draft / row["volume"])
             rows.append(row)

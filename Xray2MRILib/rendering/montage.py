@@ -118,7 +118,8 @@ def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilit
     draw_orientation(canvas, (left, top, right, bottom))
 
     grid_left = right + _MARGIN
-    draw_text(draw, (grid_left, _HEADER + 18), "Coronal slices from posterior to anterior", 18)
+    noise = "" if volume.acquired is None else ", with scanner noise"
+    draw_text(draw, (grid_left, _HEADER + 18), f"Coronal slices from posterior to anterior{noise}", 18)
     draw_scale_bar(canvas, (width - _MARGIN, _HEADER + 18), _TILE)
     draw_slices(canvas, volume, (grid_left, _HEADER + _LABEL), tile=_TILE, gap=_GAP, columns=_COLUMNS, rows=_ROWS)
     draw_text(draw, (left, height - 18), describe_origin(volume.provenance), 16, QUIET, width=width - 2 * _MARGIN)

@@ -33,7 +33,10 @@ def describe_position(depth_index: int, num_slices: int) -> str:
 def draw_slices(
     canvas: Image.Image, volume: PseudoMRI, corner: tuple[int, int], *, tile: int, gap: int, columns: int, rows: int
 ) -> None:
-    """Draw ``columns`` x ``rows`` square tiles of ``tile`` pixels with captions, starting at ``corner`` (left, top)."""
+    """Draw ``columns`` x ``rows`` square tiles of ``tile`` pixels with captions, starting at ``corner`` (left, top).
+
+    With scanner noise where the volume has it.
+    """
     from PIL import Image, ImageDraw
 
     draw = ImageDraw.Draw(canvas)
@@ -42,7 +45,7 @@ def draw_slices(
         row, column = divmod(place, columns)
         left = corner[0] + column * (tile + gap)
         top = corner[1] + row * (tile + gap + _CAPTION_HEIGHT)
-        grey = volume.array[geometry.file_index(depth_index, volume.num_slices)]
+        grey = volume.shown[geometry.file_index(depth_index, volume.num_slices)]
         pixels = Image.fromarray(np.rint(grey * 255).astype(np.uint8))
         box = (left, top, left + tile, top + tile)
         draw.rectangle((left, top, left + tile - 1, top + tile - 1), fill=PANEL)

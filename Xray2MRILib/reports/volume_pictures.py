@@ -48,7 +48,7 @@ def deviation_picture(volume: PseudoMRI) -> tuple[Image.Image, float] | None:
     if volume.deviation is None:
         return None
     white = float(np.percentile(volume.deviation, 99.5)) or 1.0
-    shown = replace(volume, array=np.clip(volume.deviation / white, 0.0, 1.0), deviation=None)
+    shown = replace(volume, array=np.clip(volume.deviation / white, 0.0, 1.0), deviation=None, acquired=None)
     return slices_picture(shown), white
 
 

@@ -102,7 +102,10 @@ def _pictures(volume: PseudoMRI, radiograph: str | Path | None) -> list[dict[str
             )
         shown.append((picture, caption))
     shown.append((rendering_picture(volume), "3-D rendering of the synthetic volume, from the front"))
-    shown.append((slices_picture(volume), "SYNTHETIC coronal slices from posterior to anterior"))
+    caption = "SYNTHETIC coronal slices from posterior to anterior"
+    if volume.acquired is not None or volume.contains_noise:
+        caption += ", with the noise of a scanner added after the model"
+    shown.append((slices_picture(volume), caption))
     deviation = deviation_picture(volume)
     if deviation is not None:
         picture, white = deviation
@@ -206,6 +209,7 @@ def _facts(volume: PseudoMRI, record: dict[str, Any]) -> list[tuple[str, str]]:
         "guidance scale": sampling.get("guidance_scale"),
         "share of guided steps": sampling.get("guidance_share"),
         "noise scale": sampling.get("noise_scale"),
+        "scanner noise": _scanner_noise(volume, record),
         "seeds": sampling.get("seeds") or sampling.get("seed"),
         "side": f"{volume.side} (source: {radiograph.get('side_source', 'unknown')})",
         "knee located by": radiograph.get("box_source"),
@@ -214,6 +218,14 @@ def _facts(volume: PseudoMRI, record: dict[str, Any]) -> list[tuple[str, str]]:
         "software": ", ".join(f"{name} {version}" for name, version in libraries.items() if version),
     }
     return [(name, _in_words(value)) for name, value in facts.items() if value not in (None, "", [])]
+
+
+def _scanner_noise(volume: PseudoMRI, record: dict[str, Any]) -> str | None:
+    strength = (record.get("acquisition") or {}).get("scanner_noise")
+    if not strength:
+        return None if strength is None else "none"
+    measured = "with it, because the noise-free voxels are missing" if volume.contains_noise else "without it"
+    return f"{strength:g} times the measured noise; figures are measured {measured}"
 
 
 def _in_words(value: Any) -> str:

@@ -36,6 +36,11 @@ class PseudoMRI:
         volume is mirrored back (A22). ``array`` is already mirrored back.
     deviation
         [S, H, W] float32 voxel-wise standard deviation over several seeds in the order of ``array``, or None.
+    acquired
+        [S, H, W] float32 in [0, 1]: ``array`` as a scanner would show it, with noise, for viewers and pictures. None
+        for a volume without. Everything that is measured is measured on ``array``.
+    contains_noise
+        Whether ``array`` itself has scanner noise, because the noise-free voxels were not kept.
 
     Raises ValueError for wrong shapes or values outside [0, 1], ProcessingError for values that are not finite.
     """
@@ -44,16 +49,32 @@ class PseudoMRI:
     provenance: dict[str, Any] = field(default_factory=dict)
     mirrored: bool = False
     deviation: np.ndarray | None = None
+    acquired: np.ndarray | None = None
+    contains_noise: bool = False
 
     def __post_init__(self) -> None:
         self.array = _check_array(self.array, "volume")
-        if self.deviation is not None:
-            self.deviation = _check_array(self.deviation, "standard deviation")
-            if self.deviation.shape != self.array.shape:
+        for name, what in (("deviation", "standard deviation"), ("acquired", "volume with noise")):
+            other = getattr(self, name)
+            if other is None:
+                continue
+            other = _check_array(other, what)
+            if other.shape != self.array.shape:
                 raise ValueError(
-                    f"The standard deviation has the shape {self.deviation.shape}, but the volume has the shape "
-                    f"{self.array.shape}."
+                    f"The {what} has the shape {other.shape}, but the volume has the shape {self.array.shape}."
                 )
+            setattr(self, name, other)
+
+    @property
+    def shown(self) -> np.ndarray:
+        """[S, H, W] what viewers and pictures show: with scanner noise where the volume has it."""
+        return self.array if self.acquired is None else self.acquired
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all its voxels."""
+        kept = (self.array, self.deviation, self.acquired)
+        return sum(voxels.nbytes for voxels in kept if voxels is not None)
 
     @property
     def num_slices(self) -> int:

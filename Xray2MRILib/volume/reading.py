@@ -20,7 +20,9 @@ _FORMATS = {".nrrd": "NrrdImageIO", ".nii.gz": "NiftiImageIO", ".mha": "MetaImag
 
 
 def read_volume(path: str | Path) -> PseudoMRI:
-    """Read a volume with its provenance and, if the side-car lists one, its standard deviation.
+    """Read a volume with its provenance and, if the side-car lists them, its standard deviation and noise-free voxels.
+
+    Without the file of the noise-free voxels the volume ``contains_noise``, and measurements say so.
 
     Raises InputError when the file cannot be read, was not written by this program, or does not match the voxels or the
     geometry in the side-car.
@@ -49,6 +51,7 @@ def read_volume(path: str | Path) -> PseudoMRI:
         ) from None
     if voxels_sha256(stored) != expected:
         raise _mismatch_error(files)
+    noise_free = _noise_free(files, about, mapping)
     deviation = None
     if has_deviation:
         if not files.deviation.is_file():
@@ -59,13 +62,32 @@ def read_volume(path: str | Path) -> PseudoMRI:
             )
         deviation = mapping.to_grey(_read_image(files.deviation)[0])
     try:
-        volume = PseudoMRI(mapping.to_grey(stored), _drop_volume_section(record), bool(mirrored), deviation)
+        shown = mapping.to_grey(stored)
+        volume = PseudoMRI(
+            shown if noise_free is None else noise_free, _drop_volume_section(record), bool(mirrored), deviation,
+            acquired=None if noise_free is None else shown,
+            contains_noise=noise_free is None and bool((record.get("acquisition") or {}).get("scanner_noise")),
+        )  # fmt: skip
     except ValueError:
         raise _mismatch_error(files) from None
     for found, nominal in ((spacing, volume.spacing), (direction, volume.direction), (origin, volume.origin)):
         if not np.allclose(found, nominal, rtol=0, atol=_TOLERANCE_MM):
             raise _mismatch_error(files)
     return volume
+
+
+def _noise_free(files: VolumeFiles, about: dict[str, Any], mapping: IntensityMapping) -> np.ndarray | None:
+    """The noise-free voxels as the side-car lists them; None where there are none. Raises InputError for others."""
+    if not about.get("has_noise_free") or not files.noise_free.is_file():
+        return None
+    stored = _read_image(files.noise_free)[0]
+    if voxels_sha256(stored) != about.get("noise_free_sha256"):
+        raise InputError(
+            f"The file {files.noise_free.name} does not hold the noise-free voxels of {files.volume.name}.",
+            code="side-car-mismatch",
+            hint="Restore the files as they were written, or remove this one: the volume alone is read too.",
+        )
+    return mapping.to_grey(stored)
 
 
 def _names_to_read(path: Path) -> VolumeFiles:

@@ -20,6 +20,11 @@ from .intensity_mapping import STANDARD_MAPPING
 if TYPE_CHECKING:
     from .pseudo_mri import PseudoMRI
 
+# voxels beside those of a volume: end of their file's stem -> what they are
+FURTHER_VOXELS = {
+    "deviation": "voxel-wise standard deviation over seeds, in grey values of the volume",
+    "noise_free": "the volume without scanner noise, for measurements",
+}
 # upper bound for side-car and headers
 _RECORD_BYTES = 200_000
 # NIfTI has room for one line only
@@ -28,19 +33,21 @@ _SHORT_NOTICE = "synthetic, not for diagnosis; grey = stored / 4095; details in 
 
 @dataclass(frozen=True)
 class VolumeFiles:
-    """File names of one volume: ``knee.nrrd``, ``knee.json`` and ``knee_deviation.nrrd``."""
+    """File names of one volume: ``knee.nrrd``, ``knee.json``, ``knee_deviation.nrrd``, ``knee_noise_free.nrrd``."""
 
     volume: Path
     record: Path
     deviation: Path
+    noise_free: Path
 
     @classmethod
     def of(cls, path: str | Path) -> VolumeFiles:
         """The names for an output path. Raises InputError unless it ends in .nrrd, .nii.gz or .mha."""
         path = Path(path)
         ending = volume_ending(path)
-        stem = path.name[: -len(ending)]
-        return cls(path, path.with_name(f"{stem}.json"), path.with_name(f"{stem}_deviation{path.name[-len(ending) :]}"))
+        stem, ending = path.name[: -len(ending)], path.name[-len(ending) :]
+        further = (path.with_name(f"{stem}_{what}{ending}") for what in FURTHER_VOXELS)
+        return cls(path, path.with_name(f"{stem}.json"), *further)
 
     @classmethod
     def to_write(cls, path: str | Path) -> VolumeFiles:
@@ -65,7 +72,10 @@ class VolumeFiles:
 
 
 def check_destination(
-    path: str | Path, num_slices: int = geometry.OAI_FIELD.num_slices, deviation: bool = False
+    path: str | Path,
+    num_slices: int = geometry.OAI_FIELD.num_slices,
+    deviation: bool = False,
+    noise_free: bool = False,
 ) -> VolumeFiles:
     """Check an output path before the volume is computed; returns the names of the files to write.
 
@@ -74,12 +84,15 @@ def check_destination(
     disk.
     """
     files = VolumeFiles.to_write(path)
-    _check_files(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation)
+    _check_files(files, num_slices * geometry.OAI_FIELD.pixels**2, deviation, noise_free)
     return files
 
 
 def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool = False) -> VolumeFiles:
-    """Write the volume, its side-car and its standard deviation, if any; returns the file names.
+    """Write the volume, its side-car, and its standard deviation and noise-free voxels, if any; returns the file names.
+
+    The volume's file holds what viewers show (``shown``); where that has scanner noise, the noise-free voxels lie
+    beside it in a file of their own, which every measurement reads.
 
     Grey values are stored as int16, stored = round(grey * 4095). The side-car ``<stem>.json`` contains the full
     provenance, the headers of NRRD and MetaImage most of it. Names of input files are left out unless
@@ -90,20 +103,22 @@ def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool 
     ``disk-full``) when writing fails.
     """
     files = VolumeFiles.to_write(path)
-    previous = _check_files(files, volume.array.size, volume.deviation is not None)
-    stored = STANDARD_MAPPING.to_stored(volume.array)
+    further = {"deviation": volume.deviation, "noise_free": None if volume.acquired is None else volume.array}
+    previous = _check_files(files, volume.array.size, *(values is not None for values in further.values()))
+    stored = STANDARD_MAPPING.to_stored(volume.shown)
     record = complete_record(volume, stored, keep_identifiers)
     ending = volume_ending(files.volume)
     with AtomicFiles() as atomic:
         _write_image(volume, stored, record, atomic.stage(files.volume, ending))
-        if volume.deviation is not None:
-            spread = STANDARD_MAPPING.to_stored(volume.deviation)
-            about = {**record, "content": "voxel-wise standard deviation over seeds, in grey values of the volume"}
-            about["volume"] = {key: value for key, value in record["volume"].items() if key != "voxels_sha256"}
-            _write_image(volume, spread, about, atomic.stage(files.deviation, ending))
-        elif previous["volume"].get("has_deviation") and files.deviation.is_file():
-            # the old file would look like the deviation of the new volume
-            atomic.remove(files.deviation)
+        for name, values in further.items():
+            path_of_values: Path = getattr(files, name)
+            if values is not None:
+                about = {**record, "content": FURTHER_VOXELS[name]}
+                about["volume"] = {key: value for key, value in record["volume"].items() if not key.endswith("sha256")}
+                _write_image(volume, STANDARD_MAPPING.to_stored(values), about, atomic.stage(path_of_values, ending))
+            elif previous["volume"].get(f"has_{name}") and path_of_values.is_file():
+                # the old file would look like one of the new volume
+                atomic.remove(path_of_values)
         text = json.dumps(record, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         atomic.stage(files.record).write_text(text, encoding="ascii")
     return files
@@ -135,10 +150,18 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
             "intensity_intercept": STANDARD_MAPPING.intercept,
             "intensity_note": "grey in [0, 1] = stored * slope + intercept, relative to the volume, without unit",
             "has_deviation": volume.deviation is not None,
+            "has_noise_free": volume.acquired is not None,
             "voxels_sha256": voxels_sha256(stored),
+            **_noise_free_checksum(volume),
         }
     )
     return record
+
+
+def _noise_free_checksum(volume: PseudoMRI) -> dict[str, str]:
+    if volume.acquired is None:
+        return {}
+    return {"noise_free_sha256": voxels_sha256(STANDARD_MAPPING.to_stored(volume.array))}
 
 
 def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
@@ -169,14 +192,16 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record if ours and isinstance(record.get("volume"), dict) else None
 
 
-def _check_files(files: VolumeFiles, voxels: int, deviation: bool) -> dict[str, Any]:
+def _check_files(files: VolumeFiles, voxels: int, deviation: bool, noise_free: bool) -> dict[str, Any]:
     """Check the output files; returns the existing side-car, or an empty one with the section ``volume``."""
     # uncompressed size: files are smaller, but a disk with less space is too full
-    size = voxels * 2 * (2 if deviation else 1) + _RECORD_BYTES
+    size = voxels * 2 * (1 + deviation + noise_free) + _RECORD_BYTES
     check_place(files.volume, size)
     check_place(files.record)
     if deviation:
         check_place(files.deviation)
+    if noise_free:
+        check_place(files.noise_free)
     previous = read_record(files.record)
     if previous is None and files.record.exists():
         raise InputError(

@@ -199,9 +199,7 @@ class Worker:
         """Keep the volume for densify and drop the oldest ones beyond the limit; returns its result."""
         self._done.pop(job, None)
         self._done[job] = generation
-        while (
-            len(self._done) > 1 and sum(kept.volume.array.nbytes for kept in self._done.values()) > KEPT_VOLUMES_BYTES
-        ):
+        while len(self._done) > 1 and sum(kept.volume.nbytes for kept in self._done.values()) > KEPT_VOLUMES_BYTES:
             self._done.popitem(last=False)
         return generation.result
 

@@ -136,4 +136,4 @@ def _filesOf(path: Path) -> tuple[Path, ...]:
     from Xray2MRILib.volume.writing import VolumeFiles
 
     files = VolumeFiles.of(path)
-    return files.volume, files.record, files.deviation
+    return files.volume, files.record, files.deviation, files.noise_free

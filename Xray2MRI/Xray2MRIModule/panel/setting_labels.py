@@ -21,6 +21,7 @@ LABELS = {
     "steps": "stepsLabel",
     "seed": "seedLabel",
     "samples": "samplesLabel",
+    "scanner_noise": "scannerNoiseCheckBox",
     "align": "alignmentLabel",
     "initial": "nudgeLabel",
     "format": "formatLabel",

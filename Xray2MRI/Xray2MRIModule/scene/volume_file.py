@@ -46,6 +46,9 @@ class VolumeFiles:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"volume_{slices}.nrrd"
         write_volume(volume, path)
-        path.with_suffix(".json").write_text(json.dumps(get_record(volume)), encoding="ascii")
+        record = get_record(volume) or {}
+        # the scene keeps the shown voxels alone
+        record["volume"] = {**record.get("volume", {}), "has_deviation": False, "has_noise_free": False}
+        path.with_suffix(".json").write_text(json.dumps(record), encoding="ascii")
         self.remember(volume, slices, path)
         return path

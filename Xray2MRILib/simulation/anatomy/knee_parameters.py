@@ -79,7 +79,7 @@ class KneeParameters:
     bias_length_mm: float = 110.0  # fall-off of the coil along the leg
     bias_centre_mm: float = 0.0
     bias_tilt_per_mm: tuple[float, float] = (0.0, 0.0)  # (y, x)
-    noise: float = 0.02  # Rician standard deviation against the volume's range
+    noise: float = 0.02  # Rician standard deviation against the volume's range; recorded, no longer used
     energy_kev: float = 55.0  # effective energy of the beam
 
     def to_dict(self) -> dict:

@@ -129,9 +129,3 @@ def _percentile(values: torch.Tensor, share: float) -> torch.Tensor:
     below = int(place)
     low = values.kthvalue(below + 1).values
     return low + (place - below) * (values.kthvalue(min(below + 2, len(values))).values - low)
-
-
-def add_rician_noise(volume: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Magnitude of the signal with complex Gaussian noise of standard deviation ``sigma`` per channel."""
-    noise = rng.standard_normal((2, *volume.shape)).astype(np.float32) * sigma
-    return np.hypot(volume + noise[0], noise[1])

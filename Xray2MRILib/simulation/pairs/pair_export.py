@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...acquisition.acquisition_model import Acquisition, acquire
 from ...files.atomic_write import AtomicFiles, check_place
-from ..acquisition.acquisition_model import Acquisition, acquire
 from ..mr.flash_mri import FIRST_DEPTH_MM, JOINT_ROW, PITCH_MM, PIXEL_MM, SIZE
 from ..radiograph.appearance import expose, joint_crop
 from .pair_store import list_pairs, read_pair

@@ -1,16 +1,22 @@
-"""A contact sheet of simulated pairs: radiographs as the network's input and slices of the MR volume, per KL grade."""
+"""A contact sheet of simulated pairs: radiographs as the network's input and slices of the MR volume, per KL grade.
+
+The noise-free volumes go through the acquisition model, as a scanner would show them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from ...acquisition.acquisition_model import Acquisition, acquire
+from ...acquisition.stored_range import clip_level
 from ...errors import InputError
 from ...files.atomic_write import AtomicFiles, check_place
 from ...preparation.joint_crop import normalise_crop
 from ...rendering.text import BACKGROUND, NOTICE, QUIET, TEXT, draw_text
-from ..mr.flash_mri import SLICES, add_rician_noise
+from ...volume.geometry import depth_positions
 from ..radiograph.appearance import expose, joint_crop
 from .knee_pair import KneePair
 from .pair_store import list_pairs, read_pair
@@ -73,8 +79,11 @@ def _tiles(pair: KneePair) -> list[np.ndarray]:
         (normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)) + 1) / 2
         for _ in range(RADIOGRAPHS)
     ]
-    noisy = add_rician_noise(pair.volume[[d for d in DEPTHS if d < SLICES]], pair.parameters.noise, rng)
-    return [*radiographs, *noisy]
+    chosen = [d for d in DEPTHS if d < len(pair.volume)]
+    level = clip_level(torch.as_tensor(pair.volume))
+    acquisition = Acquisition(seed=pair.parameters.seed, level=level)
+    shown = acquire(pair.volume[chosen], acquisition, depth_positions(len(pair.volume))[chosen])
+    return [*radiographs, *shown.numpy()]
 
 
 def _caption(pair: KneePair) -> str:

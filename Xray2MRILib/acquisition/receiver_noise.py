@@ -8,19 +8,23 @@ between slices) that were measured on two scans.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 SIGMA = 0.060  # of each of the two channels, relative to the level at which the volume is clipped
+MEAN_OF_FLOOR = math.sqrt(math.pi / 2)  # mean of a magnitude of pure noise, in standard deviations of a channel
 _CORRELATION_PIXELS = 0.8  # of the acquired pixels: smoothness of the complex noise
 _BLUR_PIXELS = 0.53  # of the acquired pixels, after the magnitude
-_TOGETHER = 10  # slices at once
 
 
-def add_receiver_noise(volume: torch.Tensor, generator: torch.Generator, sigma: float = SIGMA) -> torch.Tensor:
+def add_receiver_noise(volume: torch.Tensor, seeds: Sequence[int], sigma: float = SIGMA) -> torch.Tensor:
     """``volume`` [S, H, W], 1 at the clip level, as a magnitude with noise; float32 on the same device.
 
-    ``generator`` belongs to the volume's device. ``sigma`` 0 leaves the volume as it is.
+    Each slice has a seed of its own. One slice is computed at a time, so that it is the same to the last bit alone and
+    among others. ``sigma`` 0 leaves the volume as it is.
     """
     if sigma <= 0:
         return volume.clone()
@@ -29,14 +33,15 @@ def add_receiver_noise(volume: torch.Tensor, generator: torch.Generator, sigma: 
     blur = _gaussian(_BLUR_PIXELS, volume)
     # white noise keeps this share of its deviation, per axis the root of the kernel's sum of squares
     kept = float((smooth**2).sum())
-    for at in range(0, len(volume), _TOGETHER):
-        part = volume[at : at + _TOGETHER, None]
-        count, _, height, width = part.shape
-        noise = torch.randn((count * 2, 1, 2 * height, 2 * width), generator=generator, device=volume.device)
-        noise = (_blurred(noise, smooth) * (sigma / kept)).view(count, 2, 2 * height, 2 * width)
-        fine = F.interpolate(part, scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
-        magnitude = torch.hypot(fine + noise[:, 0], noise[:, 1])
-        result[at : at + _TOGETHER] = F.avg_pool2d(_blurred(magnitude[:, None], blur), 2)[:, 0]
+    generator = torch.Generator(device=volume.device)
+    for index, seed in enumerate(seeds):
+        height, width = volume.shape[1:]
+        generator.manual_seed(seed)
+        noise = torch.randn((2, 1, 2 * height, 2 * width), generator=generator, device=volume.device)
+        noise = _blurred(noise, smooth) * (sigma / kept)
+        fine = F.interpolate(volume[index, None, None], scale_factor=2, mode="bilinear", align_corners=False)
+        magnitude = torch.hypot(fine + noise[:1], noise[1:])
+        result[index] = F.avg_pool2d(_blurred(magnitude, blur), 2)[0, 0]
     return result
 
 

@@ -7,20 +7,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from Xray2MRILib.simulation.acquisition.acquisition_model import Acquisition, acquire  # noqa: E402
-from Xray2MRILib.simulation.acquisition.ghosts import add_ghosts  # noqa: E402
-from Xray2MRILib.simulation.acquisition.receiver_noise import SIGMA, add_receiver_noise  # noqa: E402
-from Xray2MRILib.simulation.acquisition.stored_range import clip_level, to_clip_level, turned_field  # noqa: E402
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from Xray2MRILib.acquisition.acquisition_model import Acquisition, acquire  # noqa: E402
+from Xray2MRILib.acquisition.ghosts import add_ghosts  # noqa: E402
+from Xray2MRILib.acquisition.receiver_noise import SIGMA, add_receiver_noise  # noqa: E402
+from Xray2MRILib.acquisition.slice_seeds import slice_seeds  # noqa: E402
+from Xray2MRILib.acquisition.stored_range import clip_level, to_clip_level, turned_field  # noqa: E402
+from Xray2MRILib.volume.geometry import depth_positions  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def floor() -> torch.Tensor:
     """Noise where there is no signal, edges cut."""
-    return add_receiver_noise(torch.zeros(6, 160, 160), generator())[:, 8:-8, 8:-8]
+    return add_receiver_noise(torch.zeros(6, 160, 160), range(6))[:, 8:-8, 8:-8]
 
 
 def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -48,14 +46,14 @@ def test_the_mean_magnitude_is_that_of_rice() -> None:
 
     half = 2.0**2 / 2
     expected = SIGMA * np.sqrt(np.pi / 2) * ((1 + half) * i0e(half / 2) + half * i1e(half / 2))
-    noisy = add_receiver_noise(torch.full((4, 128, 128), 2 * SIGMA), generator(1))
+    noisy = add_receiver_noise(torch.full((4, 128, 128), 2 * SIGMA), range(4))
     assert float(noisy.mean()) == pytest.approx(expected, rel=0.01)
 
 
 def test_no_noise_changes_nothing() -> None:
     volume = torch.rand(2, 16, 16)
     plain = Acquisition(noise=0.0, ghosts=0.0, clip_share=None)
-    assert torch.equal(add_receiver_noise(volume, generator(), 0.0), volume)
+    assert torch.equal(add_receiver_noise(volume, range(2), 0.0), volume)
     assert torch.allclose(acquire(volume, plain), volume, atol=1e-6)
 
 
@@ -68,7 +66,7 @@ def test_the_clip_level_leaves_the_share_above_it() -> None:
 def test_ghosts_lie_beside_the_leg_and_keep_to_their_level() -> None:
     volume = torch.zeros(2, 64, 64)
     volume[:, :, 24:40] = 1
-    ghost = add_ghosts(volume, generator(3), 0.015) - volume
+    ghost = add_ghosts(volume, 3, 0.015) - volume
     assert 0.003 < float(ghost.max()) <= 0.0151
     assert float(ghost[:, :, :24].max() + ghost[:, :, 40:].max()) > 0.003
 
@@ -92,6 +90,33 @@ def test_one_seed_gives_one_volume_and_another_gives_another() -> None:
     assert not torch.equal(first, other)
     assert float(first.min()) >= 0
     assert float(first.max()) <= 1
+
+
+def test_a_slice_has_its_noise_alone_and_in_a_denser_volume() -> None:
+    """With a fixed level; 9 slices have the depths of 5, and 4 more between them."""
+    few = torch.rand(5, 32, 32, generator=torch.Generator().manual_seed(1))
+    many = torch.zeros(9, 32, 32)
+    many[::2] = few
+    acquisition = Acquisition(seed=4, level=0.8, clip_share=None)
+    shown = acquire(few, acquisition)
+    assert torch.equal(shown, acquire(many, acquisition)[::2])
+    assert torch.equal(shown[3:4], acquire(few[3:4], acquisition, depth_positions(5)[3:4]))
+
+
+def test_no_two_depths_and_no_two_volumes_share_a_seed() -> None:
+    for count in (2, 50, 99, 129, 500):
+        seeds = slice_seeds(0, depth_positions(count))
+        assert len(set(seeds)) == count
+        assert not set(seeds) & set(slice_seeds(1, depth_positions(count)))
+        assert all(0 <= seed < 2**32 for seed in seeds)
+    # the exact places of shared depths; a value computed on another way may differ in its last bit
+    nudged = slice_seeds(7, np.nextafter(depth_positions(129), 2))
+    assert nudged == slice_seeds(7, depth_positions(129)) == slice_seeds(7, depth_positions(257))[::2]
+
+
+def test_depths_belong_to_the_slices() -> None:
+    with pytest.raises(ValueError, match="2 slices, but 3 depths"):
+        acquire(np.zeros((2, 8, 8), np.float32), Acquisition(), [0, 0.5, 1])
 
 
 def test_a_picture_is_no_volume() -> None:

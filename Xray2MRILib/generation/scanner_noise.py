@@ -1,0 +1,83 @@
+"""Scanner noise on a generated volume: what a viewer sees; measurements use the noise-free voxels.
+
+Decoded slices are smooth, those of a scanner are not. The acquisition model adds its measured noise and ghosts after
+the decoder. The level they are relative to is fixed, so that a slice is final as soon as it is decoded, and so that
+another number of slices repeats the noise at the depths that both volumes have. Fields are not turned, because the
+slices must stay where the radiograph is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..acquisition.acquisition_model import Acquisition
+    from ..volume.pseudo_mri import PseudoMRI
+
+# grey value that stands for the clip level of a scan: generated and simulated volumes have 0.61 to 0.96
+LEVEL = 0.75
+SECTION = "acquisition"  # of the provenance
+
+
+def acquisition_record(strength: float, seed: int, crop_sha256: str) -> dict[str, Any]:
+    """The section ``acquisition`` of the provenance.
+
+    ``strength`` is relative to the measured noise, 0 is none. The seed of the noise comes from the seed of the volume
+    and the crop, so that two knees with one seed do not share their noise.
+    """
+    if strength == 0:
+        return {"scanner_noise": 0.0}
+    from ..acquisition.acquisition_model import Acquisition
+
+    mixed = hashlib.sha256(f"{seed} {crop_sha256}".encode("ascii")).digest()
+    own = int.from_bytes(mixed[:4], "big") >> 1
+    chosen = Acquisition(noise=Acquisition.noise * strength, clip_share=None, seed=own, level=LEVEL)
+    kept = {name: value for name, value in chosen.record().items() if name in ("noise", "ghosts", "seed", "level")}
+    return {"scanner_noise": float(strength), **kept}
+
+
+def recorded_acquisition(provenance: Mapping[str, Any]) -> Acquisition | None:
+    """The acquisition that a provenance records; None without noise, or in volumes from before it was a step."""
+    record = provenance.get(SECTION) or {}
+    if not record.get("scanner_noise"):
+        return None
+    from ..acquisition.acquisition_model import Acquisition
+
+    return Acquisition(
+        noise=float(record["noise"]), ghosts=float(record["ghosts"]), clip_share=None, seed=int(record["seed"]),
+        level=float(record["level"]),
+    )  # fmt: skip
+
+
+def noisy_slices(slices: np.ndarray, acquisition: Acquisition, depths: np.ndarray) -> np.ndarray:
+    """[S, H, W] float32 in [0, 1]: noise-free slices at depths u [S] as a scanner would show them.
+
+    Always on the CPU, because generators of other devices draw other numbers from the same seed.
+    """
+    from ..acquisition.acquisition_model import acquire
+
+    return acquire(np.ascontiguousarray(slices), acquisition, depths).clamp_(0, 1).numpy()
+
+
+def add_scanner_noise(volume: PseudoMRI) -> None:
+    """Set ``acquired`` of a noise-free volume by its own provenance; None where that records no noise."""
+    acquisition = recorded_acquisition(volume.provenance)
+    volume.acquired = None if acquisition is None else noisy_slices(volume.array, acquisition, volume.depth_positions)
+
+
+def with_noise(
+    on_slice: Callable[[dict[str, Any]], None] | None, acquisition: Acquisition | None
+) -> Callable[[dict[str, Any]], None] | None:
+    """A receiver of slice events that hands their images on as the finished volume will show them."""
+    if on_slice is None or acquisition is None:
+        return on_slice
+
+    def receive(event: dict[str, Any]) -> None:
+        image = noisy_slices(event["image"][None], acquisition, np.array([event["u"]]))[0]
+        on_slice({**event, "image": image})
+
+    return receive
