@@ -71,7 +71,10 @@ def test_generate_writes_everything_and_keeps_the_streams_apart(knee_radiograph,
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["knee.json", "knee.nrrd", "knee.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "knee.json", "knee.nrrd", "knee.png", "knee_noise_free.nrrd"
+    ]  # fmt: skip
+    assert result["noise_free"] == str(tmp_path / "knee_noise_free.nrrd")
     assert result["volume"] == str(tmp_path / "knee.nrrd")
     assert result["slices"] == 4
     assert result["size"] == [256, 256, 4]
@@ -100,6 +103,19 @@ def test_the_same_call_gives_the_same_volume_and_another_seed_another(knee_radio
         volumes.append(PseudoMRI.load(tmp_path / f"{name}.mha").array)
     np.testing.assert_array_equal(volumes[0], volumes[1])
     assert not np.array_equal(volumes[0], volumes[2])
+
+
+def test_noise_changes_what_is_shown_and_nothing_that_is_measured(knee_radiograph, quick, tmp_path, capsys):
+    volumes = {}
+    for noise in (0, 0.5, 1):
+        output = tmp_path / f"noise{noise}.nrrd"
+        assert main([*map(str, ("generate", knee_radiograph, "-o", output, *quick, "--noise", noise))]) == 0
+        assert ("noise-free" in capsys.readouterr().out) is bool(noise)
+        volumes[noise] = PseudoMRI.load(output)
+        assert volumes[noise].provenance["acquisition"]["scanner_noise"] == noise
+        np.testing.assert_array_equal(volumes[noise].array, volumes[0].array)
+    assert volumes[0].acquired is None
+    assert not np.array_equal(volumes[0.5].shown, volumes[1].shown)
 
 
 def test_several_samples_write_their_deviation(knee_radiograph, quick, tmp_path, capsys):

@@ -120,7 +120,11 @@ def test_cancelling_what_waits_and_what_runs(open_session, request_for, tmp_path
     after = Story(session, "generate", **request_for("after"))
     until(session, lambda: after.over)
     assert after.results, after.failures
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["after.json", "after.nrrd"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "after.json",
+        "after.nrrd",
+        "after_noise_free.nrrd",
+    ]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
