@@ -30,6 +30,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
         ("generate", "side", "--side auto|left|right"),
         ("generate", "kl_grade", "--kl-grade G"),
         ("generate", "keep_identifiers", "--keep-identifiers"),
+        ("generate", "scanner_noise", "--noise X"),
         ("evaluate", "align", "--align rigid|similarity|none"),
         ("progress", "towards_roi", "--towards-roi X,Y,W,H"),
         ("train", "resume", "--resume"),
