@@ -208,5 +208,5 @@ def test_several_samples_have_their_deviation(tiny_model, tmp_path):
     result = run_cohort(table, tmp_path / "out", quick_settings(tiny_model, samples=2))
     assert result.exit_code == 0
     (line,) = manifest_lines(tmp_path / "out")
-    assert set(line["files"]) == {"volume", "provenance", "deviation", "thumbnail"}
+    assert set(line["files"]) == {"volume", "provenance", "deviation", "noise_free", "thumbnail"}
     assert run_cohort(table, tmp_path / "out", quick_settings(tiny_model, samples=2), dry_run=True).counts["done"] == 1

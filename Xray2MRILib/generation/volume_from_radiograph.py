@@ -238,7 +238,7 @@ def complete_provenance(
     settings: GenerationSettings,
     radiograph: str | Path | Radiograph | np.ndarray,
 ) -> None:
-    """Add the warnings, the agreement with the radiograph, the scanner noise and, if asked for, the radiograph's path."""
+    """Add warnings, agreement with the radiograph, scanner noise and, if asked for, the radiograph's path."""
     volume.provenance["warnings"] = list(knee.warnings)
     volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
