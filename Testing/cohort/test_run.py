@@ -87,6 +87,8 @@ def test_no_name_of_a_file_and_no_path_is_kept(mixed):
     for path in out.rglob("*"):
         if path.is_file() and path.suffix != ".jpg":
             content = path.read_bytes()
+            if path.suffix == ".nrrd":  # compressed voxels hold any three letters by chance
+                content = content.partition(b"\n\n")[0]
             for name in (b"Doe", b"John", b"Jane", b"0075", str(out.parent).encode()):
                 assert name not in content, (path, name)
 

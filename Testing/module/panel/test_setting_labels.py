@@ -16,7 +16,7 @@ from Xray2MRILib.worker.protocol import SETTINGS
 pytestmark = pytest.mark.usefixtures("faultless", "slicer_modules")
 LIBRARY = Path(__file__).resolve().parents[3] / "Xray2MRILib"
 # no job of the panel runs them
-OTHER_DOORS = {"baselines", "benchmark", "cli", "progression", "simulation", "training"}
+OTHER_DOORS = {"baselines", "benchmark", "cli", "cohort", "progression", "simulation", "training"}
 # what the panel leaves to the model or to the worker's defaults
 NOT_OFFERED = {"clip_weights", "controls", "guidance_scale", "keep_identifiers", "noise_scale", "sampler"}
 
