@@ -23,6 +23,24 @@ def wait_passively() -> None:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
+def begin_worker() -> None:
+    """For a process of a pool: use one thread, and exit when the parent is killed; it would wait for work forever."""
+    from multiprocessing import parent_process
+    from threading import Thread
+
+    import torch
+
+    torch.set_num_threads(1)
+    parent = parent_process()
+    assert parent is not None  # a pool started this process
+
+    def exit_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=exit_with_parent, daemon=True).start()
+
+
 def choose_device(word: str = "auto") -> str:
     """The device that PyTorch computes on, for the user's word: ``auto`` takes the first of cuda, mps and cpu.
 

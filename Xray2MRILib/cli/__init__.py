@@ -31,6 +31,7 @@ COMMANDS = {
     "progress": "generate a series of radiographs, and volumes, from a healthy knee to a diseased one",
     "info": "describe a model: size, training data, licence, speed on this machine",
     "simulate": "simulate pairs of MR volume and radiograph for training",
+    "prepare": "prepare pairs of radiograph and MR scan of a cohort for training",
     "benchmark": "compare models on the same held-out knees",
     "train": "train one of the networks with a recipe",
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError, check_name
-from .dicom_slices import CONTRASTS, DAMAGED, DicomSlice, is_dicom, read_slices
+from .dicom_slices import CONTRASTS, DAMAGED, DicomFolder, DicomSlice, is_dicom, read_slices
 from .dicom_stack import Stack, StackError, order_stack
 
 if TYPE_CHECKING:
@@ -22,15 +23,36 @@ _SAME_ORIENTATION, _SAME_SIZE = 2e-3, 1e-3
 _MR_MODALITIES = ("MR", "OT", "")
 
 
+@dataclass(frozen=True)
+class DicomSeries:
+    """A whole series: its volume (LPS, float32), the header of its first slice, and sentences on what was left out."""
+
+    image: SimpleITK.Image
+    header: Dataset
+    remarks: list[str]
+
+
 def read_dicom_reference(path: Path) -> tuple[SimpleITK.Image, list[str]]:
     """The volume (LPS, float32) of a folder, or of the series of one of its files, and sentences on what was left out.
 
-    Raises InputError for a folder without one certain stack, for slices that are missing, doubled, cut or contradict
-    each other, and for a series that this program wrote.
+    Raises InputError as ``read_dicom_series`` does.
+    """
+    series = read_dicom_series(path)
+    return series.image, series.remarks
+
+
+def read_dicom_series(path: Path, wanted: Callable[[Dataset], bool] | None = None) -> DicomSeries:
+    """The series of a folder, or of one of its files.
+
+    ``wanted`` tells a slice of the wanted sequence by its header: when a folder holds any such slices, the others are
+    passed over. Raises InputError for a folder without one certain stack, for slices that are missing, doubled, cut or
+    contradict each other, and for a series that this program wrote.
     """
     folder = path if path.is_dir() else path.parent
     files = [file for file in folder.iterdir() if file.is_file()]
     found = read_slices(files)
+    if wanted is not None and (of_sequence := [one for one in found.slices if wanted(one.header)]):
+        found = DicomFolder(of_sequence, found.unreadable)
     if not found.slices and not found.unreadable:
         raise _refusal(path, "contains no DICOM series", _where_else(folder))
     groups = _groups(found.slices)
@@ -54,7 +76,7 @@ def read_dicom_reference(path: Path) -> tuple[SimpleITK.Image, list[str]]:
         remarks.append(f"The reference holds {slices} twice; the {were} left out.")
     if path.is_dir():
         remarks += _left_out(chosen, copies, found.slices)
-    return _image(stack, pixels), remarks
+    return DicomSeries(_image(stack, pixels), stack.slices[0].header, remarks)
 
 
 def _refusal(path: Path, clause: str, hint: str, code: str = "not-comparable") -> InputError:

@@ -28,6 +28,11 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
     Bone must be dark and the joint gap bright (T1 FLASH with water excitation), with cortex darker than marrow and fat.
     Raises ValueError for slices of another size or for fewer than 8 slices, because none of them would show the joint.
     """
+    return trace_outline(volume_edges(slices))
+
+
+def volume_edges(slices: np.ndarray) -> EdgeMaps:
+    """The edges of the bones in the projection of slices as ``volume_outline`` takes them. Raises ValueError as it does."""
     from scipy.ndimage import gaussian_filter
 
     if len(slices) < 8:
@@ -42,7 +47,7 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
     cortex = np.maximum(gaussian_filter(sides, across, order=(0, 0, 2), mode="nearest"), 0) * width**2
     right = gaussian_filter(sides, across, order=(0, 0, 1), mode="nearest") * width
     lateral, medial = ((cortex + _STEP_SHARE * np.maximum(sign * right, 0)).mean(axis=0) for sign in (-1, 1))
-    maps = EdgeMaps(
+    return EdgeMaps(
         gap=strength(np.maximum(gap, 0).mean(axis=0), _LEAST_GAP),
         femur=strength(np.maximum(down, 0).mean(axis=0), _LEAST_EDGE),
         tibia=strength(np.maximum(-down, 0).mean(axis=0), _LEAST_EDGE),
@@ -50,4 +55,3 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
         medial=strength(medial, _LEAST_SIDE),
         valid=np.ones(joint.shape[1], bool),
     )
-    return trace_outline(maps)

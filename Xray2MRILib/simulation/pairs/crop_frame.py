@@ -90,7 +90,7 @@ def _deform(z: torch.Tensor, x: torch.Tensor, bend: torch.Tensor | None) -> tupl
     return z + moved[0], x + moved[1]
 
 
-def _on_knee(
+def on_knee(
     a: torch.Tensor, b: torch.Tensor, frame: CropPlacement, bend: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(z, x) in mm on the undeformed knee of places (a, b) in units of the crop's edge from its centre."""
@@ -108,7 +108,7 @@ def crop_in_frame(
     radiograph."""
     axis = (torch.arange(size) + 0.5) / size - 0.5
     down, across = torch.meshgrid(axis, axis, indexing="ij")
-    z, x = _on_knee(down, across, frame, bend)
+    z, x = on_knee(down, across, frame, bend)
     # the centres of the outermost radiograph pixels lie half a pixel inside its edge
     grid = torch.stack((x, z), dim=-1)[None] * (2 / RADIOGRAPH_MM)
     picture = torch.from_numpy(np.ascontiguousarray(radiograph, dtype=np.float32))[None, None]
@@ -116,15 +116,26 @@ def crop_in_frame(
 
 
 def volume_in_frame(pair: KneePair, frame: CropPlacement, bend: torch.Tensor | None = None) -> np.ndarray:
-    """The MR volume [50, 256, 256] float32 in [0, 1], posterior slice first, where the crop's frame puts it.
+    """The MR volume [50, 256, 256] float32 in [0, 1], posterior slice first, where the crop's frame puts it."""
+    return placed_volume(pair.volume, frame, bend, pair.parameters.field_offset_mm)
 
-    Rows and columns follow the crop in CROP_FRAME; depths are scaled alike about the joint centre.
+
+def placed_volume(
+    volume: np.ndarray,
+    frame: CropPlacement,
+    bend: torch.Tensor | None = None,
+    field_offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> np.ndarray:
+    """``volume`` [50, 256, 256] of a scanner's field where the crop's frame puts it, float32 of the same shape.
+
+    Rows and columns follow the crop in CROP_FRAME; depths are scaled alike about the joint centre, which
+    ``field_offset_mm`` (y, z, x) moves in the field.
     """
-    offset_y, offset_z, offset_x = pair.parameters.field_offset_mm
+    offset_y, offset_z, offset_x = field_offset_mm
     rows = (torch.arange(SIZE) + 0.5 - CROP_FRAME.centre[0]) * PIXEL_MM / CROP_FRAME.span_mm
     columns = (torch.arange(SIZE) + 0.5 - CROP_FRAME.centre[1]) * PIXEL_MM / CROP_FRAME.span_mm
     down, across = torch.meshgrid(rows, columns, indexing="ij")
-    z, x = _on_knee(down, across, frame, bend)
+    z, x = on_knee(down, across, frame, bend)
     row = JOINT_ROW + (z + offset_z) / PIXEL_MM
     column = (SIZE - 1) / 2 + (x + offset_x) / PIXEL_MM
     nominal_y = FIRST_DEPTH_MM + PITCH_MM * torch.arange(SLICES)
@@ -133,7 +144,11 @@ def volume_in_frame(pair: KneePair, frame: CropPlacement, bend: torch.Tensor | N
     # the plane first, then the depth: two cheap steps instead of one trilinear one
     grid = torch.stack((column, row), dim=-1)[None] * (2 / (SIZE - 1)) - 1
     planes = functional.grid_sample(
-        torch.from_numpy(pair.volume)[None], grid, mode="bilinear", padding_mode="border", align_corners=True
+        torch.from_numpy(np.ascontiguousarray(volume, np.float32))[None],
+        grid,
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=True,
     )[0]
     below = index.floor().long()
     share = (index - below)[:, None, None]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...conditions.intensity_histogram import intensity_histogram
+from ...device import begin_worker
 from ...models.autoencoder import to_autoencoder_channels
 from ...preparation.joint_crop import normalise_crop
 from ...simulation.pairs.crop_frame import (
@@ -43,22 +42,9 @@ def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: in
         return
     from concurrent.futures import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker) as pool:
         for start in range(0, len(paths), 4 * workers):  # a few at a time, because a volume takes 13 MB
             yield from pool.map(work, paths[start : start + 4 * workers])
-
-
-def _begin_worker() -> None:
-    """Use one thread, and exit when the training is killed: a pool's processes would wait for work forever."""
-    torch.set_num_threads(1)
-    parent = parent_process()
-    assert parent is not None  # a pool started this process
-
-    def exit_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=exit_with_parent, daemon=True).start()
 
 
 def load_volumes(folder: Path, count: int | None = None) -> Tensor:
