@@ -26,7 +26,8 @@ def test_training_and_sampling_hand_over_the_same_token(method: str, pairs: Path
     from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
     from Xray2MRILib.model_store.assembly import build_components
     from Xray2MRILib.simulation.pairs.pair_store import list_pairs
-    from Xray2MRILib.training.data.pair_data import _knee_in_radiograph_frame, encode_pairs
+    from Xray2MRILib.training.data.pair_data import encode_pairs
+    from Xray2MRILib.training.data.training_knee import open_knee
     from Xray2MRILib.training.denoising_loss import Denoiser, batch_loss, drawn_batch
     from Xray2MRILib.training.recipes.diffusion import DiffusionRecipe
 
@@ -55,7 +56,10 @@ def test_training_and_sampling_hand_over_the_same_token(method: str, pairs: Path
     # the same radiographs as sampling sees them, without anything that training kept
     sampled = []
     for path in list_pairs(pairs):
-        _, crops, _ = _knee_in_radiograph_frame(path, exposures=2, seed=5, bend_mm=4.0)
+        knee = open_knee(path)
+        rng = np.random.default_rng([5, knee.seed])
+        arranged = knee.in_radiograph_frame if encoder.config.field_placement else knee.in_scan_frame
+        _, crops = arranged(2, rng, bend_mm=4.0)
         with encoder.with_tower(tower):
             sampled += [encode_radiograph(vae, encoder, torch.from_numpy(crop)[None], {}).token[0] for crop in crops]
     assert len(given) == 1

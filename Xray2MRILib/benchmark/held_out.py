@@ -10,7 +10,7 @@ import numpy as np
 
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..simulation.pairs.pair_store import list_pairs, read_pair
-from ..training.data.pair_data import pair_in_radiograph_frame
+from ..training.data.training_knee import pair_in_radiograph_frame
 from ..volume.geometry import OAI_FIELD
 
 SLICE_COUNTS = (OAI_FIELD.num_slices, 8)  # 8 is every seventh of the 50 slices: a reduced run at a sixth of the cost

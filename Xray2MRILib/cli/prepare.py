@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--source-name", default="", metavar="TEXT",
         help="what the data are, for the cards of models trained on them, for example 'OAI, baseline'")  # fmt: skip
     add("--private", metavar="FOLDER", type=Path,
-        help="folder for the salt of the keys and for the table with participants (default: beside the output)")  # fmt: skip
+        help="folder for the salt of the keys and for the table with participants (default: beside "
+        "the output)")  # fmt: skip
     add("--keep-identifiers", action="store_true", help="name the pairs by participant instead of a salted key")
     add_json_argument(parser)
 

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 from ..baselines.registry import METHOD_NAMES
 from ..errors import InputError
@@ -42,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change one entry of the recipe, e.g. --set steps=500 --set data=runs/pairs; may be repeated",
     )
     add(
+        "--pairs",
+        metavar="FOLDER",
+        type=Path,
+        help="pairs to learn from, simulated or prepared from scans; a folder with the folders training and validation "
+        "(as prepare writes) also gives the held-out pairs",
+    )
+    add(
         "--method",
         metavar="NAME",
         choices=METHOD_NAMES,
@@ -67,6 +75,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
                 f"--method does not apply to {options.network}.", code="bad-option", hint="Use it with diffusion."
             )
         values["method"] = options.method
+    if options.pairs is not None:
+        values |= _folders_of_pairs(options.network, values, options.pairs)
     for change in options.set:
         apply_change(options.network, values, change)
     recipe = recipe_class(options.network).from_json(values)
@@ -83,6 +93,15 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         terminal.print_json({"network": options.network, "output": str(options.output), "metrics": plain(metrics)})
         return
     terminal.print(json.dumps(plain(metrics), indent=1))
+
+
+def _folders_of_pairs(network: str, values: dict[str, Any], folder: Path) -> dict[str, str]:
+    """The recipe's entries ``data`` and ``held_out`` for a folder of pairs or of a prepared cohort."""
+    if not {"data", "held_out"} <= set(values):
+        raise InputError(f"--pairs does not apply to {network}.", code="bad-option", hint="See --recipe-help.")
+    if (folder / "training").is_dir():
+        return {"data": str(folder / "training"), "held_out": str(folder / "validation")}
+    return {"data": str(folder)}
 
 
 def _print_entries(options: argparse.Namespace, terminal: Terminal) -> None:

@@ -2,8 +2,8 @@
 
 Every condition is a vector whose entries are at least 0 and add up to 1 (``models.adaptive_weight``). A value that is
 not known is a vector too: the uniform distribution that condition dropout shows the network in training, or, for
-readings, the extra level "not read" (A21). Only the standard library is imported, so that the command line and 3D Slicer
-can import the registry.
+readings, the extra level "not read" (A21). Only the standard library is imported, so that the command line and 3D
+Slicer can import the registry.
 
 A number (age, BMI) is spread over the two nearest of some centres, in proportion to its nearness.
 """
@@ -21,7 +21,7 @@ SEXES = ("woman", "man")
 AGE_CENTRES = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0)  # years
 BMI_CENTRES = (18.0, 22.0, 26.0, 30.0, 34.0, 38.0, 44.0)  # kg per square metre
 AGE_RANGE, BMI_RANGE = (18.0, 100.0), (12.0, 70.0)
-# reading of a radiograph -> number of its levels, 0 the least; names as in the OAI's table of readings, without its visit
+# reading of a radiograph -> number of its levels, 0 the least; names as in the OAI's tables, without the visit
 READINGS = {
     **{f"XROS{bone}{side}": 4 for bone in "FT" for side in "ML"},  # osteophytes of femur and tibia, medial and lateral
     **{f"XRJS{side}": 4 for side in "ML"},  # narrowing of the joint space

@@ -1,8 +1,8 @@
 """Studies in a folder laid out as the OAI's archive: participant / date of the visit / series / files.
 
-Folders above that (release, site) may stand in between. What a series is, its own header says: description, modality and
-side. A radiograph and a scan of one participant belong to the same visit when their dates are the closest, at most half
-a year apart.
+Folders above that (release, site) may stand in between. What a series is, its own header says: description, modality
+and side. A radiograph and a scan of one participant belong to the same visit when their dates are the closest, at most
+half a year apart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The report of a cohort: what was refused and why, by reason and by grade, without anything that identifies people.
 
-``report.json`` and ``knees.csv`` in the output are free of identifiers; ``knees.csv`` in the private folder has the same
-rows with participants, files and the whole sentences.
+``report.json`` and ``knees.csv`` in the output are free of identifiers; ``knees.csv`` in the private folder has the
+same rows with participants, files and the whole sentences.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An MR series as the paper's volume: 50 coronal slices of 256 x 256, posterior first, one grey scale, a right knee.
 
-Slices 0-based 13 to 62 of 80, counted from the posterior end (A15); 512 x 512 averaged to 256 x 256; percentiles 0.5 and
-99.5 of the whole volume (A16); left knees mirrored (A22). Voxels are only turned and averaged, never moved.
+Slices 0-based 13 to 62 of 80, counted from the posterior end (A15); 512 x 512 averaged to 256 x 256; percentiles 0.5
+and 99.5 of the whole volume (A16); left knees mirrored (A22). Voxels are only turned and averaged, never moved.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_coronal_scan(series: Path, side: str, first_slice: int = FIRST_SLICE) -
 
 
 def folder_of_sequence(series: Path) -> Path:
-    """``series``, or the one folder below it with a coronal 3-D FLASH. Raises InputError when there is none or several."""
+    """``series``, or the one folder below it with a coronal 3-D FLASH. Raises InputError for none or several."""
     from .archive_header import first_header
 
     if not series.is_dir():

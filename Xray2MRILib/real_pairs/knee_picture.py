@@ -32,8 +32,8 @@ class KneePicture:
     Attributes
     ----------
     pixels
-        [320, 320] float32, bright bone, in the radiograph's own units, in right-knee space: the crop of 256 x 256 in the
-        middle of a margin of 32 pixels.
+        [320, 320] float32, bright bone, in the radiograph's own units, in right-knee space: the crop of 256 x 256 in
+        the middle of a margin of 32 pixels.
     crop
         [256, 256] float32 in [-1, 1]: the prepared crop.
     record

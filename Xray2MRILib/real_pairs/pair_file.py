@@ -1,8 +1,8 @@
 """A real pair on disk: one .npz file, complete or not there, without anything that identifies the person.
 
 ``volume`` is a grey PNG of 8 bits, lossless: 50 slices of 256 x 256 as a mosaic of 5 rows and 10 columns, slice 0
-(posterior) first. ``film`` is a 16-bit PNG of 320 x 320: the joint crop of 256 x 256 in a margin of 32 pixels. ``record``
-is JSON. docs/real-pairs.md specifies the format. Files begin with "knee-", as those of simulated pairs do.
+(posterior) first. ``film`` is a 16-bit PNG of 320 x 320: the joint crop of 256 x 256 in a margin of 32 pixels.
+``record`` is JSON. docs/real-pairs.md specifies the format. Files begin with "knee-", as those of simulated pairs do.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def write_real_pair(path: Path, volume: np.ndarray, film: np.ndarray, record: di
     with AtomicFiles() as files:
         np.savez(
             files.stage(path),
-            **{name: np.frombuffer(part.getvalue(), np.uint8) for name, part in parts.items()},
+            volume=np.frombuffer(parts["volume"].getvalue(), np.uint8),
+            film=np.frombuffer(parts["film"].getvalue(), np.uint8),
             record=np.frombuffer(json.dumps(whole, allow_nan=False).encode(), np.uint8),
         )
 
@@ -94,7 +95,8 @@ def read_real_pair(path: Path, *, volume: bool = True, film: bool = True) -> Rea
             record = json.loads(bytes(data["record"]))
             if record.get("kind") != KIND or record["format"] > FORMAT_VERSION:
                 raise ValueError("it is of another kind or a newer format")
-            scan, picture = np.zeros((0, 0, 0), np.float32), np.zeros((0, 0), np.float32)
+            scan: np.ndarray = np.zeros((0, 0, 0), np.float32)
+            picture: np.ndarray = np.zeros((0, 0), np.float32)
             if volume:
                 mosaic = np.asarray(Image.open(io.BytesIO(bytes(data["volume"]))))
                 rows = record["slices"] // _COLUMNS

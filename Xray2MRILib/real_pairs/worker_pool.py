@@ -1,7 +1,7 @@
 """Preparing many knees in several processes, of which any may die: of memory, of a damaged file, by a kill.
 
-A process that dies breaks its whole pool. The knees that were in work are then tried again one by one, each in a process
-of its own; a knee whose process dies again is refused, and all others go on.
+A process that dies breaks its whole pool. The knees that were in work are then tried again one by one, each in a
+process of its own; a knee whose process dies again is refused, and all others go on.
 """
 
 from __future__ import annotations

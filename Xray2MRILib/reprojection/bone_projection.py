@@ -32,7 +32,7 @@ def volume_outline(slices: np.ndarray) -> KneeOutline:
 
 
 def volume_edges(slices: np.ndarray) -> EdgeMaps:
-    """The edges of the bones in the projection of slices as ``volume_outline`` takes them. Raises ValueError as it does."""
+    """The edges of the bones in the projection of slices; takes and raises what ``volume_outline`` does."""
     from scipy.ndimage import gaussian_filter
 
     if len(slices) < 8:

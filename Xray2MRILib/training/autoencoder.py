@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from ..model_store.assembly import build_components
 from ..models.autoencoder import to_autoencoder_channels, to_grey
-from ..simulation.pairs.pair_store import list_pairs
 from .data.pair_data import exposed_crops, load_stored_volume, load_volumes, map_in_processes
+from .data.training_knee import list_training_pairs
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
@@ -154,7 +154,7 @@ def measure_reconstruction(
 def _slices_and_radiographs(recipe: AutoencoderRecipe, encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
     """Slices, uint8 [N, 50, 256, 256], and one radiograph per knee as E2 shows it to the autoencoder, [N, 1, 256,
     256]."""
-    paths = list_pairs(Path(recipe.data))[: recipe.knees]
+    paths = list_training_pairs(Path(recipe.data))[: recipe.knees]
     volumes, views = [], []
     for volume, crops in map_in_processes(partial(_volume_and_crop, seed=recipe.seed), paths, recipe.workers):
         volumes.append(torch.from_numpy(volume))

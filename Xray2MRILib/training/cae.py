@@ -16,10 +16,9 @@ from torch import Tensor
 from ..baselines.cae_generator import WIDTHS, CaeGenerator, hybrid_loss
 from ..files.json_files import write_json
 from ..generation.cae_pipeline import CaePipeline
-from ..simulation.pairs.pair_store import list_pairs, read_pair
 from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .data.graded_radiographs import to_bytes
-from .data.pair_data import pair_in_radiograph_frame
+from .data.training_knee import list_training_pairs, open_knee
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
@@ -79,7 +78,7 @@ def train(recipe: CaeRecipe | Mapping[str, Any], output: Path, resume: bool = Fa
 def _load_or_make_pairs(folder: Path, cache: Path, recipe: CaeRecipe, *, bend: bool) -> tuple[np.ndarray, np.ndarray]:
     """Radiographs uint8 [N, E, 256, 256] and volumes uint8 [N, 50, 256, 256] on disk, made once; 0 and 255 are -1 and
     1."""
-    paths = list_pairs(folder)[: recipe.knees]
+    paths = list_training_pairs(folder)[: recipe.knees]
     variants, exposures = (recipe.variants if bend else 1), recipe.exposures
     files = cache.with_name(f"{cache.name}-films.npy"), cache.with_name(f"{cache.name}-volumes.npy")
     if not all(file.exists() for file in files):
@@ -89,9 +88,9 @@ def _load_or_make_pairs(folder: Path, cache: Path, recipe: CaeRecipe, *, bend: b
         radiographs, volumes = (open_memmap(d, "w+", np.uint8, s) for d, s in zip(drafts, shapes, strict=True))
         for place in range(count):
             variant, knee = divmod(place, len(paths))
-            pair = read_pair(paths[knee])
-            rng = np.random.default_rng([recipe.seed + 7919 * variant, pair.parameters.seed])
-            volume, crops = pair_in_radiograph_frame(pair, exposures, rng, bend_mm=recipe.bend_mm if bend else None)
+            one = open_knee(paths[knee])
+            rng = np.random.default_rng([recipe.seed + 7919 * variant, one.seed])
+            volume, crops = one.in_radiograph_frame(exposures, rng, bend_mm=recipe.bend_mm if bend else None)
             radiographs[place], volumes[place] = to_bytes(crops), np.round(volume * 255)
         for draft, file, array in zip(drafts, files, (radiographs, volumes), strict=True):
             array.flush()

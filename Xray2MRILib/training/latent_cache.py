@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ..errors import InputError
-from ..simulation.pairs.pair_store import list_pairs
 from .data.pair_data import KneeLatents, encode_pairs
+from .data.training_knee import list_training_pairs
 from .recipes.diffusion import DiffusionRecipe
 from .recipes.distillation import DistillationRecipe
 
@@ -52,7 +52,7 @@ def load_or_encode(
     Raises InputError (code ``other-latents``) for a file that is damaged, or that holds knees of other pairs, another
     autoencoder, resolution or bend than this training's.
     """
-    pairs = [f"{path.name} {path.stat().st_size}" for path in list_pairs(folder)[: recipe.knees]]
+    pairs = [f"{path.name} {path.stat().st_size}" for path in list_training_pairs(folder)[: recipe.knees]]
     seed = recipe.seed if variant is None else recipe.seed + 7919 * variant
     bend_mm = None if variant is None else recipe.bend_mm
     unreadable = 0.0 if variant is None else recipe.unreadable_share
@@ -63,6 +63,8 @@ def load_or_encode(
     } | {name: encoder.config[name] for name in _VIEW}  # fmt: skip
     if unreadable:
         origin["unreadable_share"] = unreadable
+    if not encoder.config.field_placement:
+        origin["frame"] = "scan"
     if encoder.config.token_encoder == "clip":
         origin["clip"] = _digest(encoder.clip_visual)
     if not file.exists():

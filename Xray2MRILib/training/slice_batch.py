@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..conditions.registry import condition
 from ..models.condition_dropout import draw_dropout
 from .data.pair_data import KneeLatents, soft_grades
+
+# share of knees of which the network is told nothing but what the radiograph shows
+UNTOLD_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class SliceBatch:
     u
         Depth of each slice in [-1, 1], [K * D].
     conditions
-        Condition vectors by name, ``p`` [K * D, 5] and ``i`` [K * D, 64].
+        Condition vectors by name, ``p`` [K * D, 5] and ``i`` [K * D, 64], and those that a user may tell.
     dropout
         The draw that decides which conditions a slice loses, [K * D]; None drops nothing.
     """
@@ -105,6 +110,8 @@ def draw_batch(
     noise = torch.randn(clean.shape, **drawn)
     share = torch.rand(k * d, **drawn) ** (1 / noise_emphasis)
     knee = (knee + radiograph_shift) % len(knees)
+    p = soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0)
+    dropped = draw_dropout(k * d, device, generator) if dropout else None
     return SliceBatch(
         crops=knees.crops[knee, exposure][:, None].float() / 127.5 - 1,
         radiograph_latents=knees.radiograph_latents[knee, exposure].float(),
@@ -114,8 +121,34 @@ def draw_batch(
         t=(share * timesteps).long(),
         u=slices.float() / (knees.mean.shape[1] - 1) * 2 - 1,
         conditions={
-            "p": soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0),
+            "p": p,
             "i": knees.histograms[knee, exposure].repeat_interleave(d, 0),
+            **_told(knees, knee, d, generator if dropout else None, untold=dropout),
         },
-        dropout=draw_dropout(k * d, device, generator) if dropout else None,
+        dropout=dropped,
     )
+
+
+@lru_cache
+def _unknown(name: str, device: torch.device) -> Tensor:
+    """The vector of a value that is not known, copied to a device once."""
+    return torch.tensor(condition(name).unknown, device=device)
+
+
+def _told(
+    knees: KneeLatents, knee: Tensor, d: int, generator: torch.Generator | None, *, untold: bool
+) -> dict[str, Tensor]:
+    """What is told of the knees, [K * D, size] each; of some of them nothing, because a user may tell nothing.
+
+    Dropout alone never leaves out all of them while the radiograph is shown.
+    """
+    known = knees.told()
+    if not known:
+        return {}
+    silent = torch.zeros(len(knee), dtype=torch.bool, device=knee.device)
+    if untold:
+        silent = torch.rand(len(knee), generator=generator, device=knee.device) < UNTOLD_SHARE
+    told = {}
+    for name, vectors in known.items():
+        told[name] = torch.where(silent[:, None], _unknown(name, knee.device), vectors[knee]).repeat_interleave(d, 0)
+    return told

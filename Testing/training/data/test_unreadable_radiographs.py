@@ -64,7 +64,7 @@ def test_the_shipped_classifier_cannot_read_the_grade():
 
 
 def test_a_share_of_the_radiographs_of_a_knee_is_hidden():
-    from Xray2MRILib.training.data.pair_data import pair_in_radiograph_frame
+    from Xray2MRILib.training.data.training_knee import pair_in_radiograph_frame
 
     pair = drawn_pair(0)
     shown = pair_in_radiograph_frame(pair, 6, np.random.default_rng(1), bend_mm=None)[1]

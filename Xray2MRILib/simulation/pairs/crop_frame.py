@@ -50,12 +50,16 @@ def nominal_frame(pair: KneePair) -> CropPlacement:
 
 def varied_frame(pair: KneePair, rng: np.random.Generator) -> CropPlacement:
     """The crop as another reader or detector would place it."""
-    frame = nominal_frame(pair)
+    return moved_frame(nominal_frame(pair), rng)
+
+
+def moved_frame(frame: CropPlacement, rng: np.random.Generator) -> CropPlacement:
+    """``frame``, a little larger or smaller, moved and tilted."""
     z, x = frame.centre_mm
     return CropPlacement(
         frame.span_mm * float(np.clip(rng.normal(1, 0.04), 0.90, 1.10)),
         (z + float(rng.normal(0, 1.2)), x + float(rng.normal(0, 1.0))),
-        float(np.radians(rng.normal(0, 2.0))),
+        frame.tilt_rad + float(np.radians(rng.normal(0, 2.0))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Training data of the autoencoder and the diffusion model: slices, radiographs and latents of simulated pairs."""
+"""Training data of the autoencoder and the diffusion model: slices, radiographs and latents of pairs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,12 @@ import torch
 from torch import Tensor
 
 from ...conditions.intensity_histogram import intensity_histogram
+from ...conditions.registry import REGISTRY, encode_told, told_conditions
 from ...device import begin_worker
 from ...models.autoencoder import to_autoencoder_channels
-from ...preparation.joint_crop import normalise_crop
-from ...simulation.pairs.crop_frame import (
-    coronal_bend,
-    crop_in_frame,
-    nominal_frame,
-    varied_frame,
-    volume_in_frame,
-)
-from ...simulation.pairs.knee_pair import KneePair
-from ...simulation.pairs.pair_store import list_pairs, read_pair
-from ...simulation.radiograph.appearance import expose, joint_crop
-from ...volume.geometry import CROP_FRAME
-from .unreadable_radiographs import hide_grade
+from .training_knee import list_training_pairs, open_knee
+
+TOLD = tuple(told_conditions(tuple(REGISTRY)))
 
 
 def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: int) -> Iterator[Any]:
@@ -49,51 +40,18 @@ def map_in_processes(work: Callable[[Path], Any], paths: list[Path], workers: in
 
 def load_volumes(folder: Path, count: int | None = None) -> Tensor:
     """MR volumes of the first ``count`` pairs, uint8 [N, 50, 256, 256], posterior slice first."""
-    return torch.stack([torch.from_numpy(load_stored_volume(path)) for path in list_pairs(folder)[:count]])
+    return torch.stack([torch.from_numpy(load_stored_volume(path)) for path in list_training_pairs(folder)[:count]])
 
 
 def load_stored_volume(path: Path) -> np.ndarray:
     """MR volume of one pair, uint8 [50, 256, 256]."""
-    return np.round(read_pair(path, radiograph=False).volume * 255).astype(np.uint8)
+    return np.round(open_knee(path, radiograph=False).volume * 255).astype(np.uint8)
 
 
 def exposed_crops(path: Path, exposures: int, seed: int) -> np.ndarray:
-    """``exposures`` random exposures of one simulated knee's joint crop, float32 [E, 256, 256] in [-1, 1]."""
-    pair = read_pair(path, volume=False)
-    rng = np.random.default_rng([seed, pair.parameters.seed])
-    return np.stack(
-        [
-            normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)).reshape(
-                CROP_FRAME.shape[1:]
-            )
-            for _ in range(exposures)
-        ]
-    )
-
-
-def pair_in_radiograph_frame(
-    pair: KneePair, exposures: int, rng: np.random.Generator, *, bend_mm: float | None, unreadable_share: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Volume [50, 256, 256] in [0, 1] and exposures of the crop [E, 256, 256] in [-1, 1] in one frame.
-
-    ``bend_mm`` is the largest standard deviation of a random bend of both (see crop_frame), drawn with a jittered
-    crop; None takes knee and crop as they were simulated. On ``unreadable_share`` of the radiographs the grade cannot
-    be read (unreadable_radiographs.py).
-    """
-    if bend_mm is None:
-        frame, bend = nominal_frame(pair), None
-    else:
-        frame, bend = varied_frame(pair, rng), coronal_bend(rng, bend_mm * float(rng.random()))
-    crops = []
-    for _ in range(exposures):
-        crop = crop_in_frame(expose(pair.bone, pair.soft, rng), frame, bend)
-        if bend_mm is not None and rng.random() < 0.3:  # a radiograph that ends within the crop
-            half = len(crop) / 2
-            crop = crop[np.clip(np.arange(len(crop)), *(half + half * rng.uniform(0.6, 0.98, 2) * (-1, 1))).astype(int)]
-        if unreadable_share and rng.random() < unreadable_share:
-            crop = hide_grade(crop, rng)
-        crops.append(normalise_crop(crop).reshape(CROP_FRAME.shape[1:]))
-    return volume_in_frame(pair, frame, bend), np.stack(crops)
+    """``exposures`` random exposures of one knee's joint crop, float32 [E, 256, 256] in [-1, 1]."""
+    knee = open_knee(path, volume=False)
+    return knee.exposed_crops(exposures, np.random.default_rng([seed, knee.seed]))
 
 
 @dataclass
@@ -116,6 +74,9 @@ class KneeLatents:
         KL grade, int64 [N].
     embeddings
         CLIP's embeddings of the radiographs, float32 [N, E, 768]; None where the model has no CLIP.
+    age, sex, bmi, r
+        Vectors of the conditions that a user may tell (``conditions.registry``), float32 [N, size]; None where no pair
+        knows them.
     """
 
     mean: Tensor
@@ -125,6 +86,10 @@ class KneeLatents:
     histograms: Tensor
     grades: Tensor
     embeddings: Tensor | None = None
+    age: Tensor | None = None
+    sex: Tensor | None = None
+    bmi: Tensor | None = None
+    r: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.grades)
@@ -132,6 +97,10 @@ class KneeLatents:
     def to(self, device: torch.device) -> KneeLatents:
         """All of them in the memory of ``device`` (about 0.5 MB a knee), so that a step copies nothing to it."""
         return KneeLatents(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
+
+    def told(self) -> dict[str, Tensor]:
+        """Name -> vectors [N, size] of the conditions that a user may tell and that some pair knows."""
+        return {name: tensor for name, tensor in self.tensors().items() if name in TOLD}
 
     def tensors(self) -> dict[str, Tensor]:
         """Name -> tensor of all that is there."""
@@ -152,23 +121,22 @@ def encode_pairs(
     bend_mm: float | None = None, unreadable_share: float = 0.0, count: int | None = None,
     cast: Any = contextlib.nullcontext, device: torch.device | None = None, workers: int = 0,
 ) -> KneeLatents:  # fmt: skip
-    """Encode every pair of ``folder`` in its radiograph's frame (E1 on slices, E2's latent on ``exposures`` radiographs
-    each).
+    """Encode every pair of ``folder`` (E1 on slices, E2's latent on ``exposures`` radiographs each).
 
-    ``bend_mm`` as in pair_in_radiograph_frame; another ``seed`` then gives other knees. The slices of a knee are one
+    Pairs lie in the frame of the radiograph where the encoder places it in the field, else in that of the scan.
+    ``bend_mm`` as in ``training_knee``; another ``seed`` then gives other knees. The slices of a knee are one
     batch; meanwhile ``workers`` processes prepare the next knees (see ``map_in_processes``). The result is in main
     memory.
     """
     device = device or torch.device("cpu")
     rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
     work = partial(
-        _knee_in_radiograph_frame,
-        exposures=exposures,
-        seed=seed,
-        bend_mm=bend_mm,
-        unreadable_share=unreadable_share,
-    )
-    for volume, crops, grade in map_in_processes(work, list_pairs(folder)[:count], workers):
+        _prepared_knee, exposures=exposures, seed=seed, bend_mm=bend_mm, unreadable_share=unreadable_share,
+        placed=bool(encoder.config.field_placement),
+    )  # fmt: skip
+    people: list[dict[str, Any]] = []
+    for volume, crops, grade, person in map_in_processes(work, list_training_pairs(folder)[:count], workers):
+        people.append(person)
         slices = torch.from_numpy(volume)[:, None].to(device) * 2 - 1
         crops = torch.from_numpy(crops)[:, None].to(device)
         with cast():
@@ -185,28 +153,34 @@ def encode_pairs(
         rows["radiograph_latents"].append(latent.half().cpu().contiguous())
         rows["histograms"].append(torch.from_numpy(np.stack([intensity_histogram(c) for c in crops.cpu().numpy()])))
         rows["grades"].append(torch.tensor(grade))
+    for name in TOLD:
+        if any(name in person for person in people):  # one pair that knows it is enough
+            rows[name] = [torch.tensor(encode_told([name], person)[name]) for person in people]
     return KneeLatents(**{name: torch.stack(values) for name, values in rows.items() if values})
 
 
-def _knee_in_radiograph_frame(
-    path: Path, *, exposures: int, seed: int, bend_mm: float | None, unreadable_share: float
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Volume and radiographs of ``pair_in_radiograph_frame`` and the KL grade, drawn from the seed and the knee's
-    own."""
-    pair = read_pair(path)
-    rng = np.random.default_rng([seed, pair.parameters.seed])
-    shown = pair_in_radiograph_frame(pair, exposures, rng, bend_mm=bend_mm, unreadable_share=unreadable_share)
-    return *shown, pair.parameters.kl_grade
+def _prepared_knee(
+    path: Path, *, exposures: int, seed: int, bend_mm: float | None, unreadable_share: float, placed: bool
+) -> tuple[np.ndarray, np.ndarray, int, dict[str, Any]]:
+    """Volume, radiographs, KL grade (-1 when unknown) and what is told of the person, drawn from the seed and the
+    knee's own."""
+    knee = open_knee(path)
+    rng = np.random.default_rng([seed, knee.seed])
+    arranged = knee.in_radiograph_frame if placed else knee.in_scan_frame
+    grade = -1 if knee.kl_grade is None else knee.kl_grade
+    shown = arranged(exposures, rng, bend_mm=bend_mm, unreadable_share=unreadable_share)
+    return *shown, grade, dict(knee.person)
 
 
 def soft_grades(grades: Tensor, generator: torch.Generator | None) -> Tensor:
     """KOA probabilities [B, 5] as a real classifier would give them for known grades [B]: peaked, at times off by one.
 
     Logits fall with the distance from the grade at a random rate, with Gaussian noise. ``generator`` is one of the
-    device that the grades lie on.
+    device that the grades lie on. A grade of -1 is unknown: all five are equally likely.
     """
     device = grades.device
     distance = (torch.arange(5, device=device) - grades[:, None]).abs().float()
     rate = 0.7 + 2.5 * torch.rand(len(grades), 1, generator=generator, device=device)
     noise = 0.7 * torch.randn(len(grades), 5, generator=generator, device=device)
-    return torch.softmax(-rate * distance + noise, dim=1)
+    soft = torch.softmax(-rate * distance + noise, dim=1)
+    return torch.where((grades < 0)[:, None], torch.full_like(soft, 1 / soft.shape[1]), soft)
