@@ -47,6 +47,7 @@ ALLOWED = {
     ("Xray2MRILib/cohort/work_run.py", 50): "radiographs between two writings of the table",
     ("Xray2MRILib/comparison/compare.py", 1.5): "seconds",
     ("Xray2MRILib/comparison/preconditions.py", 1.5): "ratio of lengths",
+    ("Xray2MRILib/conditions/registry.py", 50): "years",
     ("Xray2MRILib/diffusion/batch_size.py", 50): "slices in one batch on a GPU",
     ("Xray2MRILib/localization/detector.py", 256): "canvas of the localiser, in its own pixels",
     ("Xray2MRILib/metrics/joint_region.py", 1.5): "slope of the evidence",

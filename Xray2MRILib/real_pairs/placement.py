@@ -32,7 +32,7 @@ from ..volume.geometry import CROP_FRAME, OAI_FIELD
 if TYPE_CHECKING:
     from torch import Tensor
 
-FARTHEST_JOINT_MM = 1.5  # median at the place found; true simulated volumes have 0.7
+FARTHEST_JOINT_MM = 1.4  # median at the place found; true simulated volumes have 0.7
 LEAST_STRENGTH = 0.37  # of the edges under the outline; right places of simulated knees have 0.40 to 0.58, noise 0.2
 # usual place with its spread: shift x and z in mm, turn in rad, logarithm of the scale. The crop is 1 / 0.82 times as
 # wide as the tibial plateau, and plateaus are 67 to 76 mm wide in the mean of women and men, so scales lie below 1

@@ -188,7 +188,7 @@ class ScannedKnee:
             raise InputError(
                 f"The pair {self._name} is in its scan's frame, and this model places the radiograph in the field.",
                 code="other-frame",
-                hint="Prepare the cohort with --frame film, or train a model without field placement.",
+                hint="Prepare the cohort in the frame of the radiograph, or train a model without field placement.",
             )
         if bend_mm is None:
             return placed_volume(self.volume, placement.frame()), self._as_it_is(exposures, rng, unreadable_share)
