@@ -53,7 +53,7 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
     parts = build_components(recipe.preset, method=recipe.method, **recipe.changes)
     autoencoder = autoencoder_folder(recipe.autoencoder)
-    vae = _load_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()
+    vae = load_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"], parts["scheduler"]
     network = Denoiser(parts["unet"], encoder)
     _begin(network, recipe)
@@ -129,7 +129,7 @@ def _trial(network: Denoiser, device: torch.device) -> Callable[[], Tensor]:
     return partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
 
 
-def _load_autoencoder(folder: Path) -> AutoencoderKL:
+def load_autoencoder(folder: Path) -> AutoencoderKL:
     """What ``train autoencoder`` wrote. Raises InputError when the folder does not hold it."""
     try:
         return load_network(AutoencoderKL, folder)

@@ -25,8 +25,10 @@ from ..errors import InputError
 from ..model_store.model_folder import load_components, locate_model, read_checked_card, verify_model
 from ..models.condition_dropout import null_conditions
 from ..models.conditional_unet import Xray2MRIUNet
+from ..models.diffusers_parts import AutoencoderKL
 from .data.pair_data import KneeLatents
 from .denoising_loss import latent_scaling
+from .diffusion import load_autoencoder
 from .distillation_target import StepGrid, guided_share, state_at, turned, two_step_target
 from .latent_cache import encode_knees
 from .log import TrainingLog
@@ -35,7 +37,9 @@ from .precision import autocast
 from .recipes.distillation import DistillationRecipe
 from .run_setup import prepare_run
 from .slice_batch import SliceBatch, draw_batch
+from .warm_start import autoencoder_folder
 
+_NOT_IN_CARD = ("data", "held_out", "teacher", "autoencoder", "latents", "eight_bit")  # folders, and what is seen
 _HELD_OUT_STEPS = 40  # of the guided teacher whose samples the student is compared with
 
 
@@ -113,6 +117,7 @@ class Distiller:
                 hint="Name a model trained with zero_terminal_snr, such as compact.",
                 field="teacher",
             )
+        encoding = _encoding_autoencoder(recipe, parts["autoencoder"]).to(device, memory_format=torch.channels_last)
         for name in ("autoencoder", "unet", "radiograph_encoder"):
             parts[name].to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
         precision = recipe.precision
@@ -120,7 +125,7 @@ class Distiller:
             precision = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
         cast = partial(autocast, device, precision)
         knees, held_out = encode_knees(
-            recipe, output, vae=parts["autoencoder"], encoder=parts["radiograph_encoder"], cast=cast, device=device
+            recipe, output, vae=encoding.eval(), encoder=parts["radiograph_encoder"], cast=cast, device=device
         )
         sampling = SamplingSettings().for_model(card)
         return cls(recipe, folder, parts, card, hashes, sampling, knees, held_out, precision, cast, device)
@@ -251,13 +256,28 @@ class Distiller:
                 "teacher_sha256": self.teacher_hashes,
                 "teacher_sampling": teacher_sampling,
                 "error_to_teacher": dict(metrics),
-                "recipe": self.recipe.to_json(without=("data", "held_out", "teacher", "latents", "eight_bit")),
+                "recipe": self.recipe.to_json(without=_NOT_IN_CARD),
             },
         }  # fmt: skip
         parts = {**self.parts, "unet": student}
         Xray2MRIPipeline(**parts).save_pretrained(
             folder, half_precision=True, eight_bit=self.recipe.eight_bit, card=card
         )
+
+
+def _encoding_autoencoder(recipe: DistillationRecipe, own: AutoencoderKL) -> AutoencoderKL:
+    """The autoencoder that the recipe names, or the teacher's own. Raises InputError for one of another teacher."""
+    if recipe.autoencoder is None:
+        return own
+    found = load_autoencoder(autoencoder_folder(recipe.autoencoder))
+    if found.config.latents_mean != own.config.latents_mean:
+        raise InputError(
+            f"The autoencoder in {Path(recipe.autoencoder).name} is not the one of the teacher.",
+            code="bad-recipe",
+            hint="Give the autoencoder that the teacher was trained with, or null.",
+            field="autoencoder",
+        )
+    return found
 
 
 def _velocity(

@@ -11,6 +11,7 @@ RECIPES = {
     "autoencoder": ("autoencoder", "AutoencoderRecipe"),
     "diffusion": ("diffusion", "DiffusionRecipe"),
     "distillation": ("distillation", "DistillationRecipe"),
+    "model": ("whole_model", "WholeModelRecipe"),
     "classifier": ("classifier", "ClassifierRecipe"),
     "film_check": ("view_check", "ViewCheckRecipe"),
     "localizer": ("localizer", "LocalizerRecipe"),

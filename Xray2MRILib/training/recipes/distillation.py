@@ -15,6 +15,10 @@ class DistillationRecipe(Recipe):
     data: str = shared.pairs_folder()
     held_out: str = shared.held_out_folder()
     teacher: str = entry("the model folder to distil, or compact for the shipped model")
+    autoencoder: str | None = entry(
+        "the folder that train autoencoder wrote for the teacher, to use the knees that it encoded; null for the "
+        "teacher's own, whose weights are rounded"
+    )
     latents: str | None = entry("the folder of the encoded knees, which runs may share; null for the output folder")
     knees: int | None = shared.knees()
     variants: int = shared.variants()
