@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -78,6 +79,23 @@ def test_joint_space_is_the_drawn_one_and_shows_in_the_volume(blocks: AnatomyTem
         profile = volume[27, :, 160] / volume[27, :, 160].max()
         rows = slice(int(JOINT_ROW) - 30, int(JOINT_ROW) + 30)
         assert profile[rows].sum() * PIXEL_MM == pytest.approx(width, abs=0.5)
+
+
+def test_joint_space_is_where_the_bones_come_closest(blocks: AnatomyTemplate) -> None:
+    """A mound of 2 mm on the plateau beside the compartment's centre takes the drawn width; without one, the centre."""
+    from Xray2MRILib.simulation.anatomy.deformation import contact_places
+
+    assert contact_places(blocks) == blocks.compartment_mm
+    y, _, x = template_axes()
+    mound = 2 * np.exp(-(((y[:, None] - 6) / 6) ** 2 + ((x[None] - 20) / 6) ** 2)).astype(np.float32)
+    made = replace(blocks, tibia_roof_mm=blocks.tibia_roof_mm - mound)
+    found = contact_places(made)
+    assert found["medial"] == pytest.approx((6.0, 20.0), abs=1.0)
+    assert found["lateral"] == (0.0, -20.0)
+    deformation = deformation_of(made, still(joint_space_mm={"medial": 4.0, "lateral": 4.0}))
+    gap = (deformation.roof - deformation.floor - deformation.shift)[:, x > 0]
+    assert float(gap.min()) == pytest.approx(4.0, abs=0.35)
+    assert deformation.joint_space_mm()["medial"] == pytest.approx(4.0, abs=0.3)
 
 
 def test_narrowing_one_compartment_tilts_the_tibia(blocks: AnatomyTemplate) -> None:

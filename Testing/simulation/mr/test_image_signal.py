@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from Testing.material.block_knee import block_template  # noqa: E402
 from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, template_axes  # noqa: E402
 from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_generation  # noqa: E402
 from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters  # noqa: E402
@@ -18,7 +19,16 @@ from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanPar
 from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo  # noqa: E402
 
 SMOOTH = ScanParameters(
-    fat_residue=0.5, septa=0, lobules=0, fibres=0, bundles=0, strands=0, vessels=0, perimysium=0, marrow_grain=0
+    fat_residue=0.5,
+    septa=0,
+    lobules=0,
+    fibres=0,
+    bundles=0,
+    bellies=0,
+    strands=0,
+    vessels=0,
+    perimysium=0,
+    marrow_grain=0,
 )
 
 
@@ -111,6 +121,15 @@ def test_fibres_are_ten_times_longer_along_the_leg() -> None:
     assert along == pytest.approx(np.exp(-1.0), abs=0.08)
 
 
+def test_sheets_run_along_the_leg() -> None:
+    """Perimysium: the mean step along z is at most a third of that across; sheets are a share of the muscle only."""
+    sheets = texture_blocks.perimysium()
+    across = np.abs(np.diff(sheets, axis=2)).mean()
+    along = np.abs(np.diff(sheets, axis=1)).mean()
+    assert along < across / 3
+    assert 0.05 < (sheets > 0.4).mean() < 0.4
+
+
 def test_a_block_is_placed_periodically() -> None:
     block = torch.arange(4.0 * 5 * 6).view(4, 5, 6)
     part = texture_blocks.placed(block, (9, 11, 13), (3, 8, 1))
@@ -124,3 +143,20 @@ def test_one_seed_gives_one_signal(blocks: ImageTemplate) -> None:
     scan = ScanParameters()
     first, again = (values_of(blocks, scan)[0] for _ in range(2))
     assert np.array_equal(first, again)
+
+
+def test_cartilage_grows_brighter_from_the_bone_to_its_surface() -> None:
+    """T2* 14 ms at the bone, 28 ms at the surface; menisci are darker at their surface than in their core."""
+    template = block_template()
+    source = prepared(template)
+    water = np.zeros(template.code.shape, np.float32)
+    water[source.box] = source.water.numpy()
+    index, depth, _ = template.anatomy.regions.cartilage
+    layer = water.reshape(-1)[index]
+    assert layer[depth > 0.8].mean() > 1.15 * layer[depth < 0.3].mean()
+    for part in (depth < 0.3, depth > 0.8):
+        t2star = 14 + 14 * depth[part].mean()
+        assert layer[part].mean() == pytest.approx(0.80 * np.exp(-ECHO_TIME_MS / t2star), rel=0.02)
+    meniscus = np.where(template.code == CODE["meniscus"], water, np.nan)
+    assert np.nanmin(meniscus) == pytest.approx(0.65 * np.exp(-ECHO_TIME_MS / 6.0), rel=0.02)
+    assert np.nanmax(meniscus) > 1.15 * np.nanmin(meniscus)

@@ -20,6 +20,8 @@ from .tissue_volume import TissueVolume, normalised
 
 LEAST_SPACE_MM = 0.35  # stays between the bones everywhere
 ATTRITION_RADIUS_MM = (15.0, 10.0)  # of the depression in the plateau along y and x
+CONTACT_RADIUS_MM = 10.0
+_NEARER = 0.02  # mm of gap that a millimetre nearer to the compartment's centre is worth
 _MEASURED_MM = 25.0  # joint space is looked for within this distance of the joint line
 
 
@@ -72,7 +74,7 @@ class KneeDeformation:
         self.device = torch.device(device)
         self.slope_deg = template.slope_deg
         self.flexion_axis_mm = template.flexion_axis_mm
-        self.compartment_mm = template.compartment_mm
+        self.contact_mm = contact_places(template)
         warp = random_warp(parameters.seed, parameters.warp_mm)
         warp += torch.from_numpy(structured_warp(template, parameters))
         if more_mm is not None:
@@ -88,7 +90,7 @@ class KneeDeformation:
 
     def _tibia_shift(self, template: AnatomyTemplate, floor: torch.Tensor, roof: torch.Tensor) -> torch.Tensor:
         """How far the tibia has moved up at every (y, x), mm: a tilt through the two compartments (joint closing)."""
-        (ym, xm), (yl, xl) = template.compartment_mm["medial"], template.compartment_mm["lateral"]
+        (ym, xm), (yl, xl) = self.contact_mm["medial"], self.contact_mm["lateral"]
         gap = roof - floor
         at = {"medial": _height_at(gap, ym, xm), "lateral": _height_at(gap, yl, xl)}
         # The template's own joint space becomes the drawn one.
@@ -99,13 +101,14 @@ class KneeDeformation:
         return torch.minimum(shift.expand_as(gap), gap - LEAST_SPACE_MM)
 
     def joint_space_mm(self) -> dict[str, float]:
-        """Bone-to-bone joint space width along the leg in the centre (5 mm square) of each compartment, mm.
+        """Bone-to-bone joint space width along the leg where each compartment is narrowest (5 mm square), mm.
 
-        Measured on the deformed knee, with the random shape's own stretch of the gap.
+        The place is the template's, see ``contact_places``. Measured on the deformed knee, with the random shape's own
+        stretch of the gap.
         """
         steps = torch.arange(-_MEASURED_MM, _MEASURED_MM + 1e-3, 0.25, device=self.device)
         found = {}
-        for side, (yc, xc) in self.compartment_mm.items():
+        for side, (yc, xc) in self.contact_mm.items():
             across = torch.linspace(-2.5, 2.5, 5, device=self.device)
             centre = self._output_of(torch.tensor((yc, 0.0, xc), device=self.device))
             dy, dx, z = torch.meshgrid(across, across, steps, indexing="ij")
@@ -170,6 +173,26 @@ class KneeDeformation:
         return values.reshape(3, *y.shape)
 
 
+def contact_places(template: AnatomyTemplate) -> dict[str, tuple[float, float]]:
+    """(y, x) in mm where femur and tibia come closest in each compartment: what a radiograph shows as joint space.
+
+    Sought within ``CONTACT_RADIUS_MM`` of the compartment's centre in the gap's mean over some 5 mm; between equal
+    gaps the nearest to the centre wins.
+    """
+    gap = torch.from_numpy(template.tibia_roof_mm - template.femur_floor_mm)[None, None]
+    smooth = F.avg_pool2d(gap, 9, stride=1, padding=4, count_include_pad=False)[0, 0].numpy()
+    y, x = (np.arange(n) * SPACING_MM + EXTENT_MM[a][0] for n, a in zip(smooth.shape, "yx", strict=True))
+    places = {}
+    for side, (yc, xc) in template.compartment_mm.items():
+        away = np.hypot(y[:, None] - yc, x[None] - xc)
+        cost = np.where(away < CONTACT_RADIUS_MM, smooth + _NEARER * away, np.inf)
+        j, i = np.unravel_index(int(cost.argmin()), cost.shape)
+        # the centre itself where nothing is gained: it need not lie on a voxel
+        gained = np.isfinite(cost[j, i]) and away[j, i] > SPACING_MM
+        places[side] = (float(y[j]), float(x[i])) if gained else (yc, xc)
+    return places
+
+
 def attrition_depth(template: AnatomyTemplate, parameters: KneeParameters) -> np.ndarray:
     """How far the plateau has sunk at every (y, x) of the template, mm, float32 [Y, X]."""
     y, x = (
@@ -196,4 +219,4 @@ def _height_at(surface: torch.Tensor, y: float, x: float) -> torch.Tensor:
     return surface[j - 4 : j + 5, i - 4 : i + 5].mean()
 
 
-__all__ = ["KneeDeformation", "TissueVolume", "attrition_depth", "random_warp", "structured_warp"]
+__all__ = ["KneeDeformation", "TissueVolume", "attrition_depth", "contact_places", "random_warp", "structured_warp"]

@@ -20,7 +20,7 @@ from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import texture_blocks
-from .property_tables import PropertyTables, property_tables
+from .property_tables import PLAIN_WATER, PropertyTables, property_tables
 from .scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters
 from .tissue_maps import TissueMaps
 from .tissue_properties import ECHO_TIME_MS
@@ -32,6 +32,8 @@ SHELL_STEP_MM = 0.2
 _MIRRORED_ROWS = 24
 _SKIN_VESSELS = 0.45  # signal of subcutaneous vessels against those of deep fat: they are thinner
 DEEPEST_SHELL_MM = 29.0
+MENISCUS_T2STAR_MS, MENISCUS_CORE_MM = (6.0, 9.5), 1.8  # at the surface and in the core, which begins at that depth
+CARTILAGE_T2STAR_MS = (14.0, 28.0)  # at the bone and at the surface
 _TOGETHER = 6  # sections worked out at once on a processor: what they need stays in its cache
 
 
@@ -82,7 +84,11 @@ def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> Pre
     decay = np.exp(-ECHO_TIME_MS / t2star).astype(np.float32)
     water = template.water[box].astype(np.float32) * decay[template.t2_ms[box]] / DENSITY_SCALE
     fat = template.fat[box].astype(np.float32) / DENSITY_SCALE
-    _deepen_cartilage(template, box, water)
+    _layer_cartilage(template, box, water, fat)
+    _layer_menisci(template, box, water, fat)
+    fluid = template.code[box] == CODE["fluid"]  # which the map of water leaves out
+    density, t2star_ms = PLAIN_WATER["fluid"]
+    water[fluid], fat[fluid] = density * np.exp(-ECHO_TIME_MS / t2star_ms), 0
     beyond = outside[box].astype(np.float32)
     steps = np.minimum(beyond * (1 / SHELL_STEP_MM), 255 - SHELL_CODE)
     code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), template.code[box])
@@ -90,14 +96,35 @@ def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> Pre
     return PreparedTemplate(template, box, *(torch.from_numpy(a).to(device) for a in (code, water, fat)))
 
 
-def _deepen_cartilage(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray) -> None:
-    """Cartilage is darker at the bone than at its surface, T2* 19 and 23 ms, in place."""
+def _layer_cartilage(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray, fat: np.ndarray) -> None:
+    """Cartilage of one proton density whose T2* grows from the bone to its surface, in place.
+
+    The maps' thick slices mix it with the bone; the layer is thin, so its edges have to be those of the labels.
+    """
     index, depth, _ = template.anatomy.regions.cartilage
     places = np.unravel_index(index, template.code.shape)
     inside = np.logical_and.reduce([(p >= b.start) & (p < b.stop) for p, b in zip(places, box, strict=True)])
     local = tuple(p[inside] - b.start for p, b in zip(places, box, strict=True))
-    t2star = 19.0 + 4.0 * depth[inside]
-    water[local] *= np.exp(-ECHO_TIME_MS / t2star) / np.exp(-ECHO_TIME_MS / 21.0)
+    deep, surface = CARTILAGE_T2STAR_MS
+    water[local] = PLAIN_WATER["cartilage"][0] * np.exp(-ECHO_TIME_MS / (deep + (surface - deep) * depth[inside]))
+    fat[local] = 0
+
+
+def _layer_menisci(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray, fat: np.ndarray) -> None:
+    """Menisci that are dark at their surface, where fibres lie densely, and grey in their core, in place."""
+    from scipy import ndimage
+
+    meniscus = template.code[box] == CODE["meniscus"]
+    if not meniscus.any():
+        return
+    spans = [np.flatnonzero(meniscus.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    part = tuple(slice(max(s[0] - 1, 0), s[-1] + 2) for s in spans)
+    depth = ndimage.distance_transform_edt(meniscus[part], SPACING_MM)
+    surface, core = MENISCUS_T2STAR_MS
+    t2star = surface + (core - surface) * np.clip((depth - SPACING_MM) / MENISCUS_CORE_MM, 0, 1)
+    inside = meniscus[part]
+    water[part][inside] = (PLAIN_WATER["meniscus"][0] * np.exp(-ECHO_TIME_MS / t2star))[inside]
+    fat[part][inside] = 0
 
 
 def knee_signal(
@@ -182,7 +209,7 @@ class _Texture:
     def __init__(self, seed: int, scan: ScanParameters, tables: PropertyTables, device: torch.device) -> None:
         rng = np.random.default_rng([seed, 47])
         self.blocks = texture_blocks.blocks_on(str(device))
-        names = ("fibres", "bundles", "perimysium", "strands", "walls", "vessels", "grain")
+        names = ("fibres", "bundles", "perimysium", "strands", "walls", "vessels", "grain", "bellies")
         self.origin = {name: texture_blocks.random_origin(rng) for name in names}
         septum, blood = (float(tables.plain_water[CODE[name]]) for name in ("synovium", "vein"))
 
@@ -195,7 +222,9 @@ class _Texture:
         muscle, fatty = ("muscle",), ("subcutaneous", "fat", "connective")
         self.fibres, self.bundles = table((muscle, scan.fibres)), table((muscle, scan.bundles))
         self.perimysium = table((muscle, scan.perimysium))
-        self.strands = table((("ligament", "synovium", "tendon", "connective"), scan.strands))
+        self.bellies = table((muscle, scan.bellies))
+        bands = ("ligament", "synovium", "tendon", "connective")
+        self.strands = table((bands, scan.strands), (("meniscus",), 0.4 * scan.strands))
         self.septa, self.walls = table((fatty, scan.septa * septum)), table((fatty, 0.5))
         self.lobules = table((fatty, scan.lobules), (BONES, scan.marrow_grain))
         flow = scan.vessels * scan.inflow * blood
@@ -215,6 +244,7 @@ class _Texture:
             return looked_up(table, code)
 
         relative = level(self.fibres) * part("fibres") + level(self.bundles) * part("bundles") + 1
+        relative += level(self.bellies) * part("bellies")
         relative *= 1 - level(self.perimysium) * part("perimysium")
         water *= relative
         water *= (level(self.strands) * part("strands", "fibres") + 1).clamp_(0.2, 2.0)

@@ -27,6 +27,8 @@ class ScanParameters:
         Relative standard deviation of muscle along its fibres.
     bundles
         Relative standard deviation between muscle bundles.
+    bellies
+        Relative standard deviation between muscles.
     strands
         Relative standard deviation of ligament, synovium and capsule along their fibres.
     vessels
@@ -45,6 +47,7 @@ class ScanParameters:
     lobules: float = 0.10
     fibres: float = 0.08
     bundles: float = 0.06
+    bellies: float = 0.06
     strands: float = 0.35
     vessels: float = 0.8
     perimysium: float = 0.30
@@ -62,14 +65,15 @@ def draw_scan(seed: int) -> ScanParameters:
     uniform = rng.uniform
     return ScanParameters(
         marrow_t2star_ms=float(uniform(9.0, 13.0)),
-        fat_residue=float(uniform(0.048, 0.058)),
-        septa=float(uniform(0.08, 0.20)),
+        fat_residue=float(uniform(0.049, 0.057)),
+        septa=float(uniform(0.06, 0.16)),
         lobules=float(uniform(0.06, 0.14)),
-        fibres=float(uniform(0.06, 0.10)),
-        bundles=float(uniform(0.05, 0.09)),
+        fibres=float(uniform(0.04, 0.07)),
+        bundles=float(uniform(0.03, 0.06)),
         strands=float(uniform(0.25, 0.45)),
-        vessels=float(uniform(0.65, 1.05)),
-        perimysium=float(uniform(0.2, 0.4)),
+        vessels=float(uniform(0.8, 1.1)),
+        perimysium=float(uniform(0.3, 0.5)),
         marrow_grain=float(uniform(0.05, 0.15)),
-        inflow=float(uniform(0.7, 1.3)),
+        inflow=float(uniform(0.8, 1.3)),
+        bellies=float(uniform(0.03, 0.07)),
     )

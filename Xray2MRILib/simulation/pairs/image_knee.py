@@ -20,10 +20,10 @@ from ..radiograph import drr
 from .knee_pair import KneePair
 
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
-BEHIND_MM = 15.0  # how much less of a leg of no size would lie behind the joint and in the field
-CORTEX_MM = 0.5  # of both bones' subchondral plates, which are dark on the scan and belong to the gap between marrows
+BEHIND_MM = 12.0  # how much less of a leg of no size would lie behind the joint and in the field
+FIELD_SPREAD = 0.7  # of the field's place along y, against label maps
 SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
-MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
+MUSCLE_BULK = 0.74  # of the population, against the athletic person of the multi-echo scan
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,8 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     depth, height, aside = parameters.field_offset_mm
     moved = replace(
         parameters,
-        field_offset_mm=(depth + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
+        field_offset_mm=(FIELD_SPREAD * depth + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
         muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
-        joint_space_mm={side: width + CORTEX_MM for side, width in parameters.joint_space_mm.items()},
         bias_length_mm=parameters.bias_length_mm * 1.3,
     )
     scores = np.random.default_rng([seed, 61]).normal(0, SHAPE_SPREAD, MODES).clip(-2.5, 2.5)

@@ -26,7 +26,7 @@ class KneePair:
     bone, soft
         float32 [288, 288]: attenuation integrals of bone mineral and of all other tissue over ``film_mm``.
     joint_space_mm
-        Bone-to-bone distance in the centre of each compartment (truth).
+        Bone-to-bone distance where each compartment is narrowest (truth).
     """
 
     parameters: KneeParameters
