@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--first", type=int, default=1_000_000, help="seed of the first knee (default: %(default)s)")
-    parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the template")
+    parser.add_argument("--template", help="OUTLINE or OUTLINE+SOFT_TISSUE of all knees (default: drawn for each)")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--noise", type=float, help="receiver noise; default as measured on scans")
     options = parser.parse_args()
@@ -37,13 +37,16 @@ def main() -> None:
 
     torch.set_num_threads(1)
     from Xray2MRILib.acquisition.acquisition_model import Acquisition, acquire
-    from Xray2MRILib.simulation.mr.image_signal import prepared
     from Xray2MRILib.simulation.pairs.image_knee import draw_image_knee, scan_image_knee
-    from Xray2MRILib.simulation.pairs.image_population import load_image_template, shipped_image_templates
+    from Xray2MRILib.simulation.pairs.template_library import TemplateChoice, TemplateLibrary
 
-    source = prepared(load_image_template(shipped_image_templates()[0], options.cache))
+    library = TemplateLibrary()
+    given = (options.template or "").partition("+")
+    chosen = TemplateChoice(given[0], given[2] or given[0])
     rows, seconds, shown = [], [], []
     for seed in range(options.first, options.first + options.count):
+        choice = chosen if options.template else library.draw(seed)
+        source = library.prepared(choice)
         begun = time.process_time()
         knee = draw_image_knee(seed, seed % 5, source.template)
         volume = scan_image_knee(source, knee)
@@ -51,9 +54,8 @@ def main() -> None:
         noise = {} if options.noise is None else {"noise": options.noise}
         volume = acquire(volume, Acquisition(seed=seed, **noise)).numpy()
         figures = realism_figures(volume)
-        rows.append(
-            {"seed": seed, "KL": seed % 5, **knee.person.to_dict(), "in range": within_range(figures), **figures}
-        )
+        drawn = {"seed": seed, "KL": seed % 5, "template": choice.name, **knee.person.to_dict()}
+        rows.append(drawn | {"in range": within_range(figures)} | figures)
         if len(shown) < _SHOWN:
             shown.append(volume)
     with (options.output / "figures.csv").open("w", newline="", encoding="utf-8") as file:

@@ -1,6 +1,6 @@
-"""Processor seconds that one simulated pair costs, stage by stage.
+"""Processor seconds that a template and one simulated pair cost, stage by stage.
 
-    OMP_NUM_THREADS=1 python Testing/benchmarks/simulation_speed.py --labels Resources/anatomy/spl_knee_atlas
+    OMP_NUM_THREADS=1 python Testing/benchmarks/simulation_speed.py --template dess_knee+multi_echo_knee
 
 Processor time, not wall time, so that a busy machine disturbs little; still, compare only runs of one machine.
 """
@@ -15,48 +15,43 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--labels", type=Path, default=ROOT / "Resources/anatomy/spl_knee_atlas")
-    parser.add_argument("--cache", type=Path, help="folder with a template that was built before")
-    parser.add_argument("--count", type=int, default=10, help="knees after the first (default: %(default)s)")
+    parser.add_argument("--template", default="dess_knee+multi_echo_knee", help="OUTLINE or OUTLINE+SOFT_TISSUE")
+    parser.add_argument("--count", type=int, default=5, help="knees after the first (default: %(default)s)")
     options = parser.parse_args()
 
     import torch
 
     torch.set_num_threads(1)
-    from Xray2MRILib.simulation.pairs.population import load_templates
+    from Xray2MRILib.simulation.pairs.template_library import TemplateChoice, TemplateLibrary
 
+    outline, _, lent = options.template.partition("+")
+    begun = time.process_time()
+    source = TemplateLibrary().prepared(TemplateChoice(outline, lent or outline))
+    print(f"template: {time.process_time() - begun:.1f} s")
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()
-        template = next(iter(load_templates([options.labels], options.cache or Path(folder)).values()))
-        print(f"template: {time.process_time() - begun:.1f} s")
-        begun = time.process_time()
-        one_pair(template, 0, Path(folder))
-        print(f"first pair, with the lists of this template: {time.process_time() - begun:.1f} s")
-        stages = [one_pair(template, seed, Path(folder)) for seed in range(1, options.count + 1)]
+        one_pair(source, 0, Path(folder))
+        print(f"first pair, with what its template keeps: {time.process_time() - begun:.1f} s")
+        stages = [one_pair(source, seed, Path(folder)) for seed in range(1, options.count + 1)]
     print("\n| stage | CPU seconds, median |\n|---|---|")
     for name in stages[0]:
         print(f"| {name} | {np.median([s[name] for s in stages]):.3f} |")
     print(f"| **one pair** | **{np.median([sum(s.values()) for s in stages]):.2f}** |")
 
 
-def one_pair(template, seed: int, folder: Path) -> dict[str, float]:
-    """CPU seconds per stage of one pair, as ``simulate_pair`` and ``write_pair`` go through them."""
-    from Xray2MRILib.simulation.anatomy.deformation import KneeDeformation
-    from Xray2MRILib.simulation.anatomy.knee_parameters import draw
-    from Xray2MRILib.simulation.mr import flash_mri as flash_mri
+def one_pair(source, seed: int, folder: Path) -> dict[str, float]:
+    """CPU seconds per stage of one pair, as ``simulate_image_pair`` and ``write_pair`` go through them."""
+    from Xray2MRILib.simulation.mr import flash_mri
     from Xray2MRILib.simulation.mr.tissue_maps import TissueMaps
+    from Xray2MRILib.simulation.pairs.image_knee import deformed, draw_image_knee, scan_image_knee
     from Xray2MRILib.simulation.pairs.knee_pair import KneePair
     from Xray2MRILib.simulation.pairs.pair_store import write_pair
-    from Xray2MRILib.simulation.radiograph import drr as drr
+    from Xray2MRILib.simulation.radiograph import drr
 
-    width = template.plateau_mm[1] - template.plateau_mm[0]
-    p = draw(seed, seed % 5, ("t",), {"t": width})
     spent: dict[str, float] = defaultdict(float)
     last = time.process_time()
 
@@ -66,20 +61,18 @@ def one_pair(template, seed: int, folder: Path) -> dict[str, float]:
         spent[name] += now - last
         last = now
 
-    deformation = KneeDeformation(template, p)
-    nodes = flash_mri.field_nodes(deformation, p)
+    knee = draw_image_knee(seed, seed % 5, source.template)
+    p = knee.parameters
+    deformation = deformed(source, knee)
     stop("deformation")
-    maps = TissueMaps(template, p)
+    maps = TissueMaps(source.template.anatomy, p, source.device)
     stop("disease and bone texture")
-    signal = maps.signal(float(nodes[..., 0].min()), float(nodes[..., 0].max()))
-    stop("MR signal of the template")
-    volume = flash_mri.to_unit_range(flash_mri.scan(deformation, signal, p, nodes))
-    stop("MR volume")
     attenuation = maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation()
-    radiograph = drr.project(deformation, *attenuation, p).numpy()
-    volume = volume.numpy()
+    film = drr.project(deformation, *attenuation, p).cpu().numpy()
     stop("film")
-    write_pair(folder, seed, KneePair(p, volume, radiograph[0], radiograph[1], deformation.joint_space_mm()))
+    volume = flash_mri.to_unit_range(scan_image_knee(source, knee, deformation=deformation, maps=maps)).cpu().numpy()
+    stop("MR volume")
+    write_pair(folder, seed, KneePair(p, volume, film[0], film[1], deformation.joint_space_mm()))
     stop("truth and writing")
     return dict(spent)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError
 from .terminal import Terminal
@@ -34,14 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         action="append",
-        help="folder with your own labels.nrrd and labels.json (docs/label-maps.md); may be repeated "
-        "(default: the two label maps that ship with Xray2MRI)",
+        help="folder with your own labels.nrrd and labels.json (docs/label-maps.md), whose knee gets soft tissue of "
+        "those that ship; may be repeated (default: the five knees that ship with Xray2MRI, docs/image-templates.md)",
     )
     add(
         "--image-templates",
         action="store_true",
-        help="draw the knees from the tissue maps of a real knee that ship with Xray2MRI (docs/image-templates.md) "
-        "instead of label maps",
+        help="accepted for older scripts; knees are always drawn from image-based templates now",
     )
     add(
         "--export",
@@ -66,12 +64,6 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(f"The option --seed cannot be {options.seed}.", code="bad-option", hint="Choose 0 or more.")
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
-    if options.image_templates and options.labels:
-        raise InputError(
-            "The options --labels and --image-templates exclude each other.",
-            code="bad-option",
-            hint="Give label maps of your own, or draw from the tissue maps that ship.",
-        )
     if options.export is not None and options.export.exists() and not options.export.is_dir():
         raise InputError(f"The output {options.export.name} is a file.", code="bad-output", hint="Name a folder.")
     if options.preview is not None:
@@ -87,20 +79,19 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
             code="bad-option",
             hint=f"Stay below {HELD_OUT_OFFSET}, or give --held-out.",
         )
+    if options.image_templates:
+        terminal.say("--image-templates is no longer needed: knees are always drawn from image-based templates.")
     progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress, proportions_only=True)
     progress_bar.at("simulate", 0.0, of=options.count)
-    population: dict[str, Any] = {
-        "seed": options.seed + (HELD_OUT_OFFSET if options.held_out else 0),
-        "first": options.first,
-        "stride": options.stride,
-        "progress": lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
-    }
-    if options.image_templates:
-        from ..simulation.pairs.image_population import simulate_image_population
-
-        simulate_image_population(options.output, options.count, **population)
-    else:
-        simulate_population(options.output, options.count, label_maps=options.labels, **population)
+    simulate_population(
+        options.output,
+        options.count,
+        seed=options.seed + (HELD_OUT_OFFSET if options.held_out else 0),
+        first=options.first,
+        stride=options.stride,
+        label_maps=options.labels,
+        progress=lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
+    )
     progress_bar.finished()
     terminal.print(str(options.output))
     if options.export is not None:

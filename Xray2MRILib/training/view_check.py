@@ -47,7 +47,7 @@ def train(recipe: ViewCheckRecipe | Mapping[str, Any], output: Path, resume: boo
     recipe = ViewCheckRecipe.from_json(recipe)
     data_folder(recipe.data)
     device = prepare_run(output, seed=recipe.seed, threads=recipe.threads)
-    bank = training_bank(recipe, output)
+    bank = training_bank(recipe)
     print(f"{len(bank.kinds)} pictures of {len(bank.by_kind())} kinds, {int(bank.frontal.sum())} frontal", flush=True)
     network = ViewClassifier(**recipe.network.to_json()).to(memory_format=torch.channels_last)
     settings = LoopSettings.of(
@@ -128,7 +128,7 @@ def draw_batch(
 
 def finish(recipe: ViewCheckRecipe, output: Path, network: ViewClassifier) -> dict[str, Any]:
     """Choose the threshold on the validation knees, measure every kind, write ``model`` and metrics.json."""
-    bank = measuring_bank(recipe, output)
+    bank = measuring_bank(recipe)
     frontal, left = predict(network, bank.images)
     kinds = bank.by_kind()
     threshold = choose_threshold(network, bank.images[kinds["frontal knee, OAI val"]], recipe)

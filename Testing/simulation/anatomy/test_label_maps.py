@@ -10,8 +10,10 @@ import pytest
 
 from Xray2MRILib.errors import InputError, Xray2MRIError
 from Xray2MRILib.simulation.anatomy.anatomy_template import TISSUE_ID, AnatomyTemplate, template_axes
-from Xray2MRILib.simulation.anatomy.label_map import label_map_hash, lacks_soft_tissue, read_label_map
-from Xray2MRILib.simulation.pairs.population import shipped_label_maps
+from Xray2MRILib.simulation.anatomy.label_map import label_map_hash, read_label_map
+from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM
+from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
+from Xray2MRILib.simulation.pairs.template_library import LABEL_MAPS, TemplateLibrary
 
 LABELS = {
     "1": {"structure": "femur", "tissue": "bone"},
@@ -106,58 +108,37 @@ def test_hash_follows_volume_and_json(tmp_path: Path) -> None:
     assert label_map_hash(folder) != first
 
 
+def test_outline_keeps_the_joint_and_its_shafts_reach_both_ends(tmp_path: Path) -> None:
+    from Xray2MRILib.simulation.anatomy.outline import build_outline
+
+    outline = build_outline(made_map(tmp_path / "made", muscle=False))
+    x = template_axes()[2]
+    column = int(np.argmin(np.abs(x - outline.compartment_mm["medial"][1])))
+    along = outline.code[int((outline.compartment_mm["medial"][0] - EXTENT_MM["y"][0]) / SPACING_MM), :, column]
+    gap = (np.argmax(along == CODE["tibia"]) - np.flatnonzero(along == CODE["femur"])[-1] - 1) * SPACING_MM
+    assert gap == pytest.approx(GAP_MM, abs=1.3)
+    assert (outline.code[:, 0] == CODE["femur"]).any()
+    assert (outline.code[:, -1] == CODE["tibia"]).any()
+    assert outline.ends_mm == pytest.approx((-68, 68), abs=6)
+    assert not outline.has("patella")
+
+
 @pytest.mark.slow
 def test_made_map_becomes_a_pair(tmp_path: Path) -> None:
-    """The joint space of the map is found again in the template, and a drawn one in the knee."""
-    from Xray2MRILib.simulation.anatomy.deformation import KneeDeformation
-    from Xray2MRILib.simulation.anatomy.knee_parameters import draw
-    from Xray2MRILib.simulation.pairs.knee_pair import simulate_pair
-    from Xray2MRILib.simulation.pairs.population import load_templates
+    """Soft tissue is lent to the map's bones; the joint space drawn for a knee is found again in it."""
+    from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair, read_record
+    from Xray2MRILib.simulation.pairs.population import simulate_population
 
-    folder = made_map(tmp_path / "made")
-    template = load_templates([folder], tmp_path / "cache")["made"]
-    y, _, x = template_axes()
-    i, j = int(np.argmin(np.abs(x - template.compartment_mm["medial"][1]))), int(np.argmin(np.abs(y)))
-    assert template.tibia_roof_mm[j, i] - template.femur_floor_mm[j, i] == pytest.approx(GAP_MM, abs=1.3)
-    assert template.plateau_mm[1] - template.plateau_mm[0] == pytest.approx(76, abs=3)
-    assert (template.tissue == TISSUE_ID["muscle"]).any()
-    width = template.plateau_mm[1] - template.plateau_mm[0]
-    parameters = draw(3, 3, ("made",), {"made": width})
-    deformation = KneeDeformation(template, parameters)
-    measured = deformation.joint_space_mm()
-    assert measured["medial"] == pytest.approx(parameters.joint_space_mm["medial"], abs=0.8)
-    pair = simulate_pair(template, parameters)
+    folder = made_map(tmp_path / "made", muscle=False)
+    simulate_population(tmp_path / "pairs", 1, seed=3, label_maps=[folder], cache=tmp_path / "cache")
+    (path,) = list_pairs(tmp_path / "pairs")
+    pair, record = read_pair(path), read_record(path)
+    assert record["template"] == {"outline": "made", "soft_tissue": "multi_echo_knee"}
+    assert pair.joint_space_mm["medial"] == pytest.approx(pair.parameters.joint_space_mm["medial"], abs=0.8)
     assert pair.volume.shape == (50, 256, 256)
     assert pair.bone.max() > 0.5  # a bone absorbs more than half
-    # the second call takes the kept template
-    kept = next((tmp_path / "cache").glob("template-made-*.npz"))
-    before = kept.stat().st_mtime_ns
-    load_templates([folder], tmp_path / "cache")
-    assert kept.stat().st_mtime_ns == before
-
-
-@pytest.mark.slow
-def test_soft_tissue_is_carried_to_a_map_without_any(tmp_path: Path) -> None:
-    """The map's own bones stay to the voxel; muscle comes from the atlas, registered on the bones."""
-    from Xray2MRILib.simulation.anatomy.soft_tissue_transfer import bone_overlap, carry_soft_tissue
-    from Xray2MRILib.simulation.anatomy.template_building import build_template
-
-    atlas = build_template(made_map(tmp_path / "atlas"))
-    bones_only = np.where(
-        np.isin(atlas.tissue, [TISSUE_ID[t] for t in ("femur", "tibia", "cartilage")]), atlas.tissue, 0
-    )
-    # a smaller knee, shifted: every axis by 0.9 about the joint
-    from scipy import ndimage
-
-    centre = np.array(atlas.tissue.shape) / 2
-    small = ndimage.affine_transform(bones_only, np.full(3, 1 / 0.9), centre * (1 - 1 / 0.9) + (2, 0, 3), order=0)
-    done = carry_soft_tissue(small, np.where(atlas.outside_mm > 0, 0, atlas.tissue), (-65.0, 65.0))
-    own = np.abs(template_axes()[1]) < 60
-    for bone in ("femur", "tibia"):
-        assert np.array_equal((done == TISSUE_ID[bone])[:, own], (small == TISSUE_ID[bone])[:, own])
-    muscle, whole = (done == TISSUE_ID["muscle"])[:, own], (atlas.tissue == TISSUE_ID["muscle"])[:, own]
-    assert muscle.sum() == pytest.approx(whole.sum() * 0.9**2, rel=0.15)
-    assert bone_overlap(small, atlas.tissue) > 0.93
+    # outline and map are kept for the next run
+    assert {p.name.split("-")[0] for p in (tmp_path / "cache").iterdir()} == {"outline", "map"}
 
 
 def test_a_template_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
@@ -172,9 +153,10 @@ def test_a_template_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_shipped_maps() -> None:
-    atlas, dess = shipped_label_maps()
-    assert not lacks_soft_tissue(atlas)
-    assert lacks_soft_tissue(dess)
+    library = TemplateLibrary()
+    assert {name: library.own_soft_tissue[name] for name in LABEL_MAPS} == {
+        "spl_knee_atlas": True, "dess_knee": False, "mskt_right_knee": False, "mskt_left_knee": False
+    }  # fmt: skip
 
 
 def test_structures_stay_connected_in_deformed_knees(tmp_path: Path) -> None:

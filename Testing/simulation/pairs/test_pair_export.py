@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("torch")
 sitk = pytest.importorskip("SimpleITK")
 
-from Xray2MRILib.cli import main  # noqa: E402
 from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters  # noqa: E402
 from Xray2MRILib.simulation.mr.flash_mri import FIRST_DEPTH_MM, PITCH_MM  # noqa: E402
 from Xray2MRILib.simulation.pairs.knee_pair import KneePair  # noqa: E402
@@ -47,10 +46,3 @@ def test_both_files_lie_where_a_viewer_expects_them(folder: Path, tmp_path: Path
     assert x < 0 and z > 0  # noqa: PT018
     assert y == pytest.approx(-(FIRST_DEPTH_MM + 24.5 * PITCH_MM))
     assert values[12, 20:80, 20:60].mean() > 4 * values[45].mean()
-
-
-def test_two_kinds_of_templates_at_once_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    code = main(["simulate", "-o", str(tmp_path / "p"), "--image-templates", "--labels", str(tmp_path)])
-    assert code != 0
-    assert "exclude each other" in capsys.readouterr().err
-    assert not (tmp_path / "p").exists()

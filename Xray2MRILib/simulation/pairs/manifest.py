@@ -77,7 +77,8 @@ def write_manifest(folder: Path, seed: int, label_maps: dict[str, str]) -> dict[
         entries.append(entry)
         record = read_record(path)
         truth = {f"true_joint_space_{side}_mm": width for side, width in record["joint_space_mm"].items()}
-        rows.append({"file": path.name, **_flat(record["parameters"]), **truth})
+        drawn = {**record.get("person", {}), **record.get("template", {})}
+        rows.append({"file": path.name, **_flat(record["parameters"]), **drawn, **truth})
     manifest = {
         "what": "Simulated pairs of knee radiograph and MR volume. Synthetic, not for diagnosis.",
         "format": FORMAT_VERSION,

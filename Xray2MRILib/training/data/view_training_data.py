@@ -13,9 +13,8 @@ import torch
 from torch.nn import functional
 
 from ...errors import InputError
-from ...files.resources import resource_path
 from ...preparation.joint_crop import normalise_crop
-from ...simulation.pairs.population import load_templates
+from ...simulation.pairs.template_library import MULTI_ECHO, TemplateChoice, TemplateLibrary
 from ..recipes.view_check import ViewCheckRecipe
 from . import negative_examples as drawn
 from .anatomy_views import AnatomyViews
@@ -92,11 +91,11 @@ class _Collector:
         )
 
 
-def training_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
+def training_bank(recipe: ViewCheckRecipe) -> ViewTrainingData:
     """Pictures for training: real frontal knees of the split train, a part of the whole radiographs, projections of one
     label map, counter-examples.
 
-    ``cache`` keeps the anatomy template. Held-out kinds (see ``negative_examples``) are absent.
+    Held-out kinds (see ``negative_examples``) are absent.
     """
     rng, count = np.random.default_rng(recipe.seed), recipe.pictures_per_kind
     collector = _Collector()
@@ -107,7 +106,7 @@ def training_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     for kind, drawing in drawn.DRAWN.items():
         collector.draw(kind, count, partial(drawing, rng))
     collector.draw("photograph", 2 * count, lambda: drawn.photograph(drawn.PHOTOGRAPHS, rng))
-    _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
+    _add_views(collector, "first label map", "spl_knee_atlas", count, rng)
     slices = _mr_slices(recipe.mr_slices)
     slices = slices[: round(len(slices) * _MR_SLICES_FOR_TRAINING)]
     if slices:
@@ -115,7 +114,7 @@ def training_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     return collector.bank()
 
 
-def measuring_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
+def measuring_bank(recipe: ViewCheckRecipe) -> ViewTrainingData:
     """Pictures for measuring: real knees never trained on, new draws of every kind, and the held-out kinds."""
     rng, count = np.random.default_rng(recipe.seed + 1), recipe.pictures_measured
     collector = _Collector()
@@ -131,8 +130,8 @@ def measuring_bank(recipe: ViewCheckRecipe, cache: Path) -> ViewTrainingData:
     for kind, drawing in drawn.HELD_OUT_DRAWN.items():
         collector.draw(f"{kind} (held out)", count, partial(drawing, rng))
     collector.draw("photograph (held out)", count, lambda: drawn.photograph(drawn.HELD_OUT_PHOTOGRAPHS, rng))
-    _add_views(collector, "first label map", resource_path("anatomy/spl_knee_atlas"), cache, count, rng)
-    _add_views(collector, "second label map (held out)", resource_path("anatomy/dess_knee"), cache, count, rng)
+    _add_views(collector, "first label map", "spl_knee_atlas", count, rng)
+    _add_views(collector, "second label map (held out)", "dess_knee", count, rng)
     slices = _mr_slices(recipe.mr_slices)
     slices = slices[round(len(slices) * _MR_SLICES_FOR_TRAINING) :]
     if slices:
@@ -171,13 +170,11 @@ def _add_counter_examples(
         collector.draw("two knees in one box", count, lambda: drawn.two_knees(any_crop(True), any_crop(False), rng))
 
 
-def _add_views(
-    collector: _Collector, name: str, folder: Path, cache: Path, count: int, rng: np.random.Generator
-) -> None:
-    """Frontal, lateral and axial projections of a label map (a right knee)."""
+def _add_views(collector: _Collector, name: str, outline: str, count: int, rng: np.random.Generator) -> None:
+    """Frontal, lateral and axial projections of a knee that ships (a right knee)."""
     if count <= 0:
         return
-    views = AnatomyViews(load_templates([folder], cache)[folder.name])
+    views = AnatomyViews(TemplateLibrary().template(TemplateChoice(outline, MULTI_ECHO)).anatomy)
 
     def frontal() -> np.ndarray:
         azimuth = rng.uniform(-FRONTAL_AZIMUTH_DEG, FRONTAL_AZIMUTH_DEG)

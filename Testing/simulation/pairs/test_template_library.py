@@ -1,0 +1,97 @@
+"""The templates that ship: all parts are there, nothing folds, nothing is torn, knees draw them evenly."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from Xray2MRILib.errors import InputError  # noqa: E402
+from Xray2MRILib.simulation.anatomy.outline_registration import LEAST_JACOBIAN  # noqa: E402
+from Xray2MRILib.simulation.anatomy.template_files import load_map, load_outline  # noqa: E402
+from Xray2MRILib.simulation.anatomy.tissue_codes import CODE  # noqa: E402
+from Xray2MRILib.simulation.pairs.template_library import (  # noqa: E402
+    LABEL_MAPS,
+    MULTI_ECHO,
+    MULTI_ECHO_SHARE,
+    TemplateChoice,
+    TemplateLibrary,
+)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> TemplateLibrary:
+    return TemplateLibrary(cache=tmp_path_factory.mktemp("cache"))
+
+
+def test_every_part_ships(library: TemplateLibrary) -> None:
+    """Run Testing/benchmarks/ship_templates.py where this fails: knees would build the parts first, for minutes."""
+    assert len(library.choices()) == 10
+    missing = [path.name for choice in library.choices() for path in library.parts(choice) if not path.exists()]
+    assert not missing
+    folder = library.parts(library.choices()[0])[0].parent
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 11_000_000
+
+
+def test_no_map_folds(library: TemplateLibrary) -> None:
+    for choice in library.choices():
+        if choice.outline != choice.soft_tissue:
+            jacobian = load_map(library.parts(choice)[1]).jacobian()
+            assert jacobian.min() > LEAST_JACOBIAN * 0.9, choice.name
+            assert jacobian.max() < 8, choice.name
+
+
+@pytest.mark.parametrize("name", LABEL_MAPS)
+def test_each_bone_of_an_outline_is_one_piece(library: TemplateLibrary, name: str) -> None:
+    outline = load_outline(library.parts(TemplateChoice(name, MULTI_ECHO))[2])
+    check_pieces(outline.code, ("femur", "tibia", "patella"))
+
+
+def test_knees_draw_outlines_evenly_and_soft_tissue_by_its_share(library: TemplateLibrary) -> None:
+    drawn = [library.draw(seed) for seed in range(3000)]
+    assert library.draw(17) == drawn[17]
+    counts = Counter(choice.outline for choice in drawn)
+    assert set(counts) == {MULTI_ECHO, *LABEL_MAPS}
+    assert min(counts.values()) > 500
+    assert np.mean([c.soft_tissue == MULTI_ECHO for c in drawn]) == pytest.approx(MULTI_ECHO_SHARE, abs=0.04)
+
+
+def test_maps_of_one_name_are_refused(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place / "knee").mkdir(parents=True)
+        (tmp_path / place / "knee" / "labels.json").write_text(json.dumps({"side": "left", "labels": {}}))
+    with pytest.raises(InputError, match="the same name"):
+        TemplateLibrary([tmp_path / "a" / "knee", tmp_path / "b" / "knee"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outline", [MULTI_ECHO, *LABEL_MAPS])
+def test_nothing_is_torn_in_a_template(library: TemplateLibrary, outline: str) -> None:
+    """Each bone is one piece, femoral cartilage too, both menisci are there, and fat and skin lie around the body."""
+    from scipy import ndimage
+
+    template = library.template(TemplateChoice(outline, MULTI_ECHO if outline != MULTI_ECHO else "spl_knee_atlas"))
+    check_pieces(template.code, ("femur", "tibia", "patella", "fibula"))
+    cartilage = template.code == CODE["cartilage"]
+    labels, count = ndimage.label(cartilage, np.ones((3, 3, 3)))
+    sizes = np.sort(np.bincount(labels.ravel())[1:])[::-1]
+    assert sizes[:3].sum() > 0.97 * sizes.sum(), (count, sizes[:6])
+    menisci = np.argwhere(template.code == CODE["meniscus"])[:, 2] * 0.625 - 92
+    assert (menisci > 5).sum() > 2000
+    assert (menisci < -5).sum() > 2000
+    assert np.array_equal(template.code > 0, template.anatomy.outside_mm == 0)
+
+
+def check_pieces(code: np.ndarray, bones: tuple[str, ...]) -> None:
+    """Each bone but for crumbs below 0.2 % is one piece."""
+    from scipy import ndimage
+
+    for bone in bones:
+        labels, _ = ndimage.label(code == CODE[bone])
+        sizes = np.bincount(labels.ravel())[1:]
+        assert sizes.max() > 0.998 * sizes.sum(), (bone, np.sort(sizes)[::-1][:5])

@@ -1,0 +1,191 @@
+"""The templates of a population: every outline with every soft tissue that can be lent to it.
+
+What ships is loaded from ``Resources/anatomy/templates``; what a user brings is built once and kept in the user's
+cache. A template is put together when a knee asks for it, and the last one stays in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError, ProcessingError
+from ...files.resources import resource_path
+from ..anatomy.image_template import ImageTemplate
+from ..anatomy.label_map import label_map_hash, lacks_soft_tissue
+from ..anatomy.label_map_donor import build_label_map_donor
+from ..anatomy.lent_soft_tissue import Donor, lend
+from ..anatomy.multi_echo_template import IMAGE_TEMPLATE_VERSION, build_multi_echo_template
+from ..anatomy.outline import Outline, build_outline, outline_of
+from ..anatomy.outline_registration import SoftTissueMap, register
+from ..anatomy.template_files import load_donor, load_map, load_outline, save_donor, save_map, save_outline
+from ..mr.image_signal import PreparedTemplate, prepared
+
+OUTLINE_VERSION = 1  # raise it whenever the same label map would give another outline, map or lent template
+MULTI_ECHO = "multi_echo_knee"
+LABEL_MAPS = ("spl_knee_atlas", "dess_knee", "mskt_right_knee", "mskt_left_knee")
+SHIPPED = "anatomy/templates"
+# Of soft tissue: the measured one holds septa, fascia and lobules that label maps do not have.
+MULTI_ECHO_SHARE = 0.65
+
+
+@dataclass(frozen=True)
+class TemplateChoice:
+    """Whose bones, cartilage and menisci, and whose soft tissue."""
+
+    outline: str
+    soft_tissue: str
+
+    @property
+    def name(self) -> str:
+        """What parameters and captions call the template."""
+        return self.outline if self.outline == self.soft_tissue else f"{self.outline}+{self.soft_tissue}"
+
+
+def user_cache() -> Path:
+    """Folder in which templates of the user's own label maps are kept: ``XRAY2MRI_CACHE`` or the system's place."""
+    given = os.environ.get("XRAY2MRI_CACHE")
+    if given:
+        return Path(given)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "xray2mri" / "templates"
+
+
+class TemplateLibrary:
+    """Templates of the knees that ship, or of a user's label maps with soft tissue of the knees that ship."""
+
+    def __init__(self, label_maps: list[Path] | None = None, cache: Path | None = None) -> None:
+        self.cache = cache or user_cache()
+        folders = label_maps or [resource_path(f"anatomy/{name}") for name in LABEL_MAPS]
+        names = [folder.resolve().name for folder in folders]
+        if len(set(names)) < len(names) or MULTI_ECHO in names:
+            raise InputError(
+                "Two label map folders have the same name.", code="bad-label-map", hint="Rename one of them."
+            )
+        self.folders = dict(zip(names, folders, strict=True))
+        self.hashes = {name: label_map_hash(folder) for name, folder in self.folders.items()}
+        if label_maps is None:
+            self.hashes[MULTI_ECHO] = multi_echo_hash()
+        self.own_soft_tissue = {name: not lacks_soft_tissue(folder) for name, folder in self.folders.items()}
+        self.outlines = (*([MULTI_ECHO] if label_maps is None else []), *self.folders)
+
+    def donors(self, outline: str) -> tuple[str, ...]:
+        """Whose soft tissue ``outline`` may have, the multi-echo knee's first."""
+        lending = [name for name, own in self.own_soft_tissue.items() if own]
+        return (MULTI_ECHO, *lending)
+
+    def choices(self) -> list[TemplateChoice]:
+        """All combinations."""
+        return [TemplateChoice(o, d) for o in self.outlines for d in self.donors(o)]
+
+    def draw(self, seed: int) -> TemplateChoice:
+        """The template of one knee."""
+        rng = np.random.default_rng([seed, 67])
+        outline = self.outlines[int(rng.integers(len(self.outlines)))]
+        first, *others = self.donors(outline)
+        lent = rng.random() >= MULTI_ECHO_SHARE
+        return TemplateChoice(outline, str(rng.choice(others)) if lent and others else first)
+
+    def template(self, choice: TemplateChoice) -> ImageTemplate:
+        """The template of ``choice`` (some ten seconds; minutes for a label map that is used for the first time)."""
+        if choice.outline == choice.soft_tissue:
+            return self._donor(choice.soft_tissue).template
+        outline = self._outline(choice.outline)
+        donor = self._donor(choice.soft_tissue)
+        return lend(outline, donor, self._map(choice), choice.name)
+
+    def prepared(self, choice: TemplateChoice) -> PreparedTemplate:
+        """``template`` ready for its knees; the last one is kept."""
+        return _prepared(self, choice)
+
+    def parts(self, choice: TemplateChoice) -> list[Path]:
+        """Files that ``choice`` is put together from, whether they exist or not."""
+        names = [self._soft_tissue_file(choice.soft_tissue)]
+        if choice.outline != choice.soft_tissue:
+            names.append(self._map_file(choice))
+            own = choice.outline
+            names.append(self._soft_tissue_file(own) if own == MULTI_ECHO else self._outline_file(own))
+        return [self._kept(name) for name in names]
+
+    def build(self, choice: TemplateChoice) -> None:
+        """Build and keep the parts of ``choice`` that are missing (minutes)."""
+        self._donor(choice.soft_tissue)
+        if choice.outline != choice.soft_tissue:
+            self._map(choice)
+
+    def _outline(self, name: str) -> Outline:
+        if name == MULTI_ECHO:
+            donor = self._donor(name)
+            return outline_of(donor.template, donor.bones)
+        path = self._kept(self._outline_file(name))
+        if not path.exists():
+            save_outline(build_outline(self.folders[name]), path)
+        return load_outline(path)
+
+    def _donor(self, name: str) -> Donor:
+        path = self._kept(self._soft_tissue_file(name))
+        if not path.exists():
+            if name == MULTI_ECHO:
+                built = Donor(build_multi_echo_template(resource_path(f"anatomy/{name}")), bare_cortex=True)
+            else:
+                around = self.template(TemplateChoice(name, MULTI_ECHO))
+                around.anatomy.name = name
+                built = build_label_map_donor(self.folders[name], around)
+            save_donor(built, path)
+        return _loaded_donor(path)
+
+    def _map(self, choice: TemplateChoice) -> SoftTissueMap:
+        path = self._kept(self._map_file(choice))
+        if not path.exists():
+            save_map(register(self._outline(choice.outline), self._donor(choice.soft_tissue).bones), path)
+        return load_map(path)
+
+    def _outline_file(self, name: str) -> str:
+        return f"outline-{name}-{self._hash(name)}-{OUTLINE_VERSION}.npz"
+
+    def _soft_tissue_file(self, name: str) -> str:
+        version = str(IMAGE_TEMPLATE_VERSION) if name == MULTI_ECHO else f"{IMAGE_TEMPLATE_VERSION}.{OUTLINE_VERSION}"
+        return f"soft-tissue-{name}-{self._hash(name)}-{version}.npz"
+
+    def _map_file(self, choice: TemplateChoice) -> str:
+        hashes = "-".join(self._hash(name)[:8] for name in (choice.outline, choice.soft_tissue))
+        return f"map-{choice.name}-{hashes}-{IMAGE_TEMPLATE_VERSION}.{OUTLINE_VERSION}.npz"
+
+    def _hash(self, name: str) -> str:
+        return multi_echo_hash() if name == MULTI_ECHO else self.hashes[name]
+
+    def _kept(self, name: str) -> Path:
+        """Where a built part lies: what ships comes first."""
+        try:
+            return resource_path(f"{SHIPPED}/{name}")
+        except ProcessingError:
+            return self.cache / name
+
+
+@lru_cache(maxsize=1)
+def _prepared(library: TemplateLibrary, choice: TemplateChoice) -> PreparedTemplate:
+    return prepared(library.template(choice))
+
+
+@lru_cache(maxsize=2)
+def _loaded_donor(path: Path) -> Donor:
+    return load_donor(path)
+
+
+@lru_cache(maxsize=1)
+def multi_echo_hash() -> str:
+    """Sixteen hexadecimal digits that change with any of the multi-echo knee's maps."""
+    digest = hashlib.sha256()
+    folder = resource_path(f"anatomy/{MULTI_ECHO}")
+    for path in sorted(p for pattern in ("*.nrrd", "*.npz", "*.json") for p in folder.glob(pattern)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
