@@ -17,13 +17,13 @@ from .soft_tissue_ends import blended, continue_with
 from .template_building import _distance_coarse, _envelope
 from .template_geometry import template_geometry
 from .tissue_classes import EXTENT_MM, SPACING_MM
-from .tissue_codes import CODE, CODES
+from .tissue_codes import BYTE_VALUES, CODE, CODES
 
 # Stored proton densities of water and fat (200 is pure) and T2 in ms; muscle, fat and synovium as the multi-echo knee
 # has them in the median, the others from the literature that ``property_tables`` names.
 DENSITIES = {
     "connective": (30.0, 140.0, 33.0), "muscle": (158.0, 3.0, 33.0), "fat": (14.0, 172.0, 33.0),
-    "tendon": (24.0, 8.0, 15.0), "nerve": (95.0, 50.0, 33.0), "artery": (180.0, 0.0, 120.0),
+    "tendon": (24.0, 8.0, 15.0), "nerve": (95.0, 52.0, 33.0), "artery": (180.0, 0.0, 120.0),
     "vein": (180.0, 0.0, 120.0), "fluid": (200.0, 0.0, 255.0), "ligament": (100.0, 14.0, 30.0),
     "synovium": (106.0, 23.0, 33.0),
 }  # fmt: skip
@@ -80,7 +80,7 @@ def _whole_leg(
 
 
 def _codes(found: LabelMap, laid: PlacedLabels) -> np.ndarray:
-    table = np.zeros(256, np.uint8)
+    table = np.zeros(BYTE_VALUES, np.uint8)
     for label, structure in found.structures.items():
         kind = found.tissues[label]
         if kind == "bone":
@@ -93,7 +93,7 @@ def _codes(found: LabelMap, laid: PlacedLabels) -> np.ndarray:
 
 def _septa(found: LabelMap, laid: PlacedLabels) -> np.ndarray:
     """Voxels of a muscle that touch another muscle."""
-    of_muscle = np.zeros(256, np.uint8)
+    of_muscle = np.zeros(BYTE_VALUES, np.uint8)
     for label, kind in found.tissues.items():
         if kind == "muscle":
             of_muscle[label] = label
@@ -111,7 +111,7 @@ def _septa(found: LabelMap, laid: PlacedLabels) -> np.ndarray:
 def _levels(found: LabelMap, laid: PlacedLabels) -> np.ndarray:
     """Water of each muscle relative to the mean, float32 [Y, Z, X]."""
     rng = np.random.default_rng(len(found.tissues))
-    return (1 + _MUSCLE_SPREAD * rng.standard_normal(256).clip(-2, 2)).astype(np.float32)[laid.labels]
+    return (1 + _MUSCLE_SPREAD * rng.standard_normal(BYTE_VALUES).clip(-2, 2)).astype(np.float32)[laid.labels]
 
 
 def _line_with_synovium(code: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from .placed_labels import ASLANT, INWARD_MM, PlacedLabels, placed
 from .signed_distance import extend_distance, signed_distance
 from .template_building import _slope_deg
 from .tissue_classes import BONES, EXTENT_MM, SPACING_MM
-from .tissue_codes import CODE
+from .tissue_codes import BYTE_VALUES, CODE
 
 OWN = (*BONES, "cartilage", "meniscus")
 _SLAB_MM = 16.0  # of a shaft is looked at for its slope
@@ -78,7 +78,7 @@ def outline_of(template: ImageTemplate, bones: np.ndarray) -> Outline:
 
 def own_codes(found: LabelMap, laid: PlacedLabels) -> np.ndarray:
     """Codes of the bones, cartilages and menisci of a label map, uint8 [Y, Z, X], 0 elsewhere."""
-    table = np.zeros(256, np.uint8)
+    table = np.zeros(BYTE_VALUES, np.uint8)
     for label, structure in found.structures.items():
         kind = found.tissues[label]
         if kind == "bone":
