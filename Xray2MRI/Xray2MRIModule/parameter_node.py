@@ -19,6 +19,15 @@ def _within(name: str) -> WithinRange:
     return WithinRange(*SETTINGS[name].panel_range)
 
 
+def _not_given(name: str) -> int:
+    """The value that stands for "not given": one below the smallest, because a parameter always has a value."""
+    return int(SETTINGS[name].low) - 1
+
+
+def _optional(name: str) -> WithinRange:
+    return WithinRange(_not_given(name), int(SETTINGS[name].high))
+
+
 def _one_of(name: str) -> Choice:
     return Choice(list(SETTINGS[name].words))
 
@@ -38,6 +47,8 @@ class Xray2MRIParameterNode:
         the automatic choice.
     photometric
         Whether bone is bright ("normal") or dark ("inverted") in the file of the radiograph, or "auto".
+    age, sex, bmi
+        The patient, for models that were trained with it; ``_not_given`` and "" tell nothing.
     whatIf, grades
         Whether the five Kellgren-Lawrence probabilities are set manually, and their values.
     model, modelFolder, device
@@ -61,6 +72,9 @@ class Xray2MRIParameterNode:
     side: Annotated[str, _one_of("side")] = SETTINGS["side"].default
     knee: Annotated[int, WithinRange(0, SETTINGS["knee"].high)] = 0
     photometric: Annotated[str, _one_of("photometric")] = SETTINGS["photometric"].default
+    age: Annotated[int, _optional("age")] = _not_given("age")
+    sex: Annotated[str, Choice(["", *SETTINGS["sex"].words])] = ""
+    bmi: Annotated[int, _optional("bmi")] = _not_given("bmi")
     whatIf: bool = False
     grades: Annotated[list[float], Default(generator=_even_grades)]
     model: str = SETTINGS["model"].default
@@ -95,6 +109,11 @@ def settings(parameters: Any) -> dict[str, Any]:
         "side": parameters.side,
         "photometric": parameters.photometric,
     }
+    for name in ("age", "bmi"):
+        if getattr(parameters, name) > _not_given(name):
+            chosen[name] = getattr(parameters, name)
+    if parameters.sex:
+        chosen["sex"] = parameters.sex
     if parameters.whatIf:
         chosen["kl"] = list(parameters.grades)
     if parameters.knee and not parameters.useRoi:

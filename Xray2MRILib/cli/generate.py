@@ -37,6 +37,8 @@ def add_generation_settings(parser: argparse.ArgumentParser) -> None:
     grade = parser.add_mutually_exclusive_group()
     for name in ("kl", "kl_grade"):
         add_setting(grade, name)
+    for name in ("age", "sex", "bmi"):
+        add_setting(parser, name)
     for name in ("guidance_scale", "noise_scale", "sampler", "scanner_noise", "keep_identifiers"):
         add_setting(parser, name)
 

@@ -108,13 +108,12 @@ def encode_readings(readings: Mapping[str, Any]) -> tuple[float, ...]:
             f"There is no reading named {sorted(unknown)[0][:20]!r}.",
             code="bad-option",
             hint=f"Known are {', '.join(READINGS)}.",
-            field="readings",
         )
     vector: list[float] = []
     for name, levels in READINGS.items():
         level = readings.get(name)
         if level is not None and (isinstance(level, bool) or level not in range(levels)):
-            raise _impossible(f"reading {name}", level, f"0 to {levels - 1}", "readings")
+            raise _impossible(f"reading {name}", level, f"0 to {levels - 1}", "")
         place = levels if level is None else int(level)
         vector += [1 / len(READINGS) if k == place else 0.0 for k in range(levels + 1)]
     return tuple(vector)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ class CaePipeline(VolumePipeline):
         return self
 
     @torch.inference_mode()
-    def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> np.ndarray:
+    def encode(self, crop: torch.Tensor, koa: KoaProbabilities, told: Mapping[str, Any] | None = None) -> np.ndarray:
         """The volume [S, H, W] in [0, 1] for the crop, at the generator's own depths."""
         radiograph = crop[None].to(self.generator.device, self.generator.dtype)
         return ((self.generator.volume(radiograph)[0].float() + 1) / 2).clamp(0, 1).cpu().numpy()

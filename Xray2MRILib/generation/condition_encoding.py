@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..conditions.koa_probabilities import KoaProbabilities
+from ..conditions.registry import encode_told
 from ..diffusion.radiograph_conditions import RadiographConditions, encode_radiograph
 from ..errors import ProcessingError
 
@@ -24,10 +26,12 @@ def encode_conditions(
     unet: Xray2MRIUNet,
     crop: torch.Tensor,
     koa: KoaProbabilities,
+    told: Mapping[str, Any] | None = None,
 ) -> RadiographConditions:
-    """Conditions of a crop [1, 256, 256] in [-1, 1] with the vectors that the U-Net requires: ``p`` and ``i``.
+    """Conditions of a crop [1, 256, 256] in [-1, 1] with the vectors that the U-Net requires (``conditions.registry``).
 
-    Raises ProcessingError (code ``unknown-condition``) when the U-Net requires another vector.
+    ``told`` holds what the user tells: ``age``, ``sex``, ``bmi``, ``r``; whatever is missing is unknown to the model.
+    Raises ProcessingError (code ``unknown-condition``) when the U-Net requires a vector that nobody knows.
     """
     from ..conditions.intensity_histogram import intensity_histogram
 
@@ -36,14 +40,17 @@ def encode_conditions(
         "p": lambda size: torch.tensor(koa.values, dtype=torch.float32),
         "i": lambda size: torch.as_tensor(intensity_histogram(crop.numpy(), bins=size), dtype=torch.float32),
     }
-    unknown = sorted(set(sizes) - set(known))
+    told_vectors = encode_told(list(sizes), told or {})
+    unknown = sorted(name for name in sizes if name not in known and len(told_vectors.get(name, ())) != sizes[name])
     if unknown:
         raise ProcessingError(
             f"The model requires the condition {unknown[0]!r}, which cannot be computed from a radiograph.",
             code="unknown-condition",
             hint="Use another model.",
         )
-    vectors = {name: known[name](size) for name, size in sizes.items()}
+    vectors = {
+        name: known[name](size) if name in known else torch.tensor(told_vectors[name]) for name, size in sizes.items()
+    }
     return encode_radiograph(autoencoder, radiograph_encoder, crop, vectors)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +111,16 @@ class Xray2MRIPipeline(VolumePipeline):
         card = self.model_card if card is None else card
         write_model(Path(folder), components, index, card, half_precision=half_precision, eight_bit=eight_bit)
 
-    def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> RadiographConditions:
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """Names of the conditions that the U-Net was trained with."""
+        return tuple(self.unet.config.condition_names)
+
+    def encode(
+        self, crop: torch.Tensor, koa: KoaProbabilities, told: Mapping[str, Any] | None = None
+    ) -> RadiographConditions:
         """Latent, token and condition vectors of a crop [1, 256, 256] in [-1, 1] (E2 of the paper)."""
-        return encode_conditions(self.autoencoder, self.radiograph_encoder, self.unet, crop, koa)
+        return encode_conditions(self.autoencoder, self.radiograph_encoder, self.unet, crop, koa, told)
 
     def fill(
         self,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..conditions.koa_probabilities import GRADES, KoaProbabilities
+from ..conditions.registry import AGE_RANGE, BMI_RANGE, SEXES
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.setting import Setting, setting, settings_of
 from ..errors import InputError
@@ -47,6 +48,8 @@ class GenerationSettings:
         the left edge. ``roi`` and ``knee`` exclude each other.
     kl, kl_grade
         Five grade probabilities, or one grade; they exclude each other.
+    age, sex, bmi
+        What is known of the person, for models that were trained with it; None tells nothing.
     keep_identifiers
         Whether the provenance names the radiograph.
     scanner_noise
@@ -86,6 +89,19 @@ class GenerationSettings:
     kl_grade: int | None = setting(
         "kl_grade", None, "integer", "Kellgren-Lawrence grade", "a reader's Kellgren-Lawrence grade", low=0,
         high=GRADES - 1, symbol="G",
+    )  # fmt: skip
+    age: float | None = setting(
+        "age", None, "number", "age", "age of the person in years, for models that were trained with it",
+        low=AGE_RANGE[0], high=AGE_RANGE[1], symbol="YEARS", otherwise="not told",
+    )  # fmt: skip
+    sex: str | None = setting(
+        "sex", None, "text", "sex", "sex of the person, for models that were trained with it", words=SEXES,
+        otherwise="not told",
+    )  # fmt: skip
+    bmi: float | None = setting(
+        "bmi", None, "number", "body mass index",
+        "body mass index of the person in kg per square metre, for models that were trained with it",
+        low=BMI_RANGE[0], high=BMI_RANGE[1], symbol="BMI", otherwise="not told",
     )  # fmt: skip
     knee: int | None = setting(
         "knee", None, "integer", "number of the knee",
@@ -157,6 +173,11 @@ class GenerationSettings:
         if self.kl is not None:
             return KoaProbabilities.given(self.kl)
         return None if self.kl_grade is None else KoaProbabilities.reader(self.kl_grade)
+
+    def told(self) -> dict[str, Any]:
+        """What the user tells of the person, by the names of ``conditions.registry``."""
+        found = {"age": self.age, "sex": self.sex, "bmi": self.bmi}
+        return {name: value for name, value in found.items() if value is not None}
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> GenerationSettings:

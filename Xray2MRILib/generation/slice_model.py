@@ -39,10 +39,15 @@ class SliceModel(Protocol):
     def dtype(self) -> torch.dtype:
         """Number type of its networks."""
 
-    def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> Any:
+    @property
+    def condition_names(self) -> Sequence[str]:
+        """Names of the conditions that the model was trained with (``conditions.registry``)."""
+
+    def encode(self, crop: torch.Tensor, koa: KoaProbabilities, told: Mapping[str, Any] | None = None) -> Any:
         """The conditions of the slices, apart from depth and sampling, as an argument for ``fill``.
 
-        ``crop`` is [1, 256, 256] float32 in [-1, 1] on the CPU, in right-knee space.
+        ``told`` holds what the user tells of the person, of conditions that the model knows. ``crop`` is [1, 256, 256]
+        float32 in [-1, 1] on the CPU, in right-knee space.
         """
 
     def fill(

@@ -223,7 +223,8 @@ def sample_prepared(
 ) -> PseudoMRI:
     """The volume of a prepared knee, with its deviation if the settings ask for several samples."""
     choices: dict[str, Any] = {
-        "koa": settings.koa(), "batch_size": batch_size, "callback": listener, "should_cancel": should_cancel
+        "koa": settings.koa(), "told": settings.told(), "batch_size": batch_size, "callback": listener,
+        "should_cancel": should_cancel,
     }  # fmt: skip
     asked = (knee.prepared, settings.num_slices, settings.sampling)
     if settings.samples > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..diffusion.progress import Callback
@@ -57,6 +57,11 @@ class VolumePipeline(DiffusionPipeline):
             self.register_to_config(**{name: (library, kind.__name__)})
             setattr(self, name, module)
 
+    @property
+    def condition_names(self) -> Sequence[str]:
+        """Names of the conditions that the model was trained with; none by default."""
+        return ()
+
     def __call__(
         self,
         radiograph: PreparedRadiograph | np.ndarray | torch.Tensor,
@@ -66,6 +71,7 @@ class VolumePipeline(DiffusionPipeline):
         seed: int | None = 0,
         generator: torch.Generator | None = None,
         koa: KoaProbabilities | None = None,
+        told: Mapping[str, Any] | None = None,
         batch_size: int | None = None,
         callback: Callback | None = None,
         should_cancel: Callable[[], bool] | None = None,
@@ -87,6 +93,9 @@ class VolumePipeline(DiffusionPipeline):
         koa
             Grade probabilities p. None takes those of the shipped classifier; without a classifier p is uniform, and a
             note records this.
+        told
+            What is known of the person: ``age`` in years, ``sex`` ("woman" or "man"), ``bmi``, ``r`` (readings of the
+            radiograph). A condition that the model does not know is refused.
         batch_size
             Slices denoised together, halved when memory runs out. None chooses by free memory.
         callback
@@ -102,7 +111,7 @@ class VolumePipeline(DiffusionPipeline):
         """
         chosen = SamplingSettings(num_inference_steps, choose_seed(seed, generator), **sampling)
         return self.volume(
-            radiograph, num_slices, chosen, koa=koa, batch_size=batch_size, callback=callback,
+            radiograph, num_slices, chosen, koa=koa, told=told, batch_size=batch_size, callback=callback,
             should_cancel=should_cancel,
         )  # fmt: skip
 
@@ -146,6 +155,7 @@ class VolumePipeline(DiffusionPipeline):
         *,
         seed: int = 0,
         koa: KoaProbabilities | None = None,
+        told: Mapping[str, Any] | None = None,
         batch_size: int | None = None,
         callback: Callback | None = None,
         should_cancel: Callable[[], bool] | None = None,
@@ -158,7 +168,7 @@ class VolumePipeline(DiffusionPipeline):
         """
         chosen = SamplingSettings(num_inference_steps, seed, **sampling)
         return self.volume_with_deviation(
-            radiograph, num_slices, chosen, samples, koa=koa, batch_size=batch_size, callback=callback,
+            radiograph, num_slices, chosen, samples, koa=koa, told=told, batch_size=batch_size, callback=callback,
             should_cancel=should_cancel,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..volume.pseudo_mri import PseudoMRI
 from .condition_encoding import classify_grades
 from .settings import SETTINGS
 from .settings_from_provenance import settings_from_provenance
+from .told_conditions import TOLD_SECTION, checked_told
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,7 @@ def sample_volume(
     *,
     known: PseudoMRI | None = None,
     koa: KoaProbabilities | None = None,
+    told: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     callback: Callback | None = None,
     should_cancel: Callable[[], bool] | None = None,
@@ -52,7 +54,7 @@ def sample_volume(
     known
         A volume of the same radiograph and model. Its slices are copied at shared depths, and ``sampling`` and ``koa``
         come from its provenance.
-    radiograph, koa, batch_size, callback, should_cancel
+    radiograph, koa, told, batch_size, callback, should_cancel
         As in VolumePipeline's ``__call__``.
 
     Raises InputError for settings out of range, an invalid crop, or a ``known`` volume of another origin;
@@ -66,12 +68,14 @@ def sample_volume(
     if known is None:
         sampling = (sampling or SamplingSettings()).for_model(model.model_card)
         koa = koa or choose_grades(model, crop, notes)
+        told = checked_told(told or {}, model)
     else:
         sampling, koa = settings_from_provenance(known, hash_crop(crop), model.weights_sha256)
+        told = known.provenance.get(TOLD_SECTION) or {}
         mirrored = known.mirrored
     progress = SliceProgress(callback, num_slices, mirrored)
     progress.at("encode", 0, 1, 0.0)
-    conditions = model.encode(crop, koa)
+    conditions = model.encode(crop, koa, told)
     progress.at("encode", 1, 1, ENCODING_SHARE)
 
     slices = _empty_slices(num_slices, mirrored, crop)
@@ -100,6 +104,8 @@ def sample_volume(
         koa={"values": list(koa.values), "source": koa.source},
         plausibility=record.get("plausibility"),
     )
+    if told:
+        provenance[TOLD_SECTION] = dict(told)
     return PseudoMRI.from_depth_slices(slices, mirrored, {**provenance, "run": run})
 
 

@@ -37,6 +37,7 @@ from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
 from .recipes.diffusion import DiffusionRecipe
 from .run_setup import prepare_run
+from .told_conditions import changes_with_told, check_told
 from .warm_start import autoencoder_folder, holds_clip_tower, load_matching_weights, model_part
 
 
@@ -51,7 +52,7 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     recipe = DiffusionRecipe.from_json(recipe)
     _check_sampling(recipe)
     device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
-    parts = build_components(recipe.preset, method=recipe.method, **recipe.changes)
+    parts = build_components(recipe.preset, method=recipe.method, **changes_with_told(recipe))
     autoencoder = autoencoder_folder(recipe.autoencoder)
     vae = load_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()
     encoder, scheduler = parts["radiograph_encoder"], parts["scheduler"]
@@ -66,6 +67,7 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     cast = partial(autocast, device, precision)
     with encoder.with_tower(tower):
         knees, held_out = encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
+    check_told(recipe, knees, held_out)
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
     if recipe.compile:
         network.unet.compile()
@@ -125,7 +127,9 @@ def _trial(network: Denoiser, device: torch.device) -> Callable[[], Tensor]:
     places = network.encoder.config.slice_size // 8
     probe = torch.zeros(8, network.unet.config.in_channels, places, places, device=device)
     probe = probe.to(memory_format=torch.channels_last)
-    uniform = {"p": torch.full((8, 5), 0.2, device=device), "i": torch.full((8, 64), 1 / 64, device=device)}
+    config = network.unet.config
+    sizes = zip(config.condition_names, config.condition_sizes, strict=True)
+    uniform = {name: torch.full((8, size), 1 / size, device=device) for name, size in sizes}
     return partial(network.unet, probe, 10, torch.zeros(8, device=device), uniform)
 
 
@@ -176,7 +180,10 @@ def sampled_sheet(
     for knee in chosen:
         crop = knees.crops[knee, :1, None].reshape(1, *CROP_FRAME.shape).float().to(device) / 127.5 - 1
         count = len(depths)
-        vectors = {"p": torch.eye(5)[int(knees.grades[knee])][None], "i": knees.histograms[knee, :1]}
+        grade = int(knees.grades[knee])
+        p = torch.full((1, 5), 0.2) if grade < 0 else torch.eye(5)[grade][None]
+        told = {name: vector[knee][None] for name, vector in knees.told().items()}
+        vectors = {"p": p, "i": knees.histograms[knee, :1], **told}
         with cast():
             latent = knees.radiograph_latents[knee, :1].float().to(device)
             embedding = None if knees.embeddings is None else knees.embeddings[knee, :1].to(device)

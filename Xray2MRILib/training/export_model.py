@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import InputError
 from ..files.checksums import sha256_of
 from .recipes.diffusion import DiffusionRecipe
+from .told_conditions import names_in_words
 from .warm_start import model_part
 
 
@@ -72,6 +73,7 @@ def assemble_model(
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
         "autoencoder_metrics": _autoencoder_metrics(autoencoder),
         "diffusion_metrics": metrics,
+        "conditions": names_in_words(parts["unet"].config.condition_names),
         "sampling": recipe.sampling or {},
         "recipe": recipe.to_json(
             without=("data", "held_out", "autoencoder", "latents", "initial", "clip_weights", "sampling", "eight_bit")

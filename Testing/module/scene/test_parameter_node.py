@@ -72,3 +72,20 @@ def test_the_settings_need_no_package():
     environment = {**os.environ, "PYTHONPATH": str(TESTING.parent)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert json.loads(done.stdout) == []
+
+
+def test_what_is_known_of_the_patient_is_told_and_nothing_else(parameters):
+    from Xray2MRIModule.parameter_node import settings
+
+    assert not {"age", "sex", "bmi"} & set(settings(parameters))
+    parameters.age, parameters.sex, parameters.bmi = 61, "woman", 31
+    chosen = settings(parameters)
+    assert (chosen["age"], chosen["sex"], chosen["bmi"]) == (61, "woman", 31)
+    assert GenerationSettings.from_message(chosen).told() == {"age": 61, "sex": "woman", "bmi": 31}
+    for name in ("age", "bmi"):
+        low, high = int(SETTINGS[name].low), int(SETTINGS[name].high)
+        for value in (low, high):
+            setattr(parameters, name, value)
+            assert GenerationSettings.from_message(settings(parameters)).told()[name] == value
+        setattr(parameters, name, low - 1)
+        assert name not in settings(parameters)

@@ -12,6 +12,7 @@ from .environment_panel import EnvironmentPanel
 from .export_panel import ExportPanel
 from .generate_panel import GeneratePanel
 from .grade_panel import GradePanel
+from .person_panel import PersonPanel
 from .radiograph_panel import RadiographPanel
 from .section import showAgain
 from .setting_labels import withLabel
@@ -45,6 +46,7 @@ class MainPanel:
         self._refreshing = False
         self.radiograph = RadiographPanel(self)
         self.grade = GradePanel(self)
+        self.person = PersonPanel(self)
         self.generate = GeneratePanel(self)
         self.density = DensityPanel(self)
         self.view = ViewPanel(self)
@@ -52,13 +54,13 @@ class MainPanel:
         self.export = ExportPanel(self)
         self.environment = EnvironmentPanel(self)
         self.sections = [
-            self.radiograph, self.grade, self.generate, self.density, self.view, self.compare, self.export,
+            self.radiograph, self.grade, self.person, self.generate, self.density, self.view, self.compare, self.export,
             self.environment,
         ]  # fmt: skip
         self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
         for button in self._buttons:
             button.connect("contentsCollapsed(bool)", self._onFolded)
-        self._boxes = [ui.moreChoicesBox, ui.compareDetailsBox]
+        self._boxes = [ui.personBox, ui.moreChoicesBox, ui.compareDetailsBox]
         for box in self._boxes:
             box.connect("toggled(bool)", self._onFolded)
         logic.jobs.busyChanged.connect(self._onBusyChanged)

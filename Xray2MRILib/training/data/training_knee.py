@@ -7,7 +7,6 @@ with the scan, and its tone varied.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +33,6 @@ from ...simulation.radiograph.appearance import expose, joint_crop
 from ...volume.geometry import CROP_FRAME
 from .unreadable_radiographs import hide_grade
 
-_SIMULATED = "simulated knees made by this project; no patient's MRI"
 _CUT_SHARE = 0.3  # of radiographs that end within the crop
 
 
@@ -101,16 +99,6 @@ def open_knee(path: Path, *, volume: bool = True, radiograph: bool = True) -> Tr
     if is_real_pair(path):
         return ScannedKnee(path, volume=volume, radiograph=radiograph)
     return SimulatedKnee(path, volume=volume, radiograph=radiograph)
-
-
-def source_of(folder: Path) -> str:
-    """What a folder of pairs holds, as one phrase for a model's card: the manifest's ``source``."""
-    try:
-        found = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
-    source = found.get("source") if isinstance(found, dict) else None
-    return str(source) if source else _SIMULATED
 
 
 class SimulatedKnee:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...baselines.registry import METHOD_NAMES
+from ...conditions.registry import REGISTRY, told_conditions
 from ..recipe import Recipe, entry
 from . import shared_entries as shared
 
@@ -29,6 +30,11 @@ class DiffusionRecipe(Recipe):
     method: str = entry("the system to train", words=METHOD_NAMES)
     preset: str = shared.preset()
     changes: Mapping[str, Any] = entry("changes of the preset's components, an object per component")
+    told: tuple[str, ...] = entry(
+        "the conditions that the network may be told besides the radiograph: age, sex, bmi, r",
+        words=tuple(told_conditions(tuple(REGISTRY))),
+        may_be_empty=True,
+    )
     knees: int | None = shared.knees()
     variants: int = shared.variants()
     bend_mm: float = shared.bend_mm()
