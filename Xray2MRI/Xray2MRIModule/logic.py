@@ -25,6 +25,7 @@ import slicer
 
 from .application import Application, SlicerApplication
 from .failure import Failure
+from .jobs.all_radiographs import AllRadiographs, QueueProgress, RadiographQueue
 from .jobs.evaluation import Evaluation
 from .jobs.generation import Generation
 from .jobs.job import Job, Progress
@@ -56,6 +57,8 @@ class ModuleLogic:
         JobControl: the worker's state, the job under way, cancellation.
     preparation, generation, evaluation
         The kinds of jobs.
+    allRadiographs
+        AllRadiographs: generations of all radiographs of the scene.
     volumes
         SceneVolumes: which volumes and comparisons there are, and with how many slices.
     views
@@ -78,6 +81,7 @@ class ModuleLogic:
         self.preparation = Preparation(self.jobs, self._radiographs)
         self.generation = Generation(self.application, self.jobs, *shared)
         self.evaluation = Evaluation(self.application, self.jobs, *shared)
+        self.allRadiographs = AllRadiographs(self.application, self.jobs, self.generation)
         self.jobs.handlers = {
             "prepare": JobHandler(self.preparation.finish, keepsFiles=False),
             "generate": JobHandler(
@@ -103,6 +107,7 @@ class ModuleLogic:
     def sceneStartClose(self) -> None:
         """The scene is about to close: nothing of a running job may enter the next one."""
         self.preparation.drop()
+        self.allRadiographs.drop()
         job = self.jobs.current
         if job is not None:
             self.jobs.handlers[job.kind].undo(job)
@@ -153,6 +158,22 @@ class ModuleLogic:
         return self.generation.generate(
             radiographNode, settings, name=name, onProgress=onProgress, onSlice=onSlice, onDone=onDone, onError=onError
         )
+
+    def generateAll(
+        self,
+        settings: dict[str, Any] | None = None,
+        radiographNodes: Sequence[Any] | None = None,
+        *,
+        onProgress: Callable[[QueueProgress], None] | None = None,
+        onDone: Callable[[RadiographQueue], None] | None = None,
+    ) -> RadiographQueue:
+        """Make a pseudo-MRI of each radiograph, one after another; None takes all radiographs of the scene.
+
+        Of ``settings``, side, rectangle, grade and the like are left out: they belong to one radiograph. All results
+        come into one folder of the subject hierarchy. A radiograph that cannot be used does not stop the others; its
+        Failure is in ``failures`` of the queue. ``cancel`` of the queue's job, or ``allRadiographs.cancel``, stops.
+        """
+        return self.allRadiographs.generate(settings, radiographNodes, onProgress=onProgress, onDone=onDone)
 
     def densify(
         self,

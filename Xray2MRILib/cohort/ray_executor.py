@@ -22,6 +22,8 @@ _CALL_RETRIES = 2
 # calls at an actor: one with the model, one that is read meanwhile
 _CALLS = 2
 _PULSE_S = 60.0
+# a cluster may have to start machines first
+_START_S = 900.0
 
 
 class GeneratorActor:
@@ -51,7 +53,7 @@ class GeneratorActor:
         self._maker.drain()
 
     def pid(self) -> int:
-        """Process number, for tests that kill actors."""
+        """Process number; an answer tells that the actor has been started."""
         import os
 
         return os.getpid()
@@ -94,7 +96,7 @@ class RayExecutor:
             self._actors.append(_Actor(f"ray-{number}", self._new_actor()))
         self._calls: dict[Any, tuple[_Actor, Task]] = {}
         self._draining = False
-        self._pulse = time.monotonic()
+        self._pulse = self._alive_at = time.monotonic()
 
     @property
     def in_flight(self) -> int:
@@ -115,7 +117,8 @@ class RayExecutor:
     def reports(self, timeout: float) -> Iterator[Report]:
         """The answers that have come; waits up to ``timeout`` seconds for the first one."""
         if not self._calls:
-            time.sleep(min(timeout, 0.05))
+            time.sleep(min(timeout, 0.1))
+            self._check_that_one_lives()
             return
         ready, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=timeout)
         more, _ = self._ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
@@ -150,7 +153,7 @@ class RayExecutor:
             # the actor is gone for good, or its node; another one takes its place
             with contextlib.suppress(Exception):
                 self._ray.kill(actor.handle)
-            actor.handle = self._new_actor()
+            actor.replace(self._new_actor())
             sentence = f"A worker of the cluster ended while it had the radiograph ({type(error).__name__})."
             return Report(DIED, task.work, actor.name, code="worker-died", sentence=sentence)
         return Report(
@@ -164,17 +167,38 @@ class RayExecutor:
     def _choose(self, alone: bool) -> _Actor | None:
         if self._draining:
             return None
-        free = [actor for actor in self._actors if actor.has_room(alone)]
+        free = [actor for actor in self._actors if actor.has_room(alone) and actor.lives(self._ray)]
         return min(free, key=lambda actor: len(actor.in_hand)) if free else None
+
+    def _check_that_one_lives(self) -> None:
+        now = time.monotonic()
+        if any(actor.lives(self._ray) for actor in self._actors):
+            self._alive_at = now
+        elif now - self._alive_at > _START_S:
+            raise ProcessingError(
+                f"No worker of the cluster has started in {_START_S / 60:.0f} minutes.",
+                code="no-cluster",
+                hint="See with ray status whether it has the cores and GPUs that a worker asks for.",
+            )
 
 
 class _Actor:
-    """A handle and the tasks that it has."""
+    """A handle and the tasks that it has. It gets work once it has answered: until then it may wait for a machine."""
 
     def __init__(self, name: str, handle: Any) -> None:
         self.name = name
-        self.handle = handle
         self.in_hand: dict[tuple[str, str], Task] = {}
+        self.replace(handle)
+
+    def replace(self, handle: Any) -> None:
+        self.handle = handle
+        self._answer: Any = handle.pid.remote()
+        self._lives = False
+
+    def lives(self, ray: Any) -> bool:
+        if not self._lives:
+            self._lives = bool(ray.wait([self._answer], timeout=0)[0])
+        return self._lives
 
     def has_room(self, alone: bool) -> bool:
         if any(task.alone for task in self.in_hand.values()):

@@ -158,3 +158,28 @@ def test_background_process_is_stopped_and_comes_again(desk: Any, knee_radiograp
     assert desk.ui.freeMemoryButton.enabled is False
     desk.quick()
     desk.generate()
+
+
+def test_all_loaded_radiographs_are_generated_by_one_click(desk: Any, knee_radiograph: Path) -> None:
+    assert desk.ui.generateAllButton.enabled is False
+    desk.panel.radiograph.loadFile(knee_radiograph)
+    desk.until(lambda: desk.panel.prepared is not None)
+    desk.logic.application.loadVolume(str(knee_radiograph), "Radiograph")
+    desk.quick(4, 1)
+    desk.panel.refresh()
+    assert desk.ui.generateAllButton.enabled is True
+    desk.ui.generateAllButton.click()
+    assert desk.ui.generateButton.text == "Cancel", desk.sentences()
+    assert desk.ui.generateAllButton.visible is False
+    said: set[str] = set()
+
+    def isOver() -> bool:
+        said.add(desk.ui.stageLabel.text)
+        return desk.ui.generateButton.text == "Generate pseudo-MRI"
+
+    desk.until(isOver)
+    assert any(text.startswith("Radiograph 1 of 2: ") for text in said)
+    assert any(text.startswith("Radiograph 2 of 2: ") for text in said)
+    assert desk.ui.generateMessageLabel.text.startswith("<b>2 of 2 radiographs done in"), desk.sentences()
+    assert len(desk.logic.syntheticVolumes()) == 2
+    assert desk.ui.generateAllButton.enabled is True

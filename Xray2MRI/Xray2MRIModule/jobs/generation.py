@@ -53,13 +53,15 @@ class Generation:
         settings: dict[str, Any] | None = None,
         *,
         name: str | None = None,
+        group: int | None = None,
         onProgress: Callable[[Progress], None] | None = None,
         onSlice: Callable[[dict[str, Any]], None] | None = None,
         onDone: Callable[[Job], None] | None = None,
         onError: Callable[[Failure], None] | None = None,
     ) -> Job:
-        """See ModuleLogic.generate."""
+        """See ModuleLogic.generate; ``group`` is a folder of the subject hierarchy for the volume's own folder."""
         job = self._jobs.newJob("generate")
+        job.groupItem = group
         job.signals.connect(onProgress=onProgress, onSlice=onSlice, onDone=onDone, onError=onError)
         job.name = name or _NAME
         chosen = dict(settings or {})

@@ -48,7 +48,7 @@ def _begin(application: Application, job: Job, grid: dict[str, Any]) -> Any:
     job.remember("volume", volume)
     if radiograph is not None:
         volume.SetNodeReferenceID(RADIOGRAPH_ROLE, radiograph.GetID())
-    job.folderItem = subject_folder.create_run_folder(scene, volume.GetName(), radiograph)
+    job.folderItem = subject_folder.create_run_folder(scene, volume.GetName(), radiograph, job.groupItem)
     subject_folder.put(scene, job.folderItem, volume)
     return volume
 

@@ -48,6 +48,7 @@ class Job:
     failure: Failure | None = None
     comparison: Any = None
     folderItem: int | None = None
+    groupItem: int | None = None
     folder: Path | None = None
     request: Any = field(default=None, repr=False)
     signals: JobSignals = field(default_factory=JobSignals, repr=False)

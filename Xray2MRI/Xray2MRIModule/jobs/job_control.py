@@ -161,7 +161,7 @@ class JobControl:
 
     def newJob(self, kind: str) -> Job:
         """A job that was not begun yet."""
-        return Job(kind, self.application.scene, self._pump)
+        return Job(kind, self.application.scene, self.pump)
 
     def begin(self, job: Job, fields: Callable[[], dict[str, Any]]) -> None:
         """Send a job at once or after the present one. ``fields`` makes its request; what it raises fails the job."""
@@ -292,6 +292,7 @@ class JobControl:
         if self._hasWork:
             self._timer.start()
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
+        """Let the application work for a moment while a console waits."""
         self.application.processEvents()
         self.poll()

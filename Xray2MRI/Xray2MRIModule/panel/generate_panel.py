@@ -22,6 +22,7 @@ class GeneratePanel(Section):
         self._shownJob: Any = None
         self._jobToShow: Any = None
         self._modelShown: str | None = None
+        self._queue: Any = None  # the radiographs of "Generate for all loaded radiographs"
         # creating views takes time, as the volume has just done: let the window respond in between
         self._showTimer = self.timer(0, lambda: self.panel.view.showVolumeOfJob())
         ui = self.ui
@@ -36,6 +37,7 @@ class GeneratePanel(Section):
         self.listen(ui.modelFolderEdit, "currentPathChanged(QString)", self._onModel)
         self.listen(ui.modelNameEdit, "editingFinished()", self._onModel)
         self.listen(ui.generateButton, "clicked(bool)", self._onButton)
+        self.listen(ui.generateAllButton, "clicked(bool)", self._onAllButton)
         ui.moreChoicesBox.collapsed = True
         for label in (ui.stageLabel, ui.generateMessageLabel):
             say(label, "")
@@ -45,19 +47,22 @@ class GeneratePanel(Section):
     @property
     def isRunning(self) -> bool:
         """Whether a generation is under way."""
-        return self.job is not None
+        return self.job is not None or self._queue is not None
 
     # display
 
     def refresh(self) -> None:
         ui, parameters = self.ui, self.parameters
-        running = self.job is not None
+        running = self.isRunning
         ready = parameters is not None and parameters.radiograph is not None
-        cancelling = running and self.job is self._cancelledJob
+        cancelling = self._queue.isCancelled if self._queue else running and self.job is self._cancelledJob
         ui.generateButton.text = (
             _("Cancelling ...") if cancelling else _("Cancel") if running else _("Generate pseudo-MRI")
         )
         ui.generateButton.enabled = not cancelling if running else ready and not self.logic.isBusy
+        count = 0 if parameters is None or running else len(self.logic.allRadiographs.loaded())
+        ui.generateAllButton.enabled = count > 0 and not self.logic.isBusy
+        show(ui.generateAllButton, not running)
         show(ui.progressBar, running)
         for widget in (ui.moreChoicesBox, self.ui.whatIfCheckBox, self.ui.resetGradesButton):
             widget.enabled = not running
@@ -123,6 +128,10 @@ class GeneratePanel(Section):
     # jobs
 
     def _onButton(self, *_arguments: Any) -> None:
+        if self._queue is not None:
+            self.logic.allRadiographs.cancel()
+            self.panel.refresh()
+            return
         if self.job is not None:
             self._cancelledJob = self.job
             self.logic.cancel(self.job)
@@ -141,12 +150,44 @@ class GeneratePanel(Section):
             chosen["roi"] = rectangle
         self.begin(lambda callbacks: self.logic.generate(parameters.radiograph, chosen, **callbacks))
 
-    def begin(self, startJob: Any) -> None:
-        """Start a job of the logic and show how it goes; ``startJob`` as in Section.watch, without ``onProgress``."""
+    def _onAllButton(self, *_arguments: Any) -> None:
+        parameters = self.parameters
+        if parameters is None or self.logic.isBusy or self.isRunning:
+            return
+        self.panel.density.stop()
+        if not parameters.model:
+            say(self.ui.generateMessageLabel, emphasised(_("Not generated:"), _("Select a model first.")))
+            return
+        self._showStart()
+        queue = self.logic.generateAll(settings(parameters), onProgress=self._onQueueProgress, onDone=self._onAllDone)
+        self._queue = None if queue.isOver else queue
+        self.panel.refresh()
+
+    def _onQueueProgress(self, progress: Any) -> None:
+        self.ui.progressBar.setValue(round(1000 * progress.fraction))
+        place = _("Radiograph {number} of {count}").format(number=progress.number, count=progress.count)
+        say(self.ui.stageLabel, f"{place}: {stageSentence(progress.ofRadiograph)}")
+
+    def _onAllDone(self, queue: Any) -> None:
+        self._queue = None
+        self._clearProgress()
+        words = _("{done} of {count} radiographs done in {duration}.").format(
+            done=len(queue.volumes), count=queue.count, duration=durationText(time.monotonic() - self._begun)
+        )
+        reasons = [failure for failure in queue.failures.values() if not failure.is_cancellation]
+        text = self.panel.failed(reasons[0]) if reasons else _("Cancelled.") if queue.isCancelled else ""
+        say(self.ui.generateMessageLabel, emphasised(words, text))
+        self.panel.refresh()
+
+    def _showStart(self) -> None:
         self._begun = time.monotonic()
         say(self.ui.generateMessageLabel, "")
         say(self.ui.stageLabel, _("Starting the background process ..."))
         self.ui.progressBar.setValue(0)
+
+    def begin(self, startJob: Any) -> None:
+        """Start a job of the logic and show how it goes; ``startJob`` as in Section.watch, without ``onProgress``."""
+        self._showStart()
         self.watch(
             lambda callbacks: startJob({"onProgress": self._onProgress, **callbacks}), self._onDone, self._onError
         )
@@ -200,4 +241,5 @@ class GeneratePanel(Section):
     def sceneClosed(self) -> None:
         self._showTimer.stop()
         self._jobToShow = None
+        self._queue = None
         say(self.ui.generateMessageLabel, "")

@@ -14,6 +14,7 @@ from slicer.util import arrayFromVolume
 from ..application import Application
 from ..failure import Failure
 from ..translation import tr as _
+from .provenance_attributes import is_synthetic
 
 _SMALLEST = 32  # pixels; the worker's own limit for a knee
 _KINDS = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
@@ -41,6 +42,19 @@ def is_radiograph(node: Any) -> Failure | None:
     if image.GetNumberOfScalarComponents() not in (1, 3, 4):
         return _refused(node, _("“{name}” is neither greyscale nor RGB."))
     return None
+
+
+def loaded_radiographs(scene: Any) -> list[Any]:
+    """All radiographs of the scene in the order of loading; hidden nodes and what this program made are none."""
+    found = []
+    for kind in _KINDS:
+        nodes = scene.GetNodesByClass(kind)
+        found += [nodes.GetItemAsObject(place) for place in range(nodes.GetNumberOfItems())]
+    once = {node.GetID(): node for node in found}
+    numbers = {scene.GetNthNode(place).GetID(): place for place in range(scene.GetNumberOfNodes())}
+    chosen = [node for node in once.values()
+              if not node.GetHideFromEditors() and not is_synthetic(node) and is_radiograph(node) is None]  # fmt: skip
+    return sorted(chosen, key=lambda node: numbers[node.GetID()])
 
 
 def radiograph_size(node: Any) -> tuple[int, int]:

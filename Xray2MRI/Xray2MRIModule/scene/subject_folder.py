@@ -11,11 +11,26 @@ from .provenance_attributes import PREFIX
 _RUN = f"{PREFIX}.run"
 
 
-def create_run_folder(scene: Any, name: str, sibling: Any = None) -> int:
-    """A new folder next to the node ``sibling``; returns the item's number."""
+def create_group_folder(scene: Any, name: str) -> int:
+    """A new folder for the folders of several generations; returns the item's number."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    return hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), hierarchy.GenerateUniqueItemName(name))
+
+
+def remove_empty_group(scene: Any, folder: int) -> None:
+    """Remove a folder that nothing came into; no effect on another one."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    if hierarchy is not None and hierarchy.GetItemLevel(folder) and not hierarchy.GetNumberOfItemChildren(folder):
+        hierarchy.RemoveItem(folder, True, True)
+
+
+def create_run_folder(scene: Any, name: str, sibling: Any = None, group: int | None = None) -> int:
+    """A new folder in the folder ``group``, or else next to the node ``sibling``; returns the item's number."""
     hierarchy = scene.GetSubjectHierarchyNode()
     parent = hierarchy.GetSceneItemID()
-    if sibling is not None and sibling.GetScene() is scene:
+    if group is not None and hierarchy.GetItemLevel(group):
+        parent = group
+    elif sibling is not None and sibling.GetScene() is scene:
         item = hierarchy.GetItemByDataNode(sibling)
         if item != hierarchy.GetInvalidItemID():
             parent = hierarchy.GetItemParent(item)
