@@ -1,8 +1,8 @@
 """Workers of a Ray cluster: actors that keep the model, on this machine or on many.
 
 The manifest, the leases and the retries are those of the local executor: only the run writes the manifest. An actor
-writes its volumes into the folder of the cohort, which all machines must see under the same path. Ray is
-optional, see https://docs.ray.io/en/latest/ray-core/fault-tolerance.html.
+writes its volumes into the folder of the cohort, which all machines must see under the same path. Ray is optional, see
+https://docs.ray.io/en/latest/ray-core/fault-tolerance.html.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ..errors import InputError, ProcessingError
 from .task import DIED, FAULT, FINISHED, PROGRESS, RETURNED, Report, Task
 from .volume_maker import IN_HAND, ReturnedWork, VolumeMaker
 
-# actors that a dead node took with it are started elsewhere; calls are repeated, which is safe: work is idempotent
 _RESTARTS = 3
-_CALL_RETRIES = 2
+# the queue repeats calls, not Ray: it gives them to an actor that lives; Ray would wait for the machine that is gone
+_CALL_RETRIES = 0
 # calls at an actor: one with the model, one that is read meanwhile
 _CALLS = 2
 _PULSE_S = 60.0
