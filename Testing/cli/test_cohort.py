@@ -29,7 +29,7 @@ def test_it_takes_every_setting_of_generate():
         (["--workers", "0"], "number of workers cannot be 0"),
         (["--retries", "-1"], "number of retries cannot be -1"),
         (["--stride", "3/3"], "stride cannot be 3/3"),
-        (["--stride", "x"], "not I/N"),
+        (["--stride", "x"], "stride cannot be 'x': give I/N"),
         (["--slices", "1"], "number of slices cannot be 1"),
         (["--gpus-per-worker", "-2"], "share of a GPU cannot be -2"),
         (["--columns", "film"], "no column 'film'"),

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             options.source, options.output, settings, dry_run=options.dry_run, on_progress=_Remarks(terminal).show,
             should_stop=lambda: stop.wanted, columns=options.columns, evaluate=options.evaluate,
             executor=options.executor, workers=options.workers, retries=options.retries, limit=options.limit,
-            only_failed=options.only == "failed", stride=options.stride, keep_ids=not options.no_ids,
+            only_failed=options.only == "failed", stride=None if options.stride is None else parse_stride(options.stride), keep_ids=not options.no_ids,
             address=options.address, gpus_per_worker=options.gpus_per_worker,
         )  # fmt: skip
     counts = {state: count for state, count in result.counts.items() if count}
@@ -138,10 +138,3 @@ def _stop_at_interrupt(terminal: Terminal) -> Iterator[_Stop]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, former)
-
-
-def _stride(text: str) -> tuple[int, int]:
-    try:
-        return parse_stride(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not I/N, such as 0/8") from None

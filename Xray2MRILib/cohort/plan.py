@@ -89,10 +89,10 @@ class CohortPlan:
 
 
 def parse_stride(text: str) -> tuple[int, int]:
-    """``I/N`` as two numbers. Raises ValueError."""
+    """``I/N`` as two numbers. Raises InputError."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if found is None:
-        raise ValueError(text)
+        raise _bad("stride", repr(text[:40]), "give I/N, such as 0/8", "stride")
     return int(found[1]), int(found[2])
 
 
