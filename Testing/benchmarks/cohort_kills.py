@@ -12,6 +12,7 @@ equal that of the undisturbed run, byte for byte but for the seconds; no radiogr
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -130,7 +131,7 @@ def kill_often(
                 found["volumes_taken_away"] += len(taken)
             process = run(source, out, model, "--retries", "20")
         time.sleep(chance.uniform(0.0, longest_s))
-        under_way = any((out / "leases").glob("*.lease"))
+        under_way = process.poll() is None and holds_leases(out, process.pid)
         workers = children_of(process.pid)
         if chance.random() < 0.5 and workers:
             kill_one(workers, chance.randrange(len(workers)))
@@ -148,6 +149,17 @@ def kill_often(
         process.kill()
         process.wait()
     return found
+
+
+def holds_leases(out: Path, pid: int) -> bool:
+    """Whether a run has radiographs in hand."""
+    for path in (out / "leases").glob("*.lease"):
+        try:
+            if json.loads(path.read_text())["pid"] == pid:
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 if __name__ == "__main__":

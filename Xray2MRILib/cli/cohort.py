@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--only", choices=("failed",), help="take up only what failed before")
     add(
         "--stride",
-        type=_stride,
         metavar="I/N",
         help="every N-th row from row I on, counted from 0, e.g. in a job array",
     )
@@ -56,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Run the cohort; returns its exit code."""
     settings = settings_from(options)
+    stride = None if options.stride is None else parse_stride(options.stride)
     from ..cohort.run import run_cohort
 
     with _stop_at_interrupt(terminal) as stop:
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             options.source, options.output, settings, dry_run=options.dry_run, on_progress=_Remarks(terminal).show,
             should_stop=lambda: stop.wanted, columns=options.columns, evaluate=options.evaluate,
             executor=options.executor, workers=options.workers, retries=options.retries, limit=options.limit,
-            only_failed=options.only == "failed", stride=None if options.stride is None else parse_stride(options.stride), keep_ids=not options.no_ids,
+            only_failed=options.only == "failed", stride=stride, keep_ids=not options.no_ids,
             address=options.address, gpus_per_worker=options.gpus_per_worker,
         )  # fmt: skip
     counts = {state: count for state, count in result.counts.items() if count}
