@@ -16,7 +16,7 @@ from Xray2MRILib.generation.settings import SETTINGS, GenerationSettings
 BASE = GenerationSettings(slices=10, steps=2)
 OTHER = {"slices": 11, "steps": 3, "samples": 2, "side": "left", "roi": (1, 2, 30, 40), "kl": (0.2,) * 5, "kl_grade": 2,
          "knee": 2, "keep_identifiers": True, "photometric": "inverted", "seed": 1, "sampler": "dpm",
-         "guidance_scale": 2.0, "noise_scale": 0.5}  # fmt: skip
+         "guidance_scale": 2.0, "noise_scale": 0.5, "scanner_noise": 0.5}  # fmt: skip
 
 
 def test_a_key_is_16_digits_and_says_nothing():

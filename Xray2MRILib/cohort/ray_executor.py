@@ -8,6 +8,7 @@ https://docs.ray.io/en/latest/ray-core/fault-tolerance.html.
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,7 @@ _CALL_RETRIES = 0
 # calls at an actor: one with the model, one that is read meanwhile
 _CALLS = 2
 _PULSE_S = 60.0
+_KNOCK_S = 10.0
 # a cluster may have to start machines first
 _START_S = 900.0
 
@@ -218,10 +220,18 @@ def _import_ray() -> Any:
     return ray
 
 
+def _knock(address: str | None) -> None:
+    """Raise OSError where nothing listens; Ray itself would wait for many minutes."""
+    host, found, port = (address or "").removeprefix("ray://").rpartition(":")
+    if found and port.isdecimal():
+        socket.create_connection((host, int(port)), _KNOCK_S).close()
+
+
 def _join_cluster(ray: Any, address: str | None) -> None:
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise ProcessingError(
             f"The Ray cluster cannot be reached: {reason.rstrip('.')}.",
