@@ -230,7 +230,9 @@ def _knock(address: str | None) -> None:
 def _join_cluster(ray: Any, address: str | None) -> None:
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+        # "local" starts one, whatever else runs on this machine
+        own = {"address": "local", "include_dashboard": False}
+        ray.init(log_to_driver=False, **(own if address is None else {"address": address}))
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise ProcessingError(
