@@ -32,9 +32,8 @@ def distillation_recipe(pairs: Path, teacher: Path, **changes: object) -> dict:
 
 
 def options(recipe: dict) -> list[str]:
-    """A recipe's simple entries as ``--set`` options of the command."""
+    """A recipe's entries as ``--set`` options of the command."""
     import json
 
-    given = {name: value for name, value in recipe.items() if not isinstance(value, dict)}
-    words = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+    words = {name: value if isinstance(value, str) else json.dumps(value) for name, value in recipe.items()}
     return [word for name, value in words.items() for word in ("--set", f"{name}={value}")]

@@ -18,6 +18,7 @@ from Xray2MRILib.real_pairs.shard_manifest import write_shard_manifest
 from Xray2MRILib.reprojection.similarity import Similarity
 from Xray2MRILib.simulation.pairs.crop_frame import placed_volume
 from Xray2MRILib.training.data.training_knee import list_training_pairs, open_knee
+from Xray2MRILib.training.data_origin import describe_pairs
 
 PLACE = Similarity((4.0, -3.0), 0.03, 0.92)
 
@@ -80,6 +81,11 @@ def test_the_frame_of_the_scan_leaves_the_scan_alone(unplaced: Path) -> None:
     assert -1 <= crops.min() < crops.max() <= 1
     with pytest.raises(InputError, match="is in its scan's frame"):
         knee.in_radiograph_frame(1, np.random.default_rng(0), bend_mm=None)
+
+
+def test_a_card_can_say_what_the_pairs_are(placed: Path, tmp_path: Path) -> None:
+    assert describe_pairs(placed).text == "3 pairs of knee radiograph and MR scan of 3 people (drawn)"
+    assert describe_pairs(tmp_path).text == "pairs of unknown origin"
 
 
 def test_a_cohort_is_no_folder_of_pairs(placed: Path) -> None:

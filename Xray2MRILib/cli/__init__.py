@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -20,7 +21,7 @@ from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError, chec
 from ..files.standard_streams import open_missing_streams
 from .terminal import Terminal, discard, unwritten
 
-# name -> text in --help; the module of the same name is imported only when its command runs
+# name -> text in --help; the module of that name is imported only when its command runs
 COMMANDS = {
     "generate": "generate a pseudo-MRI volume from one knee radiograph",
     "cohort": "generate the volumes of many radiographs, from a table or a folder",
@@ -34,7 +35,10 @@ COMMANDS = {
     "prepare": "prepare pairs of radiograph and MR scan of a cohort for training",
     "benchmark": "compare models on the same held-out knees",
     "train": "train one of the networks with a recipe",
+    "import": "turn published weights (Zero-123, Stable Diffusion's autoencoder) into a model to train from",
 }
+# commands whose name cannot be that of a module
+_MODULES = {"import": "import_weights"}
 
 
 class _OneSentenceParser(argparse.ArgumentParser):
@@ -71,9 +75,13 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
         sentence = f"{summary[:1].upper()}{summary[1:]}."
         own = commands.add_parser(name, help=summary, description=sentence, allow_abbrev=False)
         if name == command:
-            importlib.import_module(f".{name}", __name__).add_arguments(own)
+            _module(name).add_arguments(own)
             in_use = own
     return parser, in_use
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f".{_MODULES.get(command, command)}", __name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(given)
         if arguments is None and not os.environ.get("XRAY2MRI_DEBUG"):
             terminal.shield()
-        return importlib.import_module(f".{options.command}", __name__).run(options, terminal) or 0
+        return _module(options.command).run(options, terminal) or 0
     except SystemExit as exit_request:  # --help and --version
         return int(exit_request.code or 0)
     except Xray2MRIError as error:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import importlib.util
+import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         metavar="FILE.json|NAME",
-        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half); missing entries are "
-        "taken from the default recipe",
+        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half, paper); missing entries "
+        "are taken from the default recipe",
     )
     add(
         "--set",
@@ -54,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         choices=METHOD_NAMES,
         help=f"for diffusion: the system to train, one of {', '.join(METHOD_NAMES)}",
+    )
+    add(
+        "--processes",
+        metavar="N",
+        type=int,
+        default=1,
+        help="for diffusion: number of processes that train together, one per GPU (needs accelerate; default 1)",
     )
     add("--resume", action="store_true", help="resume from the checkpoint in the folder")
     add_json_argument(parser)
@@ -82,9 +93,22 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     recipe = recipe_class(options.network).from_json(values)
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
+    started_together = int(os.environ.get("WORLD_SIZE", "1"))
+    _check_processes(options, started_together)
     training = importlib.import_module(f"...{NETWORKS[options.network]}", __name__)
+    if started_together > 1 and os.environ.get("RANK", "0") != "0":
+        with contextlib.redirect_stdout(io.StringIO()):  # the first process speaks for all
+            training.train(recipe, options.output, resume=options.resume)
+        return
     with terminal.prints_as_remarks():
-        metrics = training.train(recipe, options.output, resume=options.resume)
+        if options.processes > 1:
+            from ..training.launch import train_in_processes
+
+            metrics = train_in_processes(
+                training.__name__, recipe.to_json(), options.output, count=options.processes, resume=options.resume
+            )
+        else:
+            metrics = training.train(recipe, options.output, resume=options.resume)
     if metrics.get("step", 0) < metrics.get("steps", 0):
         terminal.say("Repeat the command with --resume to continue.")
     from ..volume.provenance import plain
@@ -102,6 +126,30 @@ def _folders_of_pairs(network: str, values: dict[str, Any], folder: Path) -> dic
     if (folder / "training").is_dir():
         return {"data": str(folder / "training"), "held_out": str(folder / "validation")}
     return {"data": str(folder)}
+
+
+def _check_processes(options: argparse.Namespace, started_together: int) -> None:
+    """Refuse several processes where they cannot be. Raises InputError."""
+    if options.processes < 1:
+        raise InputError(f"--processes cannot be {options.processes}.", code="bad-option", hint="Give 1 or more.")
+    if max(options.processes, started_together) > 1 and options.network != "diffusion":
+        raise InputError(
+            f"Several processes do not apply to {options.network}.",
+            code="bad-option",
+            hint="Use them with diffusion.",
+        )
+    if options.processes > 1 and started_together > 1:
+        raise InputError(
+            "--processes cannot be used in a process that was started together with others.",
+            code="bad-option",
+            hint="Leave it out with accelerate launch and torchrun.",
+        )
+    if options.processes > 1 and importlib.util.find_spec("accelerate") is None:
+        raise InputError(
+            "Training in several processes needs the package accelerate, which is not installed.",
+            code="missing-package",
+            hint="Install it with: pip install 'xray2mri[train]', or train in one process.",
+        )
 
 
 def _print_entries(options: argparse.Namespace, terminal: Terminal) -> None:

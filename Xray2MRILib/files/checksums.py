@@ -95,5 +95,5 @@ def pickle_error(name: str) -> InputError:
     return InputError(
         f"The weights {name} are pickled, and loading them could execute foreign code.",
         code="pickled-weights",
-        hint="Convert them to safetensors first.",
+        hint="Convert them to safetensors first, or import them if they are Zero-123's.",
     )

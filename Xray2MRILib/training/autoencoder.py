@@ -21,6 +21,7 @@ from ..model_store.assembly import build_components
 from ..models.autoencoder import to_autoencoder_channels, to_grey
 from .data.pair_data import exposed_crops, load_stored_volume, load_volumes, map_in_processes
 from .data.training_knee import list_training_pairs
+from .data_origin import describe_pairs, describe_training_data, write_origin
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
@@ -81,6 +82,10 @@ def train(recipe: AutoencoderRecipe | Mapping[str, Any], output: Path, resume: b
     if not trainer.finished:
         return trainer.report_stop()
     trainer.load_best()
+    origin = describe_pairs(Path(recipe.data))
+    if recipe.initial:
+        origin = describe_training_data(origin, autoencoder_folder(recipe.initial), None)
+    write_origin(output, origin)
     return finish(vae.eval(), held_out, output, device, statistics)
 
 

@@ -19,6 +19,7 @@ from ..generation.cae_pipeline import CaePipeline
 from ..volume.geometry import CROP_FRAME, OAI_FIELD
 from .data.graded_radiographs import to_bytes
 from .data.training_knee import list_training_pairs, open_knee
+from .data_origin import describe_pairs
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .precision import autocast
@@ -60,11 +61,12 @@ def train(recipe: CaeRecipe | Mapping[str, Any], output: Path, resume: bool = Fa
     averaged = trainer.averaged_copy(_statistics_batches(radiographs, recipe.batch_size, device))
     held_out = _load_or_make_pairs(Path(recipe.held_out), output / "held-out", recipe, bend=False)
     metrics = _held_out(averaged, *held_out, device)
+    origin = describe_pairs(Path(recipe.data))
     card = {
         "preset": recipe.preset,
         "method": {"name": "cae", "title": "CAE generator"},
-        "training_data": "simulated knees made by this project; no patient's MRI",
-        "licence": "Apache-2.0",
+        "training_data": origin.text,
+        "licence": origin.licence,
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
         "metrics": metrics,
         "recipe": recipe.to_json(without=("data", "held_out")),

@@ -25,9 +25,11 @@ def save_checkpoint(
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index:04d}.{name}": torch.as_tensor(value) for name, value in state.items()}
     temporary = path.with_name(path.name + ".tmp")
-    metadata = {"progress": json.dumps(progress), "average_steps": str(average.optimization_step)}
-    # safetensors refuses shared storage, and the averages of frozen tensors may share it
-    save_file({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, temporary, metadata)
+    groups = [len(group["params"]) for group in optimiser.param_groups]
+    metadata = {
+        "progress": json.dumps(progress), "average_steps": str(average.optimization_step), "groups": json.dumps(groups),
+    }  # fmt: skip
+    save_file({name: host_copy(tensor) for name, tensor in tensors.items()}, temporary, metadata)
     os.replace(temporary, path)
 
 
@@ -43,9 +45,12 @@ def load_checkpoint(
             metadata = stream.metadata()
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}
         progress = json.loads(metadata["progress"])
+        groups = [len(group["params"]) for group in optimiser.param_groups]
+        if json.loads(metadata.get("groups", json.dumps(groups))) != groups:
+            raise ValueError("its parameters have other groups of learning rates.")
         network.load_state_dict(_with_prefix(tensors, "network."))
         shadows = _with_prefix(tensors, "average.").values()
-        average.shadow_params = [s.to(p.device) for s, p in zip(shadows, network.parameters(), strict=True)]
+        average.shadow_params = [s.to(old.device) for s, old in zip(shadows, average.shadow_params, strict=True)]
         average.optimization_step = int(metadata["average_steps"])
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in _with_prefix(tensors, "optimiser.").items():
@@ -59,6 +64,12 @@ def load_checkpoint(
             hint="Start again without resuming, or with the configuration that wrote it.",
         ) from error
     return progress
+
+
+def host_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy in main memory: a device has no room for all of them, and safetensors refuses shared storage."""
+    tensor = tensor.detach()
+    return tensor.cpu().contiguous() if tensor.device.type != "cpu" else tensor.contiguous().clone()
 
 
 def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

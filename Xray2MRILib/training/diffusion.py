@@ -12,29 +12,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ..diffusion.radiograph_conditions import RadiographConditions
-from ..diffusion.sampling_settings import SamplingSettings, check_sampling
-from ..diffusion.slice_loop import denoise, enlarge_to_field
+from ..diffusion.sampling_settings import check_sampling
 from ..errors import InputError
 from ..model_store.assembly import build_components
 from ..model_store.clip_weights import load_clip_weights
 from ..model_store.network_folder import load_network
-from ..models.autoencoder import decode_latents, scaled_latents
 from ..models.clip_tower import has_published_size
 from ..models.diffusers_parts import AutoencoderKL
-from ..volume.geometry import CROP_FRAME
-from .data.pair_data import KneeLatents
-from .denoising_loss import Denoiser, denoising_loss, latent_scaling
+from .accumulation import accumulate_gradients, check_parts
+from .data_origin import describe_pairs, describe_training_data
+from .denoising_loss import Denoiser, batch_loss, drawn_batch, latent_scaling
 from .export_model import assemble_model, origins
+from .held_out_measures import held_out_losses, held_out_reconstruction, sampled_sheet
 from .latent_cache import encode_knees
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
+from .memory_estimate import check_memory, estimate_memory
+from .optimiser import rate_groups
 from .precision import autocast
+from .processes import Processes, join_processes
 from .recipes.diffusion import DiffusionRecipe
 from .run_setup import prepare_run
 from .told_conditions import changes_with_told, check_told
@@ -51,7 +51,10 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     """
     recipe = DiffusionRecipe.from_json(recipe)
     _check_sampling(recipe)
-    device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
+    processes = join_processes(recipe.device)
+    check_parts(recipe.knees_per_batch, recipe.accumulation, processes.count)
+    _tell_memory(recipe, processes)
+    device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=str(processes.device))
     parts = build_components(recipe.preset, method=recipe.method, **changes_with_told(recipe))
     autoencoder = autoencoder_folder(recipe.autoencoder)
     vae = load_autoencoder(autoencoder).to(device, memory_format=torch.channels_last).eval()
@@ -60,43 +63,80 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     _begin(network, recipe)
     tower = encoder.take_tower()  # frozen: it is needed to encode the radiographs and in the finished model
     network = network.to(device, memory_format=torch.channels_last)
-    trainer = EmaTrainer(network, LoopSettings.of(recipe), output, resume=resume)
+    trainer = EmaTrainer(
+        network, LoopSettings.of(recipe), output, resume=resume, parameter_groups=_groups(network, recipe),
+        processes=processes,
+    )  # fmt: skip
     # recorded now: the files may be others when the training ends
     trained_from = trainer.progress.setdefault("trained_from", origins(autoencoder, recipe.initial))
+    origin = describe_training_data(describe_pairs(Path(recipe.data)), autoencoder, recipe.initial)
+    learnt = trainer.progress.setdefault("training_data", {"training_data": origin.text, "licence": origin.licence})
     precision = trainer.precision(_trial(network, device))
     cast = partial(autocast, device, precision)
-    with encoder.with_tower(tower):
+    with encoder.with_tower(tower), processes.first_one_first():
         knees, held_out = encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
     check_told(recipe, knees, held_out)
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
+    if recipe.gradient_checkpointing:
+        network.unet.enable_gradient_checkpointing()
     if recipe.compile:
         network.unet.compile()
-    loss_of = partial(
-        denoising_loss, network, scheduler=scheduler, scaled=latent_scaling(vae.config, device), recipe=recipe
-    )
+    schedule = {"scheduler": scheduler, "scaled": latent_scaling(vae.config, device)}
+    loss_of = partial(batch_loss, min_snr_gamma=recipe.min_snr_gamma, **schedule)
+    draw, draw_held_out = (partial(drawn_batch, k, scheduler=scheduler, recipe=recipe) for k in (knees, held_out))
 
-    with TrainingLog(output, recipe.log_every, recipe.steps) as log:
+    def measure() -> dict[str, float]:
+        found = held_out_losses(network, loss_of, draw_held_out, cast)
+        if recipe.monitor_reconstruction:
+            found |= held_out_reconstruction(network, vae, draw_held_out, cast, **schedule)
+        return found
+
+    shared = processes.shared(network)
+    with TrainingLog(output, recipe.log_every, recipe.steps, writes=processes.is_first) as log:
         for step in trainer.steps():
-            with cast():
-                loss = loss_of(knees, generator=step_generator(recipe.seed, step, device))
-            trainer.step(loss)
+            batch = draw(generator=step_generator(recipe.seed, step, device))
+            loss = accumulate_gradients(loss_of, shared, batch, recipe.accumulation, processes, cast)
+            trainer.update()
             log.loss(step + 1, loss)
             if trainer.save_due:
-                with trainer.averaged():
-                    metrics = _held_out_losses(network, loss_of, held_out, cast)
-                    log.scalars(step + 1, metrics)
-                    log.picture(step + 1, "held-out", sampled_sheet(network, vae, scheduler, held_out, cast, device))
-                    if trainer.record_validation(metrics["held_out_loss"]):
-                        _write(network, tower, scheduler, output, {"step": step + 1, **metrics})
+                if processes.is_first:
+                    with trainer.averaged():
+                        metrics = measure()
+                        log.scalars(step + 1, metrics)
+                        sheet = sampled_sheet(network, vae, scheduler, held_out, cast, device)
+                        log.picture(step + 1, "held-out", sheet)
+                        if trainer.record_validation(metrics["held_out_loss"]):
+                            _write(network, tower, scheduler, output, {"step": step + 1, **metrics})
+                    print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
                 trainer.save()
-                print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
     if not trainer.finished:
         return trainer.report_stop()
+    if not processes.is_first:
+        return {}
     # Measured and written once more, since a run may have been killed between its last checkpoint and this line.
-    metrics = {"step": trainer.load_best(), **_held_out_losses(network, loss_of, held_out, cast)}
+    metrics = {"step": trainer.load_best(), **measure()}
     _write(network, tower, scheduler, output, metrics)
-    assemble_model(autoencoder, output, output / "model", recipe, trained_from)
+    assemble_model(autoencoder, output, output / "model", recipe, trained_from, learnt)
     return metrics
+
+
+def _tell_memory(recipe: DiffusionRecipe, processes: Processes) -> None:
+    """Print what the training needs at least, and refuse it where that is not there."""
+    with torch.device("meta"):
+        parts = build_components(recipe.preset, method=recipe.method, **changes_with_told(recipe))
+    estimate = estimate_memory(
+        parts, optimiser=recipe.optimiser, ema_on_host=recipe.ema_on_host, processes=processes.count
+    )
+    print(estimate.sentence(), flush=True)
+    check_memory(estimate, processes.device, processes.count)
+
+
+def _groups(network: Denoiser, recipe: DiffusionRecipe) -> list[dict[str, Any]] | None:
+    """The parameters in two groups when the recipe gives the added parts a rate of their own (A14)."""
+    if recipe.added_learning_rate is None:
+        return None
+    factor = recipe.added_learning_rate / recipe.learning_rate
+    return rate_groups(network, factor, recipe.initial is not None and holds_clip_tower(recipe.initial))
 
 
 def _begin(network: Denoiser, recipe: DiffusionRecipe) -> None:
@@ -144,62 +184,6 @@ def load_autoencoder(folder: Path) -> AutoencoderKL:
             hint="Train an autoencoder first and give its folder, or compact for the shipped one.",
             field="autoencoder",
         ) from error
-
-
-@torch.no_grad()
-def _held_out_losses(
-    network: Denoiser, loss_of: Callable[..., Tensor], knees: KneeLatents, cast: Callable[[], Any]
-) -> dict[str, float]:
-    """Loss over eight fixed batches of held-out knees, with their own radiographs and with those of other knees.
-
-    The other radiograph is that of the knee five places later, which has the same grade. The increase of the loss
-    measures how much the model uses the radiograph.
-    """
-    network.eval()
-    losses = {}
-    for name, shift in (("held_out_loss", 0), ("other_film_loss", 5)):
-        values = []
-        for index in range(8):
-            generator = torch.Generator(knees.mean.device).manual_seed(977 + index)
-            with cast():
-                values.append(float(loss_of(knees, generator=generator, dropout=False, radiograph_shift=shift)))
-        losses[name] = sum(values) / len(values)
-    network.train()
-    return losses
-
-
-@torch.no_grad()
-def sampled_sheet(
-    network: Denoiser, vae: AutoencoderKL, scheduler: Any, knees: KneeLatents, cast: Any, device: torch.device,
-    *, rows: int = 3, depths: tuple[int, ...] = (14, 24, 34), steps: int = 10,
-) -> np.ndarray:  # fmt: skip
-    """Grey sheet [H, W] in [0, 1]: per knee its normalised radiograph, then true and generated slices in turn."""
-    network.eval()
-    chosen = [round(k * (len(knees) - 1) / max(rows - 1, 1)) for k in range(rows)]
-    lines = []
-    for knee in chosen:
-        crop = knees.crops[knee, :1, None].reshape(1, *CROP_FRAME.shape).float().to(device) / 127.5 - 1
-        count = len(depths)
-        grade = int(knees.grades[knee])
-        p = torch.full((1, 5), 0.2) if grade < 0 else torch.eye(5)[grade][None]
-        told = {name: vector[knee][None] for name, vector in knees.told().items()}
-        vectors = {"p": p, "i": knees.histograms[knee, :1], **told}
-        with cast():
-            latent = knees.radiograph_latents[knee, :1].float().to(device)
-            embedding = None if knees.embeddings is None else knees.embeddings[knee, :1].to(device)
-            latent, token = network.encoder.trained_conditions(latent, crop, embedding)
-            conditions = RadiographConditions(latent, token, {n: v.to(device) for n, v in vectors.items()})
-            u = torch.tensor(depths, device=device).float() / (knees.mean.shape[1] - 1) * 2 - 1
-            noise = torch.randn(1, *knees.mean.shape[2:], generator=torch.Generator().manual_seed(0)).to(device)
-            made = denoise(
-                network.unet, scheduler, noise.expand(count, -1, -1, -1), u, conditions, SamplingSettings(steps)
-            )
-            truth = scaled_latents(vae.config, knees.mean[knee, list(depths)].float().to(device))
-            both = decode_latents(vae, torch.stack((truth, made), dim=1).flatten(0, 1).to(vae.dtype))
-            both = enlarge_to_field(both)
-        lines.append(torch.cat((crop[0, 0].cpu(), *both[:, 0].float().cpu()), dim=1))
-    network.train()
-    return ((torch.cat(lines) + 1) / 2).clamp(0, 1).numpy()
 
 
 def _write(network: Denoiser, tower: nn.Module | None, scheduler: Any, output: Path, metrics: dict[str, Any]) -> None:

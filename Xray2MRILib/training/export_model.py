@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..files.checksums import sha256_of
+from .data_origin import describe_pairs, describe_training_data
 from .recipes.diffusion import DiffusionRecipe
 from .told_conditions import names_in_words
 from .warm_start import model_part
@@ -28,11 +29,13 @@ def assemble_model(
     output: Path,
     recipe: DiffusionRecipe,
     trained_from: dict[str, str] | None = None,
+    learnt: dict[str, str] | None = None,
 ) -> Path:
     """Write ``output`` as a model folder from the results of the two trainings.
 
     Weights are stored as float16, or as int8 where the recipe's ``eight_bit`` says so. The card records recipe, seed,
-    training metrics, and ``trained_from`` (see ``origins``; None: as they are now). Raises InputError when a part is
+    training metrics, ``trained_from`` (see ``origins``; None: as they are now), and as ``learnt`` the texts
+    ``training_data`` and ``licence`` (None: those of the recipe's folders). Raises InputError when a part is
     missing, or when the autoencoder is not the one that the training began with.
     """
     from safetensors import SafetensorError
@@ -65,11 +68,13 @@ def assemble_model(
             hint="Restore it and resume the training, or train again.",
             field="resume",
         )
+    if learnt is None:
+        origin = describe_training_data(describe_pairs(Path(recipe.data)), autoencoder, recipe.initial)
+        learnt = {"training_data": origin.text, "licence": origin.licence}
     card = {
         "preset": recipe.preset,
         "method": {"name": recipe.method, "title": find_method(recipe.method).title},
-        "training_data": "simulated knees made by this project; no patient's MRI",
-        "licence": "Apache-2.0",
+        **learnt,
         "intended_use": "research and teaching; synthetic pictures, not for diagnosis",
         "autoencoder_metrics": _autoencoder_metrics(autoencoder),
         "diffusion_metrics": metrics,

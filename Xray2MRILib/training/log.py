@@ -24,17 +24,22 @@ class TrainingLog:
         Number of steps per line and per point; both show the mean loss of these steps.
     steps
         Steps of the whole run, for the time left; None leaves that out.
+    writes
+        False makes a log that neither prints nor writes: that of the processes beside the first.
     """
 
-    def __init__(self, folder: Path, every: int, steps: int | None = None) -> None:
+    def __init__(self, folder: Path, every: int, steps: int | None = None, *, writes: bool = True) -> None:
         self._every, self._since = every, time.monotonic()
         self._losses: list[Tensor] = []
         self._steps, self._pace, self._left = steps, Pace(), TimeLeft()
-        self._folder = folder
+        self._folder, self._writer = folder, None
+        self._writes = writes
+        if not writes:
+            return
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:  # an extra of the package; training works without it
-            self._writer = None
+            pass
         else:
             self._writer = SummaryWriter(str(folder / "tensorboard"))
 
@@ -52,6 +57,8 @@ class TrainingLog:
 
         Only then the host waits for the device.
         """
+        if not self._writes:
+            return
         self._losses.append(value.detach())
         if step % self._every:
             return

@@ -20,17 +20,21 @@ import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import host_copy, load_checkpoint, save_checkpoint
+from .optimiser import build_optimiser, host_copies
 from .precision import measured_precision
+from .processes import Processes
 from .recipe import Recipe
 
 N = TypeVar("N", bound=nn.Module)
 
 
-def learning_rate_factor(step: int, warm_up: int, total: int) -> float:
-    """Linear warm-up over ``warm_up`` steps, then a half cosine to zero at ``total``."""
+def learning_rate_factor(step: int, warm_up: int, total: int, schedule: str = "cosine") -> float:
+    """Linear warm-up over ``warm_up`` steps, then a half cosine to zero at ``total``, or "constant" ones."""
     if step < warm_up:
         return (step + 1) / warm_up
+    if schedule == "constant":
+        return 1.0
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, total - warm_up))))
 
 
@@ -49,6 +53,8 @@ class LoopSettings:
         As in the recipe.
     warm_up_steps
         Steps in which the rate rises; None keeps it constant.
+    schedule
+        What follows: "cosine" or "constant", see ``learning_rate_factor``.
     save_every
         Steps between checkpoints; the last step always has one.
     minutes
@@ -60,6 +66,10 @@ class LoopSettings:
     ema_warm_up
         How the decay of the average rises to ``ema_decay`` after k steps: "power" as 1 - (1 + k)^(-3/4), "ratio" as
         (1 + k) / (10 + k).
+    ema_on_host
+        Whether the averages lie in main memory instead of the device's.
+    optimiser
+        "adamw", or "adamw-8bit", whose moments take a quarter of the memory (package bitsandbytes).
     """
 
     steps: int
@@ -71,8 +81,11 @@ class LoopSettings:
     minutes: float | None
     keep: str
     precision: str
+    schedule: str = "cosine"
     clip: float | None = 1.0
     ema_warm_up: str = "power"
+    ema_on_host: bool = False
+    optimiser: str = "adamw"
 
     @classmethod
     def of(cls, recipe: Recipe, **own: Any) -> LoopSettings:
@@ -95,7 +108,10 @@ class EmaTrainer(Generic[N]):
     resume
         Resume from the checkpoint when it exists.
     parameter_groups
-        AdamW's groups, when not all parameters have the same weight decay.
+        AdamW's groups, when not all parameters have the same weight decay or rate: ``rate_factor`` of a group
+        multiplies the rate.
+    processes
+        Those that train this network together; None for this one alone.
 
     Raises InputError for an unusable checkpoint.
 
@@ -115,8 +131,10 @@ class EmaTrainer(Generic[N]):
         *,
         resume: bool,
         parameter_groups: list[dict[str, Any]] | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.network, self.settings = network, settings
+        self._processes = processes or Processes("cpu")
         self._ends = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
         self._checkpoint, self._best = output / "checkpoint.safetensors", output / "best.safetensors"
         self._device = next(network.parameters()).device
@@ -124,15 +142,15 @@ class EmaTrainer(Generic[N]):
         if cuda:
             torch.backends.cudnn.benchmark = True  # shapes are the same at every step
         power = settings.ema_warm_up == "power"
+        averaged = host_copies(network.parameters()) if settings.ema_on_host else network.parameters()
         self.average = EMAModel(
-            network.parameters(), decay=settings.ema_decay, use_ema_warmup=power, power=0.75, foreach=cuda
-        )
-        self._optimiser = torch.optim.AdamW(
-            parameter_groups or network.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=cuda or None,
-        )
+            averaged, decay=settings.ema_decay, use_ema_warmup=power, power=0.75,
+            foreach=cuda and not settings.ema_on_host,
+        )  # fmt: skip
+        self._optimiser = build_optimiser(
+            settings.optimiser, parameter_groups or network.parameters(), learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay, cuda=cuda,
+        )  # fmt: skip
         self.progress: dict[str, Any] = {"step": 0}
         if resume and self._checkpoint.exists():
             self.progress |= load_checkpoint(self._checkpoint, network, self.average, self._optimiser)
@@ -145,7 +163,7 @@ class EmaTrainer(Generic[N]):
         if self.settings.precision != "auto":
             return self.settings.precision
         if "precision" not in self.progress:
-            self.progress["precision"] = measured_precision("auto", self._device, trial)
+            self.progress["precision"] = self._processes.agreed(measured_precision("auto", self._device, trial))
         return self.progress["precision"]
 
     @property
@@ -160,30 +178,42 @@ class EmaTrainer(Generic[N]):
         """
         while not self.finished:
             yield self.progress["step"]
-            if not self.finished and time.monotonic() >= self._ends:
+            if not self.finished and self._is_over():
                 self.save()
                 return
+
+    def _is_over(self) -> bool:
+        """Whether the minutes are over; all processes find the same."""
+        if self.settings.minutes is None:
+            return False
+        return self._processes.agreed(time.monotonic() >= self._ends)
 
     def step(self, loss: Tensor, rate: float | None = None) -> None:
         """One optimiser step: gradients, clipping, AdamW, averaging. It never waits for the device.
 
         ``rate`` is the learning rate of a network with a schedule of its own; None takes that of the settings.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._scheduled_rate() if rate is None else rate
         loss.backward()
+        self.update(rate)
+
+    def update(self, rate: float | None = None) -> None:
+        """The same with gradients that are there already."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = (self._scheduled_rate() if rate is None else rate) * group.get("rate_factor", 1.0)
         if self.settings.clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
-        self.average.step(self.network.parameters())
+        self.average.step(
+            host_copies(self.network.parameters()) if self.settings.ema_on_host else self.network.parameters()
+        )
         self.progress["step"] += 1
 
     def _scheduled_rate(self) -> float:
         rate, warm_up = self.settings.learning_rate, self.settings.warm_up_steps
         if warm_up is None:
             return rate
-        return rate * learning_rate_factor(self.progress["step"], warm_up, self.settings.steps)
+        return rate * learning_rate_factor(self.progress["step"], warm_up, self.settings.steps, self.settings.schedule)
 
     @property
     def save_due(self) -> bool:
@@ -191,8 +221,13 @@ class EmaTrainer(Generic[N]):
         return self.finished or self.progress["step"] % self.settings.save_every == 0
 
     def save(self) -> None:
-        """Write the checkpoint; the file is at any moment the earlier or the new one, complete."""
-        save_checkpoint(self._checkpoint, self.network, self.average, self._optimiser, self.progress)
+        """Write the checkpoint; the file is at any moment the earlier or the new one, complete.
+
+        The first process writes, the others wait for it.
+        """
+        if self._processes.is_first:
+            save_checkpoint(self._checkpoint, self.network, self.average, self._optimiser, self.progress)
+        self._processes.wait()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -223,7 +258,7 @@ class EmaTrainer(Generic[N]):
         from safetensors.torch import save_file
 
         temporary = self._best.with_name(self._best.name + ".tmp")
-        state = {name: tensor.detach().contiguous().clone() for name, tensor in self.network.state_dict().items()}
+        state = {name: host_copy(tensor) for name, tensor in self.network.state_dict().items()}
         save_file(state, temporary)
         os.replace(temporary, self._best)
         self.progress |= {"best_loss": loss, "best_step": self.progress["step"]}

@@ -45,19 +45,42 @@ class DiffusionRecipe(Recipe):
     keep: str = shared.keep()
     knees_per_batch: int = entry("the number of knees of a step", unit="knees", low=1)
     depths_per_knee: int = entry("the number of slices of each of these knees", unit="slices", low=1)
+    accumulation: int = entry(
+        "the number of parts of the batch that each process computes one after the other, to save memory", low=1
+    )
     noise_emphasis: float = entry(
         "the emphasis of noisy steps t: 1 draws all equally often, 2 in proportion to t", above=0, high=100
     )
     learning_rate: float = shared.learning_rate()
+    added_learning_rate: float | None = entry(
+        "the rate of the parts that a pre-trained base lacks (reading A14); null for the same rate", above=0
+    )
+    schedule: str = entry("how the rate goes on after the warm-up", words=("cosine", "constant"))
     warm_up_steps: int | None = shared.warm_up_steps_or_constant()
     weight_decay: float = shared.weight_decay()
+    optimiser: str = entry(
+        "the optimiser: adamw, or adamw-8bit of the package bitsandbytes, whose moments take a quarter of the memory",
+        words=("adamw", "adamw-8bit"),
+    )
+    clip: float | None = entry("the largest norm of the gradient, null for no limit", above=0)
     ema_decay: float = shared.ema_decay()
+    ema_warm_up: str = entry(
+        "how that decay is reached after k steps: power as 1 - (1 + k)^(-3/4), ratio as (1 + k) / (10 + k)",
+        words=("power", "ratio"),
+    )
+    ema_on_host: bool = entry("whether the averaged weights lie in main memory instead of the device's")
     min_snr_gamma: float = entry("the limit of min-SNR weighting (Hang et al. 2023), 0 for none", low=0)
+    monitor_reconstruction: bool = entry(
+        "whether L_rec of the decoded one-step estimate is measured on held-out knees (reading A10)"
+    )
     sampling: Mapping[str, Any] | None = entry(
         "what the model's card asks of the sampler: guidance_scale, guidance_share, noise_scale; null as in the paper"
     )
     eight_bit: bool = entry("whether the model is stored as int8 instead of float16")
     precision: str = shared.precision()
+    gradient_checkpointing: bool = entry(
+        "whether the U-Net's blocks are computed again for the gradient, which saves memory and costs time"
+    )
     device: str = shared.device()
     threads: int = shared.threads()
     workers: int = shared.workers()

@@ -1,0 +1,1 @@
+"""Published weights of other programs as models of this one: Zero-123, Stable Diffusion, diffusers folders."""
