@@ -165,7 +165,7 @@ def test_a_fault_of_the_input_is_told_once(recipe: dict, tmp_path: Path) -> None
         command(recipe | {"data": str(tmp_path / "nowhere"), "latents": None}, tmp_path / "run", "--processes", "2")
     )
     assert done.returncode == 2
-    assert done.stderr.count("The folder nowhere holds no simulated pairs.") == 1
+    assert done.stderr.count("The folder nowhere holds no pairs.") == 1
     assert "Traceback" not in done.stderr
 
 
