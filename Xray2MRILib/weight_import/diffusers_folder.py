@@ -127,7 +127,7 @@ def _schedule(folder: Path) -> Tensor | None:
             code="other-weights",
             hint="Give a model that was trained to predict the noise, as Zero-123 was.",
         )
-    from diffusers import DDIMScheduler
+    from ..models.diffusers_parts import DDIMScheduler
 
     names = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
     return DDIMScheduler(**{name: config[name] for name in names if name in config}).alphas_cumprod

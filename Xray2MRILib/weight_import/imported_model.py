@@ -133,7 +133,7 @@ def _with_radiograph_channels(weights: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def _autoencoder(weights: Mapping[str, Tensor]) -> Any:
-    from diffusers import AutoencoderKL
+    from ..models.diffusers_parts import AutoencoderKL
 
     vae = AutoencoderKL(**autoencoder_sizes(weights))
     try:
