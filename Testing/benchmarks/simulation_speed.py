@@ -68,7 +68,7 @@ def one_pair(source, seed: int, folder: Path) -> dict[str, float]:
     maps = TissueMaps(source.template.anatomy, p, source.device)
     stop("disease and bone texture")
     attenuation = maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation()
-    film = drr.project(deformation, *attenuation, p).cpu().numpy()
+    film = drr.project(deformation, *attenuation, p, patella=maps.mineral("patella")).cpu().numpy()
     stop("film")
     volume = flash_mri.to_unit_range(scan_image_knee(source, knee, deformation=deformation, maps=maps)).cpu().numpy()
     stop("MR volume")

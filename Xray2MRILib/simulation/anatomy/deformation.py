@@ -22,6 +22,8 @@ LEAST_SPACE_MM = 0.35  # stays between the bones everywhere
 ATTRITION_RADIUS_MM = (15.0, 10.0)  # of the depression in the plateau along y and x
 CONTACT_RADIUS_MM = 10.0
 _NEARER = 0.02  # mm of gap that a millimetre nearer to the compartment's centre is worth
+FLARE_MM = -18.0  # from where up the femur is wider at its epicondyles
+TAPER_MM, BEHIND_TIBIA_MM = 20.0, -17.0  # where the tibia narrows from plateau to shaft; where it ends behind
 _MEASURED_MM = 25.0  # joint space is looked for within this distance of the joint line
 
 
@@ -131,7 +133,10 @@ class KneeDeformation:
         q = (points @ self.rotation) / self.scale  # R^T p as a row vector
         y, z, x = q.unbind(-1)
         blend = torch.sigmoid(z / 8)
-        x = x / (self.p.femur_width * (1 - blend) + self.p.tibia_width * blend)
+        # the fibula stands behind the tibia and keeps its place
+        taper = self.p.tibia_taper * torch.sigmoid((z - TAPER_MM) / 5) * torch.sigmoid((y - BEHIND_TIBIA_MM) / 5)
+        flare = 1 + self.p.femur_flare * torch.sigmoid((FLARE_MM - z) / 5)
+        x = x / (self.p.femur_width * flare * (1 - blend) + self.p.tibia_width * blend * (1 - taper))
         q = torch.stack((y, z, x), dim=-1)
         grid = normalised(q).reshape(1, -1, 1, 1, 3)
         step = F.grid_sample(self.warp, grid, mode="bilinear", padding_mode="border", align_corners=True)

@@ -33,7 +33,7 @@ MEAN_CROP_MM = CROP_FRAME.span_mm
 FORMER_MEAN_CROP_MM = 86.0  # of pairs of format 1, which were drawn about it
 # Crops that are drawn, relative to it: with these the tibia fills 0.79 of the width, on real crops 0.81 and 0.83
 # (medians, docs/simulator-realism.md).
-CROP_SHARE = (0.94, 0.065)
+CROP_SHARE = (0.945, 0.045)
 
 
 @dataclass
@@ -81,6 +81,12 @@ class KneeParameters:
     bias_tilt_per_mm: tuple[float, float] = (0.0, 0.0)  # (y, x)
     noise: float = 0.02  # Rician standard deviation against the volume's range; recorded, no longer used
     energy_kev: float = 55.0  # effective energy of the beam
+    femur_flare: float = 0.0  # how much wider the femur is above the condyles, against the template
+    tibia_taper: float = 0.0  # how much narrower the tibia is below the plateau, against the template
+    # how far up and to the side the standing patella lies on the radiograph, against the MR pose
+    patella_film_mm: tuple[float, float] = (0.0, 0.0)
+    growth_scar: float = 0.0  # density of the closed growth plates' lines above that of the bone around them
+    trabeculae: float = 0.0  # relative standard deviation of trabecular lines on the radiograph
 
     def to_dict(self) -> dict:
         """Plain JSON-able dictionary."""
@@ -138,7 +144,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         crop_mm=float(MEAN_CROP_MM * (width / 71) ** 0.5 * np.clip(rng.normal(*CROP_SHARE), 0.80, 1.10)),
         # On real joint crops the joint line lies at 0.56 to 0.57 of the height, 10th to 90th percentile 0.53 to 0.60.
         # The middle of the closed joint lies some 2.5 mm above the template's origin, which is on the tibial cartilage.
-        crop_offset_mm=(float(rng.normal(-10.0, 2.6)), float(rng.normal(0, 2.2))),
+        crop_offset_mm=(float(rng.normal(-7.8, 1.4)), float(rng.normal(0.5, 2.0))),
         source_mm=float(rng.uniform(1000, 1800)),
     )
 
@@ -174,4 +180,9 @@ def _later_parameters(seed: int, kl_grade: int, diseased: str) -> dict:
         "bias_tilt_per_mm": (float(rng.normal(0, 0.0015)), float(rng.normal(0, 0.0012))),
         "noise": float(rng.uniform(0.008, 0.035)),
         "energy_kev": float(rng.uniform(50, 60)),
+        "tibia_taper": float(np.clip(rng.normal(0.0, 0.05), -0.12, 0.12)),
+        "patella_film_mm": (float(rng.normal(5.0, 2.5)), float(rng.normal(3.0, 2.0))),
+        "femur_flare": float(np.clip(rng.normal(0.0, 0.03), -0.08, 0.08)),
+        "growth_scar": float(rng.uniform(0.0, 0.7)),
+        "trabeculae": float(rng.uniform(0.02, 0.10)),
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SHELL_STEP_MM = 0.2  # resolution of the distance outside the fascia in ``code``
 SHELL_CODE = len(TISSUE_ID)  # codes from here on lie outside the fascia
 DEEPEST_SHELL_MM = 29.0  # fat and skin never reach further
-RADIOGRAPH_PARTS = {"femur": ("femur", "patella"), "tibia": ("tibia", "fibula")}
+RADIOGRAPH_PARTS = {"femur": ("femur",), "patella": ("patella",), "tibia": ("tibia", "fibula")}
 _RADIOGRAPH_MARGIN = 14  # voxels around the bones on a radiograph, for osteophytes
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ..anatomy.anatomy_template import AnatomyTemplate, template_axes
+from ..anatomy.bone_fields import FAR_MM, bone_fields
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.osteoarthritis import (
     extrude_menisci,
@@ -27,12 +29,13 @@ from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID, TISSUES
 from ..anatomy.tissue_codes import BYTE_VALUES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import flash_mri
+from .bone_mineral import cortex_mm, mineral_share, spongy_share
 from .tissue_properties import RELAXATION, attenuation_per_mm, tissue_signal
 
 _FAT_TEXTURE = 0.2
-_SPONGY = {"femur": 0.30, "tibia": 0.20}  # mineral of cancellous bone at the joint, as a share of the cortex's
 _CORTEX_SIGNAL = 0.07  # of the marrow's; a T2* of half a millisecond leaves nothing but partial volume
 _CORTEX_SOFTNESS_MM = 0.25
+_RIM_DEPTH_MM = 0.35  # what the rim of a cyst counts as, so that it is cortex
 
 
 class TissueMaps:
@@ -88,10 +91,12 @@ class TissueMaps:
         self._is_bone = torch.cat((same, torch.ones_like(grown, dtype=torch.bool)))
         thickness = torch.from_numpy(cortical_thickness(template_axes()[1], p.cortex).astype(np.float32))
         thickness = looked_up(thickness.to(self.device), self._z)
+        self._sclerosis = torch.zeros_like(thickness)
         if any(v > 0 for v in p.sclerosis_mm.values()):
             near = torch.nonzero(z.abs()[self._z] < 22)[:, 0]
             at = (y[self._y[near]], z[self._z[near]], x[self._x[near]])
-            thickness[near] += subchondral_thickening(self.template, p, *at)
+            self._sclerosis[near] = subchondral_thickening(self.template, p, *at)
+            thickness = thickness + self._sclerosis
         excess = (looked_up(self._depth.view(-1), self.bone).float() - thickness) * (1 / _CORTEX_SOFTNESS_MM)
         self.cortex = torch.sigmoid(-excess)  # 1 in cortex, 0 in marrow
         self._texture = _texture(tuple(self.code.shape), self.device)
@@ -130,23 +135,40 @@ class TissueMaps:
         return TissueVolume.of_template(flash_mri.slice_averaged(values), (first, 0, 0))
 
     def mineral(self, part: str) -> TissueVolume:
-        """Attenuation of bone mineral in 1/mm; ``part`` is "femur" (with the patella) or "tibia" (with the fibula)."""
+        """Attenuation of bone mineral in 1/mm; ``part`` is "femur", "patella" or "tibia" (with the fibula)."""
         self._place_bone()
-        p, z = self.p, template_axes()[1]
+        p = self.p
+        fields = bone_fields(self.template, self.device)
+        grown = len(self.bone) - len(fields.depth_mm)
+        patella = functional.pad(fields.is_patella, (0, grown))
+        of_part = {"patella": patella, "tibia": self._of_tibia, "femur": ~self._of_tibia & ~patella}[part]
         box = self.template.regions.radiograph_boxes[part]
         low = [int(s.start) for s in box]
         shape = [int(min(s.stop, n)) - o for s, n, o in zip(box, self.code.shape, low, strict=True)]
-        chosen = self._is_bone & (self._of_tibia == (part == "tibia"))
+        chosen = self._is_bone & of_part
         for at, o, n in zip((self._y, self._z, self._x), low, shape, strict=True):
             chosen &= (at >= o) & (at < o + n)
-        trabecular = (_SPONGY[part] * (0.4 + 0.6 * np.exp(-((z / 26) ** 2))) * p.bone_density).astype(np.float32)
-        at_y, at_z, at_x = (a[chosen] for a in (self._y, self._z, self._x))
-        cortex = self.cortex[chosen]
-        spongy = torch.from_numpy(trabecular).to(self.device)[at_z] * (1 + p.marrow_texture / 2 * self.grain[chosen])
+        pick = torch.nonzero(chosen)[:, 0]
+
+        def of(values: torch.Tensor) -> torch.Tensor:
+            return looked_up(values, pick)
+
+        at_y, at_z, at_x = (of(a) for a in (self._y, self._z, self._x))
+        own = looked_up(self._depth.view(-1), of(self.bone)).float()
+        # new bone brings its depth; bone without any is the rim of a cyst
+        depth = torch.where(
+            (pick < len(fields.depth_mm)) & (own > 0), of(functional.pad(fields.depth_mm, (0, grown))), own
+        )
+        depth = torch.where(own > 0, depth, _RIM_DEPTH_MM)
+        joint = of(functional.pad(fields.joint_mm, (0, grown), value=FAR_MM))
+        height = looked_up(torch.from_numpy(template_axes()[1]).to(self.device), at_z)
+        cortex = cortex_mm(part, height, joint, p.cortex) + of(self._sclerosis)
+        spongy = spongy_share(part, height, joint, p.bone_density, p.growth_scar)
+        spongy = spongy * (1 + p.marrow_texture / 2 * of(self.grain))
         density = attenuation_per_mm("cortical bone", p.energy_kev) - attenuation_per_mm("adipose", p.energy_kev)
         values = torch.zeros(shape, device=self.device)
         index = ((at_y - low[0]) * shape[1] + at_z - low[1]) * shape[2] + at_x - low[2]
-        values.view(-1)[index] = density * (cortex + (1 - cortex) * spongy)
+        values.view(-1)[index] = density * mineral_share(depth, cortex, spongy)
         return TissueVolume.of_template(values, (low[0], low[1], low[2]))
 
     def soft_attenuation(self) -> TissueVolume:

@@ -18,6 +18,7 @@ from ..mr.scan_parameters import ScanParameters, draw_scan
 from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
 from .knee_pair import KneePair
+from .standing_knee import standing
 
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
 BEHIND_MM = 12.0  # how much less of a leg of no size would lie behind the joint and in the field
@@ -40,7 +41,9 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     """Draw one knee of ``template``."""
     low, high = template.anatomy.plateau_mm
     person = draw_person(seed)
-    parameters = of_person(draw(seed, kl_grade, (template.name,), {template.name: high - low}), person, high - low)
+    drawn = draw(seed, kl_grade, (template.name,), {template.name: high - low})
+    parameters = of_person(drawn, person, high - low)
+    parameters = standing(parameters, template.name, parameters.scale[2] / drawn.scale[2])
     depth, height, aside = parameters.field_offset_mm
     moved = replace(
         parameters,
@@ -119,9 +122,12 @@ def image_pair_tensors(source: PreparedTemplate, knee: ImageKnee) -> PairTensors
     anatomy, parameters = source.template.anatomy, knee.parameters
     deformation = deformed(source, knee)
     maps = TissueMaps(anatomy, parameters, source.device)
-    films = drr.project(deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters)
+    radiograph = drr.project(
+        deformation, maps.mineral("femur"), maps.mineral("tibia"), maps.soft_attenuation(), parameters,
+        patella=maps.mineral("patella"),
+    )  # fmt: skip
     volume = flash_mri.to_unit_range(scan_image_knee(source, knee, deformation=deformation, maps=maps))
-    return PairTensors(knee, volume, films, deformation)
+    return PairTensors(knee, volume, radiograph, deformation)
 
 
 def simulate_image_pair(source: PreparedTemplate, knee: ImageKnee) -> KneePair:

@@ -8,12 +8,14 @@ import torch.nn.functional as F  # noqa: N812
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.pose import rotation
+from ..anatomy.tissue_classes import SPACING_MM
 from ..anatomy.tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
+from .trabecular_lines import lines_at
 
 RADIOGRAPH_MM = 116.0
 RADIOGRAPH_PIXELS = 288
 DEPTH_MM = (-66.0, 66.0)
-STEP_MM = 1.7
+STEP_MM = 3 * SPACING_MM
 
 
 _NODES = (23, 40, 40)  # at which pose and shape are evaluated; between them they are interpolated
@@ -30,11 +32,12 @@ def project(
     *,
     film_mm: float = RADIOGRAPH_MM,
     pixels: int = RADIOGRAPH_PIXELS,
+    patella: TissueVolume | None = None,
 ) -> torch.Tensor:
     """Line integrals [2, pixels, pixels] (bone mineral, everything else), rows superior to inferior.
 
-    Attenuation in 1/mm: ``femur`` holds the mineral of femur and patella, ``tibia`` that of tibia and fibula, ``soft``
-    the rest.
+    Attenuation in 1/mm: ``femur``, ``patella`` and ``tibia`` (with the fibula) hold bone mineral, ``soft`` the rest.
+    The patella hangs on its ligament and stays with the tibia when the femur is flexed.
 
     Everything lies on the deformation's device. The radiograph is ``film_mm`` wide in the plane of the joint
     centre. The source stands ``parameters.source_mm`` behind the joint (PA view), so a ray's lateral distance from the
@@ -53,14 +56,37 @@ def project(
     tilt = deformation.slope_deg + parameters.beam_deg
     turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32, device=device)
     # Pose and shape vary slowly, so they are evaluated at the nodes only.
-    of_femur, of_tibia, of_soft = deformation.radiograph_pose(deformation.shape(rays @ turn.T))
-    mineral = _summed(femur, of_femur, depths, pixels) + _summed(tibia, of_tibia, depths, pixels)
+    shaped = deformation.shape(rays @ turn.T)
+    of_femur, of_tibia, of_soft = deformation.radiograph_pose(shaped)
+    mineral = torch.zeros(pixels, pixels, device=device)
+    aside = torch.tensor((0.0, *parameters.patella_film_mm), device=device)
+    bones = (("femur", femur, of_femur), ("tibia", tibia, of_tibia), ("patella", patella, shaped + aside))
+    for part, volume, points in bones:
+        if volume is not None:
+            integral = _summed(_averaged_in_depth(volume), points, depths, pixels)
+            mineral += integral * _lines(part, points, parameters, pixels)
     # Soft tissue is smooth on a radiograph: half the resolution will do.
     rest = _summed(soft, of_soft, depths, pixels // 2)
     rest = F.interpolate(rest[None, None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
     uv = torch.linspace(-half, half, pixels, device=device)
     oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
     return torch.stack((mineral, rest)) * STEP_MM * oblique
+
+
+def _averaged_in_depth(volume: TissueVolume) -> TissueVolume:
+    """Means over a step along the rays, so that thin plates between two steps are not missed (rings on condyles)."""
+    padded = F.pad(volume.values, (0, 0, 0, 0, 1, 1))
+    values = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    return TissueVolume(values, volume.low_mm, volume.high_mm)
+
+
+def _lines(part: str, points: torch.Tensor, parameters: KneeParameters, pixels: int) -> torch.Tensor | float:
+    """Factor [pixels, pixels] of the trabecular lines at the bone's places in the plane of the joint centre."""
+    if parameters.trabeculae <= 0:
+        return 1.0
+    middle = points[len(points) // 2, ..., 1:]
+    fine = F.interpolate(middle.movedim(-1, 0)[None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0]
+    return 1 + parameters.trabeculae * lines_at(part, fine[0], fine[1], parameters.seed)
 
 
 def _summed(volume: TissueVolume, points: torch.Tensor, depths: int, pixels: int) -> torch.Tensor:

@@ -1,0 +1,63 @@
+"""A drawn knee of an image-based template as it stands before the detector: pose, crop, and what its scan lacks.
+
+Chosen on outlines, joint lines and mean pictures of real joint crops (docs/simulator-realism.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..anatomy.knee_parameters import KneeParameters
+
+CROP_FOLLOWS_SIZE = 0.6  # exponent: joint crops follow a knee's size in part
+_DRAWN_FLEXION_DEG = 14.0  # mean of ``knee_parameters.draw``, which is meant for label maps
+_FLEXION_SPREAD = 0.6
+
+
+@dataclass(frozen=True)
+class TemplateStance:
+    """What one template's scan needs so that its radiographs look like others'.
+
+    Attributes
+    ----------
+    flexion_deg
+        Mean flexion of the femur against the scan's pose.
+    varus_deg
+        Turn that levels the plateau.
+    femur_width, femur_flare, tibia_taper
+        Widths of the bones against the scan's.
+    patella_mm
+        How much higher the patella lies.
+    """
+
+    flexion_deg: float = 1.0
+    varus_deg: float = 0.0
+    femur_width: float = 1.0
+    femur_flare: float = 0.0
+    tibia_taper: float = 0.0
+    patella_mm: float = 0.0
+
+
+STANCES = {
+    # the stack of this scan is 96 mm wide and cuts the outermost parts of the epicondyles
+    "multi_echo_knee": TemplateStance(1.0, 2.5, 1.045, 0.075, 0.08, 3.5),
+}
+
+
+def standing(parameters: KneeParameters, name: str, size: float) -> KneeParameters:
+    """``parameters`` of a knee of template ``name`` (OUTLINE or OUTLINE+SOFT_TISSUE) for its radiograph.
+
+    ``size`` is the size that the person gave it over the one drawn.
+    """
+    stance = STANCES.get(name.split("+")[0], TemplateStance())
+    tilt, varus, axial = parameters.rotation_deg
+    return replace(
+        parameters,
+        rotation_deg=(tilt, varus + stance.varus_deg, axial),
+        flexion_deg=stance.flexion_deg + _FLEXION_SPREAD * (parameters.flexion_deg - _DRAWN_FLEXION_DEG),
+        femur_width=parameters.femur_width * stance.femur_width,
+        femur_flare=parameters.femur_flare + stance.femur_flare,
+        tibia_taper=parameters.tibia_taper + stance.tibia_taper,
+        patella_height_mm=parameters.patella_height_mm + stance.patella_mm,
+        crop_mm=parameters.crop_mm * size**CROP_FOLLOWS_SIZE,
+    )
