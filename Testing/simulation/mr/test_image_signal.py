@@ -67,9 +67,12 @@ def test_fat_lies_off_by_the_chemical_shift(blocks: ImageTemplate) -> None:
     line, low = values_of(blocks)
     place = low + 0.625 * np.arange(len(line))
     fat = line[(place > -40) & (place < -20)].mean()
-    rising = place[:-1][(line[:-1] < fat / 2) & (line[1:] >= fat / 2) & (place[:-1] < -50)]
-    first = rising[-1] + 0.625 * (fat / 2 - line[np.searchsorted(place, rising[-1])]) / fat
-    assert first == pytest.approx(-60 + CHEMICAL_SHIFT_MM, abs=0.7)
+    at = int(np.flatnonzero((line[:-1] < fat / 2) & (line[1:] >= fat / 2) & (place[:-1] < -50))[-1])
+    found = place[at] + 0.625 * (fat / 2 - line[at]) / (line[at + 1] - line[at])
+    z = template_axes()[1]
+    edge = z[z > -60][0] - 0.625 / 2  # between the last voxel without and the first with fat
+    assert found == pytest.approx(edge + 1.06, abs=0.12)
+    assert pytest.approx(1.06) == CHEMICAL_SHIFT_MM
     muscle = line[(place > 20) & (place < 40)].mean()
     falling = place[(line > muscle / 2) & (place > 50) & (place < 62)]
     assert falling[-1] == pytest.approx(60, abs=0.7)

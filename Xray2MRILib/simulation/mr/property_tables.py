@@ -29,7 +29,7 @@ PLAIN_WATER = {
     "tendon": (0.60, 2.8), "nerve": (0.55, 25.0), "artery": (0.90, 25.0), "vein": (0.90, 22.0),
     "meniscus": (0.65, 7.0), "cartilage": (0.80, 24.0), "femur": (0.035, 10.5), "tibia": (0.035, 10.5),
     "fibula": (0.035, 10.5), "patella": (0.035, 10.5), "fluid": (1.0, 60.0), "osteophyte": (0.045, 10.5),
-    "ligament": (0.72, 12.0), "synovium": (0.72, 20.0), "subcutaneous": (0.03, 25.0), "skin": (0.64, 11.2),
+    "ligament": (0.72, 12.0), "synovium": (0.72, 20.0), "subcutaneous": (0.03, 25.0), "skin": (0.635, 11.0),
 }  # fmt: skip
 PLAIN_FAT = {
     "connective": 0.75, "fat": 0.88, "subcutaneous": 0.90, "nerve": 0.20, "synovium": 0.15, "femur": 0.85,

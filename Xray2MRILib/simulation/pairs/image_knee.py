@@ -22,9 +22,10 @@ from .standing_knee import standing
 
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
 BEHIND_MM = 12.0  # how much less of a leg of no size would lie behind the joint and in the field
+BAND_MM = 0.5  # less than drawn for radiographs: in health both cartilages make a band of 5.0 to 5.6 mm on scans
 FIELD_SPREAD = 0.7  # of the field's place along y, against label maps
 SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
-MUSCLE_BULK = 0.74  # of the population, against the athletic person of the multi-echo scan
+MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     depth, height, aside = parameters.field_offset_mm
     moved = replace(
         parameters,
+        joint_space_mm={side: max(width - BAND_MM, 0.4) for side, width in parameters.joint_space_mm.items()},
         field_offset_mm=(FIELD_SPREAD * depth + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
         muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
         bias_length_mm=parameters.bias_length_mm * 1.3,
