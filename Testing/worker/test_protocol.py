@@ -114,7 +114,8 @@ def test_the_settings_of_the_protocol_are_those_of_a_generation():
     """Its names are part of the protocol; kinds, ranges and words come with each setting."""
     assert set(SETTINGS) == {
         "slices", "steps", "model", "device", "seed", "samples", "side", "roi", "kl", "kl_grade", "guidance_scale",
-        "noise_scale", "sampler", "knee", "keep_identifiers", "photometric", "scanner_noise", "age", "sex", "bmi",
+        "noise_scale", "sampler", "knee", "keep_identifiers", "photometric", "scanner_noise", "precision", "age", "sex",
+        "bmi",
     }  # fmt: skip
     assert {name for name, field in SETTINGS.items() if field.kind == "integer"} == {
         "slices", "steps", "seed", "samples", "kl_grade", "knee",

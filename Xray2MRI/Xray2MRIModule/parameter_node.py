@@ -55,6 +55,8 @@ class Xray2MRIParameterNode:
         "compact", a folder's path or a hub name; the folder that was selected last; the device.
     slices, steps, seed, samples
         Number of depths (50 = the paper's), denoising steps, seed, number of samples.
+    precision
+        Number format of the computation: "auto", "fp32", "bf16" or "fp16".
     scannerNoise
         Whether the volume shows scanner noise of the measured strength.
     alignment, showRendering, showUncertainty, showDifference, showReadings, differenceForm, overlayOpacity,
@@ -84,6 +86,7 @@ class Xray2MRIParameterNode:
     steps: Annotated[int, _within("steps")] = steps_of_model()
     seed: Annotated[int, _within("seed")] = SETTINGS["seed"].default
     samples: Annotated[int, _within("samples")] = SETTINGS["samples"].default
+    precision: Annotated[str, _one_of("precision")] = SETTINGS["precision"].default
     scannerNoise: bool = SETTINGS["scanner_noise"].default > 0
     alignment: Annotated[str, Choice(["rigid", "similarity", "none"])] = "rigid"
     showRendering: bool = True
@@ -103,6 +106,7 @@ def settings(parameters: Any) -> dict[str, Any]:
         "steps": parameters.steps,
         "model": parameters.model,
         "device": parameters.device,
+        "precision": parameters.precision,
         "seed": parameters.seed,
         "samples": parameters.samples,
         "scanner_noise": SETTINGS["scanner_noise"].default if parameters.scannerNoise else 0.0,

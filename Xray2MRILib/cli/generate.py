@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_generation_settings(parser: argparse.ArgumentParser) -> None:
     """Add the options of all settings of a generation."""
-    for name in ("slices", "steps", "model", "device", "seed", "samples"):
+    for name in ("slices", "steps", "model", "device", "precision", "seed", "samples"):
         add_setting(parser, name)
     add_knee_arguments(parser)
     add_setting(parser, "photometric")

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "seed", help="seed of all volumes")
     add_setting(parser, "model", help="model for --volumes")
     add_setting(parser, "device", help="compute device for --volumes")
+    add_setting(parser, "precision")
     add_setting(parser, "scanner_noise")
     add_knee_arguments(parser)
     add_setting(parser, "photometric")

@@ -127,7 +127,7 @@ class VolumeMaker:
         with self._model:
             self._hand_back_when_draining()
             timings.enter("load model")
-            pipeline = self._pipelines.get(settings.model, settings.device)
+            pipeline = self._pipelines.get(settings.model, settings.device, settings.precision)
             timings.enter("volume")
             batch = _halved_batch(pipeline, settings.num_slices, task.halvings) if task.halvings else None
             volume = sample_prepared(

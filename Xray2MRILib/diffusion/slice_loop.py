@@ -22,6 +22,7 @@ from ..volume.geometry import OAI_FIELD
 from .batch_size import is_out_of_memory, release_cached_memory
 from .depth_grid import coarse_first
 from .initial_noise import initial_noise
+from .precision import autocast
 from .radiograph_conditions import RadiographConditions
 from .sampling_settings import SamplingSettings
 from .schedule import sampler_for
@@ -103,6 +104,7 @@ def slice_loop(
     on_step: Callable[[int, int], None] = lambda slices, step: None,
     on_smaller_batch: Callable[[int], None] = lambda batch_size: None,
     should_cancel: Callable[[], bool] = lambda: False,
+    precision: str = "fp32",
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Yield (indices into ``depths``, slices [B, H, W] in [0, 1] on the CPU), batch after batch, coarse depths first.
 
@@ -118,6 +120,8 @@ def slice_loop(
         Receives the size of the batch and its number of finished denoising steps.
     should_cancel
         Called before every step; True stops the loop.
+    precision
+        Number format of U-Net and decoder: fp32, bf16 or fp16, see precision.choose_precision.
 
     Raises Cancelled, and ProcessingError (code ``out-of-memory``) when a single slice does not fit into memory.
     """
@@ -137,17 +141,18 @@ def slice_loop(
     while pending:
         batch = pending[:batch_size]
         try:
-            latents = denoise(
-                unet,
-                scheduler,
-                noise[batch].to(device),
-                torch.tensor([depths[index] for index in batch], dtype=torch.float32, device=device),
-                conditions,
-                sampling,
-                before_step,
-            )
-            before_step(sampling.num_inference_steps)
-            slices = decode_slices(autoencoder, latents)
+            with autocast(precision, device):
+                latents = denoise(
+                    unet,
+                    scheduler,
+                    noise[batch].to(device),
+                    torch.tensor([depths[index] for index in batch], dtype=torch.float32, device=device),
+                    conditions,
+                    sampling,
+                    before_step,
+                )
+                before_step(sampling.num_inference_steps)
+                slices = decode_slices(autoencoder, latents)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -14,11 +14,12 @@ import torch
 from ..baselines.cae_generator import CaeGenerator
 from ..conditions.koa_probabilities import KoaProbabilities
 from ..device import choose_device
+from ..diffusion.precision import autocast
 from ..diffusion.progress import SliceProgress
 from ..diffusion.sampling_settings import SamplingSettings
 from ..files.json_files import write_json
 from ..model_store.model_folder import CARD_FILE, INDEX_FILE, locate_model, read_card
-from ..volume.geometry import depth_positions
+from ..volume.geometry import CROP_FRAME, depth_positions
 from .volume_pipeline import VolumePipeline
 
 GENERATOR_FOLDER = "generator"
@@ -44,15 +45,25 @@ class CaePipeline(VolumePipeline):
         *,
         device: str = "auto",
         torch_dtype: torch.dtype = torch.float32,
+        precision: str = "fp32",
     ) -> CaePipeline:
-        """Load a folder that ``save_pretrained`` wrote. Raises ProcessingError for missing or altered files."""
+        """Load a folder that ``save_pretrained`` wrote, for ``use_precision``.
+
+        Raises ProcessingError for missing or altered files.
+        """
         folder = locate_model(model)
         generator = CaeGenerator.from_pretrained(folder / GENERATOR_FOLDER)
         pipeline = cls(generator.to(torch_dtype))
         pipeline.model_card = read_card(folder)
         pipeline.weights_sha256 = {"generator": generator.weights_sha256}
         pipeline.model_name = folder.name
-        return pipeline.on_device(choose_device(device))
+        pipeline.on_device(choose_device(device)).use_precision(precision)
+        return pipeline
+
+    def trial(self) -> Callable[[], object]:
+        """The generator on an empty crop."""
+        radiograph = torch.zeros(1, *CROP_FRAME.shape, device=self.generator.device, dtype=self.generator.dtype)
+        return lambda: self.generator.volume(radiograph)
 
     def save_pretrained(
         self, folder: str | os.PathLike[str], *, half_precision: bool = True, eight_bit: bool = False,
@@ -73,7 +84,9 @@ class CaePipeline(VolumePipeline):
     def encode(self, crop: torch.Tensor, koa: KoaProbabilities, told: Mapping[str, Any] | None = None) -> np.ndarray:
         """The volume [S, H, W] in [0, 1] for the crop, at the generator's own depths."""
         radiograph = crop[None].to(self.generator.device, self.generator.dtype)
-        return ((self.generator.volume(radiograph)[0].float() + 1) / 2).clamp(0, 1).cpu().numpy()
+        with autocast(self.precision, self.generator.device):
+            volume = self.generator.volume(radiograph)[0]
+        return ((volume.float() + 1) / 2).clamp(0, 1).cpu().numpy()
 
     def fill(
         self,

@@ -22,8 +22,8 @@ def generation_result(
     ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``,
     ``scanner_noise``, ``side, side_source, box, box_source``,
     ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of
-    the volume's bones with the radiograph, see reprojection.record), ``model, device, warnings``, ``warning_fields``
-    (sentence of warnings -> name of the setting that it concerns), ``timings_s, notice``.
+    the volume's bones with the radiograph, see reprojection.record), ``model, device, precision, warnings``,
+    ``warning_fields`` (sentence of warnings -> name of the setting that it concerns), ``timings_s, notice``.
     """
     from ..volume.provenance import notice, plain
 
@@ -44,6 +44,7 @@ def generation_result(
             "reprojection": record.get("reprojection"),
             "model": record["model"].get("name"),
             "device": run.get("device"),
+            "precision": run.get("precision"),
             "warnings": warnings,
             "warning_fields": fields_of(warnings),
             "timings_s": dict(timings_s),

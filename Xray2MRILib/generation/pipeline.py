@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..conditions.koa_probabilities import KoaProbabilities
 from ..device import choose_device
 from ..diffusion.batch_size import choose_batch_size
 from ..diffusion.progress import LoopProgress, SliceProgress
 from ..diffusion.radiograph_conditions import RadiographConditions
 from ..diffusion.sampling_settings import SamplingSettings
 from ..diffusion.schedule import check_schedule
-from ..diffusion.slice_loop import slice_loop
+from ..diffusion.slice_loop import predict, slice_loop
 from ..model_store.model_folder import (
     load_components,
     locate_model,
@@ -27,14 +28,12 @@ from ..model_store.model_folder import (
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.diffusers_parts import AutoencoderKL, DDIMScheduler
 from ..models.radiograph_encoder import RadiographEncoder
-from ..volume.geometry import depth_positions
+from ..volume.geometry import CROP_FRAME, depth_positions
 from .condition_encoding import encode_conditions
 from .volume_pipeline import VolumePipeline
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from ..conditions.koa_probabilities import KoaProbabilities
 
 
 class Xray2MRIPipeline(VolumePipeline):
@@ -66,11 +65,13 @@ class Xray2MRIPipeline(VolumePipeline):
         *,
         device: str = "auto",
         torch_dtype: torch.dtype = torch.float32,
+        precision: str = "fp32",
     ) -> Xray2MRIPipeline:
         """Load "compact" (shipped), a model folder, or a Hugging Face hub id; safetensors only.
 
-        ``device`` is auto, cpu, cuda or mps. Raises InputError for an unknown model or device, ProcessingError for
-        missing, truncated or altered files.
+        ``device`` is auto, cpu, cuda or mps; ``precision`` as for ``use_precision``.
+
+        Raises InputError for an unknown model or device, ProcessingError for missing, truncated or altered files.
         """
         device = choose_device(device)
         folder = locate_model(model)
@@ -80,7 +81,15 @@ class Xray2MRIPipeline(VolumePipeline):
         pipeline.weights_sha256 = checksums
         pipeline.model_notes = notes_on(folder)
         pipeline.model_name = folder.name if Path(model).is_dir() else os.fspath(model)
-        return pipeline.on_device(device)
+        pipeline.on_device(device).use_precision(precision)
+        return pipeline
+
+    def trial(self) -> Callable[[], object]:
+        """The U-Net on two slices of noise."""
+        conditions = self.encode(torch.zeros(CROP_FRAME.shape), KoaProbabilities.uniform())
+        noise = torch.randn(2, *conditions.latent.shape[1:])[:, : self.unet.config.out_channels].to(self.device)
+        time, depths = torch.tensor(500, device=self.device), torch.zeros(2, device=self.device)
+        return lambda: predict(self.unet, noise, time, depths, conditions)
 
     def on_device(self, device: str) -> Xray2MRIPipeline:
         """Move the networks to a device, in the memory layout that is fastest there."""
@@ -142,7 +151,9 @@ class Xray2MRIPipeline(VolumePipeline):
             notes.append(f"The model generates slices of {size} x {size} pixels; they are enlarged for the volume.")
         assert sampling.num_inference_steps is not None  # ``for_model`` has set it
         loop = LoopProgress(progress, len(indices), sampling.num_inference_steps)
-        fitting = choose_batch_size(self.unet, len(indices), latent_size=conditions.latent.shape[-1])
+        fitting = choose_batch_size(
+            self.unet, len(indices), latent_size=conditions.latent.shape[-1], precision=self.precision
+        )
         for batch, images in slice_loop(
             self.unet,
             self.autoencoder,
@@ -156,6 +167,7 @@ class Xray2MRIPipeline(VolumePipeline):
                 f"Memory ran out; generation continued with {size} slice{'s' if size > 1 else ''} at a time."
             ),
             should_cancel=should_cancel or (lambda: False),
+            precision=self.precision,
         ):
             for place, image in zip(batch, images.numpy(), strict=True):
                 slices[indices[place]] = image

@@ -20,6 +20,7 @@ from ..volume.geometry import OAI_FIELD
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SIDES = ("auto", "left", "right")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 PHOTOMETRIC = ("auto", "normal", "inverted")
 _FARTHEST_PIXEL = 1e6
 _SMALLEST_RECTANGLE = 8
@@ -39,8 +40,8 @@ class GenerationSettings:
         Number of depths (called inference steps in the paper).
     sampling
         The sampling settings.
-    model, device
-        "compact", a model folder or a hub name; the compute device.
+    model, device, precision
+        "compact", a model folder or a hub name; the compute device; the number format of U-Net and decoder.
     samples
         Number of seeds; more than one also gives the standard deviation over them.
     side, roi, knee
@@ -68,6 +69,11 @@ class GenerationSettings:
         symbol="compact|DIR|HUB-ID",
     )  # fmt: skip
     device: str = setting("device", DEVICES[0], "text", "device", "compute device", words=DEVICES)
+    precision: str = setting(
+        "precision", PRECISIONS[0], "text", "precision",
+        "number format of U-Net and decoder: auto (bf16 on GPUs that compute it, fp32 elsewhere), fp32, bf16 or fp16",
+        words=PRECISIONS,
+    )  # fmt: skip
     samples: int = setting(
         "samples", 1, "integer", "number of samples",
         "number of seeds (more than one: also write the voxel-wise standard deviation over them, sampled without "

@@ -21,6 +21,8 @@ class SliceModel(Protocol):
     ----------
     model_name, model_card, weights_sha256, model_notes
         Its description in the provenance, see VolumePipeline.
+    precision, precision_notes
+        Number format of its arithmetic: fp32, bf16 or fp16; sentences for the user on that choice.
     uses_grades
         Whether the grade probabilities affect the slices; if not, they are not computed.
     """
@@ -29,6 +31,8 @@ class SliceModel(Protocol):
     model_card: Mapping[str, Any]
     weights_sha256: dict[str, str]
     model_notes: list[str]
+    precision: str
+    precision_notes: list[str]
     uses_grades: bool
 
     @property

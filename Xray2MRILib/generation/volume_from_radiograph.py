@@ -16,7 +16,7 @@ from ..preparation.recorded_radiograph import crop_digest
 from ..radiograph.photometric import recorded_photometric
 from .generation_result import generation_result
 from .job_progress import StageTimer
-from .preflight import check_destinations, check_memory, expected_seconds
+from .preflight import check_destinations, check_device_memory, check_memory, expected_seconds
 from .prepared_knee import PreparedKnee, prepare_knee
 from .scanner_noise import SECTION, acquisition_record, add_scanner_noise, recorded_acquisition, with_noise
 from .settings import GenerationSettings
@@ -46,7 +46,7 @@ class PipelineCache:
         self._key: tuple[str, str] | None = None
         self._pipeline: VolumePipeline | None = None
 
-    def get(self, model: str, device: str) -> VolumePipeline:
+    def get(self, model: str, device: str, precision: str = "fp32") -> VolumePipeline:
         """The pipeline of a model on a device (names as in GenerationSettings), loaded unless it was used last.
 
         Raises InputError and ProcessingError as Xray2MRIPipeline.from_pretrained does.
@@ -57,9 +57,11 @@ class PipelineCache:
 
             # release the old model first: two paper-size models do not fit into memory together
             self._key = self._pipeline = None
+            check_device_memory(model, device, precision)
             kind = CaePipeline if is_cae(model) else Xray2MRIPipeline
             self._pipeline = kind.from_pretrained(model, device=device)
             self._key = (model, device)
+        self._pipeline.use_precision(precision)
         return self._pipeline
 
     def holds(self, model: str, device: str) -> bool:
@@ -116,7 +118,7 @@ def generate(
     opened = open_radiograph(radiograph, settings.photometric)
     knee = prepare_knee(opened, settings, timer.enter)
     timer.enter("load model")
-    pipeline = pipelines.get(settings.model, settings.device)
+    pipeline = pipelines.get(settings.model, settings.device, settings.precision)
     timer.enter("volume")
     on_slice = with_noise(on_slice, recorded_acquisition({SECTION: _noise_of(knee, settings)}))
     volume = sample_prepared(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
@@ -150,7 +152,7 @@ def densify(
     expected = expected_seconds(settings, pipelines.holds(settings.model, settings.device))
     timer = StageTimer(expected, "volume", on_progress, should_cancel)
     timer.enter("load model")
-    pipeline = pipelines.get(settings.model, settings.device)
+    pipeline = pipelines.get(settings.model, settings.device, settings.precision)
     timer.enter("volume")
     on_slice = with_noise(on_slice, recorded_acquisition(earlier.volume.provenance))
     volume = pipeline.densify(
@@ -168,7 +170,9 @@ def densify(
     return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, timer.timings_s))
 
 
-def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto") -> Generation:
+def reopen(
+    volume: str | Path, radiograph: str | Path, model: str = "compact", device: str = "auto", precision: str = "auto"
+) -> Generation:
     """Load a generation for ``densify`` from its files: the volume with its side-car, and its radiograph.
 
     Raises InputError when they cannot be read. ``densify`` checks that radiograph and model belong to the volume.
@@ -190,7 +194,7 @@ def reopen(volume: str | Path, radiograph: str | Path, model: str = "compact", d
         settings = GenerationSettings(
             num_slices=pseudo_mri.num_slices, sampling=SamplingSettings.from_record(record["sampling"]),
             side=about["side"], model=model, device=device, photometric=photometric,
-            scanner_noise=(record.get(SECTION) or {}).get("scanner_noise") or 0.0,
+            precision=precision, scanner_noise=(record.get(SECTION) or {}).get("scanner_noise") or 0.0,
         )  # fmt: skip
         knee = PreparedKnee(prepared, [] if box is None else [box], box, about["box_source"], plausibility, [])
     except (KeyError, TypeError) as error:

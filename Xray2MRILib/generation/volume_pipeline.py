@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..diffusion.precision import choose_precision, is_faster
 from ..diffusion.progress import Callback
 from ..diffusion.radiograph_conditions import unpack_crop
 from ..diffusion.sampling_settings import SamplingSettings, choose_seed
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
 
 
+SLOWER_NOTE = "This processor computes bf16 more slowly than fp32: fp32 was used."
+
+
 class VolumePipeline(DiffusionPipeline):
     """Base class of models; a model adds ``encode`` and ``fill`` of slice_model.SliceModel.
 
@@ -35,6 +39,8 @@ class VolumePipeline(DiffusionPipeline):
         Network -> SHA256 of its weights; empty for a model built in memory.
     model_notes
         Sentences for the user on the model's files, e.g. that they were not checked.
+    precision, precision_notes
+        Number format of U-Net and decoder, set by ``use_precision``; sentences for the user on that choice.
     """
 
     uses_grades = True
@@ -45,6 +51,27 @@ class VolumePipeline(DiffusionPipeline):
         self.model_card: dict[str, Any] = {}
         self.weights_sha256: dict[str, str] = {}
         self.model_notes: list[str] = []
+        self.precision = "fp32"
+        self.precision_notes: list[str] = []
+        self._asked: tuple[str, str] | None = None
+
+    def use_precision(self, word: str) -> None:
+        """Compute in the format of the user's word from now on: auto, fp32, bf16 or fp16.
+
+        On a processor bf16 is used only where a trial is faster with it than with fp32. Raises InputError (code
+        ``bad-option``) for a format that the device does not compute.
+        """
+        if self._asked == (word, str(self.device)):
+            return
+        self.precision, self.precision_notes = choose_precision(word, self.device), []
+        if self.device.type == "cpu" and self.precision == "bf16" and not is_faster("bf16", "cpu", self.trial()):
+            self.precision = "fp32"
+            self.precision_notes.append(SLOWER_NOTE)
+        self._asked = (word, str(self.device))
+
+    def trial(self) -> Callable[[], object]:
+        """A step of the model's work on random values, to measure a precision."""
+        raise NotImplementedError
 
     def register_modules(self, **modules: Any) -> None:
         """Keep the networks and record their classes, as diffusers does.

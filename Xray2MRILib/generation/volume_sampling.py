@@ -64,7 +64,7 @@ def sample_volume(
     SETTINGS["slices"].check(num_slices)
     BATCH_SIZE.check(batch_size)
     crop, mirrored, record = unpack_crop(radiograph)
-    notes = list(model.model_notes)
+    notes = [*model.model_notes, *model.precision_notes]
     if known is None:
         sampling = (sampling or SamplingSettings()).for_model(model.model_card)
         koa = koa or choose_grades(model, crop, notes)
@@ -89,11 +89,15 @@ def sample_volume(
     run = {
         "device": model.device.type,
         "dtype": str(model.dtype).removeprefix("torch."),
+        "precision": model.precision,
         "seconds": round(time.monotonic() - started, 3),
         "notes": notes,
     }
     recorded = {"num_slices": num_slices, **sampling.record()}
     if known is not None:
+        before = known.provenance.get("run", {}).get("precision", "fp32")
+        if copied and before != model.precision:
+            notes.append(f"The slices taken over were computed in {before}, the others in {model.precision}.")
         run["slices_taken_over"] = len(copied)
         provenance = {**known.provenance, "sampling": recorded, "run": run}
         return PseudoMRI.from_depth_slices(slices, mirrored, provenance)

@@ -59,7 +59,7 @@ def write_radiograph_series(
     """
     model = load_morphing_model(morphing_model)
     digest = model.weights_sha256
-    pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device)
+    pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device, settings.precision)
     radiograph = torch.as_tensor(prepared.image)[None]
     target = None if towards is None else torch.as_tensor(towards.image)[None]
     leads_to: dict[str, Any] = {}

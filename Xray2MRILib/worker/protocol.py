@@ -80,6 +80,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "radiograph": Field("text", "the radiograph of the volume file"),
         "model": SETTINGS["model"],
         "device": SETTINGS["device"],
+        "precision": SETTINGS["precision"],
         "slice_folder": Field("text", "as for generate"),
     },
     # a quick check of the radiograph without the diffusion model; generation/radiograph_check.py describes the result

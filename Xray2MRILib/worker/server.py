@@ -192,7 +192,7 @@ class Worker:
             )
         from ..generation.volume_from_radiograph import reopen
 
-        choices = {name: message[name] for name in ("model", "device") if message.get(name) is not None}
+        choices = {name: message[name] for name in ("model", "device", "precision") if message.get(name) is not None}
         return reopen(message["volume"], message["radiograph"], **choices)
 
     def _remember(self, job: str, generation: Generation) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_a_new_panel_asks_for_what_the_library_does_by_default(parameters):
     chosen = settings(parameters)
     assert chosen == {
         "slices": 50, "steps": 20, "model": "compact", "device": "auto", "seed": 0, "samples": 1, "side": "auto",
-        "photometric": "auto", "scanner_noise": 1.0,
+        "photometric": "auto", "scanner_noise": 1.0, "precision": "auto",
     }  # fmt: skip
     assert GenerationSettings.from_message(chosen).num_slices == GenerationSettings().num_slices
     parameters.scannerNoise = False
@@ -54,7 +54,7 @@ def test_the_ends_of_a_range_are_settings_that_the_library_takes(parameters, nam
             setattr(parameters, name, value)
 
 
-@pytest.mark.parametrize("name", ["side", "device", "photometric"])
+@pytest.mark.parametrize("name", ["side", "device", "photometric", "precision"])
 def test_words_are_those_of_the_library(parameters, name):
     for word in SETTINGS[name].words:
         setattr(parameters, name, word)

@@ -36,7 +36,7 @@ class Generation:
         self._radiographs = radiographs
         self._files = files
         self._origins: dict[str, tuple[str, int]] = {}  # volume ID -> request that made it, incarnation of the worker
-        self._models: dict[str, dict[str, str]] = {}  # volume ID -> model and device
+        self._models: dict[str, dict[str, str]] = {}  # volume ID -> model, device and precision
         self._pending: Job | None = None  # has slices that the views do not show yet
         self._shownAt = 0.0
         self._finished: list[Job] = []
@@ -65,7 +65,7 @@ class Generation:
         job.signals.connect(onProgress=onProgress, onSlice=onSlice, onDone=onDone, onError=onError)
         job.name = name or _NAME
         chosen = dict(settings or {})
-        job.choices = {key: chosen[key] for key in ("model", "device") if chosen.get(key)}
+        job.choices = {key: chosen[key] for key in ("model", "device", "precision") if chosen.get(key)}
 
         def fields() -> dict[str, Any]:
             radiograph = self._radiographs.fields(job, radiographNode)

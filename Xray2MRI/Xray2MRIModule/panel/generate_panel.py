@@ -33,6 +33,9 @@ class GeneratePanel(Section):
         self._device = Choice(self, ui.deviceSelector, "device", [
             ("auto", _("Automatic")), ("cuda", _("NVIDIA GPU")),
             ("mps", _("Apple GPU")), ("cpu", _("CPU"))])  # fmt: skip
+        self._precision = Choice(self, ui.precisionSelector, "precision", [
+            ("auto", _("Automatic")), ("fp32", _("32 bits")),
+            ("bf16", _("16 bits (bfloat16)")), ("fp16", _("16 bits (float16)"))])  # fmt: skip
         self.listen(ui.modelSelector, "currentIndexChanged(int)", self._onModel)
         self.listen(ui.modelFolderEdit, "currentPathChanged(QString)", self._onModel)
         self.listen(ui.modelNameEdit, "editingFinished()", self._onModel)
@@ -67,6 +70,7 @@ class GeneratePanel(Section):
         for widget in (ui.moreChoicesBox, self.ui.whatIfCheckBox, self.ui.resetGradesButton):
             widget.enabled = not running
         self._device.refresh()
+        self._precision.refresh()
         self._showDevice()
         if parameters is not None:
             self._showModel()

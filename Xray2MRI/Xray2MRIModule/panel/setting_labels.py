@@ -21,6 +21,7 @@ LABELS = {
     "slices": "slicesLabel",
     "model": "modelLabel",
     "device": "deviceLabel",
+    "precision": "precisionLabel",
     "steps": "stepsLabel",
     "seed": "seedLabel",
     "samples": "samplesLabel",
