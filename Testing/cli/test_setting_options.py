@@ -27,10 +27,11 @@ def test_without_options_the_settings_are_the_defaults():
 
 def test_every_option_reaches_its_setting():
     words = "--slices 7 --steps 3 --model m --device cpu --seed 5 --samples 2 --side left --roi 1,2,30,40 --kl-grade 3 "
-    words += "--guidance-scale 2.5 --noise-scale 0.5 --sampler dpm --keep-identifiers"
+    words += "--guidance-scale 2.5 --noise-scale 0.5 --sampler dpm --keep-identifiers --noise 0.5 --precision bf16"
     assert settings_from(parser_of().parse_args(words.split())) == GenerationSettings(
         slices=7, steps=3, model="m", device="cpu", seed=5, samples=2, side="left", roi=(1.0, 2.0, 30.0, 40.0),
         kl_grade=3, guidance_scale=2.5, noise_scale=0.5, sampler="dpm", keep_identifiers=True,
+        scanner_noise=0.5, precision="bf16",
     )  # fmt: skip
 
 

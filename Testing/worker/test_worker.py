@@ -210,3 +210,15 @@ def test_noise_by_default_for_clients_that_know_no_such_field_and_none_on_reques
     worker.send("generate", **request_for("odd", scanner_noise=9))
     error = worker.wait_for("error", "result")
     assert (error["code"], error["field"]) == ("bad-option", "scanner_noise")
+
+
+def test_the_precision_of_a_job_is_recorded_and_an_impossible_one_refused(worker, request_for):
+    worker.send("generate", **request_for("exact", precision="fp32"))
+    assert worker.wait_for("result", "error")["result"]["precision"] == "fp32"
+    worker.send("densify", job="more", of_job="exact", slices=9, output=request_for("more")["output"])
+    assert worker.wait_for("result", "error")["result"]["precision"] == "fp32"
+    for word, sentence in (("fp16", "processors compute no fp16"), ("double", "auto, fp32, bf16 or fp16")):
+        worker.send("generate", **request_for("odd", precision=word))
+        error = worker.wait_for("error", "result")
+        assert (error["code"], error["field"]) == ("bad-option", "precision")
+        assert sentence in error["message"]

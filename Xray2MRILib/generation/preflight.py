@@ -93,7 +93,7 @@ def expected_seconds(settings: GenerationSettings, loaded: bool, with_montage: b
 
     ``loaded`` means that the model is in memory already.
     """
-    per_slice_written = 0.08 if settings.scanner_noise else 0.02
+    per_slice_written = 0.04 if settings.scanner_noise else 0.02
     steps = settings.sampling.num_inference_steps or steps_of_model(settings.model)
     return {
         "read": 0.3,
