@@ -24,7 +24,7 @@ class Painter:
     model_name, model_card, weights_sha256, uses_grades = "painter", {"licence": "none"}, {"none": "0"}, False
     model_notes = ("drawn by hand",)
     precision = "fp32"
-    precision_notes: list[str] = []
+    precision_notes = ()
     device, dtype = torch.device("cpu"), torch.float32
 
     def __init__(self) -> None:
