@@ -18,7 +18,7 @@ from .settings import GenerationSettings
 
 # libraries, detector and classifier, without the generating model and the volumes; measured and rounded up
 _LIBRARY_BYTES = 600_000_000
-_DECODER_BYTES = 256 << 20  # decoding keeps to it, see models.autoencoder.decoding_chunk
+_DECODER_BYTES = 268_435_456  # decoding keeps to it, see models.autoencoder.decoding_chunk
 
 
 def check_destinations(radiograph: Any, output: Path, montage: Path | None, settings: GenerationSettings) -> None:
