@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..diffusion.depth_grid import shared_depths
+
 if TYPE_CHECKING:
     from ..acquisition.acquisition_model import Acquisition
     from ..volume.pseudo_mri import PseudoMRI
@@ -67,6 +69,17 @@ def add_scanner_noise(volume: PseudoMRI) -> None:
     """Set ``acquired`` of a noise-free volume by its own provenance; None where that records no noise."""
     acquisition = recorded_acquisition(volume.provenance)
     volume.acquired = None if acquisition is None else noisy_slices(volume.array, acquisition, volume.depth_positions)
+
+
+def keep_shown_slices(volume: PseudoMRI, earlier: PseudoMRI) -> None:
+    """At shared depths show what an ``earlier`` volume of the same acquisition shows.
+
+    The noise is the same in any case; this saves the rounding of noise-free slices that were stored or computed again.
+    """
+    if volume.acquired is None:
+        return
+    for index, place in shared_depths(earlier.depth_positions, volume.depth_positions).items():
+        volume.acquired[index] = earlier.shown[place]
 
 
 def with_noise(

@@ -18,7 +18,14 @@ from .generation_result import generation_result
 from .job_progress import StageTimer
 from .preflight import check_destinations, check_device_memory, check_memory, expected_seconds
 from .prepared_knee import PreparedKnee, prepare_knee
-from .scanner_noise import SECTION, acquisition_record, add_scanner_noise, recorded_acquisition, with_noise
+from .scanner_noise import (
+    SECTION,
+    acquisition_record,
+    add_scanner_noise,
+    keep_shown_slices,
+    recorded_acquisition,
+    with_noise,
+)
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -164,6 +171,7 @@ def densify(
     )
     volume.provenance["reprojection"] = _measure_reprojection(volume, earlier.knee, pipeline)
     add_scanner_noise(volume)
+    keep_shown_slices(volume, earlier.volume)
     timer.enter("write")
     paths = write_files(volume, earlier.knee, output, None, settings)
     timer.finished()

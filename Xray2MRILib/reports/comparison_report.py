@@ -102,8 +102,8 @@ def _details(comparison: Comparison) -> list[tuple[str, str]]:
         ("alignment", f"reference rotated by {turn:.1f} degrees and scaled by {scale:.3f}; 4 x 4 matrix (LPS, mm): "
                       + "; ".join(" ".join(f"{v:.3f}" for v in line) for line in matrix)),
         ("grey values", "reference: percentiles 0.5 and 99.5 of the volume mapped to 0 and 1; pseudo-MRI: as stored"),
-        ("scanner noise", "not added to this pseudo-MRI" if comparison.volume.acquired is None else
-                          "pictures show the pseudo-MRI with it, all measures and differences leave it out"),
+        *([("scanner noise", "pictures show the pseudo-MRI with it, all measures and differences leave it out")]
+          if comparison.volume.acquired is not None else []),
         ("joint box", f"rows {box[0]} to {box[1]}, columns {box[2]} to {box[3]}, found in the reference alone"
                       + ("; bone is brighter than the joint line" if result["bright_bone"] else "")),
         ("compared", result["created_utc"]),
