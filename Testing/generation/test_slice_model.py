@@ -30,7 +30,7 @@ class Painter:
     def __init__(self) -> None:
         self.asked: list[tuple[list[int], SamplingSettings]] = []
 
-    def encode(self, crop: torch.Tensor, koa: KoaProbabilities) -> Any:
+    def encode(self, crop: torch.Tensor, koa: KoaProbabilities, told: Any = None) -> Any:
         return crop, koa
 
     def fill(
