@@ -200,3 +200,32 @@ def test_auto_precision_avoids_what_the_device_cannot_do() -> None:
         return torch.zeros(1)
 
     assert measured_precision("auto", torch.device("cpu"), step) == "float32"
+
+
+def test_a_run_by_the_clock_ends_with_its_time_and_its_rate_follows_it(tmp_path, monkeypatch):
+    """Steps of a quarter of a minute by a clock that the test moves; a piece ends and the next goes on."""
+    import math
+
+    from Xray2MRILib.training import loop
+
+    now = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    by_the_clock = settings(
+        steps=1000, learning_rate=1.0, warm_up_steps=1, save_every=1, minutes=1.0, clock_minutes=2.0
+    )
+    rates: list[float] = []
+    for resume in (False, True):
+        network = torch.nn.Linear(1, 1)
+        trainer = loop.EmaTrainer(network, by_the_clock, tmp_path, resume=resume)
+        now[0] += 500  # what happens before the loop does not count
+        trainer._ends += 500
+        for _ in trainer.steps():
+            now[0] += 15
+            trainer.step(network(torch.ones(1, 1)).sum())
+            rates.append(trainer._optimiser.param_groups[0]["lr"])
+            if trainer.save_due:
+                trainer.save()
+        assert trainer.finished == resume
+    assert len(rates) == 8
+    expected = [1.0, *(0.5 * (1 + math.cos(math.pi * k / 8)) for k in range(1, 8))]
+    assert rates == pytest.approx(expected, abs=1e-5)

@@ -59,6 +59,9 @@ class LoopSettings:
         Steps between checkpoints; the last step always has one.
     minutes
         Wall time of this piece from here on; None for no limit.
+    clock_minutes
+        Time in the loop, over all pieces, after which the run ends, even if steps are left; the cosine then follows
+        this time. Such a run does not repeat itself exactly. None counts the steps alone.
     keep
         "last", or "best": the averaged weights with the least loss that ``record_validation`` received.
     clip
@@ -82,6 +85,7 @@ class LoopSettings:
     keep: str
     precision: str
     schedule: str = "cosine"
+    clock_minutes: float | None = None
     clip: float | None = 1.0
     ema_warm_up: str = "power"
     ema_on_host: bool = False
@@ -151,6 +155,7 @@ class EmaTrainer(Generic[N]):
             settings.optimiser, parameter_groups or network.parameters(), learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay, cuda=cuda,
         )  # fmt: skip
+        self._clock_began = time.monotonic()
         self.progress: dict[str, Any] = {"step": 0}
         if resume and self._checkpoint.exists():
             self.progress |= load_checkpoint(self._checkpoint, network, self.average, self._optimiser)
@@ -169,13 +174,20 @@ class EmaTrainer(Generic[N]):
     @property
     def finished(self) -> bool:
         """Whether the last step is done."""
-        return self.progress["step"] >= self.settings.steps
+        return self.progress["step"] >= self.settings.steps or self._clock_share() >= 1
+
+    def _clock_share(self) -> float:
+        """The share of ``clock_minutes`` that is over; 0 where steps alone are counted."""
+        if self.settings.clock_minutes is None:
+            return 0.0
+        return self.progress.get("seconds", 0.0) / (60 * self.settings.clock_minutes)
 
     def steps(self) -> Iterator[int]:
         """The numbers of the remaining steps, counted from 0. When the minutes are over, it saves and ends.
 
         Every piece does at least one step, so that a run in pieces ends however short they are.
         """
+        self._clock_began = time.monotonic() - self.progress.get("seconds", 0.0)
         while not self.finished:
             yield self.progress["step"]
             if not self.finished and self._is_over():
@@ -208,11 +220,15 @@ class EmaTrainer(Generic[N]):
             host_copies(self.network.parameters()) if self.settings.ema_on_host else self.network.parameters()
         )
         self.progress["step"] += 1
+        if self.settings.clock_minutes is not None:
+            self.progress["seconds"] = self._processes.agreed(time.monotonic() - self._clock_began)
 
     def _scheduled_rate(self) -> float:
         rate, warm_up = self.settings.learning_rate, self.settings.warm_up_steps
         if warm_up is None:
             return rate
+        if self.settings.clock_minutes is not None and self.progress["step"] >= warm_up:
+            return rate * learning_rate_factor(round(1e6 * self._clock_share()), 0, 1_000_000, self.settings.schedule)
         return rate * learning_rate_factor(self.progress["step"], warm_up, self.settings.steps, self.settings.schedule)
 
     @property

@@ -27,6 +27,7 @@ class AutoencoderRecipe(Recipe):
     held_out_knees: int | None = entry("the number of held-out pairs to measure on, null for all", unit="pairs", low=1)
     steps: int = shared.steps()
     minutes: float | None = shared.minutes()
+    clock_minutes: float | None = shared.clock_minutes()
     keep: str = shared.keep()
     batch_size: int = shared.batch_size("patches")
     patch: int = entry("the edge of a patch", unit="pixels", low=8, high=OAI_FIELD.pixels, multiple_of=8)

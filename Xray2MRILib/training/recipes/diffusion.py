@@ -42,6 +42,7 @@ class DiffusionRecipe(Recipe):
     unreadable_share: float = shared.unreadable_share()
     steps: int = shared.steps()
     minutes: float | None = shared.minutes()
+    clock_minutes: float | None = shared.clock_minutes()
     keep: str = shared.keep()
     knees_per_batch: int = entry("the number of knees of a step", unit="knees", low=1)
     depths_per_knee: int = entry("the number of slices of each of these knees", unit="slices", low=1)

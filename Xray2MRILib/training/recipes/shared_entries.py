@@ -71,6 +71,15 @@ def minutes() -> Any:
     return entry("the wall time after which a piece of the run stops, null for no limit", unit="minutes", above=0)
 
 
+def clock_minutes() -> Any:
+    """A run by the clock."""
+    return entry(
+        "the training time after which the whole run ends, the learning rate following the clock; null counts steps",
+        unit="minutes",
+        above=0,
+    )
+
+
 def keep() -> Any:
     """Which weights are the result."""
     return entry("the averaged weights to keep: of the last step, or of the best held-out measure", words=KEEP)
