@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Work = tuple[str, str]
 _TABLE_EVERY = 50
+# a table of many rows is written less often, so that writing takes at most a twentieth of the time
+_TABLE_PAUSE = 20
 _LOOK_EVERY_S = 0.5
 _OTHERS_EVERY_S = 2.0
 # no other radiograph would fare better
@@ -84,6 +86,7 @@ class WorkRun:
         self._alone: set[Work] = set()
         self._fault: Xray2MRIError | None = None
         self._since_table = 0
+        self._next_table = 0.0
         self.was_stopped = False
         self.seconds = 0.0
 
@@ -280,10 +283,12 @@ class WorkRun:
         """One piece of work is over: tell, and renew the table now and then."""
         self._throughput.finished()
         self._since_table += 1
-        if self._since_table >= _TABLE_EVERY:
+        began = time.monotonic()
+        if self._since_table >= _TABLE_EVERY and began >= self._next_table:
             self._since_table = 0
-            rows = self._setup.result_rows(lambda key: self._is_running(key))
-            self._setup.write_results(rows)
+            self._setup.write_results(self._setup.result_rows(self._is_running))
+            now = time.monotonic()
+            self._next_table = now + _TABLE_PAUSE * (now - began)
         over, of = self._queue.count(DONE, REFUSED, FAILED), self._queue.count(DONE, REFUSED, FAILED, WAITING, RUNNING)
         per_hour = self._throughput.per_hour
         self._on_progress({
