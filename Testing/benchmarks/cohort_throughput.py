@@ -55,7 +55,9 @@ def main() -> None:
         write_result(
             options.output,
             command=f"python Testing/benchmarks/cohort_throughput.py {' '.join(sys.argv[1:])}",
-            settings={"slices": options.slices, "steps": options.steps, "device": "cpu", "cores": cores()},
+            settings={"slices": 2, "steps": 1, "preset": "tiny", "device": "cpu", "cores": cores()}
+            if options.only_memory
+            else {"slices": options.slices, "steps": options.steps, "device": "cpu", "cores": cores()},
             figures=figures,
         )
 

@@ -71,7 +71,10 @@ class RadiographRow:
 
 
 def read_rows(
-    source: str | Path, columns: str | None = None, reference_column: str | None = None
+    source: str | Path,
+    columns: str | None = None,
+    reference_column: str | None = None,
+    without: Path | None = None,
 ) -> list[RadiographRow]:
     """The rows of a table (.csv, .tsv, .txt) or the radiographs of a folder, in order.
 
@@ -84,6 +87,8 @@ def read_rows(
         radiograph, side, kl_grade and id in this order. None takes the columns that are called so.
     reference_column
         Column with a real MRI of the same knee.
+    without
+        Folder whose files do not count, because the cohort's results are there.
 
     Raises InputError (codes ``no-such-table``, ``bad-table``, ``bad-columns``, ``no-radiographs``).
     """
@@ -95,7 +100,7 @@ def read_rows(
                 code="bad-columns",
                 hint="Give a table, or leave the names of columns out.",
             )
-        rows = [RadiographRow(number, file) for number, file in enumerate(_files_of(path), 1)]
+        rows = [RadiographRow(number, file) for number, file in enumerate(_files_of(path, without), 1)]
     else:
         rows = _rows_of_table(path, columns, reference_column)
     if not rows:
@@ -103,11 +108,13 @@ def read_rows(
     return rows
 
 
-def _files_of(folder: Path) -> list[Path]:
+def _files_of(folder: Path, without: Path | None) -> list[Path]:
     """Radiographs below a folder by their endings; files without an ending if they are DICOM. In the order of paths."""
     found = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
+        if without is not None and without in path.resolve().parents:
+            continue
         if any(part.startswith(".") for part in inside) or not path.is_file():
             continue
         if path.name.lower().endswith(_ENDINGS) or _is_dicom(path):

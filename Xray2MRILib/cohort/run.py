@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
 from ..generation.settings import GenerationSettings
 from .cohort_record import check_record, write_record
 from .content_key import model_digest, settings_message
@@ -105,13 +104,7 @@ class CohortSetup:
         self.plan = plan
         self.folder = plan.output.resolve()
         self._on_progress = on_progress
-        rows = [
-            row for row in read_rows(plan.source, plan.columns, plan.evaluate) if not self._is_inside(row.radiograph)
-        ]
-        if not rows:
-            raise InputError(
-                f"There is no radiograph in {plan.source.name}.", code="no-radiographs", hint="Check the path."
-            )
+        rows = read_rows(plan.source, plan.columns, plan.evaluate, without=self.folder)
         self.model_sha256 = model_digest(plan.settings.model)
         self.message = settings_message(plan.settings)
         self._is_new = not check_record(self.folder, self.message, self.model_sha256)
@@ -162,10 +155,6 @@ class CohortSetup:
         """Whether a volume is there, whole and unchanged."""
         line = self.manifest.last(key)
         return line is not None and line["state"] == DONE and self.files.are_intact(line)
-
-    def _is_inside(self, path: Path) -> bool:
-        """Whether a file is a result of this cohort."""
-        return self.folder in path.resolve().parents
 
     def _report_hashing(self, done: int, of: int) -> None:
         self._on_progress({"stage": "read", "step": done, "of": of, "fraction": 0.0, "eta_s": None, "per_hour": None})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..generation.prepared_knee import PreparedKnee
     from ..generation.volume_pipeline import VolumePipeline
     from ..volume.pseudo_mri import PseudoMRI
+    from .shared_batches import SharedBatches
 
 # tasks that one process has in hand: one is read, one is with the model, one is written
 IN_HAND = 3
@@ -42,6 +43,7 @@ class VolumeMaker:
         self._model = threading.Lock()
         self._checked: dict[str, str] = {}
         self._draining = threading.Event()
+        self._shared: SharedBatches | None = None
 
     def drain(self) -> None:
         """Hand back all work that the model has not begun with; what it has begun with is finished."""
@@ -123,17 +125,24 @@ class VolumeMaker:
         self, task: Task, knee: PreparedKnee, settings: GenerationSettings, timings: _Timings
     ) -> tuple[PseudoMRI, VolumePipeline]:
         from ..generation.volume_from_radiograph import sample_prepared
+        from .shared_batches import SharedBatches, shares
+
+        def listener(event: dict[str, Any]) -> None:
+            timings.again()
 
         with self._model:
             self._hand_back_when_draining()
             timings.enter("load model")
-            pipeline = self._pipelines.get(settings.model, settings.device, settings.precision)
+            pipeline: Any = self._pipelines.get(settings.model, settings.device, settings.precision)
+            if self._shared is None or self._shared.pipeline is not pipeline:
+                self._shared = SharedBatches(pipeline, IN_HAND)
             timings.enter("volume")
-            batch = _halved_batch(pipeline, settings.num_slices, task.halvings) if task.halvings else None
-            volume = sample_prepared(
-                pipeline, knee, settings, lambda event: timings.again(), None, batch_size=batch
-            )  # fmt: skip
-        return volume, pipeline
+            if task.halvings or not shares(pipeline, settings):
+                batch = _halved_batch(pipeline, settings.num_slices, task.halvings) if task.halvings else None
+                return sample_prepared(pipeline, knee, settings, listener, None, batch_size=batch), pipeline
+            model = self._shared.as_model()
+        # several threads at a time, which share batches
+        return sample_prepared(model, knee, settings, listener, None), pipeline
 
     def _evaluate(self, task: Task, on_stage: Callable[[str], None]) -> dict[str, Any]:
         from ..comparison.compare import compare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..volume.geometry import CROP_FRAME
 
 @dataclass(frozen=True)
 class RadiographConditions:
-    """Conditions of one radiograph, each with a batch axis of 1.
+    """Conditions of one radiograph, each with a batch axis of 1; or of S slices of several, see ``stack``.
 
     Attributes
     ----------
@@ -40,6 +40,25 @@ class RadiographConditions:
         token = None if self.token is None else self.token.expand(batch, -1, -1)
         vectors = {name: vector.expand(batch, -1) for name, vector in self.vectors.items()}
         return self.latent.expand(batch, -1, -1, -1), token, vectors
+
+    @classmethod
+    def stack(cls, several: Sequence[RadiographConditions], counts: Sequence[int]) -> RadiographConditions:
+        """Conditions of so many (``counts``) slices of each radiograph, one after another on the batch axis."""
+        parts = [one.repeat(count) for one, count in zip(several, counts, strict=True)]
+        tokens = [token for _, token, _ in parts if token is not None]
+        return cls(
+            torch.cat([latent for latent, _, _ in parts]),
+            torch.cat(tokens) if tokens else None,
+            {name: torch.cat([vectors[name] for _, _, vectors in parts]) for name in several[0].vectors},
+        )
+
+    def of(self, slices: Sequence[int]) -> RadiographConditions:
+        """The conditions of some slices: these themselves if they are of one radiograph."""
+        if len(self.latent) == 1:
+            return self
+        rows = list(slices)
+        token = None if self.token is None else self.token[rows]
+        return RadiographConditions(self.latent[rows], token, {name: v[rows] for name, v in self.vectors.items()})
 
     def drop(self) -> RadiographConditions:
         """Null conditions for the unconditional branch of classifier-free guidance (A19), as in condition dropout."""

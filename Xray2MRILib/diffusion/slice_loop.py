@@ -112,6 +112,8 @@ def slice_loop(
     ----------
     depths
         u in [-1, 1] of S slices.
+    conditions
+        Those of one radiograph, or stacked ones, a row for each depth.
     sampling
         Sampling settings; they also determine z_T of each depth.
     batch_size
@@ -147,7 +149,7 @@ def slice_loop(
                     scheduler,
                     noise[batch].to(device),
                     torch.tensor([depths[index] for index in batch], dtype=torch.float32, device=device),
-                    conditions,
+                    conditions.of(batch),
                     sampling,
                     before_step,
                 )
