@@ -90,6 +90,11 @@ def test_other_encodings_missing_tables_and_wrong_reference_columns(tmp_path):
     assert read_rows(text_table(tmp_path, "radiograph\na.png\n", "utf-8-sig"))[0].radiograph.name == "a.png"
 
 
+def test_what_a_model_may_be_told_of_the_person(tmp_path):
+    (row,) = read_rows(text_table(tmp_path, "radiograph,age,sex,bmi\na.png,61.5,Woman,27\n"))
+    assert dict(row.own) == {"age": 61.5, "sex": "woman", "bmi": 27.0}
+
+
 def test_comments_and_empty_lines_count_for_nothing(tmp_path):
     rows = read_rows(text_table(tmp_path, "# made by hand\nradiograph\n\na.png\n# b.png\nc.png\n"))
     assert [(row.number, row.radiograph.name) for row in rows] == [(1, "a.png"), (2, "c.png")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from Xray2MRILib.cohort.run import CohortResult
 from Xray2MRILib.cohort.throughput import Throughput
 from Xray2MRILib.cohort.work_queue import DONE, FAILED, REFUSED, RUNNING, WAITING, WorkQueue
 
@@ -76,3 +77,22 @@ def test_rate_and_time_left():
         now[0] += 10.0
         throughput.finished()
     assert throughput.per_hour == pytest.approx(360)
+
+
+@pytest.mark.parametrize(
+    ("states", "interrupted", "code"),
+    [
+        (["done", "done"], False, 0),
+        (["done", "refused"], False, 0),
+        (["done", "failed", "refused"], False, 1),
+        (["refused", "refused"], False, 2),
+        (["done", "waiting"], True, 130),
+        (["waiting"], False, 0),
+    ],
+)
+def test_exit_codes(states, interrupted, code):
+    rows = [{"state": state} for state in states]
+    result = CohortResult(rows, [True] * len(rows), interrupted)
+    assert result.exit_code == code
+    elsewhere = CohortResult([*rows, {"state": "failed"}], [*[True] * len(rows), False], interrupted)
+    assert elsewhere.exit_code == code, "what belongs to another share does not count"

@@ -16,7 +16,7 @@ from ..errors import InputError, Xray2MRIError
 from ..generation.settings import SETTINGS, GenerationSettings
 
 # settings of generate that a row may have for itself
-OWN_SETTINGS = ("side", "kl_grade", "kl", "knee", "roi", "photometric")
+OWN_SETTINGS = ("side", "kl_grade", "kl", "knee", "roi", "photometric", "age", "sex", "bmi")
 ROLES = ("radiograph", "side", "kl_grade", "id", *(name for name in OWN_SETTINGS if name not in ("side", "kl_grade")))
 # columns without a role count in this order
 _IN_ORDER = ("radiograph", "side", "kl_grade", "id")
@@ -261,6 +261,8 @@ def _value(name: str, text: str, number: int) -> Any:
             if value != int(value):
                 raise ValueError
             return int(value)
+        if kind == "number":
+            return float(text)
         if kind == "numbers":
             return tuple(float(part) for part in text.replace(";", " ").replace(",", " ").split())
     except (ValueError, OverflowError):
@@ -269,4 +271,4 @@ def _value(name: str, text: str, number: int) -> Any:
             code="bad-row",
             hint="Correct the table.",
         ) from None
-    return _SIDES.get(text.lower(), text.lower())
+    return _SIDES.get(text.lower(), text.lower()) if name == "side" else text.lower()
