@@ -38,7 +38,7 @@ def test_counts_reasons_and_escaped_texts(tmp_path, rows):
     (tmp_path / "thumbnails" / "00").mkdir(parents=True)
     (tmp_path / "thumbnails" / "00" / f"{1:016x}.jpg").write_bytes(b"picture")
     page = HtmlPage(write_cohort_summary(rows, tmp_path, SETTINGS).read_text(encoding="utf-8"))
-    assert "Cohort of 6 radiographs 3 done, 2 refused, 1 failed. 1 have warnings." in page.text
+    assert "Cohort of 6 radiographs 3 done, 2 refused, 1 failed. 1 has warnings." in page.text
     assert "refused no-knee 2 No knee & no <b>." in page.text
     assert "failed worker-died 1" in page.text
     assert "<1>" in page.text
@@ -65,10 +65,10 @@ def test_a_large_cohort_shows_its_problems_first(tmp_path):
 
 
 def test_bars_by_hand():
-    chart = histogram("Grade <", "grade", [0, 0, 2, 4, None], whole=True)
+    chart = histogram("Grade <", "grade", [0, 0, 2, 4, None], whole=(0, 5))
     heights = [float(text) for text in re.findall(r'height="([\d.]+)" class="column', chart)]
     assert heights == pytest.approx([134.0, 67.0, 67.0])
-    assert re.findall(r'text-anchor="middle">(\d)<', chart) == ["0", "1", "2", "3", "4"]
+    assert re.findall(r'text-anchor="middle">(\d)<', chart) == ["0", "1", "2", "3", "4", "5"]
     assert "Grade &lt;" in chart
     assert "not measured: 1" in chart
     assert histogram("t", "x", [None, float("nan")]) == ""

@@ -19,13 +19,13 @@ FILE = "summary.html"
 MOST_ROWS = 1000
 _SCRIPT = "sortable_table.js"
 _CHARTS = (
-    ("grade", "Kellgren-Lawrence grade", "most probable grade", True),
-    ("plausibility", "Frontal knee radiograph", "plausibility, 0 to 1", False),
-    ("joint_band_medial_mm", "Medial joint band of the volume", "mm at the nominal scale", False),
-    ("joint_band_lateral_mm", "Lateral joint band of the volume", "mm at the nominal scale", False),
-    ("joint_line_mm", "Joint line of volume and radiograph", "median distance, mm", False),
-    ("seconds", "Time for a volume", "seconds from reading to writing", False),
-    ("mri_edge_mm", "Edge distance to the real MRI", "median over slices, mm", False),
+    ("grade", "Kellgren-Lawrence grade", "most probable grade", (0, 4)),
+    ("plausibility", "Frontal knee radiograph", "plausibility, 0 to 1", None),
+    ("joint_band_medial_mm", "Medial joint band of the volume", "mm at the nominal scale", None),
+    ("joint_band_lateral_mm", "Lateral joint band of the volume", "mm at the nominal scale", None),
+    ("joint_line_mm", "Joint line of volume and radiograph", "median distance, mm", None),
+    ("seconds", "Time for a volume", "seconds from reading to writing", None),
+    ("mri_edge_mm", "Edge distance to the real MRI", "median over slices, mm", None),
 )
 _HEADINGS = {
     "row": "row", "id": "id", "state": "state", "side": "side", "grade": "grade", "plausibility": "plausibility",

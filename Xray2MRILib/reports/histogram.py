@@ -16,11 +16,11 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 30, 36
 _BARS = 24
 
 
-def histogram(title: str, across: str, values: Sequence[float | None], *, whole: bool = False) -> Svg:
+def histogram(title: str, across: str, values: Sequence[float | None], *, whole: tuple[int, int] | None = None) -> Svg:
     """Bars over the finite values; empty text without one.
 
-    ``whole`` draws one bar for each whole number, e.g. of grades. Values that are None or not finite are left out, and
-    their number stands below.
+    ``whole`` draws one bar for each whole number from the first to the last, e.g. of grades. Values that are None or not
+    finite are left out, and their number stands below.
     """
     finite = np.array([value for value in values if value is not None and math.isfinite(value)], float)
     if not finite.size:
@@ -46,7 +46,7 @@ def histogram(title: str, across: str, values: Sequence[float | None], *, whole:
             parts.append(f'<rect x="{x(start) + 1:.1f}" y="{y(count):.1f}" width="{max(x(end) - x(start) - 2, 1):.1f}" '
                          f'height="{_HEIGHT - _BOTTOM - y(count):.1f}" class="column method"/>')  # fmt: skip
     whole_numbers = [float(value) for value in range(math.ceil(low), math.floor(high) + 1)]
-    ticks = whole_numbers if whole else round_ticks(low, high, 8)
+    ticks = whole_numbers if whole is not None else round_ticks(low, high, 8)
     for tick in ticks:
         parts.append(
             f'<text x="{x(tick):.1f}" y="{_HEIGHT - _BOTTOM + 15}" text-anchor="middle">{tick_label(tick)}</text>'
@@ -59,10 +59,10 @@ def histogram(title: str, across: str, values: Sequence[float | None], *, whole:
     return Svg("".join(parts) + "</svg>")
 
 
-def _edges(finite: np.ndarray, whole: bool) -> np.ndarray:
+def _edges(finite: np.ndarray, whole: tuple[int, int] | None) -> np.ndarray:
     low, high = float(finite.min()), float(finite.max())
-    if whole:
-        return np.arange(round(low) - 0.5, round(high) + 1)
+    if whole is not None:
+        return np.arange(whole[0] - 0.5, whole[1] + 1)
     if high - low < 1e-9:
         low, high = low - 0.5 * max(abs(low), 1e-3), high + 0.5 * max(abs(high), 1e-3)
     return np.linspace(low, high, min(_BARS, max(4, math.ceil(2 * finite.size ** (1 / 2)))) + 1)
