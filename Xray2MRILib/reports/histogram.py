@@ -19,8 +19,8 @@ _BARS = 24
 def histogram(title: str, across: str, values: Sequence[float | None], *, whole: tuple[int, int] | None = None) -> Svg:
     """Bars over the finite values; empty text without one.
 
-    ``whole`` draws one bar for each whole number from the first to the last, e.g. of grades. Values that are None or not
-    finite are left out, and their number stands below.
+    ``whole`` draws one bar for each whole number from the first to the last, e.g. of grades. Values that are None or
+    not finite are left out, and their number stands below.
     """
     finite = np.array([value for value in values if value is not None and math.isfinite(value)], float)
     if not finite.size:
