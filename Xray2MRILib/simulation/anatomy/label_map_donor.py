@@ -71,7 +71,8 @@ def _whole_leg(
     code = np.where(inside & (code == 0), CODE["fat"], code).astype(np.uint8)
     other = np.where(other_outside > 0, 0, around.code)
     bones = np.isin(code, [CODE[kind] for kind in OWN])
-    code = continue_with(np.where(bones, 0, code), np.where(own > 0, 0, other), rows)
+    # what lies in place of a bone is filled, else its shell would be neither bone nor leg where the two outlines differ
+    code = continue_with(np.where(bones, CODE["fat"], code), np.where(own > 0, CODE["fat"], other), rows)
     body = (code > 0) | (own > 0)
     outside = blended(_distance_coarse(~body), other_outside, rows)
     outside = np.where(body, 0, np.maximum(outside, 0.01))

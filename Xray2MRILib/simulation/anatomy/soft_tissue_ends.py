@@ -10,6 +10,7 @@ from .tissue_classes import SPACING_MM
 
 TRANSITION_MM = 28.0
 _CLIP_MM = 15.0
+_SMOOTH_ROWS = 1.6  # a carried tissue is ragged from section to section
 
 
 def shares_beyond(rows: tuple[int, int], count: int) -> np.ndarray:
@@ -32,14 +33,26 @@ def continue_with(code: np.ndarray, other: np.ndarray, rows: tuple[int, int]) ->
     first = rows[0] - before
     result = other.copy()
     result[:, first : first + wide.shape[1]] = wide
-    for row in changing:
-        own, theirs = result[:, row], other[:, row]
-        values = np.union1d(np.unique(own), np.unique(theirs))
+    for rows_there in (changing[changing < rows[0]], changing[changing > rows[1]]):
+        if not len(rows_there):
+            continue
+        part = slice(int(rows_there[0]), int(rows_there[-1]) + 1)
+        own, theirs = result[:, part], other[:, part]
+        weight = share[part][None, :, None]
         distances = {
-            int(v): (1 - share[row]) * _distance(own == v) + share[row] * _distance(theirs == v) for v in values
+            int(v): (1 - weight) * _smooth_distances(own == v) + weight * _smooth_distances(theirs == v)
+            for v in np.union1d(np.unique(own), np.unique(theirs))
         }
-        result[:, row] = nearest_structure(distances, np.inf)
+        result[:, part] = nearest_structure(distances, np.inf)
     return result
+
+
+def _smooth_distances(mask: np.ndarray) -> np.ndarray:
+    """Signed distances of every axial section of ``mask`` [Y, Z, X] in mm, smoothed along the leg."""
+    from scipy import ndimage
+
+    planes = np.stack([_distance(mask[:, row]) for row in range(mask.shape[1])], axis=1)
+    return ndimage.gaussian_filter1d(planes, _SMOOTH_ROWS, axis=1, mode="nearest")
 
 
 def _distance(mask: np.ndarray) -> np.ndarray:
