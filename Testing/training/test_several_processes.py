@@ -179,7 +179,10 @@ def test_a_fault_of_the_input_is_told_once(recipe: dict, tmp_path: Path) -> None
          "adamw-8bit needs the package bitsandbytes"),
     ],
 )  # fmt: skip
-def test_refusals(words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refusals(
+    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     assert main(["train", *words, "--set", "device=cpu", "-o", str(tmp_path / "run")]) == 2
     assert sentence in capsys.readouterr().err
 

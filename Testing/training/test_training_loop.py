@@ -229,3 +229,28 @@ def test_a_run_by_the_clock_ends_with_its_time_and_its_rate_follows_it(tmp_path,
     assert len(rates) == 8
     expected = [1.0, *(0.5 * (1 + math.cos(math.pi * k / 8)) for k in range(1, 8))]
     assert rates == pytest.approx(expected, abs=1e-5)
+
+
+def test_eight_bit_moments_outlive_a_stop(tmp_path: Path) -> None:
+    """bitsandbytes keeps moments in an inner table and counts steps in an int; a layer under 4096 weights has none."""
+    pytest.importorskip("bitsandbytes")
+    from Xray2MRILib.training.loop import EmaTrainer, step_generator
+
+    def piece(output: Path, minutes: float | None, resume: bool) -> EmaTrainer:
+        torch.manual_seed(0)
+        chosen = settings(optimiser="adamw-8bit", steps=4, minutes=minutes)
+        training = EmaTrainer(torch.nn.Linear(128, 64), chosen, output, resume=resume)
+        for step in training.steps():
+            inputs = torch.randn(4, 128, generator=step_generator(7, step))
+            training.step((training.network(inputs) - 1).square().mean())
+        return training
+
+    whole, folder = piece(tmp_path, None, False), tmp_path / "pieces"
+    folder.mkdir()
+    training = piece(folder, 1e-9, False)
+    while not training.finished:
+        training = piece(folder, 1e-9, True)
+    assert torch.equal(whole.network.weight, training.network.weight)
+    assert torch.equal(whole.network.bias, training.network.bias)
+    moments = next(iter(whole._optimiser.state.values()))
+    assert moments["state1"].dtype == torch.uint8

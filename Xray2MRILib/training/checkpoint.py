@@ -23,7 +23,7 @@ def save_checkpoint(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"average.{index:04d}": tensor for index, tensor in enumerate(average.shadow_params)}
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index:04d}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {f"optimiser.{index:04d}.{name}": torch.as_tensor(value) for name, value in _flat(state).items()}
     temporary = path.with_name(path.name + ".tmp")
     groups = [len(group["params"]) for group in optimiser.param_groups]
     metadata = {
@@ -52,10 +52,14 @@ def load_checkpoint(
         shadows = _with_prefix(tensors, "average.").values()
         average.shadow_params = [s.to(old.device) for s, old in zip(shadows, average.shadow_params, strict=True)]
         average.optimization_step = int(metadata["average_steps"])
-        state: dict[int, dict[str, torch.Tensor]] = {}
+        state: dict[int, dict[str, Any]] = {}
         for name, tensor in _with_prefix(tensors, "optimiser.").items():
-            index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
+            index, key, *inner = name.split(".", 2)
+            value = tensor.item() if tensor.dtype == torch.int64 and tensor.ndim == 0 else tensor  # a count of steps
+            if inner:
+                state.setdefault(int(index), {}).setdefault(key, {})[inner[0]] = value
+            else:
+                state.setdefault(int(index), {})[key] = value
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise InputError(
@@ -64,6 +68,14 @@ def load_checkpoint(
             hint="Start again without resuming, or with the configuration that wrote it.",
         ) from error
     return progress
+
+
+def _flat(state: dict[str, Any]) -> dict[str, Any]:
+    """An optimiser's state of one parameter; what bitsandbytes keeps in an inner table gets ``table.name``."""
+    flat = {}
+    for name, value in state.items():
+        flat |= {f"{name}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def host_copy(tensor: torch.Tensor) -> torch.Tensor:

@@ -19,18 +19,16 @@ def build_optimiser(
 ) -> torch.optim.Optimizer:
     """AdamW, or the AdamW of bitsandbytes with moments of eight bits.
 
-    Raises InputError (code ``missing-package``) when bitsandbytes is asked for and cannot be used here.
+    Raises InputError (code ``missing-package``) when bitsandbytes is asked for and not installed.
     """
     rates = {"lr": learning_rate, "weight_decay": weight_decay}
     if name == "adamw":
         return torch.optim.AdamW(parameters, **rates, fused=cuda or None)
     try:
-        if not cuda:
-            raise ImportError("it needs a CUDA device")
         from bitsandbytes.optim import AdamW8bit
     except ImportError as error:
         raise InputError(
-            "The optimiser adamw-8bit needs the package bitsandbytes and a CUDA device.",
+            "The optimiser adamw-8bit needs the package bitsandbytes, which is not installed.",
             code="missing-package",
             hint="Install bitsandbytes, or let the optimiser be adamw.",
             field="optimiser",
