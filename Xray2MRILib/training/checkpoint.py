@@ -72,7 +72,7 @@ def load_checkpoint(
 
 def _flat(state: dict[str, Any]) -> dict[str, Any]:
     """An optimiser's state of one parameter; what bitsandbytes keeps in an inner table gets ``table.name``."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in state.items():
         flat |= {f"{name}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {name: value}
     return flat
