@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--knees", type=int, default=40)
     parser.add_argument("--held-out", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=450)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     simulate(options.work / "pairs", options.knees, 0, options.work)
@@ -80,9 +80,9 @@ def train(work: Path, steps: int) -> dict[str, Any]:
 
     recipe = chosen_recipe("diffusion") | {
         "data": str(work / "pairs"), "held_out": str(work / "held-out"), "autoencoder": "compact", "preset": "compact",
-        "changes": NETWORK, "told": list(GROUPS), "variants": 1, "exposures": 2, "steps": steps, "knees_per_batch": 8,
-        "depths_per_knee": 4, "learning_rate": 1e-3, "warm_up_steps": 50, "ema_decay": 0.99, "threads": 1,
-        "precision": "float32", "device": "cpu", "save_every": 200, "log_every": 100,
+        "changes": NETWORK, "told": list(GROUPS), "variants": 1, "exposures": 2, "steps": steps, "knees_per_batch": 4,
+        "depths_per_knee": 6, "learning_rate": 1.5e-3, "warm_up_steps": 30, "ema_decay": 0.98, "threads": 1,
+        "precision": "float32", "device": "cpu", "save_every": 100, "log_every": 50,
     }  # fmt: skip
     return diffusion.train(recipe, work / "training", resume=True)
 
