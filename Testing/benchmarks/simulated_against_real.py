@@ -41,6 +41,9 @@ def main() -> None:
         "spectrum": {n: spectrum(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
         "placement": {n: placement(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
         "told_apart": {n: told_apart(f, simulated, knees) for n, (f, _) in sets.items()},
+        "told_apart_half_mirrored": {
+            n: told_apart(f, half_mirrored(simulated), knees) for n, (f, g) in sets.items() if (g < 0).any()
+        },
         "grades": {"simulated": graded(simulated, grades)}
         | {n: graded(f, g) for n, (f, g) in sets.items() if (g >= 0).all()},
         "anatomy": anatomy(options.simulated),
@@ -82,6 +85,13 @@ def simulated_radiographs(folder: Path, exposures: int) -> tuple[np.ndarray, np.
             grades.append(pair.parameters.kl_grade)
             knees.append(number)
     return np.stack(radiographs).reshape(-1, 256, 256), np.array(grades), np.array(knees)
+
+
+def half_mirrored(radiographs: np.ndarray) -> np.ndarray:
+    """``radiographs`` with every second one mirrored: for sets whose knees are of unknown side."""
+    mirrored = radiographs.copy()
+    mirrored[1::2] = mirrored[1::2, :, ::-1]
+    return mirrored
 
 
 def histograms(radiographs: np.ndarray) -> np.ndarray:

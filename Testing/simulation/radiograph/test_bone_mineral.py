@@ -65,7 +65,7 @@ def test_the_cortex_thickens_along_the_shaft() -> None:
     z = torch.tensor([0.0, 20.0, 40.0, 60.0])
     away = torch.full_like(z, 50.0)
     thickness = cortex_mm("tibia", z, away, 1.0)
-    assert float(thickness[0]) == pytest.approx(0.75)
+    assert float(thickness[0]) == pytest.approx(0.45)
     assert bool((thickness.diff() > 0).all())
     assert float(cortex_mm("tibia", z[:1], torch.zeros(1), 1.0)) > float(thickness[0])
 
@@ -79,7 +79,8 @@ def test_attenuation_of_a_block_of_bone(blocks: AnatomyTemplate) -> None:
     inside = float(spongy_share("tibia", z, z - 3, 1.0, 0.0))
     deep = 50.0  # voxel centres within 25 mm, give or take one voxel
     per_mm = attenuation_per_mm("cortical bone") - attenuation_per_mm("adipose")
-    expected = per_mm * (2 * wall + (deep - 2 * wall) * inside)
+    rind = 9.0 * (np.exp(-wall / 9.0) - np.exp(-deep / 2 / 9.0))  # of the exponential that core_share ends with
+    expected = per_mm * (2 * wall + 2 * inside * (0.55 * (deep / 2 - wall) + 0.65 * rind))
     assert float(found[row, 40:60].mean()) == pytest.approx(expected, rel=0.04)
 
 

@@ -66,6 +66,8 @@ def _smooth_depth(template: AnatomyTemplate) -> np.ndarray:
         mask = template.tissue[box] == value
         inside = ndimage.distance_transform_edt(mask, SPACING_MM)
         outside = ndimage.distance_transform_edt(~mask, SPACING_MM)
-        smooth = ndimage.gaussian_filter((inside - outside).astype(np.float32), _SMOOTHED_VOXELS, mode="nearest")
+        # distances count from the centres of the nearest voxels of the other kind; the surface lies half-way
+        signed = (inside - outside - np.where(mask, SPACING_MM / 2, -SPACING_MM / 2)).astype(np.float32)
+        smooth = ndimage.gaussian_filter(signed, _SMOOTHED_VOXELS, mode="nearest")
         depth[box][mask] = smooth[mask]
     return depth.reshape(-1)[template.regions.bones.index]

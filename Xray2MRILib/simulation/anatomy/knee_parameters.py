@@ -184,5 +184,5 @@ def _later_parameters(seed: int, kl_grade: int, diseased: str) -> dict:
         "patella_film_mm": (float(rng.normal(5.0, 2.5)), float(rng.normal(3.0, 2.0))),
         "femur_flare": float(np.clip(rng.normal(0.0, 0.03), -0.08, 0.08)),
         "growth_scar": float(rng.uniform(0.0, 0.7)),
-        "trabeculae": float(rng.uniform(0.02, 0.10)),
+        "trabeculae": float(rng.uniform(0.015, 0.06)),
     }

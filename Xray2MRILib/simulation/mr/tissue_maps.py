@@ -29,7 +29,7 @@ from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID, TISSUES
 from ..anatomy.tissue_codes import BYTE_VALUES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import flash_mri
-from .bone_mineral import cortex_mm, mineral_share, spongy_share
+from .bone_mineral import core_share, cortex_mm, mineral_share, spongy_share
 from .tissue_properties import RELAXATION, attenuation_per_mm, tissue_signal
 
 _FAT_TEXTURE = 0.2
@@ -164,7 +164,7 @@ class TissueMaps:
         height = looked_up(torch.from_numpy(template_axes()[1]).to(self.device), at_z)
         cortex = cortex_mm(part, height, joint, p.cortex) + of(self._sclerosis)
         spongy = spongy_share(part, height, joint, p.bone_density, p.growth_scar)
-        spongy = spongy * (1 + p.marrow_texture / 2 * of(self.grain))
+        spongy = spongy * core_share(depth) * (1 + p.marrow_texture / 2 * of(self.grain))
         density = attenuation_per_mm("cortical bone", p.energy_kev) - attenuation_per_mm("adipose", p.energy_kev)
         values = torch.zeros(shape, device=self.device)
         index = ((at_y - low[0]) * shape[1] + at_z - low[1]) * shape[2] + at_x - low[2]
