@@ -132,10 +132,10 @@ def test_a_full_disk_ends_the_run_with_a_sentence(films, tiny_model, tmp_path, u
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 3 MB; left out where it cannot be mounted."""
+    """A file system of 6 MB; left out where it cannot be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")
     yield folder
