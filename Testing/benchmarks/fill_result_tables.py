@@ -18,7 +18,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
-PAGES = ("README.md", "docs/results.md", "docs/reprojection.md", "Resources/models/compact/MODEL_CARD.md")
+PAGES = (
+    "README.md",
+    "docs/results.md",
+    "docs/reprojection.md",
+    "docs/knee-anatomy.md",
+    "Resources/models/compact/MODEL_CARD.md",
+)
 BLOCK = re.compile(r"(<!-- table: ([\w ]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 # measure -> heading and decimals
@@ -129,6 +135,13 @@ def speed() -> str:
     return table(["measurement", "result", "wanted"], rows)
 
 
+def anatomy_sizes() -> str:
+    """Sizes of drawn knees beside published ones."""
+    heading = ("size", "drawn, mean ± SD", "knees", "published, mean ± SD")
+    rows = [(row["what"], row["drawn"], row["knees"], row["published"]) for row in figures("anatomy_sizes")]
+    return table(heading, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "held out short": held_out_short,
     "held out": held_out,
@@ -136,6 +149,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reprojection true": lambda: _reprojection(figures("reprojection")["true volumes"]),
     "reprojection generated": lambda: _reprojection(figures("reprojection")["generated, all radiographs"]),
     "speed": speed,
+    "anatomy sizes": anatomy_sizes,
 }
 
 

@@ -30,6 +30,13 @@ FIELD_ONLY_AS_FRACTIONS = {128, 160}
 SHARED = {256, 50, 1.5, 160}
 
 ALLOWED = {
+    ("Xray2MRILib/simulation/anatomy/drawn_shapes.py", 1.5): "mm of one step outwards",
+    ("Xray2MRILib/simulation/anatomy/fat_shell.py", 1.5): "smoothing in voxels",
+    ("Xray2MRILib/simulation/anatomy/joint_linings.py", 50): "mm above the joint",
+    ("Xray2MRILib/simulation/anatomy/ligament_strands.py", 1.5): "radius of a strand in mm",
+    ("Xray2MRILib/simulation/anatomy/multi_echo_structures.py", 160): "signal of fat and muscle",
+    ("Xray2MRILib/simulation/anatomy/muscle_compartments.py", 1.5): "gain of a septum",
+    ("Xray2MRILib/simulation/anatomy/vessels_and_nerves.py", 50): "mm along a vessel's course",
     ("Xray2MRILib/simulation/anatomy/multi_echo_bones.py", 1.5): "mm of a bone's rim, and a slope",
     ("Xray2MRILib/simulation/anatomy/multi_echo_maps.py", 160): "signal of fat",
     ("Xray2MRILib/simulation/anatomy/multi_echo_tissue.py", 50): "signal of fluid",

@@ -49,7 +49,8 @@ def donor_of(code: np.ndarray) -> Donor:
         COMPARTMENTS, {},
     )  # fmt: skip
     water = np.where(code == CODE["muscle"], 158, 12).astype(np.uint8)
-    return Donor(ImageTemplate(anatomy, code, water, np.full_like(water, 100), np.full_like(water, 33)), False)
+    named = np.where(code == CODE["muscle"], 7, 0).astype(np.uint8)
+    return Donor(ImageTemplate(anatomy, code, water, np.full_like(water, 100), np.full_like(water, 33), named), False)
 
 
 def outline_of_bones(code: np.ndarray, kinds: tuple[str, ...]) -> Outline:
@@ -108,5 +109,8 @@ def test_bones_stay_muscle_is_lent_and_nothing_is_torn() -> None:
     assert np.array_equal(made.code > 0, made.anatomy.outside_mm == 0)
     deep = ndimage.binary_erosion(made.code == CODE["muscle"], iterations=2)
     assert np.median(made.water[deep]) == 158
+    assert made.structure is not None
+    assert (made.structure[deep] == 7).mean() > 0.999
+    assert not made.structure[made.code == CODE["femur"]].any()
     marrow = ndimage.binary_erosion(made.code == CODE["tibia"], iterations=8)
     assert np.median(made.fat[marrow]) == pytest.approx(118, abs=1)

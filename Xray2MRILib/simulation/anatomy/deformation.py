@@ -24,6 +24,8 @@ CONTACT_RADIUS_MM = 10.0
 _NEARER = 0.02  # mm of gap that a millimetre nearer to the compartment's centre is worth
 FLARE_MM = -18.0  # from where up the femur is wider at its epicondyles
 TAPER_MM, BEHIND_TIBIA_MM = 20.0, -17.0  # where the tibia narrows from plateau to shaft; where it ends behind
+SOFT_MM = 26.0  # soft tissue beside the bones spreads the tibia's shift over this much above and below the joint
+_LEAST_PLATEAU_MM = 30.0
 _MEASURED_MM = 25.0  # joint space is looked for within this distance of the joint line
 
 
@@ -60,6 +62,28 @@ def structured_warp(template: AnatomyTemplate, p: KneeParameters) -> np.ndarray:
     return warp
 
 
+def keeping_width(warp: torch.Tensor, template: AnatomyTemplate) -> torch.Tensor:
+    """A displacement [1, 3, Y, Z, X] in mm without what would change the width of the plateau: that is drawn by itself.
+
+    The mean stretch along x between the plateau's two edges is taken out of the whole field.
+    """
+    low, high = template.plateau_mm
+    if high - low < _LEAST_PLATEAU_MM:
+        return warp
+    y = torch.tensor([centre[0] for centre in template.compartment_mm.values()]).mean() + torch.linspace(-10, 10, 5)
+    edges = torch.tensor((low, high))
+    points = torch.stack(torch.meshgrid(y, torch.linspace(2, 14, 5), edges, indexing="ij"), dim=-1)
+    found = F.grid_sample(
+        warp[:, 2:], normalised(points)[None], mode="bilinear", padding_mode="border", align_corners=True
+    )
+    means = found[0, 0].mean(dim=(0, 1))
+    stretch = float(means[1] - means[0]) / (high - low)
+    x = torch.linspace(*EXTENT_MM["x"], warp.shape[-1])
+    result = warp.clone()
+    result[0, 2] -= stretch * (x - (low + high) / 2)
+    return result
+
+
 class KneeDeformation:
     """The deformation of one knee: output points (mm) to template points (mm)."""
 
@@ -81,14 +105,15 @@ class KneeDeformation:
         warp += torch.from_numpy(structured_warp(template, parameters))
         if more_mm is not None:
             warp += torch.from_numpy(more_mm)
-        self.warp = warp.to(self.device)
+        self.warp = keeping_width(warp, template).to(self.device)
         self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32, device=self.device)
         self.scale = torch.tensor(parameters.scale, device=self.device)
         floor, roof = torch.from_numpy(template.femur_floor_mm), torch.from_numpy(template.tibia_roof_mm)
         roof = roof + torch.from_numpy(attrition_depth(template, parameters))
         shift = self._tibia_shift(template, floor, roof)
-        self.surfaces = torch.stack((floor, roof, shift))[None].to(self.device)  # [1, 3, Y, X]
-        self.floor, self.roof, self.shift = self.surfaces[0]
+        soft = torch.from_numpy(template.regions.beside_bones)
+        self.surfaces = torch.stack((floor, roof, shift, soft))[None].to(self.device)  # [1, 4, Y, X]
+        self.floor, self.roof, self.shift = self.surfaces[0, :3]
 
     def _tibia_shift(self, template: AnatomyTemplate, floor: torch.Tensor, roof: torch.Tensor) -> torch.Tensor:
         """How far the tibia has moved up at every (y, x), mm: a tilt through the two compartments (joint closing)."""
@@ -143,13 +168,18 @@ class KneeDeformation:
         return q + step.reshape(3, -1).T.reshape(q.shape)
 
     def open_joint(self, q: torch.Tensor) -> torch.Tensor:
-        """Undo the narrowing: points of the closed joint to points of the template (z changes only)."""
+        """Undo the narrowing: points of the closed joint to points of the template (z changes only).
+
+        Between the bones only the gap gives way; muscle and skin beside them yield over ``SOFT_MM`` above and below.
+        """
         y, z, x = q.unbind(-1)
-        floor, roof, shift = self._surfaces_at(y, x)
+        floor, roof, shift, soft = self._surfaces_at(y, x)
         closed = roof - shift
         inside = (roof - floor) / (closed - floor)
         z_open = torch.where(z <= floor, z, torch.where(z < closed, floor + (z - floor) * inside, z + shift))
-        return torch.stack((y, z_open, x), dim=-1)
+        reach = ((z / SOFT_MM + 1) / 2).clamp(0, 1)
+        yielding = z + shift * reach * reach * (3 - 2 * reach)
+        return torch.stack((y, z_open + soft * (yielding - z_open), x), dim=-1)
 
     def radiograph_pose(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Template points of the radiograph's pose for femur, tibia and soft tissue.
@@ -175,7 +205,7 @@ class KneeDeformation:
     def _surfaces_at(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         grid = normalised(torch.stack((y, torch.zeros_like(y), x), dim=-1))[..., [0, 2]].reshape(1, -1, 1, 2)
         values = F.grid_sample(self.surfaces, grid, mode="bilinear", padding_mode="border", align_corners=True)
-        return values.reshape(3, *y.shape)
+        return values.reshape(4, *y.shape)
 
 
 def contact_places(template: AnatomyTemplate) -> dict[str, tuple[float, float]]:

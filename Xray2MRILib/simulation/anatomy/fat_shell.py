@@ -9,7 +9,8 @@ from .template_building import _envelope
 from .tissue_codes import CODE
 
 SHELL_MM = 8.0  # of fat lie outside the fascia of the median knee
-_SHELL_LIMITS_MM = (4.5, 13.0)
+_SHELL_LIMITS_MM = (4.5, 18.0)
+_SMOOTH_VOXELS = 7.0
 
 
 def fat_shell(code: np.ndarray) -> np.ndarray:
@@ -21,17 +22,25 @@ def fat_shell(code: np.ndarray) -> np.ndarray:
 
     step = 2 * SPACING_MM
     core = (code > 0) & ~np.isin(code, [CODE["subcutaneous"], CODE["skin"]])
-    inner = _envelope(ndimage.binary_opening(core, iterations=3))[::2, ::2, ::2]
+    tendon = ndimage.binary_opening(np.isin(code, [CODE["tendon"], CODE["ligament"]]), iterations=2)
+    inner = _envelope(ndimage.binary_opening(core, iterations=3) | tendon)[::2, ::2, ::2]
     inner = ndimage.gaussian_filter(inner.astype(np.float32), 2.0, mode="nearest") > 0.5
     small = code[::2, ::2, ::2]
-    distance = ndimage.distance_transform_edt(~inner, step).astype(np.float32)
+    distance, nearest = ndimage.distance_transform_edt(~inner, step, return_indices=True)
     body = inner | (small > 0)
-    rim = body & ~ndimage.binary_erosion(body, border_value=1) & ~inner
-    # the thickness at the nearest place of the skin, smooth over some centimetres
-    weight = ndimage.gaussian_filter(rim.astype(np.float32), 7.0, mode="nearest")
-    thickness = ndimage.gaussian_filter(rim * distance, 7.0, mode="nearest") / np.maximum(weight, 1e-6)
+    rim = np.nonzero(body & ~ndimage.binary_erosion(body, border_value=1) & ~inner)
+    # each place of the skin gives its thickness to the nearest place of the fascia; smooth over some centimetres there,
+    # and the same along each normal, so that thicker fat never opens a gap
+    foot = tuple(n[rim] for n in nearest)
+    weight, total = np.zeros(inner.shape, np.float32), np.zeros(inner.shape, np.float32)
+    np.add.at(weight, foot, 1.0)
+    np.add.at(total, foot, distance[rim])
+    weight = ndimage.gaussian_filter(weight, _SMOOTH_VOXELS, mode="nearest")
+    thickness = ndimage.gaussian_filter(total, _SMOOTH_VOXELS, mode="nearest") / np.maximum(weight, 1e-6)
     trust = np.clip(weight / 1e-3, 0, 1)
     thickness = trust * np.clip(thickness, *_SHELL_LIMITS_MM) + (1 - trust) * SHELL_MM
+    thickness = ndimage.gaussian_filter(thickness, _SMOOTH_VOXELS / 2, mode="nearest")[tuple(nearest)]
+    thickness = ndimage.gaussian_filter(thickness, 1.5, mode="nearest")
     scaled = np.where(inner, 0, distance * SHELL_MM / thickness)
     fine = ndimage.zoom(scaled, [n / m for n, m in zip(code.shape, scaled.shape, strict=True)], order=1)
     return np.where(fine > 0.25, np.clip(fine, 0.01, MAX_OUTSIDE_MM), 0).astype(np.float32)

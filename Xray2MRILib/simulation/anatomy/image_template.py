@@ -10,6 +10,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class ImageTemplate:
         uint8 [Y, Z, X], proton density, 200 = that of pure water or pure fat.
     t2_ms
         uint8 [Y, Z, X], T2 of the water part.
+    structure
+        uint8 [Y, Z, X], which structure it is, values index ``STRUCTURES``; 0 has no name. None: nothing is named.
     """
 
     anatomy: AnatomyTemplate
@@ -39,6 +42,7 @@ class ImageTemplate:
     water: np.ndarray
     fat: np.ndarray
     t2_ms: np.ndarray
+    structure: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -53,7 +57,8 @@ class ImageTemplate:
         self.anatomy.save(path.with_suffix(".anatomy.npz"))
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
         try:
-            np.savez_compressed(temporary, code=self.code, water=self.water, fat=self.fat, t2_ms=self.t2_ms)
+            named: dict[str, Any] = {} if self.structure is None else {"structure": self.structure}
+            np.savez_compressed(temporary, code=self.code, water=self.water, fat=self.fat, t2_ms=self.t2_ms, **named)
             temporary.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -65,7 +70,8 @@ class ImageTemplate:
         """Read what ``save`` wrote."""
         anatomy = AnatomyTemplate.load(path.with_suffix(".anatomy.npz"))
         with np.load(path, allow_pickle=False) as data:
-            return cls(anatomy, data["code"], data["water"], data["fat"], data["t2_ms"])
+            structure = data["structure"] if "structure" in data.files else None
+            return cls(anatomy, data["code"], data["water"], data["fat"], data["t2_ms"], structure)
 
 
 def first_generation(code: np.ndarray) -> np.ndarray:

@@ -27,6 +27,14 @@ EXTRUSION_MM = {0: 0.0, 1: 0.5, 2: 1.2, 3: 2.4, 4: 3.6}
 # Chance of a subchondral cyst, of attrition, and mean thickness of joint fluid in mm, by KL grade.
 CYST_CHANCE = {0: 0.02, 1: 0.06, 2: 0.15, 3: 0.40, 4: 0.65}
 ATTRITION_CHANCE = {0: 0.0, 1: 0.0, 2: 0.05, 3: 0.30, 4: 0.75}
+# Chance of a bone-marrow lesion in femur and in tibia of the diseased compartment (a fifth of it elsewhere), and its
+# mean radius in mm: about a fifth of knees without osteoarthritis and four fifths or more at KL 3 and 4 have one
+# (Felson et al. 2001 and 2003, Guermazi et al. 2012).
+MARROW_LESION_CHANCE = {0: 0.08, 1: 0.14, 2: 0.28, 3: 0.52, 4: 0.70}
+MARROW_LESION_MM = {0: 3.0, 1: 3.5, 2: 5.0, 3: 7.0, 4: 8.5}
+# Chance of a Baker's cyst: about 5 % of knees without and 20 to 40 % with osteoarthritis (Hill et al. 2001, Hayashi et
+# al. 2010).
+BAKER_CYST_CHANCE = {0: 0.05, 1: 0.08, 2: 0.16, 3: 0.27, 4: 0.33}
 EFFUSION_MM = {0: 0.7, 1: 1.0, 2: 1.6, 3: 2.4, 4: 3.2}
 # Edge of a joint crop that lies in the nominal frame at its true size.
 MEAN_CROP_MM = CROP_FRAME.span_mm
@@ -71,6 +79,8 @@ class KneeParameters:
     cyst_mm: dict[str, float] = field(default_factory=dict)  # radius; 0 is none
     attrition_mm: dict[str, float] = field(default_factory=dict)  # depth of the plateau's depression
     effusion_mm: float = 0.0  # thickness of fluid in the suprapatellar pouch
+    marrow_lesion_mm: dict[str, float] = field(default_factory=dict)  # radius at each site of both bones; 0 is none
+    baker_cyst_mm: float = 0.0  # half the thickness of a cyst behind the medial condyle; 0 is none
     marrow_texture: float = 0.16  # relative standard deviation
     marbling: float = 0.2  # signal lost in muscle septa
     inflow: float = 1.0  # gain of the vessels against the table
@@ -117,6 +127,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
             osteophyte[f"{bone}_{side}"] = float(rng.uniform(low, high) * (1.0 if hit else rng.uniform(0.3, 0.9)))
     return KneeParameters(
         **_later_parameters(seed, kl_grade, str(diseased)),
+        **_lesions(seed, kl_grade, str(diseased)),
         seed=seed,
         kl_grade=kl_grade,
         template=template,
@@ -185,4 +196,20 @@ def _later_parameters(seed: int, kl_grade: int, diseased: str) -> dict:
         "femur_flare": float(np.clip(rng.normal(0.0, 0.03), -0.08, 0.08)),
         "growth_scar": float(rng.uniform(0.0, 0.7)),
         "trabeculae": float(rng.uniform(0.015, 0.06)),
+    }
+
+
+def _lesions(seed: int, kl_grade: int, diseased: str) -> dict:
+    """Marrow lesions and a Baker's cyst, with random numbers of their own."""
+    rng = np.random.default_rng([seed, 71])
+    lesions = {}
+    for bone in ("femur", "tibia"):
+        for side in ("medial", "lateral"):
+            chance = MARROW_LESION_CHANCE[kl_grade] * (1.0 if diseased in (side, "both") else 0.2)
+            radius = float(np.clip(MARROW_LESION_MM[kl_grade] * np.exp(rng.normal(0, 0.35)), 2.0, 16.0))
+            lesions[f"{bone}_{side}"] = radius if rng.random() < chance else 0.0
+    thickness = float(np.clip(5.0 * np.exp(rng.normal(0, 0.35)), 2.5, 10.0))
+    return {
+        "marrow_lesion_mm": lesions,
+        "baker_cyst_mm": thickness if rng.random() < BAKER_CYST_CHANCE[kl_grade] else 0.0,
     }

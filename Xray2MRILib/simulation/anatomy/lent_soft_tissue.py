@@ -98,7 +98,7 @@ def _closed(maps: list[np.ndarray], lost: np.ndarray) -> list[np.ndarray]:
 def lend(outline: Outline, donor: Donor, field: SoftTissueMap, name: str) -> ImageTemplate:
     """The template ``name`` of ``outline`` with the soft tissue of ``donor`` (some twenty seconds)."""
     soft = donor.soft(menisci=not outline.has("meniscus"), patella=not outline.has("patella"))
-    code, bones, water, fat, t2_ms, outside = _carried(soft, donor, field)
+    code, bones, structure, water, fat, t2_ms, outside = _carried(soft, donor, field)
     own = _with_lent_shafts(outline, bones)
     for bone in ("fibula", "patella"):
         if not outline.has(bone):
@@ -111,20 +111,22 @@ def lend(outline: Outline, donor: Donor, field: SoftTissueMap, name: str) -> Ima
     code = np.where(own > 0, own, code)
     paint_densities(code, own, water, fat, t2_ms)
     anatomy = template_geometry(name, code, outside, outline.compartment_mm, outline.slope_deg)
-    return ImageTemplate(anatomy, code, water, fat, t2_ms)
+    structure[(own > 0) | (code == 0)] = 0
+    return ImageTemplate(anatomy, code, water, fat, t2_ms, None if donor.template.structure is None else structure)
 
 
 def _carried(soft: list[np.ndarray], donor: Donor, field: SoftTissueMap) -> tuple[np.ndarray, ...]:
-    """Soft codes, bone codes, water, fat, T2 (uint8) and distance outside the fascia (float32) at the outline."""
+    """Soft codes, bones, structures, water, fat, T2 (uint8), distance outside the fascia (float32) at the outline."""
     code, water, fat, t2_ms = soft
     shape = code.shape
-    nearest = torch.from_numpy(np.stack([code, donor.bones])).float()[None]
+    structure = np.zeros(shape, np.uint8) if donor.template.structure is None else donor.template.structure
+    nearest = torch.from_numpy(np.stack([code, donor.bones, structure])).float()[None]
     smooth = torch.from_numpy(np.stack([water, fat, t2_ms])).float()[None]
     outside = torch.from_numpy(donor.template.anatomy.outside_mm.astype(np.float32))[None, None]
     low = torch.tensor([lo for lo, _ in EXTENT_MM.values()]).view(3, 1, 1, 1)
     span = (torch.tensor(shape).view(3, 1, 1, 1) - 1) * SPACING_MM
     nodes = ((torch.from_numpy(field.points_mm) - low) / span * 2 - 1).flip(0)
-    results = [np.empty(shape, np.uint8) for _ in range(5)] + [np.empty(shape, np.float32)]
+    results = [np.empty(shape, np.uint8) for _ in range(6)] + [np.empty(shape, np.float32)]
     planes = _upsampled(nodes, shape[1:])
     last = nodes.shape[1] - 1
     for at in range(0, shape[0], _TOGETHER):

@@ -13,16 +13,22 @@ _EMPTY_MM = 6.0  # rows at both ends of the picture that the scanner's filter ha
 _DRAFT_ENDS_MM = 12.0  # before those rows the draft of the shafts ends
 _JOINT_GAP_MM = 6.5  # femur and tibia are no farther apart where their cartilages touch
 _HALF_MUSCLE, _CARVED_MM = 42.0, 4.5
+_BITE_MM = 3.0
 
 
 def without_empty_rows(maps: MultiEchoMaps, parts: JointParts) -> tuple[MultiEchoMaps, JointParts]:
     """Maps and parts without the rows that the scanner's filter has darkened; the joint stays where it was."""
-    count = round(_EMPTY_MM / maps.spacing_mm[1])
+    count = removed_rows(maps)
     rows = slice(count, maps.water.shape[1] - count)
     water, fat, fluid, t2_ms = (m[:, rows] for m in (maps.water, maps.fat, maps.fluid, maps.t2_ms))
     bones = {bone: d[:, rows] for bone, d in parts.bones_mm.items()}
     soft = {part: d[:, rows] for part, d in parts.soft_mm.items()}
     return MultiEchoMaps(water, fat, fluid, t2_ms, bones, maps.spacing_mm), JointParts(bones, soft)
+
+
+def removed_rows(maps: MultiEchoMaps) -> int:
+    """How many rows ``without_empty_rows`` takes away at either end."""
+    return round(_EMPTY_MM / maps.spacing_mm[1])
 
 
 def trimmed(distance: np.ndarray, fat: np.ndarray) -> np.ndarray:
@@ -58,10 +64,13 @@ def carved(distance: np.ndarray, maps: MultiEchoMaps) -> np.ndarray:
     labels, count = ndimage.label(mask)
     if count > 1:
         mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    # bites narrower than twice this are noise; the notch is wider
+    wide = ndimage.distance_transform_edt(~mask, maps.spacing_mm) < _BITE_MM
+    mask = (ndimage.distance_transform_edt(wide, maps.spacing_mm) > _BITE_MM) & (distance < 0.5)
     found = signed_distance(mask, maps.spacing_mm)
     # where nothing was carved, the smooth distance of before is the better one
     changed = ndimage.gaussian_filter(((distance < 0) & ~mask).astype(np.float32), 2.5) > 0.02
-    return np.where(changed, ndimage.gaussian_filter(found, 0.8), distance).astype(np.float32)
+    return np.where(changed, ndimage.gaussian_filter(found, 1.3), distance).astype(np.float32)
 
 
 def continued(bone: str, distance: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:

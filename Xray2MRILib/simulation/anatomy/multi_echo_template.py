@@ -6,21 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
+from .anatomical_structures import STRUCTURE
 from .anatomy_template import SPACING_MM, AnatomyTemplate, template_axes
+from .drawn_shapes import Canvas
+from .fascia import depth_inside, draw_fascia
 from .fat_shell import fat_shell
 from .image_template import ImageTemplate, first_generation
-from .multi_echo_bones import carved, close_joint_gap, continued, trimmed, without_empty_rows
-from .multi_echo_densities import SUBCUTANEOUS_FAT, calm_marrow, flattened, with_notch_synovium
+from .multi_echo_bones import carved, close_joint_gap, continued, removed_rows, trimmed, without_empty_rows
+from .multi_echo_densities import SUBCUTANEOUS_FAT, calm_marrow, flattened
 from .multi_echo_joint import REGISTERED, JointParts, joint_parts, load_registered
 from .multi_echo_maps import MultiEchoMaps, read_multi_echo
+from .multi_echo_structures import continue_ends, draw_structures
 from .multi_echo_tissue import classified
 from .pose import rotation
-from .signed_distance import signed_distance
+from .structure_seeds import StructureSeeds, read_seeds
 from .template_building import _flexion_axis, _joint_surfaces, _margins, _plateau, _slope_deg
-from .template_extension import extend_codes, extend_sides, fill_maps
+from .template_extension import extend_sides, fill_maps
 from .tissue_codes import BONE_CODES, CODE, CODES
+from .vessels_and_nerves import draw_skin_veins
 
-IMAGE_TEMPLATE_VERSION = 3  # raise it whenever the same maps would give another template
+IMAGE_TEMPLATE_VERSION = 4  # raise it whenever the same maps would give another template
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
 CARTILAGE_WATER = 114.0  # the scan's thick slices do not show it truly; depth varies it per knee
 MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
@@ -28,7 +33,6 @@ MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
 # that centre, 6 mm less than in the first generation, whose posterior slices were empty.
 FIELD_SHIFT_MM = 6.0
 _SIDES = (34, 30)  # sections added laterally and medially
-_ENDS = (56, 56)  # rows added above and below
 
 
 def build_multi_echo_template(folder: Path) -> ImageTemplate:
@@ -38,11 +42,15 @@ def build_multi_echo_template(folder: Path) -> ImageTemplate:
     ``read_multi_echo`` does.
     """
     maps = read_multi_echo(folder)
-    return assembled(maps, joint_parts(maps, load_registered(folder / REGISTERED), PLATEAU_VOXEL), folder.name)
+    parts = joint_parts(maps, load_registered(folder / REGISTERED), PLATEAU_VOXEL)
+    return assembled(maps, parts, folder.name, read_seeds(folder))
 
 
-def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplate:
-    """Template from maps and joint parts: flatten the coil's profile, extend, turn to the template's pose."""
+def assembled(maps: MultiEchoMaps, parts: JointParts, name: str, seeds: StructureSeeds | None = None) -> ImageTemplate:
+    """Template from maps and joint parts: flatten the coil's profile, turn to the template's pose, draw, extend.
+
+    Without ``seeds`` neither muscles nor large vessels and nerves have names.
+    """
     maps, parts = without_empty_rows(maps, parts)
     bones = {b: continued(b, carved(trimmed(d, maps.fat), maps), maps.spacing_mm) for b, d in parts.bones_mm.items()}
     parts = JointParts(bones, parts.soft_mm)
@@ -58,48 +66,79 @@ def assembled(maps: MultiEchoMaps, parts: JointParts, name: str) -> ImageTemplat
     for label, values in (("water", water), ("fat", fat), ("t2", maps.t2_ms)):
         means[label] = np.array([np.median(values[code == k]) if (code == k).any() else 0 for k in range(len(CODES))])
     wide = extend_sides(code, *_SIDES, maps.spacing_mm)
-    whole = extend_codes(wide, 1, *_ENDS, maps.spacing_mm)
-    before, after = (0, _ENDS[0], _SIDES[0]), (0, _ENDS[1], _SIDES[1])
-    filled = {
-        label: fill_maps(values, before, after, whole, means[label])
+    before, after = (0, 0, _SIDES[0]), (0, 0, _SIDES[1])
+    filled = [
+        fill_maps(values, before, after, wide, means[label])
         for label, values in (("water", water), ("fat", fat), ("t2", maps.t2_ms))
-    }
-    bones = {
-        bone: _extended_bone(distance, whole == CODE[bone], before, after, maps.spacing_mm)
-        for bone, distance in parts.bones_mm.items()
-    }
+    ]
     centre, turn = _pose(parts, maps, before)
-    sample = _Sampler(whole.shape, centre, turn, maps.spacing_mm)
-    final = _codes(whole, sample)
-    outside = fat_shell(final)
-    final[outside > 0] = 0
-    final[(outside == 0) & np.isin(final, [0, CODE["subcutaneous"], CODE["skin"]])] = CODE["fat"]
-    for bone, distance in bones.items():
-        inside = sample(distance, beyond=30.0) < 0
-        stray = (final == CODE[bone]) & ~inside
-        final[stray] = CODE["connective"]
+    sample = _Sampler(wide.shape, centre, turn, maps.spacing_mm)
+    final = _codes(wide, sample)
+    for bone, distance in parts.bones_mm.items():
+        padded = np.pad(distance, list(zip(before, after, strict=True)), constant_values=30.0)
+        inside = sample(padded, beyond=30.0) < 0
+        final[(final == CODE[bone]) & ~inside] = CODE["connective"]
         final[inside & (final > 0)] = CODE[bone]
-    stored = [np.clip(np.round(sample(filled[k])), 0, 255).astype(np.uint8) for k in ("water", "fat", "t2")]
-    empty = (final == CODE["fat"]) & (stored[0] < 60) & (stored[1] < 60)
-    stored[1][empty] = round(SUBCUTANEOUS_FAT)
-    stored[0], stored[1] = with_notch_synovium(final, stored[0], stored[1])
-    meniscus = final == CODE["meniscus"]
-    stored[2][meniscus] = np.minimum(stored[2][meniscus], MENISCUS_T2_MS)
-    return ImageTemplate(_anatomy(name, final, outside, parts, maps, centre, turn, before), final, *stored)
+    water, fat, t2_ms = (sample(values) for values in filled)
+    canvas = Canvas(final, water, fat, t2_ms, np.zeros(final.shape, np.uint8))
+    meniscus = canvas.code == CODE["meniscus"]
+    canvas.t2_ms[meniscus] = np.minimum(canvas.t2_ms[meniscus], MENISCUS_T2_MS)
+    rows = _scanned_rows(maps, centre)
+    draw_structures(
+        canvas,
+        seeds and _in_template(seeds, maps, centre, turn, before),
+        _cartilage_mm(parts, maps, centre, turn, before),
+        rows,
+    )
+    continue_ends(canvas, rows)
+    outside = _fat_and_fascia(canvas)
+    water, fat, t2_ms = (
+        np.clip(np.round(v), 0, 255).astype(np.uint8) for v in (canvas.water, canvas.fat, canvas.t2_ms)
+    )
+    anatomy = _anatomy(name, canvas.code, outside, parts, maps, centre, turn, before)
+    return ImageTemplate(anatomy, canvas.code, water, fat, t2_ms, canvas.structure)
 
 
-def _extended_bone(
-    distance: np.ndarray, mask: np.ndarray, before: tuple, after: tuple, spacing_mm: tuple[float, float, float]
+def _fat_and_fascia(canvas: Canvas) -> np.ndarray:
+    """Distance outside the fascia in mm; codes there become 0; fascia, iliotibial band and skin veins are drawn."""
+    outside = fat_shell(canvas.code)
+    outside[canvas.structure == STRUCTURE["medial collateral ligament"]] = 0
+    beyond = outside > 0
+    canvas.code[beyond] = canvas.structure[beyond] = 0
+    air = ~beyond & (canvas.code == 0)
+    canvas.fat[air], canvas.water[air], canvas.t2_ms[air] = SUBCUTANEOUS_FAT, 6.0, 30.0
+    canvas.code[~beyond & np.isin(canvas.code, [0, CODE["subcutaneous"], CODE["skin"]])] = CODE["fat"]
+    depth = depth_inside(outside)
+    draw_fascia(canvas, depth)
+    draw_skin_veins(canvas, outside, depth)
+    return outside
+
+
+def _scanned_rows(maps: MultiEchoMaps, centre: np.ndarray) -> slice:
+    """Rows of the template that the scan shows; the turn about the leg leaves them what they are."""
+    _, z, _ = template_axes()
+    place = (z + centre[1]) / maps.spacing_mm[1]
+    shown = np.flatnonzero((place > 1) & (place < maps.water.shape[1] - 2))
+    return slice(int(shown[0]), int(shown[-1]) + 1)
+
+
+def _in_template(
+    seeds: StructureSeeds, maps: MultiEchoMaps, centre: np.ndarray, turn: np.ndarray, before: tuple
+) -> StructureSeeds:
+    """Seeds, given in mm from the plateau voxel of the scan, in the template's axes."""
+    spacing = np.array(maps.spacing_mm)
+    plateau = (np.array(PLATEAU_VOXEL) + before) * spacing - (0, removed_rows(maps) * spacing[1], 0)
+    return seeds.moved(turn, centre - plateau)
+
+
+def _cartilage_mm(
+    parts: JointParts, maps: MultiEchoMaps, centre: np.ndarray, turn: np.ndarray, before: tuple
 ) -> np.ndarray:
-    """A bone's signed distance on the extended grid: the given one inside the scan, that of ``mask`` beyond."""
-    inner = tuple(slice(b, b + n) for b, n in zip(before, distance.shape, strict=True))
-    result = np.full(mask.shape, 30.0, np.float32)
-    outer = np.ones(mask.shape[1], bool)
-    outer[inner[1]] = False
-    for row in np.flatnonzero(outer):
-        result[:, row] = np.clip(signed_distance(mask[:, row], (spacing_mm[0], spacing_mm[2])), -30, 30)
-    result[inner] = distance
-    return result
+    """Corners [2, 3] of the tibial cartilages' box in the template's axes, mm."""
+    spacing = np.array(maps.spacing_mm)
+    sides = [parts.soft_mm[f"{s}_tibial_cartilage"] < 0 for s in ("medial", "lateral")]
+    points = np.concatenate([(np.argwhere(s) + before) * spacing - centre for s in sides]) @ turn
+    return np.stack((points.min(axis=0), points.max(axis=0)))
 
 
 def _pose(parts: JointParts, maps: MultiEchoMaps, before: tuple) -> tuple[np.ndarray, np.ndarray]:

@@ -22,8 +22,8 @@ def interpolate_slices(
     results = [np.empty((count, *guide.shape[1:]), np.float32) for _ in maps]
     index = np.minimum(places.astype(int), len(guide) - 2)
     for first in range(len(guide) - 1):
-        forth = _displacement(guide[first], guide[first + 1], iterations)
-        back = _displacement(guide[first + 1], guide[first], iterations)
+        forth = section_displacement(guide[first], guide[first + 1], iterations)
+        back = section_displacement(guide[first + 1], guide[first], iterations)
         for section in np.flatnonzero(index == first):
             share = float(places[section] - first)
             for result, source in zip(results, maps, strict=True):
@@ -46,7 +46,7 @@ def _between(a: np.ndarray, b: np.ndarray, forth: np.ndarray, back: np.ndarray, 
     return (1 - share) * moved_a + share * moved_b
 
 
-def _displacement(fixed: np.ndarray, moving: np.ndarray, iterations: int) -> np.ndarray:
+def section_displacement(fixed: np.ndarray, moving: np.ndarray, iterations: int) -> np.ndarray:
     """Displacement [2, H, W] in pixels such that moving(p + d(p)) resembles fixed(p): demons on two resolutions."""
     import SimpleITK as sitk
 

@@ -48,8 +48,11 @@ def save_donor(donor: Donor, path: Path) -> None:
     water, fat, t2_ms = (np.where(body, values, 0) for values in (template.water, template.fat, template.t2_ms))
     outside = anatomy.outside_mm[::_OUTSIDE_STRIDE, ::_OUTSIDE_STRIDE, ::_OUTSIDE_STRIDE].astype(np.float32)
     steps = np.round(outside / _OUTSIDE_STEP_MM).clip(0, 255).astype(np.uint8)
+    named: dict[str, Any] = (
+        {} if template.structure is None else {"structure": packed(np.where(body, template.structure, 0))}
+    )
     _write(
-        path, name=template.name, code=packed(template.code), t2_ms=packed(t2_ms),
+        path, name=template.name, code=packed(template.code), t2_ms=packed(t2_ms), **named,
         water=packed(water, _QUALITY), fat=packed(fat, _QUALITY),
         outside=packed(steps), bare_cortex=donor.bare_cortex, slope_deg=anatomy.slope_deg,
         **_compartments(anatomy.compartment_mm),
@@ -61,6 +64,7 @@ def load_donor(path: Path) -> Donor:
     shape = grid_shape()
     with np.load(path, allow_pickle=False) as data:
         code, t2_ms, water, fat = (unpacked(data[name], shape) for name in ("code", "t2_ms", "water", "fat"))
+        structure = unpacked(data["structure"], shape) if "structure" in data.files else None
         outside = unpacked(data["outside"], tuple(-(-n // _OUTSIDE_STRIDE) for n in shape))
         name, bare, slope = str(data["name"]), bool(data["bare_cortex"]), float(data["slope_deg"])
         compartments = _of_compartments(data)
@@ -68,7 +72,7 @@ def load_donor(path: Path) -> Donor:
     # codes say exactly what lies outside the fascia
     distance = np.where(code > 0, 0, np.maximum(distance, 0.01))
     anatomy = template_geometry(name, code, distance, compartments, slope)
-    return Donor(ImageTemplate(anatomy, code, water, fat, t2_ms), bare)
+    return Donor(ImageTemplate(anatomy, code, water, fat, t2_ms, structure), bare)
 
 
 def _fine(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

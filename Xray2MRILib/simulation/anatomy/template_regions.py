@@ -17,6 +17,7 @@ SHELL_STEP_MM = 0.2  # resolution of the distance outside the fascia in ``code``
 SHELL_CODE = len(TISSUE_ID)  # codes from here on lie outside the fascia
 DEEPEST_SHELL_MM = 29.0  # fat and skin never reach further
 RADIOGRAPH_PARTS = {"femur": ("femur",), "patella": ("patella",), "tibia": ("tibia", "fibula")}
+_NEAR_JOINT_MM, _BESIDE_MM = 30.0, 8.0
 _RADIOGRAPH_MARGIN = 14  # voxels around the bones on a radiograph, for osteophytes
 
 
@@ -163,6 +164,23 @@ class TemplateRegions:
         return np.stack(
             [ndimage.map_coordinates(g, index, order=1, mode="nearest") for g in np.gradient(smooth, step)]
         ).astype(np.float32)
+
+    @cached_property
+    def beside_bones(self) -> np.ndarray:
+        """0 above and below any bone near the joint, 1 from ``_BESIDE_MM`` beside all of them on, float32 [Y, X]."""
+        from scipy import ndimage
+
+        depths, _, columns = grid_shape()
+        if not self.whole:
+            return np.zeros((depths, columns), np.float32)
+        z = np.arange(self._tissue.shape[1]) * SPACING_MM + EXTENT_MM["z"][0]
+        low, high = TISSUE_ID["femur"], TISSUE_ID["patella"]
+        near = self._tissue[:, np.abs(z) < _NEAR_JOINT_MM]
+        footprint = ((near >= low) & (near <= high)).any(axis=1)
+        if not footprint.any():
+            return np.zeros(footprint.shape, np.float32)
+        away = ndimage.distance_transform_edt(~footprint, SPACING_MM)
+        return np.clip((away - 1.0) / _BESIDE_MM, 0, 1).astype(np.float32)
 
     @cached_property
     def patella_mm(self) -> tuple[float, float, float] | None:

@@ -14,6 +14,7 @@ import torch
 
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters
+from ..anatomy.marrow_lesions import marrow_lesions, replace_fat
 from ..anatomy.shape_model import load_shape_model
 from ..anatomy.shape_variation import fitted_modes
 from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
@@ -29,6 +30,7 @@ DENSITY_SCALE = 200.0  # stored value of pure water and pure fat
 T2STAR_SHARE = 0.75  # of the spin echo's T2
 SHELL_CODE = len(CODES)  # codes from here on lie outside the fascia, one for every ``SHELL_STEP_MM``
 SHELL_STEP_MM = 0.2
+_LESION_WATER = 0.75  # signal of a marrow lesion's water against that of synovial tissue
 _MIRRORED_ROWS = 24
 _SKIN_VESSELS = 0.52  # signal of subcutaneous vessels against those of deep fat: they are thinner
 DEEPEST_SHELL_MM = 29.0
@@ -148,6 +150,8 @@ def knee_signal(
     kind = shell_kinds(parameters.fat_mm, parameters.skin_mm)
     lookup = _Lookup(tables, kind, source.device)
     texture = _Texture(parameters.seed, scan, tables, source.device)
+    lesions = marrow_lesions(source.template.anatomy, parameters, source.device)
+    lesion_signal = _LESION_WATER * float(tables.plain_water[CODE["synovium"]])
     _, rows, columns = source.code.shape
     shape = (last - first, rows, columns)
     signal = torch.empty(shape, device=source.device)
@@ -168,6 +172,8 @@ def knee_signal(
         fat = torch.where(
             changed, looked_up(lookup.plain_fat, code), source.fat[here] * looked_up(lookup.fat_gain, own)
         )
+        bone = (code >= CODE["femur"]) & (code <= CODE["patella"])
+        replace_fat(water, fat, bone, lesions, there, lesion_signal)
         texture.apply(water, fat, code, at)
         signal[at : at + count] = water + _shifted(fat, shift)
     averaged = torch.empty((len(signal), rows + 2 * _MIRRORED_ROWS, columns), device=source.device)

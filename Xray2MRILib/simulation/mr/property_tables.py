@@ -33,7 +33,7 @@ PLAIN_WATER = {
 }  # fmt: skip
 PLAIN_FAT = {
     "connective": 0.75, "fat": 0.88, "subcutaneous": 0.90, "nerve": 0.20, "synovium": 0.15, "femur": 0.85,
-    "tibia": 0.85, "fibula": 0.85, "patella": 0.85, "osteophyte": 0.80,
+    "tibia": 0.85, "fibula": 0.85, "patella": 0.85, "osteophyte": 0.60,
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from ..anatomy.osteoarthritis import (
     subchondral_thickening,
     wear_plateau,
 )
+from ..anatomy.popliteal_cyst import fill_popliteal_cyst
 from ..anatomy.template_regions import SHELL_CODE, SHELL_STEP_MM
 from ..anatomy.template_tensors import on_device
 from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID, TISSUES
@@ -60,6 +61,7 @@ class TissueMaps:
         lose_cartilage(template, parameters, self.code)
         extrude_menisci(template, parameters, self.code)
         pour_effusion(template, parameters, self.code)
+        fill_popliteal_cyst(template, parameters, self.code)
         wear_plateau(template, parameters, self.code)
         grow_osteophytes(template, parameters, self.code, depth)
         hollow_cysts(template, parameters, self.code, depth)
