@@ -142,10 +142,30 @@ def anatomy_sizes() -> str:
     return table(heading, rows)
 
 
+def steps() -> str:
+    """The held-out knees at several numbers of denoising steps."""
+
+    def cells(name: str, found: Mapping[str, Any]) -> list[str]:
+        medians = [f"{found['own'][m][0]:.2f}" for m in ("edge_mm", "f1", "ssim", "psnr_db")]
+        fine, lag = found["fine_detail"], found["correlation_by_lag"]
+        band = found["joint_band_correlation"]
+        return [
+            name, *medians, f"{fine['generated over true'][0]:.2f}", f"{fine['neighbouring slices, generated']:.2f}",
+            f"{lag['generated'][0]:.2f}",
+            " / ".join(f"{band[side]['own radiograph with true volume']:.2f}" for side in ("medial", "lateral")),
+            percent(found["other radiograph"]["own_closer_share"]["edge_mm"]),
+        ]  # fmt: skip
+
+    heading = ["steps", *(MEASURES[m][0] for m in ("edge_mm", "f1", "ssim", "psnr_db")), "fine detail over true"]
+    heading += ["fine detail of neighbours alike", "neighbours alike", "joint band r, medial / lateral", "own closer"]
+    return table(heading, (cells(name, found) for name, found in figures("held_out_by_steps").items()))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "held out short": held_out_short,
     "held out": held_out,
     "joint band": joint_band,
+    "steps": steps,
     "reprojection true": lambda: _reprojection(figures("reprojection")["true volumes"]),
     "reprojection generated": lambda: _reprojection(figures("reprojection")["generated, all radiographs"]),
     "speed": speed,
