@@ -43,8 +43,10 @@ def main() -> None:
     library = TemplateLibrary()
     given = (options.template or "").partition("+")
     chosen = TemplateChoice(given[0], given[2] or given[0])
-    rows, seconds, shown = [], [], []
-    for seed in range(options.first, options.first + options.count):
+    rows, seconds, shown = [], [], {}
+    seeds = range(options.first, options.first + options.count)
+    # knees of one template together, since putting one together takes longer than a knee
+    for seed in seeds if options.template else sorted(seeds, key=lambda s: library.draw(s).name):
         choice = chosen if options.template else library.draw(seed)
         source = library.prepared(choice)
         begun = time.process_time()
@@ -56,8 +58,10 @@ def main() -> None:
         figures = realism_figures(volume)
         drawn = {"seed": seed, "KL": seed % 5, "template": choice.name, **knee.person.to_dict()}
         rows.append(drawn | {"in range": within_range(figures)} | figures)
-        if len(shown) < _SHOWN:
-            shown.append(volume)
+        if seed < options.first + _SHOWN:
+            shown[seed] = volume
+        print(f"{seed} {choice.name}: {within_range(figures)}", flush=True)
+    rows.sort(key=lambda row: row["seed"])
     with (options.output / "figures.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
@@ -65,11 +69,12 @@ def main() -> None:
     for name, (low, high) in RANGES.items():
         values = np.array([row[name] for row in rows])
         inside = np.mean((values >= low) & (values <= high))
-        print(f"{name:28s}{low:8.3f} {high:7.3f}   median {np.nanmedian(values):7.3f}   in range {inside:5.0%}")
+        middle, first, last = (np.nanpercentile(values, p) for p in (50, 10, 90))
+        print(f"| {name} | {low:.3g} to {high:.3g} | {middle:.3g} | {first:.3g} to {last:.3g} | {inside:.0%} |")
     counts = [row["in range"] for row in rows]
     print(f"in range, of {len(RANGES)}: median {np.median(counts):g}, lowest {min(counts)}, all {counts}")
     print(f"processor seconds of a volume: median {np.median(seconds):.2f}")
-    write_sheets(shown, options.output)
+    write_sheets([shown[seed] for seed in sorted(shown)], options.output)
 
 
 def write_sheets(volumes: list[np.ndarray], folder: Path) -> None:
