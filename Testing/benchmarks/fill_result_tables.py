@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
 PAGES = (
+    "docs/readings-and-departures.md",
     "README.md",
     "docs/results.md",
     "docs/reprojection.md",
