@@ -26,6 +26,8 @@ FLARE_MM = -18.0  # from where up the femur is wider at its epicondyles
 TAPER_MM, BEHIND_TIBIA_MM = 20.0, -17.0  # where the tibia narrows from plateau to shaft; where it ends behind
 SOFT_MM = 26.0  # soft tissue beside the bones spreads the tibia's shift over this much above and below the joint
 _LEAST_PLATEAU_MM = 30.0
+_PLATEAU_REACH_MM = 13.0  # from the compartment's middle to where its line ends in front and behind
+_SLOPE_WEIGHT = {"medial": 0.65, "lateral": 0.35}
 _MEASURED_MM = 25.0  # joint space is looked for within this distance of the joint line
 
 
@@ -145,6 +147,23 @@ class KneeDeformation:
             tibia = _crossing(q[..., 1] - (surfaces[1] - surfaces[2]), steps)
             found[side] = float((tibia - femur).mean())
         return found
+
+    def plateau_slope_deg(self) -> float:
+        """Tilt about x that lays the y axis into this knee's tibial plateau, whatever its pose and shape, degrees.
+
+        A line is fitted to each compartment's roof from front to back. The medial one counts more, since the
+        fixed-flexion view aims at its rims.
+        """
+        steps = np.linspace(-_PLATEAU_REACH_MM, _PLATEAU_REACH_MM, 5)
+        slope = 0.0
+        for side, (yc, xc) in self.contact_mm.items():
+            on_roof = torch.tensor([(yc + step, 0.0, xc) for step in steps], dtype=torch.float32, device=self.device)
+            surfaces = self._surfaces_at(on_roof[:, 0], on_roof[:, 2])
+            on_roof[:, 1] = surfaces[1] - surfaces[2]
+            found = torch.stack([self._output_of(point) for point in on_roof]).cpu().numpy()
+            rise = np.polyfit(found[:, 0], found[:, 1], 1)[0]
+            slope += _SLOPE_WEIGHT[side] * float(np.degrees(np.arctan(rise)))
+        return slope
 
     def _output_of(self, target: torch.Tensor) -> torch.Tensor:
         """The output point that shows template point ``target``, by fixed-point iteration."""

@@ -15,10 +15,13 @@ from ...volume.geometry import CROP_FRAME
 # Bone-to-bone joint space of healthy compartments in mm, mean and spread (fixed-flexion radiographs, e.g. Lanyon et al.
 # 1998: medial about 4.7 mm, lateral slightly wider).
 HEALTHY_JOINT_SPACE_MM = {"medial": (4.8, 0.7), "lateral": (5.6, 0.8)}
-# Fraction of the joint space that is lost, by KL grade: mean and spread in the diseased compartment.
-NARROWING = {0: (0.00, 0.10), 1: (0.06, 0.10), 2: (0.20, 0.12), 3: (0.50, 0.14), 4: (0.84, 0.10)}
-# Osteophyte protrusion in mm by KL grade (KL 2 = definite osteophyte by definition).
-OSTEOPHYTE_MM = {0: (0.0, 0.4), 1: (0.6, 1.6), 2: (1.6, 3.4), 3: (2.4, 4.8), 4: (3.2, 6.5)}
+# Fraction of the joint space that is lost, by KL grade: mean and spread in the diseased compartment. Healthy knees
+# differ by the spread above already.
+NARROWING = {0: (0.00, 0.04), 1: (0.06, 0.08), 2: (0.20, 0.12), 3: (0.50, 0.14), 4: (0.88, 0.08)}
+# Osteophyte protrusion in mm by KL grade (KL 1 = possible, KL 2 = definite osteophyte by definition).
+OSTEOPHYTE_MM = {0: (0.0, 0.4), 1: (0.2, 1.2), 2: (1.8, 3.6), 3: (2.8, 5.0), 4: (3.6, 7.0)}
+# Mean extra thickness in mm of the subchondral plate in the diseased compartment, by KL grade.
+SCLEROSIS_MM = {0: 0.0, 1: 0.0, 2: 0.4, 3: 1.5, 4: 3.0}
 # Mean share of the cartilage layer lost in the diseased compartment by KL grade, on top of its compression.
 CARTILAGE_LOSS = {0: 0.0, 1: 0.05, 2: 0.15, 3: 0.35, 4: 0.65}
 # Meniscal extrusion beyond that of the label map in mm, diseased compartment: over 3 mm counts as pathological
@@ -121,7 +124,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         healthy = rng.normal(*HEALTHY_JOINT_SPACE_MM[side])
         lost = rng.normal(mean, spread) if hit else rng.normal(0.10 * mean, 0.05)
         joint_space[side] = float(np.clip(healthy * (1 - lost), 0.4, 8.0))
-        sclerosis[side] = float(max(0.0, rng.normal((0, 0, 0.4, 1.2, 2.2)[kl_grade], 0.4)) if hit else 0.0)
+        sclerosis[side] = float(max(0.0, rng.normal(SCLEROSIS_MM[kl_grade], 0.4)) if hit else 0.0)
         for bone in ("femur", "tibia"):
             low, high = OSTEOPHYTE_MM[kl_grade]
             osteophyte[f"{bone}_{side}"] = float(rng.uniform(low, high) * (1.0 if hit else rng.uniform(0.3, 0.9)))

@@ -15,14 +15,18 @@ from .template_tensors import on_device
 from .tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID
 from .tissue_codes import BYTE_VALUES
 
+# A lip is made of a root inside the rim, a body and a tip: how far toward the joint and outwards they lie, and their
+# size, in shares of the drawn size.
+_LIP = ((0.0, -0.7, 1.5), (0.3, 0.05, 1.0), (0.45, 0.7, 0.5))
+
 
 def grow_osteophytes(
     template: AnatomyTemplate, parameters: KneeParameters, tissue: torch.Tensor, depth_mm: torch.Tensor
 ) -> None:
     """Add osteophytes to ``tissue`` and ``depth_mm`` in place.
 
-    Along a random stretch of each joint margin, spheroids of the drawn size (mm) replace soft tissue; depth below their
-    surface goes to ``depth_mm`` so that they get a thin cortex and no cortex remains at their base.
+    Along a random stretch of each joint margin, lips of the drawn size (mm) made of spheroids replace soft tissue;
+    depth below their surface goes to ``depth_mm`` so that they get a thin cortex and no cortex remains at their base.
     """
     rng = np.random.default_rng([parameters.seed, 13])
     for site, size in parameters.osteophyte_mm.items():
@@ -35,8 +39,17 @@ def grow_osteophytes(
         toward_joint = 1.0 if site.startswith("femur") else -1.0
         taper = np.sin(np.pi * (np.arange(length) + 0.7) / (length + 0.4))
         radius = size * taper * rng.uniform(0.8, 1.15, length) + 0.6
-        aside = np.stack((0 * radius, toward_joint * 0.35 * radius, outward * 0.15 * radius), axis=1)
-        _spheroids(points[first : first + length] + aside, radius, np.array(template.origin_mm), tissue, depth_mm)
+        grown = [
+            (points[first : first + length] + _beside(radius, toward_joint * up, outward * out), radius * share)
+            for up, out, share in _LIP
+        ]
+        centres, radii = (np.concatenate(parts) for parts in zip(*grown, strict=True))
+        _spheroids(centres, radii, np.array(template.origin_mm), tissue, depth_mm)
+
+
+def _beside(radius: np.ndarray, down: float, out: float) -> np.ndarray:
+    """Displacements [N, 3] mm along z and x in shares of the radii."""
+    return np.stack((0 * radius, down * radius, out * radius), axis=1)
 
 
 def _spheroids(

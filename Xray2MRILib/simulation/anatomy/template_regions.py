@@ -18,7 +18,7 @@ SHELL_CODE = len(TISSUE_ID)  # codes from here on lie outside the fascia
 DEEPEST_SHELL_MM = 29.0  # fat and skin never reach further
 RADIOGRAPH_PARTS = {"femur": ("femur",), "patella": ("patella",), "tibia": ("tibia", "fibula")}
 _NEAR_JOINT_MM, _BESIDE_MM = 30.0, 8.0
-_RADIOGRAPH_MARGIN = 14  # voxels around the bones on a radiograph, for osteophytes
+_RADIOGRAPH_MARGIN = 18  # voxels around the bones on a radiograph, for osteophytes
 
 
 @dataclass

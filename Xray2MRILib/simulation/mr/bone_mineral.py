@@ -17,6 +17,7 @@ _SUBCHONDRAL = {"femur": ((0.6, 4.0), (0.5, 14.0)), "tibia": ((1.0, 5.0),), "pat
 SCAR_MM = {"femur": -31.0, "tibia": 17.0, "patella": None}  # rows of the closed growth plates
 _SCAR_SOFTNESS_MM = 0.6
 _SOFTNESS_MM = 0.25
+NEW_BONE = 2.2  # mineral of osteophytes against cancellous bone at the joint: their edges are as dense as the rim's
 # Cancellous bone is dense under the cortex and sparse in the core: share at the core, more under the cortex, within mm.
 _CORE, _RIND, _RIND_MM = 0.55, 0.65, 9.0
 

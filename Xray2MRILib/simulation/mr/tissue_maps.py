@@ -30,7 +30,7 @@ from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID, TISSUES
 from ..anatomy.tissue_codes import BYTE_VALUES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import flash_mri
-from .bone_mineral import core_share, cortex_mm, mineral_share, spongy_share
+from .bone_mineral import NEW_BONE, core_share, cortex_mm, mineral_share, spongy_share
 from .tissue_properties import RELAXATION, attenuation_per_mm, tissue_signal
 
 _FAT_TEXTURE = 0.2
@@ -157,15 +157,18 @@ class TissueMaps:
 
         at_y, at_z, at_x = (of(a) for a in (self._y, self._z, self._x))
         own = looked_up(self._depth.view(-1), of(self.bone)).float()
-        # new bone brings its depth; bone without any is the rim of a cyst
-        depth = torch.where(
-            (pick < len(fields.depth_mm)) & (own > 0), of(functional.pad(fields.depth_mm, (0, grown))), own
-        )
+        # new bone brings its depth, also where it covers a rim whose edge is rounded; bone without any is the rim of a
+        # cyst
+        before = looked_up(self.tensors.bone_depth_mm.view(-1), of(self.bone)).float()
+        smooth = of(functional.pad(fields.depth_mm, (0, grown)))
+        smooth = torch.where(own > before, torch.maximum(smooth, own), smooth)
+        depth = torch.where((pick < len(fields.depth_mm)) & (own > 0), smooth, own)
         depth = torch.where(own > 0, depth, _RIM_DEPTH_MM)
         joint = of(functional.pad(fields.joint_mm, (0, grown), value=FAR_MM))
         height = looked_up(torch.from_numpy(template_axes()[1]).to(self.device), at_z)
         cortex = cortex_mm(part, height, joint, p.cortex) + of(self._sclerosis)
         spongy = spongy_share(part, height, joint, p.bone_density, p.growth_scar)
+        spongy = torch.where(pick < len(fields.depth_mm), spongy, spongy * NEW_BONE)
         spongy = spongy * core_share(depth) * (1 + p.marrow_texture / 2 * of(self.grain))
         density = attenuation_per_mm("cortical bone", p.energy_kev) - attenuation_per_mm("adipose", p.energy_kev)
         values = torch.zeros(shape, device=self.device)

@@ -12,6 +12,7 @@ from ..anatomy.knee_parameters import KneeParameters
 CROP_FOLLOWS_SIZE = 0.6  # exponent: joint crops follow a knee's size in part
 _DRAWN_FLEXION_DEG = 14.0  # mean of ``knee_parameters.draw``, which is meant for label maps
 _FLEXION_SPREAD = 0.6
+_BEAM_SPREAD = 0.8  # the beam follows the plateau of the knee itself, not that of its template
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def standing(parameters: KneeParameters, name: str, size: float) -> KneeParamete
         parameters,
         rotation_deg=(tilt, varus + stance.varus_deg, axial),
         flexion_deg=stance.flexion_deg + _FLEXION_SPREAD * (parameters.flexion_deg - _DRAWN_FLEXION_DEG),
+        beam_deg=_BEAM_SPREAD * parameters.beam_deg,
         femur_width=parameters.femur_width * stance.femur_width,
         femur_flare=parameters.femur_flare + stance.femur_flare,
         tibia_taper=parameters.tibia_taper + stance.tibia_taper,
