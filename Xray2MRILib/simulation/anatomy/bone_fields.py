@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from .anatomy_template import AnatomyTemplate
 
 FAR_MM = 99.0
-_SMOOTHED_VOXELS = 1.5  # a mask's own distances have steps that show as rings on a radiograph
+_SMOOTHED_VOXELS = 1.6  # a mask's own distances have steps that show as rings on a radiograph
 _MARGIN = 4
 # The rims of label maps are sharp where slices are thick and where cartilage was cut off bone; on a radiograph such a
 # corner looks like an osteophyte. Near the joint mineral has no edge sharper than this radius; spines may be sharper.
 _ROUNDED_MM = {"femur": 6.0, "tibia": 6.0}
 _ROUNDED_ROWS_MM, _ROUNDED_FADE_MM = 24.0, 2.5
-_SPINES_MM, _SPINES_FADE_MM = 12.0, 1.5  # from the middle of the plateau
+_SPINES_MM, _SPINES_FADE_MM = 12.0, 1.6  # from the middle of the plateau
 _SPINES_ROUNDED_MM = 2.5
 
 

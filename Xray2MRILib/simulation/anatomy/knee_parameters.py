@@ -17,9 +17,9 @@ from ...volume.geometry import CROP_FRAME
 HEALTHY_JOINT_SPACE_MM = {"medial": (4.8, 0.7), "lateral": (5.6, 0.8)}
 # Fraction of the joint space that is lost, by KL grade: mean and spread in the diseased compartment. Healthy knees
 # differ by the spread above already.
-NARROWING = {0: (0.00, 0.04), 1: (0.06, 0.08), 2: (0.20, 0.12), 3: (0.50, 0.14), 4: (0.88, 0.08)}
+NARROWING = {0: (0.00, 0.04), 1: (0.06, 0.08), 2: (0.20, 0.12), 3: (0.55, 0.12), 4: (0.88, 0.08)}
 # Osteophyte protrusion in mm by KL grade (KL 1 = possible, KL 2 = definite osteophyte by definition).
-OSTEOPHYTE_MM = {0: (0.0, 0.4), 1: (0.2, 1.2), 2: (1.8, 3.6), 3: (2.8, 5.0), 4: (3.6, 7.0)}
+OSTEOPHYTE_MM = {0: (0.0, 0.4), 1: (0.2, 1.2), 2: (1.8, 3.6), 3: (3.0, 5.4), 4: (3.6, 7.0)}
 # Mean extra thickness in mm of the subchondral plate in the diseased compartment, by KL grade.
 SCLEROSIS_MM = {0: 0.0, 1: 0.0, 2: 0.4, 3: 1.5, 4: 3.0}
 # Mean share of the cartilage layer lost in the diseased compartment by KL grade, on top of its compression.

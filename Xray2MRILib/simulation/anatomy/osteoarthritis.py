@@ -17,7 +17,7 @@ from .tissue_codes import BYTE_VALUES
 
 # A lip is made of a root inside the rim, a body and a tip: how far toward the joint and outwards they lie, and their
 # size, in shares of the drawn size.
-_LIP = ((0.0, -0.7, 1.5), (0.3, 0.05, 1.0), (0.45, 0.7, 0.5))
+_LIP = ((-0.5, -0.9, 1.8), (0.3, 0.05, 1.0), (0.45, 0.7, 0.5))
 
 
 def grow_osteophytes(

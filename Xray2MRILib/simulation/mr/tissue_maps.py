@@ -157,18 +157,19 @@ class TissueMaps:
 
         at_y, at_z, at_x = (of(a) for a in (self._y, self._z, self._x))
         own = looked_up(self._depth.view(-1), of(self.bone)).float()
+        new = pick >= len(fields.depth_mm)
         # new bone brings its depth, also where it covers a rim whose edge is rounded; bone without any is the rim of a
         # cyst
         before = looked_up(self.tensors.bone_depth_mm.view(-1), of(self.bone)).float()
         smooth = of(functional.pad(fields.depth_mm, (0, grown)))
         smooth = torch.where(own > before, torch.maximum(smooth, own), smooth)
-        depth = torch.where((pick < len(fields.depth_mm)) & (own > 0), smooth, own)
+        depth = torch.where(~new & (own > 0), smooth, own)
         depth = torch.where(own > 0, depth, _RIM_DEPTH_MM)
         joint = of(functional.pad(fields.joint_mm, (0, grown), value=FAR_MM))
         height = looked_up(torch.from_numpy(template_axes()[1]).to(self.device), at_z)
-        cortex = cortex_mm(part, height, joint, p.cortex) + of(self._sclerosis)
+        cortex = cortex_mm(part, height, joint, p.cortex) + of(self._sclerosis) * ~new
         spongy = spongy_share(part, height, joint, p.bone_density, p.growth_scar)
-        spongy = torch.where(pick < len(fields.depth_mm), spongy, spongy * NEW_BONE)
+        spongy = torch.where(new, spongy * NEW_BONE, spongy)
         spongy = spongy * core_share(depth) * (1 + p.marrow_texture / 2 * of(self.grain))
         density = attenuation_per_mm("cortical bone", p.energy_kev) - attenuation_per_mm("adipose", p.energy_kev)
         values = torch.zeros(shape, device=self.device)
