@@ -55,7 +55,7 @@ def depth_at(template: AnatomyTemplate, y_mm: float, z_mm: float, x_mm: float) -
 @pytest.mark.parametrize("tilt", [-6.0, 4.0, 7.0])
 def test_the_slope_of_a_tilted_plateau(blocks: AnatomyTemplate, tilt: float) -> None:
     posed = KneeDeformation(blocks, replace(PLAIN, rotation_deg=(tilt, 0.0, 0.0)))
-    assert posed.plateau_slope_deg() == pytest.approx(tilt, abs=0.1)
+    assert posed.plateau_slope_deg == pytest.approx(tilt, abs=0.1)
 
 
 def test_the_beam_follows_the_plateau(blocks: AnatomyTemplate) -> None:

@@ -107,14 +107,18 @@ class KneeDeformation:
         warp += torch.from_numpy(structured_warp(template, parameters))
         if more_mm is not None:
             warp += torch.from_numpy(more_mm)
-        self.warp = keeping_width(warp, template).to(self.device)
-        self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32, device=self.device)
-        self.scale = torch.tensor(parameters.scale, device=self.device)
+        self.warp = keeping_width(warp, template)
+        self.rotation = torch.tensor(rotation(parameters.rotation_deg), dtype=torch.float32)
+        self.scale = torch.tensor(parameters.scale)
         floor, roof = torch.from_numpy(template.femur_floor_mm), torch.from_numpy(template.tibia_roof_mm)
         roof = roof + torch.from_numpy(attrition_depth(template, parameters))
         shift = self._tibia_shift(template, floor, roof)
         soft = torch.from_numpy(template.regions.beside_bones)
-        self.surfaces = torch.stack((floor, roof, shift, soft))[None].to(self.device)  # [1, 4, Y, X]
+        self.surfaces = torch.stack((floor, roof, shift, soft))[None]  # [1, 4, Y, X]
+        # Tilt about x that lays the y axis into this knee's plateau, whatever its pose and shape, degrees.
+        self.plateau_slope_deg = self._plateau_slope_deg()
+        self.warp, self.rotation = self.warp.to(self.device), self.rotation.to(self.device)
+        self.scale, self.surfaces = self.scale.to(self.device), self.surfaces.to(self.device)
         self.floor, self.roof, self.shift = self.surfaces[0, :3]
 
     def _tibia_shift(self, template: AnatomyTemplate, floor: torch.Tensor, roof: torch.Tensor) -> torch.Tensor:
@@ -148,25 +152,23 @@ class KneeDeformation:
             found[side] = float((tibia - femur).mean())
         return found
 
-    def plateau_slope_deg(self) -> float:
-        """Tilt about x that lays the y axis into this knee's tibial plateau, whatever its pose and shape, degrees.
+    def _plateau_slope_deg(self) -> float:
+        """A line is fitted to each compartment's roof from front to back.
 
-        A line is fitted to each compartment's roof from front to back. The medial one counts more, since the
-        fixed-flexion view aims at its rims.
+        The medial one counts more, since the fixed-flexion view aims at its rims.
         """
-        steps = np.linspace(-_PLATEAU_REACH_MM, _PLATEAU_REACH_MM, 5)
+        steps = torch.linspace(-_PLATEAU_REACH_MM, _PLATEAU_REACH_MM, 5)
         slope = 0.0
         for side, (yc, xc) in self.contact_mm.items():
-            on_roof = torch.tensor([(yc + step, 0.0, xc) for step in steps], dtype=torch.float32, device=self.device)
-            surfaces = self._surfaces_at(on_roof[:, 0], on_roof[:, 2])
-            on_roof[:, 1] = surfaces[1] - surfaces[2]
-            found = torch.stack([self._output_of(point) for point in on_roof]).cpu().numpy()
+            y, x = yc + steps, torch.full_like(steps, xc)
+            surfaces = self._surfaces_at(y, x)
+            found = self._output_of(torch.stack((y, surfaces[1] - surfaces[2], x), dim=-1)).numpy()
             rise = np.polyfit(found[:, 0], found[:, 1], 1)[0]
             slope += _SLOPE_WEIGHT[side] * float(np.degrees(np.arctan(rise)))
         return slope
 
     def _output_of(self, target: torch.Tensor) -> torch.Tensor:
-        """The output point that shows template point ``target``, by fixed-point iteration."""
+        """The output points [..., 3] that show template points ``target``, by fixed-point iteration."""
         point = target.clone()
         for _ in range(12):
             point = point + (target - self.shape(point[None])[0]) * self.scale

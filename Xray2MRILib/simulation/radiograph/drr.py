@@ -53,7 +53,7 @@ def project(
     spread = (source + grid[..., :1]) / source
     rays = torch.cat((grid[..., :1], grid[..., 1:] * spread), dim=-1)
     # The central ray runs along this knee's plateau (the aim of the fixed-flexion view), give or take.
-    tilt = deformation.plateau_slope_deg() + parameters.beam_deg
+    tilt = deformation.plateau_slope_deg + parameters.beam_deg
     turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32, device=device)
     # Pose and shape vary slowly, so they are evaluated at the nodes only.
     shaped = deformation.shape(rays @ turn.T)
