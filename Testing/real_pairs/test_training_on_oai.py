@@ -26,6 +26,7 @@ SCAN_FRAME = {
     "unet": {"in_channels": 8},
     "radiograph_encoder": {"field_placement": False, "feature_channels": 0, "token_encoder": "convolutional"},
 }
+ZERO_SNR = {"scheduler": {"prediction_type": "v_prediction", "zero_terminal_snr": True}}
 
 
 def has(package: str) -> bool:
@@ -37,7 +38,9 @@ def small(words: list[str], imported: bool) -> list[str] | None:
     words = ["0" if before == "--workers" else word for before, word in zip(["", *words], words, strict=False)]
     if words[0] == "train":
         changed = SMALL | (
-            {"patch": 64, "batch_size": 2, "held_out_knees": 1, "initial": None} if words[1] == "autoencoder" else {}
+            {"patch": 64, "batch_size": 2, "held_out_knees": 1, "initial": None, "changes": {}}
+            if words[1] == "autoencoder"
+            else {}
         )
         if words[1] == "autoencoder":
             changed = {name: value for name, value in changed.items() if name in recipe_entries("autoencoder")}
@@ -46,7 +49,7 @@ def small(words: list[str], imported: bool) -> list[str] | None:
             if not imported:
                 changed |= {"initial": None, "autoencoder": "runs/autoencoder/autoencoder"}
         else:
-            changed |= {"initial": None, "autoencoder": "runs/autoencoder/autoencoder"}
+            changed |= {"initial": None, "autoencoder": "runs/autoencoder/autoencoder", "changes": ZERO_SNR}
         if "--processes" in words:
             if not has("accelerate"):
                 return None
