@@ -17,7 +17,7 @@ ROW = {"participant": "9000099", "visit": "00m", "side": "right", "radiograph": 
 
 def test_a_table_of_studies(tmp_path: Path) -> None:
     person = {"age": 61, "sex": "2: Female", "bmi": "31.5", "XROSFM": 2, "box": "10 20 300 300"}
-    (tmp_path / "c.csv").write_text("\ufeff")
+    (tmp_path / "c.csv").write_text("\ufeff", encoding="utf-8")
     path = write_table(tmp_path / "cohort.csv", [ROW | person, ROW | {"side": "L", "kl_grade": ""}])
     (first, second), left_out = studies_of(path)
     assert first.radiograph == tmp_path / "x.dcm"

@@ -119,7 +119,7 @@ def finish(
     mean, deviation = ([round(float(v), 6) for v in values] for values in (channels.mean(1), channels.std(1)))
     vae.register_to_config(scaling_factor=1.0, **(statistics or {"latents_mean": mean, "latents_std": deviation}))
     vae.save_pretrained(output / "autoencoder", safe_serialization=True)
-    (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1))
+    (output / "autoencoder_metrics.json").write_text(json.dumps(metrics, indent=1), encoding="utf-8")
     print(json.dumps(metrics), flush=True)
     return metrics
 

@@ -191,4 +191,4 @@ def _write(network: Denoiser, tower: nn.Module | None, scheduler: Any, output: P
     with network.encoder.with_tower(tower):
         network.encoder.save_pretrained(output / "radiograph_encoder", safe_serialization=True)
     scheduler.save_pretrained(output / "scheduler")
-    (output / "diffusion_metrics.json").write_text(json.dumps(metrics, indent=1))
+    (output / "diffusion_metrics.json").write_text(json.dumps(metrics, indent=1), encoding="utf-8")

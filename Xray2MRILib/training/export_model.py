@@ -53,7 +53,7 @@ def assemble_model(
             "radiograph_encoder": load_network(RadiographEncoder, diffusion / "radiograph_encoder"),
             "scheduler": DDIMScheduler.from_pretrained(diffusion / "scheduler", local_files_only=True),
         }
-        metrics = json.loads((diffusion / "diffusion_metrics.json").read_text())
+        metrics = json.loads((diffusion / "diffusion_metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The folders {autoencoder.name} and {diffusion.name} do not hold a finished training run.",
@@ -98,5 +98,5 @@ def _autoencoder_metrics(autoencoder: Path) -> dict[str, Any]:
     """Metrics of the autoencoder's training: from its output folder, or from the card of the model that contains it."""
     measured, card = autoencoder.parent / "autoencoder_metrics.json", autoencoder.parent / "model_card.json"
     if measured.exists():
-        return json.loads(measured.read_text())
-    return json.loads(card.read_text()).get("autoencoder_metrics", {}) if card.exists() else {}
+        return json.loads(measured.read_text(encoding="utf-8"))
+    return json.loads(card.read_text(encoding="utf-8")).get("autoencoder_metrics", {}) if card.exists() else {}

@@ -48,7 +48,9 @@ def train(recipe: WholeModelRecipe | Mapping[str, Any], output: Path, resume: bo
     state_file = output / STATE
     if not resume:
         state_file.unlink(missing_ok=True)
-    state: dict[str, Any] = json.loads(state_file.read_text()) if state_file.exists() else {"knees": {}, "metrics": {}}
+    state: dict[str, Any] = (
+        json.loads(state_file.read_text(encoding="utf-8")) if state_file.exists() else {"knees": {}, "metrics": {}}
+    )
     ends = math.inf if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
     simulated = state["knees"].get("diffusion") is not None
     with _simulation(recipe, wanted=not simulated) as pairs:

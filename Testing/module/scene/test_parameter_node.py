@@ -32,7 +32,7 @@ def test_a_new_panel_asks_for_what_the_library_does_by_default(parameters):
 
     chosen = settings(parameters)
     assert chosen == {
-        "slices": 50, "steps": 20, "model": "compact", "device": "auto", "seed": 0, "samples": 1, "side": "auto",
+        "slices": 50, "steps": 4, "model": "compact", "device": "auto", "seed": 0, "samples": 1, "side": "auto",
         "photometric": "auto", "scanner_noise": 1.0, "precision": "auto",
     }  # fmt: skip
     assert GenerationSettings.from_message(chosen).num_slices == GenerationSettings().num_slices
