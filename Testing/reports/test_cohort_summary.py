@@ -89,7 +89,7 @@ def test_a_click_sorts_in_a_browser(tmp_path, rows):
         (tmp_path / "page.html").write_text(page, encoding="utf-8")
         command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom",
                    f"--user-data-dir={tmp_path / 'browser'}", (tmp_path / "page.html").as_uri()]  # fmt: skip
-        dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+        dom = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=True).stdout
         body = dom.partition('class="sortable"')[2].partition("<tbody>")[2]
         return re.findall(r'<tr class="\w+">.*?data-order="(\d+)"', body, re.DOTALL)
 
