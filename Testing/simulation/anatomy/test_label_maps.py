@@ -138,7 +138,7 @@ def test_made_map_becomes_a_pair(tmp_path: Path) -> None:
     assert pair.volume.shape == (50, 256, 256)
     assert pair.bone.max() > 0.5  # a bone absorbs more than half
     # outline and map are kept for the next run
-    assert {p.name.split("-")[0] for p in (tmp_path / "cache").iterdir()} == {"outline", "map"}
+    assert {p.name.split("-")[0] for p in (tmp_path / "cache").iterdir()} == {"outline", "map", "assembled"}
 
 
 def test_a_template_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from Xray2MRILib.files.array_cache import digest_of, kept_arrays, user_cache
 from Xray2MRILib.files.resources import resource_path
 from Xray2MRILib.simulation.anatomy.anatomical_structures import MUSCLES, STRUCTURE, STRUCTURES
 from Xray2MRILib.simulation.anatomy.anatomy_template import template_axes
+from Xray2MRILib.simulation.anatomy.assembled_template import code_digest, from_arrays, to_arrays
 from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate
 from Xray2MRILib.simulation.anatomy.multi_echo_template import build_multi_echo_template
 from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM
@@ -21,8 +23,15 @@ FIELD_ROWS_MM = (-100.0, 70.0)  # of a knee of middle size in the scanner's fiel
 
 @pytest.fixture(scope="module")
 def template() -> ImageTemplate:
-    """The template as it is built from the shipped maps."""
-    return build_multi_echo_template(resource_path("anatomy/multi_echo_knee"))
+    """The template as this code builds it from the shipped maps; it takes 80 s unless the same code did so before."""
+    folder = resource_path("anatomy/multi_echo_knee")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    arrays = kept_arrays(
+        user_cache() / "assembled", "tested_multi_echo_knee", digest_of(files, [code_digest()]),
+        lambda: to_arrays(build_multi_echo_template(folder)),
+    )  # fmt: skip
+    assert arrays is not None
+    return from_arrays(arrays)
 
 
 def places(template: ImageTemplate, name: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from Testing.material.template_comparison import check_same  # noqa: E402
 from Xray2MRILib.errors import InputError  # noqa: E402
 from Xray2MRILib.simulation.anatomy.outline_registration import LEAST_JACOBIAN  # noqa: E402
 from Xray2MRILib.simulation.anatomy.template_files import load_map, load_outline  # noqa: E402
@@ -85,6 +86,16 @@ def test_nothing_is_torn_in_a_template(library: TemplateLibrary, outline: str) -
     assert (menisci > 5).sum() > 2000
     assert (menisci < -5).sum() > 2000
     assert np.array_equal(template.code > 0, template.anatomy.outside_mm == 0)
+
+
+@pytest.mark.slow
+def test_a_kept_template_is_the_one_that_was_put_together(library: TemplateLibrary) -> None:
+    """Read from the cache, with everything that its knees ask of it; a second library finds it without building."""
+    choice = TemplateChoice("dess_knee", MULTI_ECHO)
+    library.template(choice)  # keeps it
+    later = TemplateLibrary(cache=library.cache)
+    later.assemble = None  # type: ignore[assignment]
+    check_same(later.template(choice), library.assemble(choice))
 
 
 def check_pieces(code: np.ndarray, bones: tuple[str, ...]) -> None:

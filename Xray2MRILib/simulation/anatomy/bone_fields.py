@@ -55,9 +55,17 @@ def bone_fields(template: AnatomyTemplate, device: torch.device | str = "cpu") -
         for bone, surface, sign in (("femur", template.femur_floor_mm, -1), ("tibia", template.tibia_roof_mm, 1)):
             own = tissue == TISSUE_ID[bone]
             joint[own] = sign * (z[own] - surface[bones.y[own], bones.x[own]])
-        fields = (_smooth_depth(template), joint, tissue == TISSUE_ID["patella"])
+        fields = (smooth_depth(template), joint, tissue == TISSUE_ID["patella"])
         kept[key] = BoneFields(*(torch.from_numpy(f).to(device) for f in fields))
     return kept[key]
+
+
+def smooth_depth(template: AnatomyTemplate) -> np.ndarray:
+    """``BoneFields.depth_mm`` as an array, worked out once and kept with the template."""
+    kept = template.__dict__.get("_smooth_depth")
+    if kept is None:
+        kept = template.__dict__["_smooth_depth"] = _smooth_depth(template)
+    return kept
 
 
 def _smooth_depth(template: AnatomyTemplate) -> np.ndarray:

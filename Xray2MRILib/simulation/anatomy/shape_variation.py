@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .anatomy_template import AnatomyTemplate
-from .shape_model import ShapeModel, without_similarity
+from .shape_model import ShapeModel, load_shape_model, without_similarity
 from .template_regions import lattice_points
 from .tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID
 
@@ -42,6 +42,14 @@ def fitted_modes(template: AnatomyTemplate, model: ShapeModel) -> np.ndarray:
         nearest = np.minimum(nearest, np.sqrt(square.min(axis=1)))
     smooth = total / weight[None, :, None] * np.exp(-((nearest / _FADE_MM) ** 2) / 2)[None, :, None]
     return np.moveaxis(smooth.reshape(MODES, *lattice.shape), -1, 1).astype(np.float32)
+
+
+def template_modes(template: AnatomyTemplate) -> np.ndarray:
+    """``fitted_modes`` of the shape model that ships, worked out once and kept with the template."""
+    kept = template.__dict__.get("_modes_mm")
+    if kept is None:
+        kept = template.__dict__["_modes_mm"] = fitted_modes(template, load_shape_model())
+    return kept
 
 
 def surface_points(template: AnatomyTemplate, bone: str) -> np.ndarray:

@@ -15,8 +15,7 @@ import torch
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.marrow_lesions import marrow_lesions, replace_fat
-from ..anatomy.shape_model import load_shape_model
-from ..anatomy.shape_variation import fitted_modes
+from ..anatomy.shape_variation import template_modes
 from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
@@ -71,7 +70,7 @@ class PreparedTemplate:
     @cached_property
     def modes_mm(self) -> np.ndarray:
         """What each mode of the shape model does, float32 [K, 3, Y, Z, X], see ``shape_variation``."""
-        return fitted_modes(self.template.anatomy, load_shape_model())
+        return template_modes(self.template.anatomy)
 
 
 def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> PreparedTemplate:

@@ -7,10 +7,12 @@ across; lobules of fat are cells of a Voronoi diagram, 6-12 mm long and 3-6 mm a
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from ...files.array_cache import digest_of, kept_arrays, user_cache, versions_of
 from ...volume.geometry import OAI_FIELD
 
 BLOCK = (96, 160, 128)  # voxels along y, z and x: 60, 100 and 80 mm
@@ -95,13 +97,20 @@ def grain() -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def blocks_on(device: str) -> dict[str, torch.Tensor]:
-    """All blocks by name on one device."""
+    """All blocks by name on one device; they are worked out once and kept in the user's cache."""
+    kept = kept_arrays(
+        user_cache() / "assembled", "texture", digest_of([Path(__file__)], versions_of("numpy", "scipy")), _blocks
+    )
+    assert kept is not None  # it was waited for
+    return {name: torch.from_numpy(values).to(device) for name, values in kept.items()}
+
+
+def _blocks() -> dict[str, np.ndarray]:
     walls, levels = lobules()
-    arrays = {
+    return {
         "fibres": fibres(), "bundles": bundles(), "bellies": bellies(), "perimysium": perimysium(), "walls": walls,
         "levels": levels, "vessels": vessels(), "grain": grain(),
     }  # fmt: skip
-    return {name: torch.from_numpy(values).to(device) for name, values in arrays.items()}
 
 
 def random_origin(rng: np.random.Generator) -> tuple[int, int, int]:

@@ -134,6 +134,10 @@ def image_pair_tensors(source: PreparedTemplate, knee: ImageKnee) -> PairTensors
 
 def simulate_image_pair(source: PreparedTemplate, knee: ImageKnee) -> KneePair:
     """One knee's pair as arrays, for storage."""
-    pair = image_pair_tensors(source, knee)
+    return stored_pair(image_pair_tensors(source, knee))
+
+
+def stored_pair(pair: PairTensors) -> KneePair:
+    """A pair in main memory, with the joint space that is measured on it."""
     volume, bone, soft = (part.cpu().numpy() for part in (pair.volume, *pair.radiograph))
-    return KneePair(knee.parameters, volume, bone, soft, pair.deformation.joint_space_mm())
+    return KneePair(pair.knee.parameters, volume, bone, soft, pair.deformation.joint_space_mm())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -62,7 +63,7 @@ def write_pair(folder: Path, index: int, pair: KneePair, more: dict | None = Non
         **(more or {}),
     }
     path = pair_path(folder, index)
-    temporary = path.with_suffix(".tmp.npz")
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")  # two processes may make one pair
     try:
         np.savez(
             temporary,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...files.atomic_write import writing_error
+from ..mr.image_signal import PreparedTemplate
+from ..mr.texture_blocks import blocks_on
 from .image_knee import ImageKnee, draw_image_knee, simulate_image_pair
 from .manifest import check_same_population, write_manifest
 from .pair_store import pair_path, write_pair
@@ -47,17 +49,34 @@ def simulate_population(
         if not pair_path(output, index).exists():
             missing.setdefault(library.draw(seed + index), []).append(index)
     done = len(wanted) - sum(len(indices) for indices in missing.values())
+    # processes begin with different templates, so that each is put together by one of them
+    places = {choice: place for place, choice in enumerate(library.choices())}
+    order = sorted(missing, key=lambda choice: (places[choice] - first) % len(places))
     try:
-        for choice, indices in missing.items():
-            source = library.prepared(choice)
-            for index in indices:
-                knee = draw_image_knee(seed + index, index % GRADES, source.template)
-                write_pair(output, index, simulate_image_pair(source, knee), drawn_entries(knee, choice))
+        while order:
+            choice, source = _next_source(library, order)
+            order.remove(choice)
+            for index in missing[choice]:
+                if not pair_path(output, index).exists():  # another process may have come this far
+                    knee = draw_image_knee(seed + index, index % GRADES, source.template)
+                    write_pair(output, index, simulate_image_pair(source, knee), drawn_entries(knee, choice))
                 done += 1
                 if progress is not None:
                     progress(done, len(wanted))
     finally:
         write_manifest(output, seed, library.hashes)
+
+
+def _next_source(
+    library: TemplateLibrary, order: list[TemplateChoice]
+) -> tuple[TemplateChoice, PreparedTemplate]:  # fmt: skip
+    """The first template that no other process is putting together, else the first, when it is there."""
+    for choice in order:
+        source = library.prepared_unless_awaited(choice)
+        if source is not None:
+            return choice, source
+    blocks_on("cpu")  # meanwhile
+    return order[0], library.prepared(order[0])
 
 
 def drawn_entries(knee: ImageKnee, choice: TemplateChoice) -> dict:

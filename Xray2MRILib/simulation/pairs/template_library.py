@@ -1,14 +1,13 @@
 """The templates of a population: every outline with every soft tissue that can be lent to it.
 
 What ships is loaded from ``Resources/anatomy/templates``; what a user brings is built once and kept in the user's
-cache. A template is put together when a knee asks for it, and the last one stays in memory.
+cache. A template is put together when a knee asks for it for the first time and kept there too, as arrays that all
+processes map into memory; the last one stays prepared.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError, ProcessingError
+from ...files.array_cache import digest_of, kept_arrays, user_cache
 from ...files.resources import resource_path
+from ..anatomy.assembled_template import code_digest, from_arrays, to_arrays
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.label_map import label_map_hash, lacks_soft_tissue
 from ..anatomy.label_map_donor import build_label_map_donor
@@ -31,6 +32,7 @@ OUTLINE_VERSION = 1  # raise it whenever the same label map would give another o
 MULTI_ECHO = "multi_echo_knee"
 LABEL_MAPS = ("spl_knee_atlas", "dess_knee", "mskt_right_knee", "mskt_left_knee")
 SHIPPED = "anatomy/templates"
+ASSEMBLED = "assembled"  # within the cache
 # Of soft tissue: the measured one holds septa, fascia and lobules that label maps do not have.
 MULTI_ECHO_SHARE = 0.65
 
@@ -46,18 +48,6 @@ class TemplateChoice:
     def name(self) -> str:
         """What parameters and captions call the template."""
         return self.outline if self.outline == self.soft_tissue else f"{self.outline}+{self.soft_tissue}"
-
-
-def user_cache() -> Path:
-    """Folder in which templates of the user's own label maps are kept: ``XRAY2MRI_CACHE`` or the system's place."""
-    given = os.environ.get("XRAY2MRI_CACHE")
-    if given:
-        return Path(given)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "xray2mri" / "templates"
 
 
 class TemplateLibrary:
@@ -76,6 +66,7 @@ class TemplateLibrary:
         if label_maps is None:
             self.hashes[MULTI_ECHO] = multi_echo_hash()
         self.own_soft_tissue = {name: not lacks_soft_tissue(folder) for name, folder in self.folders.items()}
+        self._last: tuple[TemplateChoice, PreparedTemplate] | None = None
         self.outlines = (*([MULTI_ECHO] if label_maps is None else []), *self.folders)
 
     def donors(self, outline: str) -> tuple[str, ...]:
@@ -96,7 +87,26 @@ class TemplateLibrary:
         return TemplateChoice(outline, str(rng.choice(others)) if lent and others else first)
 
     def template(self, choice: TemplateChoice) -> ImageTemplate:
-        """The template of ``choice`` (some ten seconds; minutes for a label map that is used for the first time)."""
+        """The template of ``choice``: a second, ten when no process needed it before.
+
+        It takes minutes for a label map that is used for the first time.
+        """
+        template = self.template_unless_awaited(choice, wait=True)
+        assert template is not None  # it was waited for
+        return template
+
+    def template_unless_awaited(self, choice: TemplateChoice, *, wait: bool = False) -> ImageTemplate | None:
+        """The template of ``choice``, or without ``wait`` None while another process puts it together."""
+        if not all(path.exists() for path in self.parts(choice)):
+            self.build(choice)
+        arrays = kept_arrays(
+            self.cache / ASSEMBLED, choice.name, _digest(tuple(self.parts(choice))),
+            lambda: to_arrays(self.assemble(choice)), wait=wait,
+        )  # fmt: skip
+        return None if arrays is None else from_arrays(arrays)
+
+    def assemble(self, choice: TemplateChoice) -> ImageTemplate:
+        """Put the template of ``choice`` together from its parts."""
         if choice.outline == choice.soft_tissue:
             return self._donor(choice.soft_tissue).template
         outline = self._outline(choice.outline)
@@ -105,7 +115,19 @@ class TemplateLibrary:
 
     def prepared(self, choice: TemplateChoice) -> PreparedTemplate:
         """``template`` ready for its knees; the last one is kept."""
-        return _prepared(self, choice)
+        source = self.prepared_unless_awaited(choice, wait=True)
+        assert source is not None  # it was waited for
+        return source
+
+    def prepared_unless_awaited(self, choice: TemplateChoice, *, wait: bool = False) -> PreparedTemplate | None:
+        """``prepared``, or without ``wait`` None while another process puts the template together."""
+        if self._last is None or self._last[0] != choice:
+            template = self.template_unless_awaited(choice, wait=wait)
+            if template is None:
+                return None
+            self._last = None  # the earlier one leaves the memory before the next one comes
+            self._last = (choice, prepared(template))
+        return self._last[1]
 
     def parts(self, choice: TemplateChoice) -> list[Path]:
         """Files that ``choice`` is put together from, whether they exist or not."""
@@ -137,7 +159,7 @@ class TemplateLibrary:
             if name == MULTI_ECHO:
                 built = Donor(build_multi_echo_template(resource_path(f"anatomy/{name}")), bare_cortex=True)
             else:
-                around = self.template(TemplateChoice(name, MULTI_ECHO))
+                around = self.assemble(TemplateChoice(name, MULTI_ECHO))
                 around.anatomy.name = name
                 built = build_label_map_donor(self.folders[name], around)
             save_donor(built, path)
@@ -171,9 +193,10 @@ class TemplateLibrary:
             return self.cache / name
 
 
-@lru_cache(maxsize=1)
-def _prepared(library: TemplateLibrary, choice: TemplateChoice) -> PreparedTemplate:
-    return prepared(library.template(choice))
+@lru_cache(maxsize=32)
+def _digest(parts: tuple[Path, ...]) -> str:
+    """Digits that change with a template's parts and with the code that puts them together."""
+    return digest_of(parts, (code_digest(),))
 
 
 @lru_cache(maxsize=2)
