@@ -63,6 +63,13 @@ def test_large_decoders_decode_fewer_slices_at_a_time(preset, chunk):
     assert decoding_chunk(vae, 32 * 32) == chunk
 
 
+def test_a_processor_decodes_as_many_slices_as_its_cache_holds():
+    vae = build_components("compact", radiograph_encoder={"token_encoder": "none"})["autoencoder"]
+    assert decoding_chunk(vae, 32 * 32) == 4
+    with torch.autocast("cpu", torch.bfloat16):
+        assert decoding_chunk(vae, 32 * 32) == 8
+
+
 @torch.no_grad()
 def test_channel_statistics_bring_latents_to_unit_spread_and_back():
     """By hand: channel c of the latents is 3 c + (c + 1) times unit noise."""

@@ -61,10 +61,13 @@ class RadiographConditions:
         return RadiographConditions(self.latent[rows], token, {name: v[rows] for name, v in self.vectors.items()})
 
     def drop(self) -> RadiographConditions:
-        """Null conditions for the unconditional branch of classifier-free guidance (A19), as in condition dropout."""
+        """Null conditions for the unconditional branch of classifier-free guidance (A19), as in condition dropout.
+
+        One null token stands for several: attention to equal tokens gives what attention to one of them gives.
+        """
         return RadiographConditions(
             torch.zeros_like(self.latent),
-            None if self.token is None else torch.zeros_like(self.token),
+            None if self.token is None else torch.zeros_like(self.token[:, :1]),
             null_conditions(self.vectors),
         )
 

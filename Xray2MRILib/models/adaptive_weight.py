@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .short_attention import attend
+
 FORMS = ("mixed", "broadcast", "sum")
 KAPPA = 1e-5  # eq. 9-10
 EPSILON = 1e-8  # eq. 11
@@ -82,8 +84,8 @@ class AdaptiveWeight(nn.Module):
         )
         query = self.query(maps[self.names[0]])
         key = sum(convolution(maps[name]) for name, convolution in self.key.items())
-        attended = _attention(_tokens(query), _tokens(key), _tokens(weighted))  # eq. 13-14
-        return attended.transpose(1, 2).reshape(feature.shape)
+        attended = attend(_tokens(query), _tokens(key), _tokens(weighted))  # eq. 13-14
+        return attended[:, 0].transpose(1, 2).reshape(feature.shape)
 
     def condition_maps(self, feature: Tensor, conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The h x w maps [B, C, h, w] that the paper calls p and i (A5)."""
@@ -109,18 +111,6 @@ class AdaptiveWeight(nn.Module):
         return {name: value / total for name, value in magnitude.items()}
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(Q K^T / sqrt(k)) V of [B, N, k], [B, N, k], [B, N, C] -> [B, N, C].
-
-    Zero columns bring all three to one width, which changes nothing and lets the fused kernels work: without them the
-    N x N matrix is kept for the backward pass.
-    """
-    width = max(query.shape[-1], value.shape[-1])
-    q, k, v = (functional.pad(tensor, (0, width - tensor.shape[-1]))[:, None] for tensor in (query, key, value))
-    attended = functional.scaled_dot_product_attention(q, k, v, scale=query.shape[-1] ** -0.5)
-    return attended[:, 0, :, : value.shape[-1]]
-
-
 def _tokens(feature: Tensor) -> Tensor:
-    """[B, C, h, w] as tokens [B, h * w, C]: the positions are what eq. 13 attends over (A7)."""
-    return feature.flatten(2).transpose(1, 2)
+    """[B, C, h, w] as tokens [B, 1, h * w, C] of one head: the positions are what eq. 13 attends over (A7)."""
+    return feature.flatten(2).transpose(1, 2)[:, None]

@@ -104,7 +104,11 @@ def decode_latents(vae: AutoencoderKL, latents: Tensor, *, scaled: bool = True, 
 
 
 def decoding_chunk(vae: AutoencoderKL, latent_pixels: int, budget_bytes: int = 256 << 20) -> int:
-    """Number of slices, 1 to 8, that are decoded within the budget: 8 in the compact preset, 1 in the paper's."""
+    """Number of slices, 1 to 8, that are decoded within the budget: 1 in the paper's preset; in the compact one 8.
+
+    On a processor it is 4 in the compact preset in 32 bits, because its widest maps then stay in the cache.
+    """
     output_pixels = latent_pixels * 4 ** (len(vae.config.block_out_channels) - 1)
     per_slice = 8 * vae.config.block_out_channels[0] * output_pixels * vae.dtype.itemsize
-    return max(1, min(8, budget_bytes // per_slice))
+    largest = 4 if vae.device.type == "cpu" and not torch.is_autocast_enabled("cpu") else 8
+    return max(1, min(largest, budget_bytes // per_slice))

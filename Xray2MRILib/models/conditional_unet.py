@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .adaptive_weight import AdaptiveWeight
 from .depth_embedding import DepthEmbedding
 from .diffusers_parts import ConfigMixin, ModelMixin, UNet2DConditionModel, register_to_config
-from .single_token_attention import shorten_cross_attention
+from .short_attention import shorten_attention
 
 
 class Xray2MRIUNet(ModelMixin, ConfigMixin):
@@ -80,7 +80,7 @@ class Xray2MRIUNet(ModelMixin, ConfigMixin):
         )
         for name, part in stock.named_children():
             self.add_module(name, part)
-        shorten_cross_attention(self)
+        shorten_attention(self)
 
         time_width = stock.time_embedding.linear_2.out_features
         if two_modes:
