@@ -11,7 +11,13 @@ from scipy import ndimage
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.generation.generation_result import generation_result
-from Xray2MRILib.generation.scanner_noise import LEVEL, acquisition_record, noisy_slices, recorded_acquisition
+from Xray2MRILib.generation.scanner_noise import (
+    LEVEL,
+    ShownSlices,
+    acquisition_record,
+    noisy_slices,
+    recorded_acquisition,
+)
 from Xray2MRILib.generation.settings import GenerationSettings
 from Xray2MRILib.generation.volume_from_radiograph import Generation, densify, generate, reopen
 from Xray2MRILib.volume.intensity_mapping import STANDARD_MAPPING
@@ -93,6 +99,18 @@ def test_slices_arrive_as_the_volume_shows_them(made: Generation, slices_seen: l
     assert sorted(event["file_index"] for event in slices_seen) == list(range(5))
     for event in slices_seen:
         assert np.array_equal(event["image"], made.volume.shown[event["file_index"]])
+
+
+def test_slices_that_were_not_shown_get_their_noise_at_the_end(made: Generation, slices_seen: list[dict]) -> None:
+    volume = PseudoMRI(made.volume.array, made.volume.provenance)
+    for count in (0, 2, 5):
+        shown = ShownSlices(recorded_acquisition(made.volume.provenance))
+        receive = shown.receiver(lambda event: None)
+        for event in slices_seen[:count]:
+            receive({**event, "image": made.volume.array[event["file_index"]]})
+        volume.acquired = None
+        shown.add_to(volume)
+        assert np.array_equal(volume.acquired, made.volume.shown)
 
 
 @pytest.mark.parametrize("from_files", [False, True])

@@ -82,15 +82,37 @@ def keep_shown_slices(volume: PseudoMRI, earlier: PseudoMRI) -> None:
         volume.acquired[index] = earlier.shown[place]
 
 
-def with_noise(
-    on_slice: Callable[[dict[str, Any]], None] | None, acquisition: Acquisition | None
-) -> Callable[[dict[str, Any]], None] | None:
-    """A receiver of slice events that hands their images on as the finished volume will show them."""
-    if on_slice is None or acquisition is None:
-        return on_slice
+class ShownSlices:
+    """The slices as they are shown while a volume is computed, kept so that its noise is not computed twice."""
 
-    def receive(event: dict[str, Any]) -> None:
-        image = noisy_slices(event["image"][None], acquisition, np.array([event["u"]]))[0]
-        on_slice({**event, "image": image})
+    def __init__(self, acquisition: Acquisition | None) -> None:
+        self._acquisition = acquisition
+        self._kept: np.ndarray | None = None
+        self._there: set[int] = set()
 
-    return receive
+    def receiver(self, on_slice: Callable[[dict[str, Any]], None] | None) -> Callable[[dict[str, Any]], None] | None:
+        """A receiver of slice events that hands their images on as the finished volume will show them."""
+        if on_slice is None or self._acquisition is None:
+            return on_slice
+        acquisition, shown_to = self._acquisition, on_slice
+
+        def receive(event: dict[str, Any]) -> None:
+            image = noisy_slices(event["image"][None], acquisition, np.array([event["u"]]))[0]
+            if self._kept is None:
+                self._kept = np.empty((event["of"], *image.shape), np.float32)
+            self._kept[event["file_index"]] = image
+            self._there.add(event["file_index"])
+            shown_to({**event, "image": image})
+
+        return receive
+
+    def add_to(self, volume: PseudoMRI) -> None:
+        """Set ``acquired`` of the noise-free volume whose slices these are; what was not shown is computed."""
+        if self._acquisition is None or self._kept is None or self._kept.shape != volume.array.shape:
+            add_scanner_noise(volume)
+            return
+        missing = [index for index in range(volume.num_slices) if index not in self._there]
+        if missing:
+            depths = volume.depth_positions[missing]
+            self._kept[missing] = noisy_slices(volume.array[missing], self._acquisition, depths)
+        volume.acquired = self._kept

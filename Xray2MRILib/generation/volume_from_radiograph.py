@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,10 @@ from .preflight import check_destinations, check_device_memory, check_memory, ex
 from .prepared_knee import PreparedKnee, prepare_knee
 from .scanner_noise import (
     SECTION,
+    ShownSlices,
     acquisition_record,
-    add_scanner_noise,
     keep_shown_slices,
     recorded_acquisition,
-    with_noise,
 )
 from .settings import GenerationSettings
 
@@ -127,11 +127,13 @@ def generate(
     timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device, settings.precision)
     timer.enter("volume")
-    on_slice = with_noise(on_slice, recorded_acquisition({SECTION: _noise_of(knee, settings)}))
-    volume = sample_prepared(pipeline, knee, settings, timer.listener(on_slice), should_cancel)
-    complete_provenance(volume, knee, pipeline, settings, radiograph)
-    timer.enter("write")
-    paths = write_files(volume, knee, output, montage, settings)
+    shown = ShownSlices(recorded_acquisition({SECTION: _noise_of(knee, settings)}))
+    volume = sample_prepared(pipeline, knee, settings, timer.listener(shown.receiver(on_slice)), should_cancel)
+    with ThreadPoolExecutor(1) as beside:
+        rendering = None if montage is None else beside.submit(_render, volume)
+        complete_provenance(volume, knee, pipeline, settings, radiograph, shown)
+        timer.enter("write")
+        paths = write_files(volume, knee, output, montage, settings, rendering)
     timer.finished()
     return Generation(volume, knee, settings, generation_result(volume, knee, paths, timer.timings_s))
 
@@ -161,16 +163,16 @@ def densify(
     timer.enter("load model")
     pipeline = pipelines.get(settings.model, settings.device, settings.precision)
     timer.enter("volume")
-    on_slice = with_noise(on_slice, recorded_acquisition(earlier.volume.provenance))
+    shown = ShownSlices(recorded_acquisition(earlier.volume.provenance))
     volume = pipeline.densify(
         earlier.volume,
         num_slices,
         radiograph=earlier.knee.prepared,
-        callback=timer.listener(on_slice),
+        callback=timer.listener(shown.receiver(on_slice)),
         should_cancel=should_cancel,
     )
     volume.provenance["reprojection"] = _measure_reprojection(volume, earlier.knee, pipeline)
-    add_scanner_noise(volume)
+    shown.add_to(volume)
     keep_shown_slices(volume, earlier.volume)
     timer.enter("write")
     paths = write_files(volume, earlier.knee, output, None, settings)
@@ -250,6 +252,7 @@ def complete_provenance(
     pipeline: VolumePipeline,
     settings: GenerationSettings,
     radiograph: str | Path | Radiograph | np.ndarray,
+    shown: ShownSlices | None = None,
 ) -> None:
     """Add warnings, agreement with the radiograph, scanner noise and, if asked for, the radiograph's path."""
     volume.provenance["warnings"] = list(knee.warnings)
@@ -257,7 +260,7 @@ def complete_provenance(
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
         volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
     volume.provenance[SECTION] = _noise_of(knee, settings)
-    add_scanner_noise(volume)
+    (shown or ShownSlices(None)).add_to(volume)
 
 
 def _noise_of(knee: PreparedKnee, settings: GenerationSettings) -> dict[str, Any]:
@@ -270,14 +273,21 @@ def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: Volum
     return reprojection_record(volume, knee.prepared, pipeline)
 
 
+def _render(volume: PseudoMRI) -> np.ndarray:
+    from ..rendering.montage import render_for_montage
+
+    return render_for_montage(volume)
+
+
 def write_files(
     volume: PseudoMRI,
     knee: PreparedKnee,
     output: Path,
     montage: Path | None,
     settings: GenerationSettings,
+    rendering: Future[np.ndarray] | None = None,
 ) -> dict[str, str | None]:
-    """Write all files; the montage gets its final name only after the volume."""
+    """Write all files; the montage, whose rendering may be under way, gets its final name only after the volume."""
     from ..volume.writing import write_volume
 
     with AtomicFiles() as atomic:
@@ -286,7 +296,8 @@ def write_files(
             from ..rendering.montage import write_montage
 
             koa = KoaProbabilities(**volume.provenance["koa"])
-            write_montage(knee.prepared, koa, volume, atomic.stage(montage))
+            drawn = None if rendering is None else rendering.result()
+            write_montage(knee.prepared, koa, volume, atomic.stage(montage), drawn)
         files = write_volume(volume, output, keep_identifiers=settings.keep_identifiers)
     return {
         "volume": str(files.volume),

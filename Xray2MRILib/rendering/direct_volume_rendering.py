@@ -23,6 +23,8 @@ _FULL_SURFACE_PER_MM = 0.12  # change of grey level that counts as a clear surfa
 _LAMP = np.array((-0.75, -0.5, -0.42), np.float32)  # away from the viewer, down, right: light from the upper left
 _DARK_BEHIND = 0.7
 _SHARE_OF_IMAGE = 0.96
+# a sample that is this dark, or a ray of which so little passes, changes no pixel by more than a grey level
+_UNSEEN_LEVEL, _UNSEEN_SHARE = 0.004, 0.004
 
 
 @dataclass(frozen=True)
@@ -142,31 +144,33 @@ def _average_slices(grey: np.ndarray, voxel: np.ndarray) -> tuple[np.ndarray, np
 
 def _composite(rays: np.ndarray, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Composite the rays: light [Y, X, 3] and the share [Y, X] of the background that is hidden."""
-    light = np.zeros((*rays.shape[1:], 3), np.float32)
-    passing = np.ones(rays.shape[1:], np.float32)
+    light = np.zeros((3, rays[0].size), np.float32)
+    passing = np.ones(rays[0].size, np.float32)
     lamp = _LAMP / np.linalg.norm(_LAMP)
     for depth in range(1, len(rays) - 1):
-        here = rays[depth]
-        if not here.any():
+        # most samples are air or lie behind what hides them
+        seen = np.flatnonzero((rays[depth].ravel() > _UNSEEN_LEVEL) & (passing > _UNSEEN_SHARE))
+        if not len(seen):
             continue
-        down, right = np.gradient(here, _SAMPLES_MM)
-        ahead = (rays[depth + 1] - rays[depth - 1]) / (2 * _RAY_STEP_MM)
+        here = rays[depth].ravel()[seen]
+        down, right = (slope.ravel()[seen] for slope in np.gradient(rays[depth], _SAMPLES_MM))
+        ahead = (rays[depth + 1].ravel()[seen] - rays[depth - 1].ravel()[seen]) / (2 * _RAY_STEP_MM)
         steepness = np.sqrt(ahead**2 + down**2 + right**2) + 1e-6
         # light both faces of a surface: the inside of a muscle is visible as often as its outside
         facing = np.abs(ahead * lamp[0] + down * lamp[1] + right * lamp[2]) / steepness
         surface = np.minimum(steepness / _FULL_SURFACE_PER_MM, 1)
-        red, green, blue, inside, at_surface, glow = tables[
-            :, (here * ((tables.shape[1] - 1) / _TOP_LEVEL)).astype(np.intp)
-        ]
+        entries = (here * ((tables.shape[1] - 1) / _TOP_LEVEL)).astype(np.intp)
+        red, green, blue, inside, at_surface, glow = (table[entries] for table in tables)
         opacity = 1 - np.exp(-(inside + surface * at_surface) * _RAY_STEP_MM)
         shade = 0.30 + 0.85 * (surface * facing + (1 - surface) * 0.5)
         # darken the structures behind the bones, so that the bones stand out
         shade *= 1 - _DARK_BEHIND * float(np.clip((depth / len(rays) - 0.3) / 0.5, 0, 1))
-        gain = passing * opacity * np.minimum(shade + glow, 1.1)
+        gain = passing[seen] * opacity * np.minimum(shade + glow, 1.1)
         for channel, colour in enumerate((red, green, blue)):
-            light[..., channel] += gain * colour
-        passing *= 1 - opacity
-    return light, 1 - passing
+            light[channel, seen] += gain * colour
+        passing[seen] *= 1 - opacity
+    picture = rays.shape[1:]
+    return np.moveaxis(light.reshape(3, *picture), 0, -1), 1 - passing.reshape(picture)
 
 
 def _fit_to_size(light: np.ndarray, cover: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
