@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,9 +48,11 @@ def test_a_processor_that_is_slower_with_bf16_uses_fp32_and_says_so(
     asked: list[str] = []
     monkeypatch.setattr(volume_pipeline, "is_faster", lambda name, device, step: asked.append(name) or step() is None)
     pipeline = built().on_device("cpu")
-    for word in ("auto", "fp32"):
-        pipeline.use_precision(word)
-        assert pipeline.precision == "fp32"
+    for has, expected in ((False, "fp32"), (True, "bf16")):
+        monkeypatch.setattr(precision_module, "_processor_has_bf16", lambda has=has: has)
+        for word, found in (("auto", expected), ("fp32", "fp32")):
+            pipeline.use_precision(word)
+            assert pipeline.precision == found
     assert asked == []  # only who asks for it has it tried
     pipeline.use_precision("bf16")
     assert (asked, pipeline.precision) == (["bf16"], "fp32")
@@ -80,14 +84,28 @@ def test_the_trial_takes_the_faster_one() -> None:
     assert not is_faster("bf16", "cpu", unknown)
 
 
-def test_auto_is_bf16_on_gpus_that_compute_it_and_fp32_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bf16_on_devices_that_compute_it_and_fp32_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for has, expected in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(precision_module, "_gpu_has_bf16", lambda has=has: has)
-        assert choose_precision("auto", "cuda:1") == expected
-        assert choose_precision("auto", "cpu") == "fp32"
+        for kind, device in (("gpu", "cuda:1"), ("processor", "cpu")):
+            monkeypatch.setattr(precision_module, f"_{kind}_has_bf16", lambda has=has: has)
+            assert choose_precision("auto", device) == expected
+        assert choose_precision("auto", "mps") == "fp32"
         assert choose_precision("fp16", "cuda") == "fp16"
     with pytest.raises(InputError, match="this GPU computes no bf16"):
         choose_precision("bf16", "cuda")
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="the flags of the processor are asked of Linux")
+def test_bf16_is_what_the_processor_has_and_onednn_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
+    has = "avx512_bf16" in flags or "amx_tile" in flags
+    assert choose_precision("auto", "cpu") == ("bf16" if has else "fp32")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    assert choose_precision("auto", "cpu") == ("bf16" if has else "fp32")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert choose_precision("auto", "cpu") == "fp32"
 
 
 @pytest.mark.parametrize(("word", "sentence"), [("fp16", "processors compute no fp16"), ("int4", "choose auto, fp32")])

@@ -6,6 +6,7 @@ Weights and everything else stay in float32. bfloat16 has float32's range, float
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 
@@ -17,13 +18,14 @@ FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_precision(word: str, device: torch.device | str) -> str:
-    """fp32, bf16 or fp16 for the user's word: ``auto`` is bf16 on GPUs that compute it, fp32 elsewhere.
+    """fp32, bf16 or fp16 for the user's word: ``auto`` is bf16 on devices that compute it, fp32 elsewhere.
 
     Raises InputError (code ``bad-option``) for another word, and for a format that the device does not compute.
     """
     kind = torch.device(device).type
     if word == "auto":
-        return "bf16" if kind == "cuda" and _gpu_has_bf16() else "fp32"
+        computes = {"cuda": _gpu_has_bf16, "cpu": _processor_has_bf16}.get(kind, lambda: False)
+        return "bf16" if computes() else "fp32"
     if word not in FORMATS:
         raise _refusal(word, "choose auto, fp32, bf16 or fp16")
     if word == "fp16" and kind == "cpu":
@@ -37,6 +39,21 @@ def choose_precision(word: str, device: torch.device | str) -> str:
 
 def _gpu_has_bf16() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _processor_has_bf16() -> bool:
+    """Whether the processor has instructions for bfloat16 (AVX512_BF16 or AMX), which a network gains from.
+
+    Others emulate it and lose, and so do those whose instructions oneDNN was told to leave alone.
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
+    if limit and "BF16" not in limit and "AMX" not in limit and limit not in ("ALL", "DEFAULT"):
+        return False
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, and absent in some versions
+    try:
+        return torch.backends.mkldnn.is_available() and any(getattr(torch.cpu, name, lambda: False)() for name in asked)
+    except (RuntimeError, AttributeError):
+        return False
 
 
 def _refusal(word: str, rule: str) -> InputError:

@@ -71,7 +71,8 @@ class GenerationSettings:
     device: str = setting("device", DEVICES[0], "text", "device", "compute device", words=DEVICES)
     precision: str = setting(
         "precision", PRECISIONS[0], "text", "precision",
-        "number format of U-Net and decoder: auto (bf16 on GPUs that compute it, fp32 elsewhere), fp32, bf16 or fp16",
+        "number format of U-Net and decoder: auto (bf16 on GPUs and processors that compute it, fp32 elsewhere), fp32, "
+        "bf16 or fp16",
         words=PRECISIONS,
     )  # fmt: skip
     samples: int = setting(

@@ -58,13 +58,15 @@ class VolumePipeline(DiffusionPipeline):
     def use_precision(self, word: str) -> None:
         """Compute in the format of the user's word from now on: auto, fp32, bf16 or fp16.
 
-        On a processor bf16 is used only where a trial is faster with it than with fp32. Raises InputError (code
+        On a processor bf16, if it was asked for by name, is used only where a trial is faster with it than with fp32;
+        auto asks which instructions the processor has. Raises InputError (code
         ``bad-option``) for a format that the device does not compute.
         """
         if self._asked == (word, str(self.device)):
             return
         self.precision, self.precision_notes = choose_precision(word, self.device), []
-        if self.device.type == "cpu" and self.precision == "bf16" and not is_faster("bf16", "cpu", self.trial()):
+        tried = word == "bf16" and self.device.type == "cpu" and self.precision == "bf16"
+        if tried and not is_faster("bf16", "cpu", self.trial()):
             self.precision = "fp32"
             self.precision_notes.append(SLOWER_NOTE)
         self._asked = (word, str(self.device))
