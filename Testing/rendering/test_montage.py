@@ -12,7 +12,7 @@ from PIL import Image
 
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.rendering import grade_bars, slice_grid
-from Xray2MRILib.rendering.montage import describe_origin, draw_montage, render_for_montage, write_montage
+from Xray2MRILib.rendering.montage import describe_origin, draw_montage, write_montage
 from Xray2MRILib.rendering.text import ALARM, NOTICE, font
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
@@ -56,13 +56,6 @@ def montage() -> np.ndarray:
 def test_size_and_sameness(montage: np.ndarray) -> None:
     assert montage.shape == (1312, 1922, 3)
     assert np.array_equal(montage, np.asarray(draw_montage(a_radiograph(), koa(), a_volume())))
-
-
-def test_a_rendering_made_before_gives_the_same_picture(montage: np.ndarray) -> None:
-    rendering = render_for_montage(a_volume())
-    assert np.array_equal(montage, np.asarray(draw_montage(a_radiograph(), koa(), a_volume(), rendering)))
-    without = np.asarray(draw_montage(a_radiograph(), koa(), a_volume(), np.zeros_like(rendering)))
-    assert not np.array_equal(montage, without)
 
 
 @pytest.mark.parametrize("values", [P, (0.2,) * 5, (0.0, 0.0, 1.0, 0.0, 0.0), (0.9, 0.04, 0.03, 0.02, 0.01)])

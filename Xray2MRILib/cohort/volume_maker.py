@@ -78,7 +78,7 @@ class VolumeMaker:
     def _make(self, task: Task, on_stage: Callable[[str], None]) -> dict[str, Any]:
         from ..generation.preflight import check_destinations, check_memory
         from ..generation.prepared_knee import prepare_knee
-        from ..generation.volume_from_radiograph import complete_provenance, open_radiograph, write_files
+        from ..generation.volume_from_radiograph import add_noise, complete_provenance, open_radiograph, write_files
 
         settings = GenerationSettings.from_message(task.settings)
         radiograph, output = Path(task.radiograph), Path(task.folder) / volume_path(task.key)
@@ -100,10 +100,11 @@ class VolumeMaker:
         timings.enter("wait")
         volume, pipeline = self._compute(task, knee, settings, timings)
         timings.enter("reproject")
+        add_noise(volume, knee, settings)
         complete_provenance(volume, knee, pipeline, settings, radiograph)
         measures = _measures(volume, knee)
         timings.enter("write")
-        paths = write_files(volume, knee, output, None, settings)
+        paths = write_files(volume, output, None, settings)
         small = Path(task.folder) / thumbnail_path(task.key)
         small.parent.mkdir(parents=True, exist_ok=True)
         from .thumbnail import write_thumbnail

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,11 +129,13 @@ def generate(
     timer.enter("volume")
     shown = ShownSlices(recorded_acquisition({SECTION: _noise_of(knee, settings)}))
     volume = sample_prepared(pipeline, knee, settings, timer.listener(shown.receiver(on_slice)), should_cancel)
-    with ThreadPoolExecutor(1) as beside:
-        rendering = None if montage is None else beside.submit(_render, volume)
-        complete_provenance(volume, knee, pipeline, settings, radiograph, shown)
+    add_noise(volume, knee, settings, shown)
+    with AtomicFiles() as atomic, ThreadPoolExecutor(1) as beside:
+        drawn = None if montage is None else beside.submit(_draw, volume, knee, atomic.stage(montage))
+        complete_provenance(volume, knee, pipeline, settings, radiograph)
         timer.enter("write")
-        paths = write_files(volume, knee, output, montage, settings, rendering)
+        # the volume does not appear without its overview
+        paths = write_files(volume, output, montage, settings, (lambda: None) if drawn is None else drawn.result)
     timer.finished()
     return Generation(volume, knee, settings, generation_result(volume, knee, paths, timer.timings_s))
 
@@ -175,7 +177,7 @@ def densify(
     shown.add_to(volume)
     keep_shown_slices(volume, earlier.volume)
     timer.enter("write")
-    paths = write_files(volume, earlier.knee, output, None, settings)
+    paths = write_files(volume, output, None, settings)
     timer.finished()
     return Generation(volume, earlier.knee, settings, generation_result(volume, earlier.knee, paths, timer.timings_s))
 
@@ -246,21 +248,26 @@ def sample_prepared(
     return pipeline.volume(*asked, **choices)
 
 
+def add_noise(
+    volume: PseudoMRI, knee: PreparedKnee, settings: GenerationSettings, shown: ShownSlices | None = None
+) -> None:
+    """Add the scanner noise of the settings and its record; ``shown`` holds slices whose noise is there already."""
+    volume.provenance[SECTION] = _noise_of(knee, settings)
+    (shown or ShownSlices(None)).add_to(volume)
+
+
 def complete_provenance(
     volume: PseudoMRI,
     knee: PreparedKnee,
     pipeline: VolumePipeline,
     settings: GenerationSettings,
     radiograph: str | Path | Radiograph | np.ndarray,
-    shown: ShownSlices | None = None,
 ) -> None:
-    """Add warnings, agreement with the radiograph, scanner noise and, if asked for, the radiograph's path."""
+    """Add warnings, agreement with the radiograph and, if asked for, the radiograph's path."""
     volume.provenance["warnings"] = list(knee.warnings)
     volume.provenance["reprojection"] = _measure_reprojection(volume, knee, pipeline)
     if settings.keep_identifiers and isinstance(radiograph, (str, Path)):
         volume.provenance["identifiers"] = {"radiograph": str(radiograph)}
-    volume.provenance[SECTION] = _noise_of(knee, settings)
-    (shown or ShownSlices(None)).add_to(volume)
 
 
 def _noise_of(knee: PreparedKnee, settings: GenerationSettings) -> dict[str, Any]:
@@ -273,32 +280,26 @@ def _measure_reprojection(volume: PseudoMRI, knee: PreparedKnee, pipeline: Volum
     return reprojection_record(volume, knee.prepared, pipeline)
 
 
-def _render(volume: PseudoMRI) -> np.ndarray:
-    from ..rendering.montage import render_for_montage
+def _draw(volume: PseudoMRI, knee: PreparedKnee, path: Path) -> None:
+    from ..conditions.koa_probabilities import KoaProbabilities
+    from ..rendering.montage import write_montage
 
-    return render_for_montage(volume)
+    write_montage(knee.prepared, KoaProbabilities(**volume.provenance["koa"]), volume, path)
 
 
 def write_files(
     volume: PseudoMRI,
-    knee: PreparedKnee,
     output: Path,
     montage: Path | None,
     settings: GenerationSettings,
-    rendering: Future[np.ndarray] | None = None,
+    before_they_appear: Callable[[], object] = lambda: None,
 ) -> dict[str, str | None]:
-    """Write all files; the montage, whose rendering may be under way, gets its final name only after the volume."""
+    """Write the volume's files; returns the paths of all, and of a montage that is written beside."""
     from ..volume.writing import write_volume
 
-    with AtomicFiles() as atomic:
-        if montage is not None:
-            from ..conditions.koa_probabilities import KoaProbabilities
-            from ..rendering.montage import write_montage
-
-            koa = KoaProbabilities(**volume.provenance["koa"])
-            drawn = None if rendering is None else rendering.result()
-            write_montage(knee.prepared, koa, volume, atomic.stage(montage), drawn)
-        files = write_volume(volume, output, keep_identifiers=settings.keep_identifiers)
+    files = write_volume(
+        volume, output, keep_identifiers=settings.keep_identifiers, before_they_appear=before_they_appear
+    )
     return {
         "volume": str(files.volume),
         "provenance": str(files.record),

@@ -48,11 +48,7 @@ class GradeProbabilities(Protocol):
 
 
 def write_montage(
-    prepared: PreparedRadiograph | np.ndarray,
-    koa: GradeProbabilities,
-    volume: PseudoMRI,
-    path: str | Path,
-    rendering: np.ndarray | None = None,
+    prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI, path: str | Path
 ) -> Path:
     """Write the overview of one generation as PNG; returns its path.
 
@@ -64,13 +60,11 @@ def write_montage(
         The grade probabilities of the generation.
     path
         File name ending in ``.png``. The file is written completely or not at all.
-    rendering
-        The result of ``render_for_montage``, if it was computed before.
 
     Raises InputError for another file extension or an unwritable path, ProcessingError when writing fails.
     """
     path = check_montage_destination(path)
-    canvas = draw_montage(prepared, koa, volume, rendering)
+    canvas = draw_montage(prepared, koa, volume)
     with AtomicFiles() as atomic:
         with atomic.stage(path).open("wb") as file:
             # higher levels take twice the time for a file of the same size
@@ -91,25 +85,7 @@ def check_montage_destination(path: str | Path) -> Path:
     return path
 
 
-def render_for_montage(volume: PseudoMRI) -> np.ndarray:
-    """The 3-D rendering of the overview, [height, width, 3] uint8; most of the overview's time.
-
-    It needs the noise-free voxels only, so that it may run beside what else a finished volume needs.
-    """
-    above = _HEADER + _LABEL + _SIDE + _GAP + _LABEL + _BARS + _GAP + _LABEL
-    below = _HEADER + _LABEL + grid_size(_TILE, _GAP, _COLUMNS, _ROWS)[1]
-    return render(
-        volume.array, volume.spacing, size=(below - above, _SIDE), left_knee=volume.side == "left",
-        background=BACKGROUND,
-    )  # fmt: skip
-
-
-def draw_montage(
-    prepared: PreparedRadiograph | np.ndarray,
-    koa: GradeProbabilities,
-    volume: PseudoMRI,
-    rendering: np.ndarray | None = None,
-) -> Image.Image:
+def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilities, volume: PseudoMRI) -> Image.Image:
     """Draw the overview as a Pillow RGB image; arguments as for write_montage."""
     from PIL import Image, ImageDraw
 
@@ -136,7 +112,10 @@ def draw_montage(
     draw_text(draw, (left, top + 18), "3-D rendering, oblique anterior view", 18)
     top += _LABEL
     bottom = _HEADER + _LABEL + grid_height
-    canvas.paste(Image.fromarray(render_for_montage(volume) if rendering is None else rendering), (left, top))
+    rendering = render(
+        volume.array, volume.spacing, size=(bottom - top, _SIDE), left_knee=left_knee, background=BACKGROUND
+    )
+    canvas.paste(Image.fromarray(rendering), (left, top))
     draw_orientation(canvas, (left, top, right, bottom))
 
     grid_left = right + _MARGIN

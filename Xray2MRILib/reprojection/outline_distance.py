@@ -11,14 +11,17 @@ _FARTHEST_MM = 10.0
 _FEWEST = 8
 
 
-def match_points(points: np.ndarray, curve: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def match_points(
+    points: np.ndarray, curve: np.ndarray, name: str, normals: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Match points [N, 2] with a curve [M, 2]: signed distances along the normal [N], normals [N, 2], met [N] bool.
 
-    ``met`` is False for points beyond the curve's ends or in its gaps.
+    ``met`` is False for points beyond the curve's ends or in its gaps. ``normals`` are those of ``curve_normals``, for
+    a curve that is met many times.
     """
     apart = points[:, None] - curve[None]
     nearest = (apart**2).sum(axis=2).argmin(axis=1)
-    normal = _normals(curve, name)[nearest]
+    normal = (curve_normals(curve, name) if normals is None else normals)[nearest]
     apart = points - curve[nearest]
     along = apart[:, 0] * normal[:, 1] - apart[:, 1] * normal[:, 0]
     distance = (apart * normal).sum(axis=1)
@@ -42,7 +45,7 @@ def curve_distances(first: KneeOutline, second: KneeOutline, names: dict[str, in
     return np.concatenate(found)
 
 
-def _normals(curve: np.ndarray, name: str) -> np.ndarray:
+def curve_normals(curve: np.ndarray, name: str) -> np.ndarray:
     """[M, 2] unit normals of the smoothed curve, towards +x for sides and +z for the joint line."""
     from scipy.ndimage import uniform_filter1d
 

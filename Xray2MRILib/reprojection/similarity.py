@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .knee_outline import KneeOutline
-from .outline_distance import match_points
+from .outline_distance import curve_normals, match_points
 
 _ROUNDS = 15
 _ROBUST_MM = 1.5  # larger residuals count linearly (Huber)
@@ -43,12 +43,14 @@ def fit_similarity(radiograph: KneeOutline, volume: KneeOutline) -> Similarity:
     repeated until they converge. Raises ValueError when the outlines have no curve in common.
     """
     shift_x = shift_z = turn = log_scale = 0.0
+    common = radiograph.curves.keys() & volume.curves.keys()
+    normals = {name: curve_normals(volume.curves[name], name) for name in common}
     for _ in range(_ROUNDS):
         now = Similarity((shift_x, shift_z), turn, float(np.exp(log_scale)))
         rows, distances = [], []
-        for name in radiograph.curves.keys() & volume.curves.keys():
+        for name in common:
             points = now(radiograph.curves[name])
-            distance, normal, met = match_points(points, volume.curves[name], name)
+            distance, normal, met = match_points(points, volume.curves[name], name, normals[name])
             if not met.any():
                 continue
             points, distance, normal = points[met], distance[met], normal[met]

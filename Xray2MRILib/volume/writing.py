@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,13 @@ def check_destination(
     return files
 
 
-def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool = False) -> VolumeFiles:
+def write_volume(
+    volume: PseudoMRI,
+    path: str | Path,
+    *,
+    keep_identifiers: bool = False,
+    before_they_appear: Callable[[], object] = lambda: None,
+) -> VolumeFiles:
     """Write the volume, its side-car, and its standard deviation and noise-free voxels, if any; returns the file names.
 
     The volume's file holds what viewers show (``shown``); where that has scanner noise, the noise-free voxels lie
@@ -97,7 +104,7 @@ def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool 
     Grey values are stored as int16, stored = round(grey * 4095). The side-car ``<stem>.json`` contains the full
     provenance, the headers of NRRD and MetaImage most of it. Names of input files are left out unless
     ``keep_identifiers`` is True. All files appear together; after a failure none appears, and existing files of the
-    same names are unchanged.
+    same names are unchanged. ``before_they_appear`` is called when all are written; what it raises prevents them.
 
     Raises InputError and ProcessingError as check_destination does, ProcessingError (code ``write-failed`` or
     ``disk-full``) when writing fails.
@@ -121,6 +128,7 @@ def write_volume(volume: PseudoMRI, path: str | Path, *, keep_identifiers: bool 
                 atomic.remove(path_of_values)
         text = json.dumps(record, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         atomic.stage(files.record).write_text(text, encoding="ascii")
+        before_they_appear()
     return files
 
 
