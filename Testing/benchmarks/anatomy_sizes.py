@@ -17,22 +17,33 @@ from result_file import write_result
 GRADES = 5
 _LEVELS_MM = {"femur": (-45.0, -2.0), "tibia": (2.0, 16.0)}
 _CUT_MM = (5.0, 10.0)  # of the tibia below the joint: where its AP length is taken
+_MIDDLE_MM = 3.0  # to either side of the middle of the plateau's width, where its AP length is taken
+_MEDIAL = (0.18, 0.30)  # of its width from there: the medial AP length
+_MODEL_TIBIA_MM = 75.7  # width of the tibia of the people behind the shape model
+_EXTRUSION_MM = 6.0  # in front of and behind the compartment's centre
+_THICK_VOXELS = 2  # of meniscus above one another; less is a seam
 _CONDYLES_MM = (6.0, 12.0)  # above the lowest point of the condyles: where surgeons measure their width
 _CENTRE_MM = 5.0  # square in the centre of a compartment
 # published mean and spread, mm, and where from
 PUBLISHED = {
     "femur, condylar width, men": "74.9 ± 3.2 (1)",
     "femur, condylar width, women": "67.3 ± 3.7 (1)",
-    "femur, width over the epicondyles": "84.6 ± 4.2 (2)",
+    "femur, width over the epicondyles": "84.6 ± 4.2, tibia of 75.7 (2)",
+    "femur, width over the epicondyles, at a tibia of 75.7": "84.6 ± 4.2 (2)",
     "femur, AP length, men": "61.0 ± 3.1 (1)",
     "femur, AP length, women": "54.8 ± 3.3 (1)",
     "tibia, width, men": "76.0 ± 3.0 (1)",
     "tibia, width, women": "67.3 ± 3.2 (1)",
     "tibia, AP length, men": "46.9 ± 3.0 (1)",
     "tibia, AP length, women": "41.4 ± 2.9 (1)",
-    "patella, width": "39.2 ± 3.8 (2)",
-    "patella, height": "41.5 ± 3.4 (2)",
-    "patella, thickness": "23.6 ± 2.2 (2)",
+    "tibia, medial AP length": "49.2 ± 3.6, width 72.5 (6)",
+    "patella, width": "39.2 ± 3.8, tibia of 75.7 (2)",
+    "patella, height": "41.5 ± 3.4, tibia of 75.7 (2)",
+    "patella, thickness": "23.6 ± 2.2, tibia of 75.7 (2)",
+    "patella, width, at a tibia of 75.7": "39.2 ± 3.8 (2)",
+    "patella, height, at a tibia of 75.7": "41.5 ± 3.4 (2)",
+    "patella, thickness, at a tibia of 75.7": "23.6 ± 2.2 (2)",
+    "joint space, medial, KL 0": "4 to 5 (7)",
     "patellar ligament, length, men": "43 to 44 ± 5 (3)",
     "patellar ligament, length, women": "42 to 43 ± 5 (3)",
     "patellar ligament over patella": "1.01 men, 1.06 women (3)",
@@ -67,7 +78,14 @@ class Landmarks:
             points = self.bones[bone]
             self.bones[bone] = points[(points[:, 1] > first) & (points[:, 1] < last)]
         tibia = self.bones["tibia"]
-        self.cut = tibia[(tibia[:, 1] > _CUT_MM[0]) & (tibia[:, 1] < _CUT_MM[1])]
+        cut = tibia[(tibia[:, 1] > _CUT_MM[0]) & (tibia[:, 1] < _CUT_MM[1])]
+        first, last = template.anatomy.plateau_mm
+        across = (cut[:, 2] - (first + last) / 2) / (last - first)
+        self.cuts = {
+            "tibia, AP length": cut[np.abs(across) * (last - first) < _MIDDLE_MM],
+            "tibia, medial AP length": cut[(across > _MEDIAL[0]) & (across < _MEDIAL[1])],
+        }
+        self.lateral = self.bones["femur"][self.bones["femur"][:, 2] < (first + last) / 2]
         self.ligament = None
         if template.structure is not None:
             found = np.argwhere(template.structure == STRUCTURE["patellar ligament"]) * SPACING_MM + low
@@ -77,21 +95,33 @@ class Landmarks:
         middle = int(np.argmin(np.abs(np.arange(code.shape[1]) * SPACING_MM + low[1])))
         self.outside = template.anatomy.outside_mm[:, middle].astype(np.float32)
         self.cover = self._cover(code, CODE["meniscus"])
-        plateau = np.argwhere(code == CODE["tibia"]) * SPACING_MM + low
-        plateau = plateau[(plateau[:, 1] > 1) & (plateau[:, 1] < 8)]
-        menisci = np.argwhere(code == CODE["meniscus"]) * SPACING_MM + low
-        self.extruded = {}
-        for side, sign in (("medial", 1), ("lateral", -1)):
-            at = template.anatomy.compartment_mm[side][0]
-            edges = [sign * p[(np.abs(p[:, 0] - at) < 6) & (sign * p[:, 2] > 0)][:, 2] for p in (menisci, plateau)]
-            self.extruded[side] = float(edges[0].max() - edges[1].max()) if len(edges[0]) else float("nan")
+        self.extruded = {side: self._extruded(code, side, sign) for side, sign in (("medial", 1), ("lateral", -1))}
+
+    def _extruded(self, code: np.ndarray, side: str, sign: int) -> float:
+        """How far the meniscus stands out of the plateau: mean over the coronal sections of its body, mm."""
+        from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM
+        from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
+
+        y, z, x = (np.arange(n) * SPACING_MM + EXTENT_MM[a][0] for n, a in zip(code.shape, "yzx", strict=True))
+        rows = np.abs(y - self.anatomy.compartment_mm[side][0]) < _EXTRUSION_MM
+        disc = (code[rows][:, np.abs(z) < 14] == CODE["meniscus"]).sum(axis=1) >= _THICK_VOXELS
+        plateau = (code[rows][:, (z > 1) & (z < 8)] == CODE["tibia"]).any(axis=1)
+        found = [
+            (sign * x[d & (sign * x > 0)]).max() - (sign * x[p & (sign * x > 0)]).max()
+            for d, p in zip(disc, plateau, strict=True)
+            if (d & (sign * x > 0)).any() and (p & (sign * x > 0)).any()
+        ]
+        return float(np.mean(found)) if found else float("nan")
 
     def _cover(self, code: np.ndarray, meniscus: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Per compartment, seen from above: the plateau and the meniscus, bool [Y, X]."""
         from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID
+        from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
 
         z, x = (np.arange(n) * SPACING_MM + EXTENT_MM[a][0] for n, a in zip(code.shape[1:], "zx", strict=True))
         plateau = (code[:, (z > 1) & (z < 8)] == TISSUE_ID["tibia"]).any(axis=1)
+        # the plateau is what cartilage or meniscus lies on; the rim and the eminence are not part of it
+        plateau &= np.isin(code[:, np.abs(z) < 14], (meniscus, CODE["cartilage"])).any(axis=1)
         disc = (code[:, np.abs(z) < 14] == meniscus).any(axis=1)
         sides = {"medial": (x > 8)[None], "lateral": (x < -8)[None]}
         return {side: (plateau & half, disc & half) for side, half in sides.items()}
@@ -122,18 +152,26 @@ def measured(landmarks: Landmarks, knee: Any, deformation: Any) -> dict[str, flo
     # sizes are read in the knee's own axes
     turn = deformation.rotation.numpy()
     femur, tibia, patella = (b @ turn for b in (femur, tibia, patella))
+    voxel = SPACING_MM * np.array(p.scale)  # between the centres of the outermost voxels one is missing
+
+    def extent(points: np.ndarray, axis: int) -> float:
+        return float(np.ptp(points[:, axis]) + voxel[axis])
+
     bottom = np.percentile(femur[:, 1], 99.8)
     condyles = femur[(femur[:, 1] < bottom - _CONDYLES_MM[0]) & (femur[:, 1] > bottom - _CONDYLES_MM[1])]
     sizes = {
-        "femur, condylar width": np.ptp(condyles[:, 2]),
-        "femur, width over the epicondyles": np.ptp(femur[:, 2]),
-        "femur, AP length": np.ptp(femur[:, 0]),
-        "tibia, width": np.ptp(tibia[:, 2]),
-        "tibia, AP length": np.ptp(shown_at(deformation, landmarks.cut, tibia=True)[:, 0]),
-        "patella, width": np.ptp(patella[:, 2]),
-        "patella, height": np.ptp(patella[:, 1]),
-        "patella, thickness": np.ptp(patella[:, 0]),
+        "femur, condylar width": extent(condyles, 2),
+        "femur, width over the epicondyles": extent(femur, 2),
+        "femur, AP length": extent(shown_at(deformation, landmarks.lateral, tibia=False) @ turn, 0),
+        "tibia, width": extent(tibia, 2),
+        "patella, width": extent(patella, 2),
+        "patella, height": extent(patella, 1),
+        "patella, thickness": extent(patella, 0),
     }
+    for name, cut in landmarks.cuts.items():
+        sizes[name] = extent(shown_at(deformation, cut, tibia=True) @ turn, 0)
+    for name in ("femur, width over the epicondyles", "patella, width", "patella, height", "patella, thickness"):
+        sizes[f"{name}, at a tibia of 75.7"] = sizes[name] * _MODEL_TIBIA_MM / sizes["tibia, width"]
     if landmarks.ligament is not None:
         top = shown_at(deformation, landmarks.ligament[:1], tibia=False)
         foot = shown_at(deformation, landmarks.ligament[1:], tibia=True)
@@ -163,7 +201,8 @@ def rows_of(knees: list[tuple[Any, dict[str, float]]]) -> list[dict[str, str]]:
     """One row for every size: mean and spread, by sex, grade or body mass where that matters."""
     by_sex = ("femur, condylar width", "femur, AP length", "tibia, width", "tibia, AP length",
               "patellar ligament, length")  # fmt: skip
-    plain = ("femur, width over the epicondyles", "patella, width", "patella, height", "patella, thickness",
+    of_model = ("femur, width over the epicondyles", "patella, width", "patella, height", "patella, thickness")
+    plain = ("tibia, medial AP length", *of_model, *(f"{name}, at a tibia of 75.7" for name in of_model),
              "patellar ligament over patella", "leg, width at the joint")  # fmt: skip
     rows: list[dict[str, str]] = []
 
@@ -179,6 +218,9 @@ def rows_of(knees: list[tuple[Any, dict[str, float]]]) -> list[dict[str, str]]:
         add(size, [s[size] for _, s in knees if size in s], 2 if "over patella" in size else 1)
     for grade in range(GRADES):
         of_grade = [s for k, s in knees if k.parameters.kl_grade == grade]
+        if grade == 0:
+            for side in ("medial", "lateral"):
+                add(f"joint space, {side}, KL 0", [s[f"joint space, {side}"] for s in of_grade])
         add(f"narrowest joint space, KL {grade}", [s["narrowest joint space"] for s in of_grade])
         both = [s[f"cartilage layer, {side}"] for s in of_grade for side in ("medial", "lateral")]
         add(f"cartilage layer, compartment's centre, KL {grade}", both, 2)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from Xray2MRILib.simulation.anatomy.knee_parameters import draw
-from Xray2MRILib.simulation.anatomy.person import PLATEAU_MM, SHARE_OF_WOMEN, Person, draw_person, of_person
+from Xray2MRILib.simulation.anatomy.person import (
+    DEPTH,
+    PATELLA_MM,
+    PLATEAU_MM,
+    SHARE_OF_WOMEN,
+    Person,
+    draw_person,
+    of_person,
+    patella_factors,
+)
 
 TEMPLATE_MM = 78.0
 COUNT = 400
@@ -52,3 +61,13 @@ def test_what_does_not_depend_on_the_person_stays() -> None:
     for name in ("joint_space_mm", "osteophyte_mm", "rotation_deg", "field_offset_mm"):
         assert getattr(changed, name) == getattr(plain, name)
     assert changed.scale[0] / changed.scale[2] == pytest.approx(plain.scale[0] / plain.scale[2])
+
+
+def test_patellas_have_the_chosen_size_whatever_their_outline() -> None:
+    """Mean over many people at a plateau of 71 mm, from outlines with a small and a large patella; a fifth stays."""
+    chosen = np.array([PATELLA_MM["y"] / DEPTH, PATELLA_MM["z"], PATELLA_MM["x"]])
+    for share in (0.85, 1.1):
+        own = share * chosen
+        drawn = np.array([patella_factors(seed, tuple(own), 71.0) for seed in range(COUNT)]) * own
+        assert drawn.mean(axis=0) == pytest.approx(chosen * share**0.2, rel=0.01)
+        assert (drawn.std(axis=0) / drawn.mean(axis=0) < 0.08).all()

@@ -61,7 +61,27 @@ def structured_warp(template: AnatomyTemplate, p: KneeParameters) -> np.ndarray:
         yc, zc, xc = template.regions.patella_mm
         bump = np.exp(-(((y - yc) / 16) ** 2 + ((z - zc) / 34) ** 2 + ((x - xc) / 30) ** 2) / 2)
         warp[1] += p.patella_height_mm * bump
+    if tuple(p.patella_size) != (1.0, 1.0, 1.0):
+        warp += _patella_growth(template, p, points)
     return warp
+
+
+def _patella_growth(template: AnatomyTemplate, p: KneeParameters, points: np.ndarray) -> np.ndarray:
+    """Displacement [3, ...] in mm of a patella of another size: it grows from its rear surface and its middle.
+
+    What lies in front moves with it; above, below and beside it the displacement fades over a few centimetres.
+    """
+    centre, size_mm = template.regions.patella_mm, template.regions.patella_size_mm
+    if centre is None or size_mm is None:
+        return np.zeros((3, *points.shape[:-1]), np.float32)
+    depth, height, width = size_mm
+    rear = centre[0] - depth / 2
+    z, x = (points[..., k] - centre[k] for k in (1, 2))
+    away = [np.exp(-((axis / (0.75 * size)) ** 4)) for axis, size in ((z, height), (x, width))]
+    within = away[0] * away[1] / (1 + np.exp(-(points[..., 0] - rear) / 2))
+    ahead = np.clip(points[..., 0] - rear, 0, depth + 3)
+    grown = [(1 / factor - 1) * along for factor, along in zip(p.patella_size, (ahead, z, x), strict=True)]
+    return np.stack([part * within for part in grown]).astype(np.float32)
 
 
 def keeping_width(warp: torch.Tensor, template: AnatomyTemplate) -> torch.Tensor:

@@ -77,6 +77,7 @@ class KneeParameters:
     condyle_asymmetry: float = 1.0  # depth of the medial condyle over that of the lateral one, against the label map
     muscle_bulk: float = 1.0  # distance of soft tissue from the bones, against the label map
     patella_height_mm: float = 0.0  # upwards
+    patella_size: tuple[float, float, float] = (1.0, 1.0, 1.0)  # (y, z, x), against the label map
     cartilage_left: dict[str, float] = field(default_factory=dict)  # share of the layer per compartment
     extrusion_mm: dict[str, float] = field(default_factory=dict)  # of the meniscus, outwards
     cyst_mm: dict[str, float] = field(default_factory=dict)  # radius; 0 is none
@@ -158,7 +159,7 @@ def draw(seed: int, kl_grade: int, templates: tuple[str, ...], mean_plateau_mm: 
         crop_mm=float(MEAN_CROP_MM * (width / 71) ** 0.5 * np.clip(rng.normal(*CROP_SHARE), 0.80, 1.10)),
         # On real joint crops the joint line lies at 0.56 to 0.57 of the height, 10th to 90th percentile 0.53 to 0.60.
         # The middle of the closed joint lies some 2.5 mm above the template's origin, which is on the tibial cartilage.
-        crop_offset_mm=(float(rng.normal(-7.8, 1.4)), float(rng.normal(0.5, 2.0))),
+        crop_offset_mm=(float(rng.normal(-7.8, 1.1)), float(rng.normal(0.5, 2.0))),
         source_mm=float(rng.uniform(1000, 1800)),
     )
 
@@ -195,9 +196,9 @@ def _later_parameters(seed: int, kl_grade: int, diseased: str) -> dict:
         "noise": float(rng.uniform(0.008, 0.035)),
         "energy_kev": float(rng.uniform(50, 60)),
         "tibia_taper": float(np.clip(rng.normal(0.0, 0.05), -0.12, 0.12)),
-        "patella_film_mm": (float(rng.normal(5.0, 2.5)), float(rng.normal(3.0, 2.0))),
+        "patella_film_mm": (float(rng.normal(-2.0, 4.0)), float(rng.normal(1.0, 2.5))),
         "femur_flare": float(np.clip(rng.normal(0.0, 0.03), -0.08, 0.08)),
-        "growth_scar": float(rng.uniform(0.0, 0.7)),
+        "growth_scar": float(rng.uniform(0.0, 0.4)),
         "trabeculae": float(rng.uniform(0.015, 0.06)),
     }
 

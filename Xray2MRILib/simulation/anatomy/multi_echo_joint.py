@@ -25,6 +25,9 @@ ATTACHED = {
 }
 _FIRST_TOLERANCE_MM, _TOLERANCE_MM = 2.5, 1.8
 _FAR_MM = 20.0
+# Menisci of 102 healthy knees stand out by 1.2 (men) and 1.8 mm (women) on average (BMC Musculoskelet Disord 12:248).
+_STAND_OUT_MM = 1.5
+_RIM_MM, _SMOOTHED_MM = 8.0, 3.0  # of the tibia below the menisci; along the sections
 
 
 REGISTERED = "registered_parts.npz"
@@ -89,6 +92,43 @@ def joint_parts(
         bones[bone] = mended(maps.bones_mm[bone], prior, known, _TOLERANCE_MM)
     soft = {part: _to_fine(registered[part], coarse, fine, maps) for parts in ATTACHED.values() for part in parts}
     return JointParts(bones, soft)
+
+
+def seated_menisci(parts: JointParts, spacing_mm: tuple[float, float, float]) -> dict[str, np.ndarray]:
+    """The soft parts with menisci that stand out of the tibia by ``_STAND_OUT_MM`` at most.
+
+    The menisci come with the registered tibia, which is wider than the one the scan shows. Every coronal section of a
+    meniscus is moved inwards as a whole; how far changes smoothly from section to section.
+    """
+    from scipy import ndimage
+
+    soft = dict(parts.soft_mm)
+    sides = {side: soft[f"{side}_meniscus"] for side in ("medial", "lateral")}
+    middle = {side: float(np.argwhere(d < 0)[:, 2].mean()) for side, d in sides.items()}
+    for side, distance in sides.items():
+        outward = 1 if middle[side] == max(middle.values()) else -1
+        across = distance[:, :, ::outward]
+        tibia = parts.bones_mm["tibia"][:, :, ::outward]
+        rows = np.flatnonzero((across < 0).any(axis=(0, 2)))
+        below = slice(rows[-1], rows[-1] + round(_RIM_MM / spacing_mm[1]))
+        edge, rim = _outermost(across), _outermost(tibia[:, below])
+        sections = np.flatnonzero((edge >= 0) & (rim >= 0))
+        excess = np.zeros(len(edge))
+        excess[sections] = np.clip(edge[sections] - rim[sections] - _STAND_OUT_MM / spacing_mm[2], 0, None)
+        excess = np.interp(np.arange(len(edge)), sections, excess[sections])
+        excess = ndimage.gaussian_filter1d(excess, _SMOOTHED_MM / spacing_mm[0], mode="nearest")
+        moved = np.stack(
+            [ndimage.shift(d, (0, -by), order=1, mode="nearest") for d, by in zip(across, excess, strict=True)]
+        )
+        soft[f"{side}_meniscus"] = moved[:, :, ::outward]
+    return soft
+
+
+def _outermost(distance: np.ndarray) -> np.ndarray:
+    """Last column inside of every section of a signed distance [Y, Z, X], -1 for none."""
+    columns = np.any(distance < 0, axis=1)
+    last = columns.shape[1] - 1 - np.argmax(columns[:, ::-1], axis=1)
+    return np.where(columns.any(axis=1), last, -1)
 
 
 def _grids(maps: MultiEchoMaps, joint_voxel: tuple[float, float, float]) -> tuple[Grid, Grid]:

@@ -14,7 +14,7 @@ from .fat_shell import fat_shell
 from .image_template import ImageTemplate, first_generation
 from .multi_echo_bones import carved, close_joint_gap, continued, removed_rows, trimmed, without_empty_rows
 from .multi_echo_densities import SUBCUTANEOUS_FAT, calm_marrow, flattened
-from .multi_echo_joint import REGISTERED, JointParts, joint_parts, load_registered
+from .multi_echo_joint import REGISTERED, JointParts, joint_parts, load_registered, seated_menisci
 from .multi_echo_maps import MultiEchoMaps, read_multi_echo
 from .multi_echo_structures import continue_ends, draw_structures
 from .multi_echo_tissue import classified
@@ -54,6 +54,7 @@ def assembled(maps: MultiEchoMaps, parts: JointParts, name: str, seeds: Structur
     maps, parts = without_empty_rows(maps, parts)
     bones = {b: continued(b, carved(trimmed(d, maps.fat), maps), maps.spacing_mm) for b, d in parts.bones_mm.items()}
     parts = JointParts(bones, parts.soft_mm)
+    parts = JointParts(bones, seated_menisci(parts, maps.spacing_mm))
     code = classified(maps, parts)
     close_joint_gap(code, parts)
     water, fat = flattened(maps, code)

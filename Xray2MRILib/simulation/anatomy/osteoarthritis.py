@@ -10,6 +10,7 @@ import torch
 
 from .anatomy_template import AnatomyTemplate
 from .deformation import attrition_depth
+from .joint_rims import joint_rims
 from .knee_parameters import KneeParameters
 from .template_tensors import on_device
 from .tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID
@@ -30,12 +31,14 @@ def grow_osteophytes(
     """
     rng = np.random.default_rng([parameters.seed, 13])
     for site, size in parameters.osteophyte_mm.items():
-        points = template.margins_mm[site]
+        points = joint_rims(template)[site]
         if size < 0.5 or len(points) < 4:
             continue
         length = max(4, int(len(points) * rng.uniform(0.35, 0.8)))
-        first = int(rng.integers(0, len(points) - length + 1))
         outward = -1.0 if site.endswith("lateral") else 1.0
+        # grades are read off radiographs, so the stretch holds the place that a radiograph shows in profile
+        widest = int(np.argmax(outward * points[:, 2]))
+        first = int(np.clip(widest - round(length * rng.uniform(0.2, 0.8)), 0, len(points) - length))
         toward_joint = 1.0 if site.startswith("femur") else -1.0
         taper = np.sin(np.pi * (np.arange(length) + 0.7) / (length + 0.4))
         radius = size * taper * rng.uniform(0.8, 1.15, length) + 0.6

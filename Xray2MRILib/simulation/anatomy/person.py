@@ -19,7 +19,14 @@ BODY_MASS_CLASSES = ("normal", "overweight", "obese")
 SHARE_OF_WOMEN = 0.58
 BODY_MASS_SHARES = (0.25, 0.40, 0.35)
 PLATEAU_MM = {"woman": (67.3, 3.2), "man": (76.0, 3.0)}
-DEPTH_OVER_WIDTH = {"woman": 41.4 / 67.3, "man": 46.9 / 76.0}  # of the plateau
+DEPTH = (
+    0.965  # of all knees: at the width of their plateau the five outlines are deeper from front to rear than 200 knees
+)
+# Height, width and thickness of the patella at a plateau of ``_AT_MM``: between the shape model's mean (26 people whose
+# plateau is 75.7 mm wide) and that mean at this width.
+PATELLA_MM = {"y": 22.8, "z": 40.0, "x": 38.5}
+_AT_MM = 71.0
+_PATELLA_SPREAD, _OUTLINES_SHARE = 0.05, 0.2  # how much of its outline's own size a patella keeps
 FAT_MM = {
     "woman": {"normal": 8.5, "overweight": 12.0, "obese": 16.5},
     "man": {"normal": 5.0, "overweight": 7.0, "obese": 9.5},
@@ -73,6 +80,19 @@ def of_person(parameters: KneeParameters, person: Person, template_plateau_mm: f
         fat_mm=min(fat, _LARGEST_FAT_MM),
         muscle_bulk=parameters.muscle_bulk * MUSCLE[person.sex],
     )
+
+
+def patella_factors(seed: int, template_mm: tuple[float, float, float], template_plateau_mm: float) -> tuple:
+    """How much larger one knee's patella is than its template's, (y, z, x), before the knee's own size.
+
+    ``template_mm`` is the size of the template's patella (y, z, x) in mm.
+    """
+    rng = np.random.default_rng([seed, 101])
+    common, own = np.clip(rng.normal(0, _PATELLA_SPREAD, 1), -0.1, 0.1), np.clip(rng.normal(0, 0.03, 3), -0.06, 0.06)
+    wanted = np.array([PATELLA_MM[axis] for axis in "yzx"]) * template_plateau_mm / _AT_MM
+    wanted[0] /= DEPTH
+    factors = (wanted / np.array(template_mm)) ** (1 - _OUTLINES_SHARE) * (1 + common + own)
+    return tuple(float(f) for f in factors)
 
 
 def step_variance() -> float:

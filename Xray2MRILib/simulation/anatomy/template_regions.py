@@ -185,11 +185,25 @@ class TemplateRegions:
     @cached_property
     def patella_mm(self) -> tuple[float, float, float] | None:
         """Centre (y, z, x) of the patella, None without one."""
-        where = np.argwhere(self._tissue[::2, ::2, ::2] == TISSUE_ID["patella"]) * 2 * SPACING_MM
+        where = self._patella_places
         if not len(where):
             return None
         y, z, x = where.mean(axis=0) + [lo for lo, _ in EXTENT_MM.values()]
         return float(y), float(z), float(x)
+
+    @cached_property
+    def patella_size_mm(self) -> tuple[float, float, float] | None:
+        """Thickness, height and width (y, z, x) of the patella, None without one."""
+        where = self._patella_places
+        if not len(where):
+            return None
+        y, z, x = np.ptp(where, axis=0) + SPACING_MM
+        return float(y), float(z), float(x)
+
+    @cached_property
+    def _patella_places(self) -> np.ndarray:
+        """Every eighth voxel of the patella, [N, 3] mm from the template's corner."""
+        return np.argwhere(self._tissue[::2, ::2, ::2] == TISSUE_ID["patella"]) * 2 * SPACING_MM
 
     def _box(self, mask: np.ndarray, margin: int) -> tuple:
         spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]

@@ -10,7 +10,7 @@ import torch
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters, draw
-from ..anatomy.person import Person, draw_person, of_person
+from ..anatomy.person import DEPTH, Person, draw_person, of_person, patella_factors
 from ..anatomy.shape_variation import MODES
 from ..mr import flash_mri
 from ..mr.image_signal import PreparedTemplate, knee_signal
@@ -22,7 +22,8 @@ from .standing_knee import standing
 
 _LOST_PIXELS, _RESTORED = 0.8, 0.8
 BEHIND_MM = 12.0  # how much less of a leg of no size would lie behind the joint and in the field
-BAND_MM = 0.5  # less than drawn for radiographs: in health both cartilages make a band of 5.0 to 5.6 mm on scans
+# Less than drawn for label maps: in health both cartilages make a band of 5.0 to 5.6 mm on scans.
+BAND_MM = {"medial": 0.2, "lateral": 0.5}
 FIELD_SPREAD = 0.7  # of the field's place along y, against label maps
 SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
 MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
@@ -46,10 +47,14 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     parameters = of_person(drawn, person, high - low)
     parameters = standing(parameters, template.name, parameters.scale[2] / drawn.scale[2])
     depth, height, aside = parameters.field_offset_mm
+    size = (parameters.scale[0] * DEPTH, *parameters.scale[1:])
+    patella_mm = template.anatomy.regions.patella_size_mm
     moved = replace(
         parameters,
-        joint_space_mm={side: max(width - BAND_MM, 0.4) for side, width in parameters.joint_space_mm.items()},
-        field_offset_mm=(FIELD_SPREAD * depth + BEHIND_MM * (1 - parameters.scale[0]), height, aside),
+        scale=size,
+        patella_size=patella_factors(seed, patella_mm, high - low) if patella_mm else (1.0, 1.0, 1.0),
+        joint_space_mm={side: max(width - BAND_MM[side], 0.4) for side, width in parameters.joint_space_mm.items()},
+        field_offset_mm=(FIELD_SPREAD * depth + BEHIND_MM * (1 - size[0]), height, aside),
         muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
         bias_length_mm=parameters.bias_length_mm * 1.3,
     )

@@ -11,7 +11,12 @@ from ..anatomy.knee_parameters import KneeParameters
 
 CROP_FOLLOWS_SIZE = 0.6  # exponent: joint crops follow a knee's size in part
 _DRAWN_FLEXION_DEG = 14.0  # mean of ``knee_parameters.draw``, which is meant for label maps
-_FLEXION_SPREAD = 0.6
+_FLEXION_SPREAD = 0.4
+_DRAWN_VARUS_DEG, _VARUS_SPREAD = -2.5, 0.6  # likewise; joint lines of real crops are tilted less
+_AXIAL_DEG, _AXIAL_SPREAD = (
+    -2.0,
+    0.75,
+)  # feet are turned outwards on the positioning frame: patella and notch lie nearer to the middle
 _BEAM_SPREAD = 0.8  # the beam follows the plateau of the knee itself, not that of its template
 
 
@@ -39,9 +44,15 @@ class TemplateStance:
     patella_mm: float = 0.0
 
 
+# Turns are those that give every outline the median tilt of the joint line on real crops, 2.5 degrees.
 STANCES = {
-    # the stack of this scan is 96 mm wide and cuts the outermost parts of the epicondyles
-    "multi_echo_knee": TemplateStance(1.0, 2.5, 1.045, 0.075, 0.08, 3.5),
+    # this knee lay in its coil some seven degrees more flexed than the others; the stack is 96 mm wide and cuts the
+    # outermost parts of the epicondyles
+    "multi_echo_knee": TemplateStance(-6.0, 0.0, 1.045, 0.075, 0.08, 3.5),
+    "spl_knee_atlas": TemplateStance(varus_deg=2.5),
+    "dess_knee": TemplateStance(varus_deg=-0.5),
+    "mskt_right_knee": TemplateStance(varus_deg=2.5),
+    "mskt_left_knee": TemplateStance(varus_deg=3.0),
 }
 
 
@@ -54,7 +65,8 @@ def standing(parameters: KneeParameters, name: str, size: float) -> KneeParamete
     tilt, varus, axial = parameters.rotation_deg
     return replace(
         parameters,
-        rotation_deg=(tilt, varus + stance.varus_deg, axial),
+        rotation_deg=(tilt, _DRAWN_VARUS_DEG + _VARUS_SPREAD * (varus - _DRAWN_VARUS_DEG) + stance.varus_deg, axial),
+        film_axial_deg=_AXIAL_SPREAD * parameters.film_axial_deg + _AXIAL_DEG,
         flexion_deg=stance.flexion_deg + _FLEXION_SPREAD * (parameters.flexion_deg - _DRAWN_FLEXION_DEG),
         beam_deg=_BEAM_SPREAD * parameters.beam_deg,
         femur_width=parameters.femur_width * stance.femur_width,

@@ -13,7 +13,9 @@ from ...volume.geometry import CROP_FRAME
 from ..anatomy.knee_parameters import KneeParameters
 from .drr import RADIOGRAPH_MM
 
-COMPRESSION = (0.0, 1.0)  # share of broad differences that the station takes away
+# Share of broad differences that a station takes away: one kind hardly touches them, as in the OAI crops, the other
+# evens them out, as in the CC BY set.
+COMPRESSION = ((0.0, 0.6), (0.4, 1.0))
 # Radiographs cut short above or below, as 0.75 and 0.72 of the CC BY set's crops are and none of the OAI's.
 CUT_CHANCE, CUT_CHANCE_OF_END = 0.5, 0.75
 LARGEST_CUT = (0.28, 0.24)  # of the crop's height, above and below
@@ -34,20 +36,22 @@ def expose(bone: np.ndarray | torch.Tensor, soft: np.ndarray | torch.Tensor, rng
 
     grain = blurred(noise(), rng.uniform(0.4, 0.8))
     mineral = bone * rng.uniform(0.8, 1.7) * (1 + rng.uniform(0.0, 0.04) * grain / grain.std())
-    total = mineral + soft * rng.uniform(0.5, 1.05)
+    total = mineral + soft * rng.uniform(0.5, 1.1)
     primary = torch.exp(-total.clamp(0, 12))
-    scatter = blurred(primary, millimetre * rng.uniform(6, 16)) * rng.uniform(0.0, 0.7)
+    scatter = blurred(primary, millimetre * rng.uniform(6, 16)) * rng.uniform(0.0, 0.9)
     dose = blurred(primary, rng.uniform(0.3, 0.9)) + scatter
     photons = 10 ** rng.uniform(3.8, 5.4)
     dose = (dose + noise() * torch.sqrt(dose / photons)).clamp(min=1e-6)
     radiograph = -torch.log(dose)
-    radiograph = radiograph - rng.uniform(*COMPRESSION) * blurred(radiograph, millimetre * rng.uniform(4, 18))
+    kind, within = divmod(2 * rng.random(), 1)
+    share = np.interp(within, (0, 1), COMPRESSION[int(kind)])
+    radiograph = radiograph - share * blurred(radiograph, millimetre * rng.uniform(4, 18))
     radiograph = radiograph + rng.uniform(*EDGES) * (
         radiograph - blurred(radiograph, millimetre * rng.uniform(0.5, 1.4))
     )
     ends = torch.tensor((rng.uniform(0.002, 0.03), 1 - 10 ** rng.uniform(-3, -1)), device=bone.device)
     low, high = torch.quantile(radiograph.reshape(-1), ends.float())
-    radiograph = ((radiograph - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.25) ** rng.uniform(0.7, 1.6)
+    radiograph = ((radiograph - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.25) ** rng.uniform(0.65, 1.5)
     radiograph = shouldered(radiograph, rng.uniform(0.4, 1.0))
     down, across = (torch.linspace(-1, 1, n, device=bone.device) for n in bone.shape)
     radiograph = radiograph * (1 + rng.normal(0, 0.06) * down[:, None] + rng.normal(0, 0.06) * across)
