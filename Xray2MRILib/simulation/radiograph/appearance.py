@@ -51,7 +51,7 @@ def expose(bone: np.ndarray | torch.Tensor, soft: np.ndarray | torch.Tensor, rng
     )
     ends = torch.tensor((rng.uniform(0.002, 0.03), 1 - 10 ** rng.uniform(-3, -1)), device=bone.device)
     low, high = torch.quantile(radiograph.reshape(-1), ends.float())
-    radiograph = ((radiograph - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.25) ** rng.uniform(0.65, 1.5)
+    radiograph = ((radiograph - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.25) ** rng.uniform(0.65, 1.55)
     radiograph = shouldered(radiograph, rng.uniform(0.4, 1.0))
     down, across = (torch.linspace(-1, 1, n, device=bone.device) for n in bone.shape)
     radiograph = radiograph * (1 + rng.normal(0, 0.06) * down[:, None] + rng.normal(0, 0.06) * across)
