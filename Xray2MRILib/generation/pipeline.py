@@ -27,6 +27,7 @@ from ..model_store.model_folder import (
 )
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.diffusers_parts import AutoencoderKL, DDIMScheduler
+from ..models.folded_upsampling import fold_upsampling
 from ..models.radiograph_encoder import RadiographEncoder
 from ..volume.geometry import CROP_FRAME, depth_positions
 from .condition_encoding import encode_conditions
@@ -54,6 +55,8 @@ class Xray2MRIPipeline(VolumePipeline):
     ) -> None:
         super().__init__()
         check_schedule(scheduler)
+        for network in (autoencoder, unet):
+            fold_upsampling(network)
         self.register_modules(
             autoencoder=autoencoder, unet=unet, radiograph_encoder=radiograph_encoder, scheduler=scheduler
         )
