@@ -27,6 +27,7 @@ COMMANDS = {
     "cohort": "generate the volumes of many radiographs, from a table or a folder",
     "evaluate": "compare a volume with a real MRI and with controls that do not depend on the knee",
     "convert": "convert a volume to another file, a DICOM series, a report or a table",
+    "enhance": "compute finer voxels for a knee MRI or a pseudo-MRI (super-resolution)",
     "localize": "localise the knees on a radiograph",
     "grade": "show the Kellgren-Lawrence probabilities and the intensity histogram of a radiograph",
     "progress": "generate a series of radiographs, and volumes, from a healthy knee to a diseased one",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,22 @@ SLICES = OAI_FIELD.num_slices
 JOINT_ROW = OAI_FIELD.joint_row
 FIRST_DEPTH_MM = -41.0  # slice 0 (posterior) relative to the centre of the tibial plateau
 
+
+@dataclass(frozen=True)
+class ScanGeometry:
+    """Where the voxels of a coronal scan lie: ``slices`` of ``size`` x ``size`` pixels.
+
+    ``first_depth_mm`` is that of slice 0 (posterior) relative to the centre of the tibial plateau.
+    """
+
+    pixel_mm: float = PIXEL_MM
+    pitch_mm: float = PITCH_MM
+    size: int = SIZE
+    slices: int = SLICES
+    first_depth_mm: float = FIRST_DEPTH_MM
+
+
+OAI_SCAN = ScanGeometry()
 
 # Nodes at which pose and shape are evaluated; between them they are interpolated.
 _NODES = (17, 64, 64)
@@ -42,54 +59,65 @@ def signal_table(parameters: KneeParameters) -> np.ndarray:
 
 
 def field_axes(
-    parameters: KneeParameters, device: torch.device | str = "cpu"
+    parameters: KneeParameters, device: torch.device | str = "cpu", geometry: ScanGeometry = OAI_SCAN
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Places of the volume's voxels along y, z and x in mm about this knee's joint centre."""
     oy, oz, ox = parameters.field_offset_mm
-    y = FIRST_DEPTH_MM + oy + PITCH_MM * torch.arange(SLICES, device=device)
-    z = (torch.arange(SIZE, device=device) - JOINT_ROW) * PIXEL_MM - oz
-    x = (torch.arange(SIZE, device=device) - (SIZE - 1) / 2) * PIXEL_MM - ox
+    y = geometry.first_depth_mm + oy + geometry.pitch_mm * torch.arange(geometry.slices, device=device)
+    pixel = torch.arange(geometry.size, device=device)
+    z = (pixel - JOINT_ROW * geometry.size / SIZE) * geometry.pixel_mm - oz
+    x = (pixel - (geometry.size - 1) / 2) * geometry.pixel_mm - ox
     return y, z, x
 
 
-def field_nodes(deformation: KneeDeformation, parameters: KneeParameters) -> torch.Tensor:
+def field_nodes(
+    deformation: KneeDeformation, parameters: KneeParameters, geometry: ScanGeometry = OAI_SCAN
+) -> torch.Tensor:
     """Template points [17, 64, 64, 3] of a coarse grid over the field, joint closed."""
     axes = [
         torch.linspace(float(a[0]), float(a[-1]), n, device=deformation.device)
-        for a, n in zip(field_axes(parameters), _NODES, strict=True)
+        for a, n in zip(field_axes(parameters, geometry=geometry), _NODES, strict=True)
     ]
     return deformation.shape(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
 
 
 def scan(
-    deformation: KneeDeformation, signal: TissueVolume, parameters: KneeParameters, nodes: torch.Tensor | None = None
+    deformation: KneeDeformation,
+    signal: TissueVolume,
+    parameters: KneeParameters,
+    nodes: torch.Tensor | None = None,
+    geometry: ScanGeometry = OAI_SCAN,
 ) -> torch.Tensor:
     """Noise-free volume [50, 256, 256] float32, posterior first, of the signal template, on the deformation's device.
+
+    Another ``geometry`` gives its slices and pixels.
 
     Includes slab profile and receive-coil bias; noise belongs to the acquisition. Partial volume
     along the thick axis: ``signal`` should be averaged over about one slice thickness, see ``slice_averaged``.
     """
-    nodes = field_nodes(deformation, parameters) if nodes is None else nodes
+    nodes = field_nodes(deformation, parameters, geometry) if nodes is None else nodes
+    size, slices_in_all = geometry.size, geometry.slices
     device = deformation.device
-    axes = field_axes(parameters, device)
+    axes = field_axes(parameters, device, geometry)
     matrices = [interpolation(n, len(a), device) for n, a in zip(_NODES, axes, strict=True)]
-    total = torch.empty(SLICES, SIZE, SIZE, device=device)
+    total = torch.empty(slices_in_all, size, size, device=device)
     first, last = ((nodes[..., 1] + m).amax(dim=(0, 2)) for m in (_JOINT_MM, -_JOINT_MM))
-    rows = torch.linspace(0, SIZE - 1, _NODES[1])
+    rows = torch.linspace(0, size - 1, _NODES[1])
     # Above the femur's joint surface nothing moved; far below, the shift is read off at the nodes.
     top = int(rows[max(int((first < 0).sum()) - 1, 0)])
     bottom = int(rows[min(int((last < 0).sum()) + 1, _NODES[1] - 1)])
     opened = deformation.open_joint(nodes)
     for part, points, whole in ((slice(0, top), nodes, True), (slice(top, bottom), nodes, False),
-                                (slice(bottom, SIZE), opened, True)):  # fmt: skip
-        for at in range(0, SLICES if part.stop > part.start else 0, _TOGETHER):
+                                (slice(bottom, size), opened, True)):  # fmt: skip
+        for at in range(0, slices_in_all if part.stop > part.start else 0, _TOGETHER):
             slices = slice(at, at + _TOGETHER)
             fine = upsampled_by(points, matrices[0][slices], matrices[1][part], matrices[2])
             total[slices, part] = signal.sample_normalised(
                 normalised(fine if whole else deformation.open_joint(fine), signal.low_mm, signal.high_mm)
             )
     distance, softness = parameters.slab_edge
-    slab = torch.sigmoid((torch.arange(SLICES, device=device) + distance) / softness)
+    place = geometry.pitch_mm / PITCH_MM * torch.arange(slices_in_all, device=device)
+    slab = torch.sigmoid((place + distance) / softness)
     along = torch.exp(-((axes[1] + parameters.bias_centre_mm) ** 2) / (2 * parameters.bias_length_mm**2))
     tilt_y, tilt_x = parameters.bias_tilt_per_mm
     total *= (slab * (1 + tilt_y * axes[0]))[:, None, None]

@@ -136,9 +136,11 @@ def knee_signal(
     maps: TissueMaps | None = None,
     low_mm: float = EXTENT_MM["y"][0],
     high_mm: float = EXTENT_MM["y"][1],
+    slice_average: bool = True,
 ) -> TissueVolume:
     """Signal between two depths on the template's grid, averaged over about one slice of 1.5 mm.
 
+    Without ``slice_average`` a voxel holds its own signal alone, as thin slices need.
     ``maps`` holds the knee's osteoarthritis; without them it is worked out here.
     """
     maps = maps or TissueMaps(source.template.anatomy, parameters, source.device)
@@ -177,9 +179,10 @@ def knee_signal(
         signal[at : at + count] = water + _shifted(fat, shift)
     averaged = torch.empty((len(signal), rows + 2 * _MIRRORED_ROWS, columns), device=source.device)
     middle = averaged[:, _MIRRORED_ROWS:-_MIRRORED_ROWS]
-    torch.mul(signal, 0.4, out=middle)
-    middle[1:].add_(signal[:-1], alpha=0.3)
-    middle[:-1].add_(signal[1:], alpha=0.3)
+    torch.mul(signal, 0.4 if slice_average else 1.0, out=middle)
+    if slice_average:
+        middle[1:].add_(signal[:-1], alpha=0.3)
+        middle[:-1].add_(signal[1:], alpha=0.3)
     # a small knee shows more of the leg than the template's box holds: what is beyond is the mirror image
     averaged[:, :_MIRRORED_ROWS] = middle[:, 1 : _MIRRORED_ROWS + 1].flip(1)
     averaged[:, -_MIRRORED_ROWS:] = middle[:, -_MIRRORED_ROWS - 1 : -1].flip(1)

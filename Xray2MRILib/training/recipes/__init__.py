@@ -18,6 +18,8 @@ RECIPES = {
     "cae": ("cae", "CaeRecipe"),
     "siamese-gap": ("siamese_gap", "SiameseGapRecipe"),
     "morphing": ("morphing", "MorphingRecipe"),
+    "super-resolution": ("super_resolution", "SuperResolutionRecipe"),
+    "super-resolution-student": ("super_resolution_student", "SuperResolutionStudentRecipe"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Super-resolution of knee MRI: finer voxels that explain the measured ones."""
