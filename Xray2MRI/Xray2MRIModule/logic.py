@@ -26,6 +26,7 @@ import slicer
 from .application import Application, SlicerApplication
 from .failure import Failure
 from .jobs.all_radiographs import AllRadiographs, QueueProgress, RadiographQueue
+from .jobs.enhancement import Enhancement
 from .jobs.evaluation import Evaluation
 from .jobs.generation import Generation
 from .jobs.job import Job, Progress
@@ -55,7 +56,7 @@ class ModuleLogic:
     ----------
     jobs
         JobControl: the worker's state, the job under way, cancellation.
-    preparation, generation, evaluation
+    preparation, generation, evaluation, enhancement
         The kinds of jobs.
     allRadiographs
         AllRadiographs: generations of all radiographs of the scene.
@@ -81,6 +82,7 @@ class ModuleLogic:
         self.preparation = Preparation(self.jobs, self._radiographs)
         self.generation = Generation(self.application, self.jobs, *shared)
         self.evaluation = Evaluation(self.application, self.jobs, *shared)
+        self.enhancement = Enhancement(self.application, self.jobs, self._files)
         self.allRadiographs = AllRadiographs(self.application, self.jobs, self.generation)
         self.jobs.handlers = {
             "prepare": JobHandler(self.preparation.finish, keepsFiles=False),
@@ -90,6 +92,7 @@ class ModuleLogic:
             "densify": JobHandler(self.generation.finishDensity),
             "compare": JobHandler(self.evaluation.finishComparison),
             "export": JobHandler(needsVolume=False),
+            "enhance": JobHandler(self.enhancement.finish, keepsFiles=False),
         }
         self.views.startAnnotations()
         scene = self.application.scene
@@ -237,6 +240,27 @@ class ModuleLogic:
     def writeComparisonCsv(self, comparison: Comparison, path: str | Path) -> None:
         """Write the measures of each slice to a CSV file. Raises OSError."""
         self.evaluation.writeComparisonCsv(comparison, path)
+
+    def enhance(
+        self,
+        volumeNode: Any,
+        spacing: float,
+        *,
+        model: str = "enhance-compact",
+        teacher: bool = False,
+        device: str = "auto",
+        onProgress: Callable[[Progress], None] | None = None,
+        onDone: Callable[[Job], None] | None = None,
+        onError: Callable[[Failure], None] | None = None,
+    ) -> Job:
+        """Compute voxels of at most ``spacing`` mm for an MRI or a pseudo-MRI; ``job.node("enhanced")`` is the result.
+
+        ``model`` is a name, the folder of a network, or "interpolation"; ``teacher`` takes its diffusion model.
+        """
+        return self.enhancement.enhance(
+            volumeNode, spacing, model=model, teacher=teacher, device=device,
+            onProgress=onProgress, onDone=onDone, onError=onError,
+        )  # fmt: skip
 
     def cancel(self, job: Job | None = None) -> None:
         """Stop a job, by default the one under way. It ends with the failure "cancelled"."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..volume.geometry import OAI_FIELD
 
 LARGEST_SCALE = 4.0
-DEFAULT_SPACING_MM = 0.625
+DEFAULT_SPACING_MM = OAI_FIELD.pixel_mm
 MOST_VOXELS = 200_000_000
 _NO_CHANGE = 1.02  # scales below this leave an axis as it is
 _WINDOW = 0.5  # share of a Hamming window, which a header does not tell

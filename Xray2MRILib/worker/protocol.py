@@ -109,6 +109,17 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "comparison": Field("text", "JSON file of a compare result, for report and table"),
         "keep_identifiers": Field("flag", "copy patient and study of a DICOM radiograph to the DICOM series"),
     },
+    # Xray2MRILib.super_resolution.enhance describes the result
+    "enhance": {
+        "job": _JOB,
+        "volume": Field("text", "path of an MRI or of a pseudo-MRI with its side-car", required=True),
+        "output": Field("text", "path of the volume to write: .nrrd, .nii.gz or .mha", required=True),
+        "spacing": Field("number", "largest voxel edge of the result in mm", required=True),
+        "model": Field("text", "name or folder of a network, or interpolation"),
+        "teacher": Field("flag", "use the diffusion model of this network"),
+        "thickness": Field("number", "thickness of the measured slices in mm; if absent, the file's"),
+        "device": SETTINGS["device"],
+    },
     "cancel": {"job": Field("text", "the job to stop; if absent, the running job")},
     "shutdown": {},
 }

@@ -51,6 +51,7 @@ class Worker:
             "prepare": self._prepare,
             "compare": self._compare,
             "export": self._export,
+            "enhance": self._enhance,
         }
 
     def serve(self, idle_shutdown_s: float) -> None:
@@ -172,6 +173,19 @@ class Worker:
             should_cancel=self._reader.cancel.is_set,
         )
         return {"files": [str(path) for path in files]}
+
+    def _enhance(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..super_resolution.enhance import EnhancementSettings, enhance
+
+        given = {"spacing_mm": message["spacing"], "thickness_mm": message.get("thickness")}
+        given |= {name: message[name] for name in ("model", "teacher", "device") if message.get(name) is not None}
+        return enhance(
+            message["volume"],
+            message["output"],
+            EnhancementSettings(**given),
+            on_progress=lambda event: self._channel.send("progress", job=message["job"], **event),
+            should_cancel=self._reader.cancel.is_set,
+        )
 
     def _find_earlier(self, message: dict[str, Any]) -> Generation:
         """The earlier volume of a densify request, from memory or from its files."""

@@ -137,7 +137,8 @@ class Desk:
     def sentences(self) -> dict[str, str]:
         """What the message labels say."""
         names = "radiographStatus plausibility stage generateMessage viewMessage compareMessage exportMessage"
-        labels = {name: getattr(self.ui, f"{name}Label").text for name in [*names.split(), "environmentStatus"]}
+        names += " enhanceMessage environmentStatus"
+        labels = {name: getattr(self.ui, f"{name}Label").text for name in names.split()}
         return {name: text for name, text in labels.items() if text}
 
     def load(self, path: Path) -> Any:

@@ -8,6 +8,7 @@ import vtk
 
 from .compare_panel import ComparePanel
 from .density_panel import DensityPanel
+from .enhance_panel import EnhancePanel
 from .environment_panel import EnvironmentPanel
 from .export_panel import ExportPanel
 from .generate_panel import GeneratePanel
@@ -53,9 +54,10 @@ class MainPanel:
         self.compare = ComparePanel(self)
         self.export = ExportPanel(self)
         self.environment = EnvironmentPanel(self)
+        self.enhance = EnhancePanel(self)
         self.sections = [
             self.radiograph, self.grade, self.person, self.generate, self.density, self.view, self.compare, self.export,
-            self.environment,
+            self.environment, self.enhance,
         ]  # fmt: skip
         self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
         for button in self._buttons:

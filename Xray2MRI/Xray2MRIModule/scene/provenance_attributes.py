@@ -14,12 +14,18 @@ PREFIX = "Xray2MRI"
 SYNTHETIC = f"{PREFIX}.synthetic"
 RECORD = f"{PREFIX}.record"
 NOT_FOR_DIAGNOSIS = "synthetic, not for diagnosis"
+ENHANCED_CONTENT = "Enhanced volume with computed detail"
 _LONGEST_LIST = 16  # as in the headers; longer ones are in the record
 
 
 def is_synthetic(node: Any) -> bool:
     """Whether a node is a volume that this program made, or a map computed from one."""
     return node is not None and node.GetAttribute(SYNTHETIC) == "true"
+
+
+def is_enhanced(node: Any) -> bool:
+    """Whether a node is a volume whose finer voxels were computed from measured ones."""
+    return is_synthetic(node) and node.GetAttribute(f"{PREFIX}.content") == ENHANCED_CONTENT
 
 
 def mark_synthetic(node: Any, content: str) -> None:

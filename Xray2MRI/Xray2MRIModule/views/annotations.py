@@ -9,10 +9,11 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from ..application import Application
-from ..scene.provenance_attributes import is_synthetic
+from ..scene.provenance_attributes import is_enhanced, is_synthetic
 from ..translation import tr as _
 
 TEXT = _("SYNTHETIC, not for diagnosis")
+ENHANCED_TEXT = _("ENHANCED: detail is computed, not for diagnosis")
 _WATCHED = ("vtkMRMLSliceCompositeNode", "vtkMRMLVolumeRenderingDisplayNode", "vtkMRMLSliceNode", "vtkMRMLViewNode")
 
 
@@ -37,13 +38,16 @@ class SyntheticAnnotations(VTKObservationMixin):
         if self._application.scene.IsBatchProcessing():
             return
         for viewNode, renderer in self._application.views():
-            wanted = self._shows_synthetic(viewNode)
+            wanted = self._text_for(viewNode)
             known = self._actors.get(viewNode.GetID())
             if known is not None and known[0] is not renderer:
                 self._actors.pop(viewNode.GetID())
                 known = None
+            if known is not None and wanted and known[1].GetInput() != wanted:
+                known[1].SetInput(wanted)
+                self._application.render(viewNode)
             if wanted and known is None:
-                actor = _text_actor()
+                actor = _text_actor(wanted)
                 renderer.AddViewProp(actor)
                 self._actors[viewNode.GetID()] = (renderer, actor)
                 self._application.render(viewNode)
@@ -63,24 +67,35 @@ class SyntheticAnnotations(VTKObservationMixin):
             renderer.RemoveViewProp(actor)
         self._actors.clear()
 
-    def _shows_synthetic(self, viewNode: Any) -> bool:
+    def _text_for(self, viewNode: Any) -> str:
+        """The text of a view, empty without a synthetic volume; what is synthetic as a whole counts more."""
+        shown = self._synthetic_volumes(viewNode)
+        if not shown:
+            return ""
+        return ENHANCED_TEXT if all(is_enhanced(node) for node in shown) else TEXT
+
+    def _synthetic_volumes(self, viewNode: Any) -> list[Any]:
         scene = self._application.scene
         if viewNode.IsA("vtkMRMLSliceNode"):
-            return self._slice_shows_synthetic(viewNode)
+            return self._synthetic_in_slice(viewNode)
+        found = []
         for display in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode", scene):
             visible = display.GetVisibility() and display.IsDisplayableInView(viewNode.GetID())
             if visible and is_synthetic(display.GetDisplayableNode()):
-                return True
-        slices = slicer.util.getNodesByClass("vtkMRMLSliceNode", scene)
-        return any(node.GetSliceVisible() and self._slice_shows_synthetic(node) for node in slices)
+                found.append(display.GetDisplayableNode())
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode", scene):
+            if node.GetSliceVisible():
+                found += self._synthetic_in_slice(node)
+        return found
 
-    def _slice_shows_synthetic(self, sliceNode: Any) -> bool:
+    def _synthetic_in_slice(self, sliceNode: Any) -> list[Any]:
         logic = self._application.logic.GetSliceLogicByLayoutName(sliceNode.GetLayoutName())
         composite = None if logic is None else logic.GetSliceCompositeNode()
         if composite is None:
-            return False
+            return []
         layers = [composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetLabelVolumeID()]
-        return any(is_synthetic(self._application.scene.GetNodeByID(layer)) for layer in layers if layer)
+        nodes = [self._application.scene.GetNodeByID(layer) for layer in layers if layer]
+        return [node for node in nodes if is_synthetic(node)]
 
     def _watch(self, node: Any) -> None:
         # slice nodes change with every mouse move, but matter only when they are added or change their 3-D visibility
@@ -99,9 +114,9 @@ class SyntheticAnnotations(VTKObservationMixin):
         self.refresh()
 
 
-def _text_actor() -> vtk.vtkTextActor:
+def _text_actor(text: str) -> vtk.vtkTextActor:
     actor = vtk.vtkTextActor()
-    actor.SetInput(TEXT)
+    actor.SetInput(text)
     actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
     # Slicer writes the names of the volumes below, and those of a DICOM patient in the upper corners
     actor.SetPosition(0.5, 0.98)

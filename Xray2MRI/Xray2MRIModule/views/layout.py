@@ -147,6 +147,17 @@ class ViewLayout:
         slice_node.RotateToVolumePlane(node)
         self.fit(tag)
 
+    def reformat(self, orientation: str) -> None:
+        """Turn both MR views to the plane of their volume that is nearest to an orientation, at the same place."""
+        volume, node = self.backgroundVolume(SYNTHETIC), self.sliceNode(SYNTHETIC)
+        if volume is None or node is None:
+            return
+        node.SetOrientation(orientation)
+        node.RotateToVolumePlane(volume)
+        self.fit(SYNTHETIC)
+        self.middleDepth(volume)
+        self.alignRealView()
+
     def fit(self, tag: str) -> None:
         """Fit the whole volume of one of the views into it; no effect for an empty view."""
         logic = self.sliceLogic(tag)

@@ -63,6 +63,17 @@ class ViewControl:
         if self.layout.backgroundVolume(SYNTHETIC) is not None:
             self.layout.alignRealView()
 
+    def showBeforeAfter(self, measuredNode: Any, enhancedNode: Any, orientation: str) -> None:
+        """Show a volume before (right) and after (left) its enhancement in linked views of one plane.
+
+        ``orientation`` is Sagittal, Axial or Coronal.
+        """
+        self._showViews()
+        self.startAnnotations()
+        self.layout.showVolume(SYNTHETIC, enhancedNode)
+        self.showReference(measuredNode)
+        self.layout.reformat(orientation)
+
     def realVolume(self) -> Any:
         """The real MRI that is shown next to the pseudo-MRI; None without one."""
         return self.layout.backgroundVolume(REAL)

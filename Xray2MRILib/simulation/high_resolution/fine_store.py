@@ -67,7 +67,7 @@ def read_fine(path: Path) -> StoredFineVolume:
         raise InputError(
             f"{path.name} is not a high-resolution volume: {reason}.",
             code="bad-fine-volume",
-            hint="Delete it and run the same xray2mri simulate --high-resolution command again.",
+            hint="Delete it and run the same xray2mri simulate command again.",
         ) from error
     return StoredFineVolume(values, record)
 
@@ -84,6 +84,6 @@ def list_fine(folder: Path) -> list[Path]:
         raise InputError(
             f"The folder {Path(folder).name} holds no high-resolution volumes.",
             code="no-fine-volumes",
-            hint="Make some with: xray2mri simulate --high-resolution -o FOLDER.",
+            hint="Make some with xray2mri simulate in high resolution (docs/super-resolution.md).",
         )
     return paths

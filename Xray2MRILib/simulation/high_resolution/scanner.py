@@ -16,7 +16,7 @@ from ...acquisition.voxel_response import AxisSampling
 from .fine_scan import VOXEL_MM
 
 FIELDS_TESLA = (1.5, 3.0, 7.0)
-IN_PLANE_MM = (0.625, 1.6)
+IN_PLANE_MM = (VOXEL_MM, 1.6)
 SLICE_DISTANCE_MM = (0.7, 2.6)  # beyond four times the fine voxel the command refuses
 NOISE = (0.005, 0.06)  # of the range
 _BIAS = {1.5: 0.08, 3.0: 0.15, 7.0: 0.25}  # standard deviation of the bias' logarithm

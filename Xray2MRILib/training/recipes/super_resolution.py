@@ -21,8 +21,8 @@ class EnhancementNetworkSection(Recipe):
 
 
 def fine_volumes() -> Any:
-    """``data``: what simulate --high-resolution wrote."""
-    return entry("the folder that simulate --high-resolution wrote")
+    """``data``: what xray2mri simulate wrote in high resolution."""
+    return entry("the folder that xray2mri simulate wrote in high resolution")
 
 
 def held_out_volumes() -> Any:
