@@ -53,7 +53,7 @@ def test_tiles_give_what_the_whole_picture_gives() -> None:
     with torch.no_grad():
         whole = network(pictures, scalars)
         parts = in_tiles(lambda part: network(part, scalars), pictures, network.multiple, tile=48, overlap=32)
-    assert float((whole - parts)[:, :, :10].abs().max()) < 1e-5
+    assert float((whole - parts)[:, :, :10].abs().max()) < 1e-3 * float(whole.abs().max())
     assert float((whole - parts).abs().max()) < 0.2 * float(whole.abs().max())
 
 
