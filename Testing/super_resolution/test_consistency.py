@@ -60,3 +60,12 @@ def test_the_noise_is_estimated_within_a_tenth(scene: tuple[torch.Tensor, VoxelR
     body, _ = scene
     noisy = body + sigma * torch.randn(body.shape, generator=torch.Generator().manual_seed(2))
     assert noise_level(noisy) == pytest.approx(sigma, rel=0.1, abs=0.002)
+
+
+def test_texture_of_a_part_is_no_noise() -> None:
+    """Half of the tissue is chequered five times as strongly as the noise is."""
+    chequered = (
+        0.5 + 0.1 * ((torch.arange(96) % 2)[:, None] * (torch.arange(96) % 2)) * (torch.arange(96) < 48)[:, None]
+    )
+    noise = 0.02 * torch.randn((4, 96, 96), generator=torch.Generator().manual_seed(3))
+    assert noise_level(chequered + noise) == pytest.approx(0.02, rel=0.1)
