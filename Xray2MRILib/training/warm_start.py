@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..files.resources import resource_path
 from ..model_store import eight_bit_weights
+from .wider_latents import widened_autoencoder, widened_unet
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 FIRST_LAYER = "conv_in.weight"
@@ -39,8 +40,9 @@ def load_matching_weights(network: nn.Module, folder: Path) -> int:
     """Copy every tensor of the network in ``folder`` that has the same name and shape; returns how many.
 
     A first layer with more input channels than the earlier one gets the earlier weights for the earlier channels and
-    zeros for the others, as in Zero-123: at step 0 the new channels change nothing. Raises InputError when the folder
-    holds no weights.
+    zeros for the others, as in Zero-123: at step 0 the new channels change nothing. Where the latents got more
+    channels, ``wider_latents`` fills the layers that depend on them. Raises InputError when the folder holds no
+    weights.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -65,6 +67,8 @@ def load_matching_weights(network: nn.Module, folder: Path) -> int:
         elif name == FIRST_LAYER and _is_widened(own[name], tensor):
             fitting[name] = own[name].new_zeros(own[name].shape)
             fitting[name][:, : tensor.shape[1]] = tensor
+    for widened in (widened_autoencoder, widened_unet):
+        fitting |= {name: tensor.to(own[name].dtype) for name, tensor in widened(own, earlier).items()}
     network.load_state_dict(fitting, strict=False)
     return len(fitting)
 
