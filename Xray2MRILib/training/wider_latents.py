@@ -25,7 +25,7 @@ def widened_autoencoder(own: Mapping[str, Tensor], earlier: Mapping[str, Tensor]
     before, now = (len(weights["post_quant_conv.bias"]) for weights in (earlier, own))
     if before >= now:
         return {}
-    result = {}
+    result: dict[str, Tensor] = {}
     for name in ("encoder.conv_out", "quant_conv"):  # mean and log variance, one after the other
         weight, bias = own[f"{name}.weight"].clone(), own[f"{name}.bias"].clone()
         old_weight, old_bias = earlier[f"{name}.weight"], earlier[f"{name}.bias"]
