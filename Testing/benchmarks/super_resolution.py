@@ -73,7 +73,7 @@ def measures(truth: np.ndarray, found: np.ndarray, scale: float) -> dict[str, fl
     values = {
         "psnr_db": float(np.nanmean(psnr_db(true, found, mask))),
         "ssim": float(np.nanmean(ssim(true, found, mask))),
-        "edge_mm": float(np.mean(edge_distance_mm(*maps))),
+        "edge_mm": float(np.mean(edge_distance_mm(maps[0], maps[1], VOXEL_MM))),
         "band_power": band_power(true, found, scale),
     }
     height = [float((v[:, rows_of_joint(v)] > 0.5).sum(axis=1).mean() * VOXEL_MM) for v in (true, found)]

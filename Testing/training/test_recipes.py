@@ -48,7 +48,7 @@ def test_no_value_has_two_owners(network: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*/*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_named_recipes_fit(file: Path) -> None:
-    network = file.stem.replace("_", "-") if file.stem == "siamese_gap" else file.stem
+    (network,) = (name for name in NETWORKS if name.replace("-", "_") == file.stem)
     recipe_class(network).from_json(chosen_recipe(network, file.parent.name))
 
 

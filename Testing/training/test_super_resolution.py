@@ -47,29 +47,19 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(volumes: Path) -> dict:
-    """What makes either recipe small."""
-    return {
-        "network": {"width": 8, "multipliers": [1, 2], "blocks": 1, "unshuffle": 2, "attention": False},
-        "data": str(volumes), "held_out": str(volumes), "blocks": 1, "slices": 2, "tile": 32, "steps": 4,
-        "save_every": 2, "log_every": 1, "warm_up_steps": 1, "precision": "float32", "threads": 1, "device": "cpu",
-    }  # fmt: skip
+    """The folders, for either tiny recipe."""
+    return {"data": str(volumes), "held_out": str(volumes)}
 
 
 @pytest.fixture
 def student(small: dict) -> dict:
-    return chosen_recipe("super-resolution-student") | small | {
-        "stages": 2, "teacher_pictures": 4, "teacher_samples": 1, "teacher_steps": 2,
-    }  # fmt: skip
+    return chosen_recipe("super-resolution-student", "tiny") | small
 
 
 @pytest.fixture(scope="module")
 def teacher(volumes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
-    recipe = chosen_recipe("super-resolution") | {
-        "network": {"width": 8, "multipliers": [1, 2], "blocks": 1, "unshuffle": 2, "attention": True},
-        "data": str(volumes), "blocks": 1, "slices": 2, "tile": 32, "steps": 2, "save_every": 1, "log_every": 1,
-        "warm_up_steps": 1, "precision": "float32", "threads": 1, "device": "cpu",
-    }  # fmt: skip
+    recipe = chosen_recipe("super-resolution", "tiny") | {"data": str(volumes), "steps": 2}
     super_resolution.train(recipe, folder)
     return folder
 
@@ -94,7 +84,7 @@ def test_pictures_have_their_channels_and_are_drawn_by_seed(volumes: Path) -> No
 
 
 def test_resumed_teacher_equals_uninterrupted_teacher(small: dict, tmp_path: Path) -> None:
-    recipe = chosen_recipe("super-resolution") | small
+    recipe = chosen_recipe("super-resolution", "tiny") | small
     measures = super_resolution.train(recipe, tmp_path / "whole")
     assert set(measures) == {"network", "cubic"}
     result = super_resolution.train(recipe | {"minutes": 1e-6}, tmp_path / "pieces")

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         metavar="FILE.json|NAME",
-        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half, paper); missing entries "
-        "are taken from the default recipe",
+        help="a recipe, or the name of a shipped one (compact-cpu, compact-gpu, compact-half, paper, tiny); missing "
+        "entries are taken from the default recipe",
     )
     add(
         "--set",

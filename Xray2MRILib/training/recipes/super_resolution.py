@@ -50,6 +50,11 @@ def tile_size() -> Any:
     return entry("rows and columns of a picture", unit="pixels", low=16, multiple_of=16)
 
 
+def stored_in_eight_bits() -> Any:
+    """How the weights are stored."""
+    return entry("whether the weights are stored as int8 instead of float16")
+
+
 def guidance_missing() -> Any:
     """How often guidance is missing."""
     return entry("the share in which bias field and gradients are not known, each by itself", low=0, high=1)
@@ -73,6 +78,7 @@ class SuperResolutionRecipe(Recipe):
     warm_up_steps: int = shared.warm_up_steps()
     weight_decay: float = shared.weight_decay()
     ema_decay: float = shared.ema_decay()
+    eight_bit: bool = stored_in_eight_bits()
     precision: str = shared.precision()
     device: str = shared.device()
     threads: int = shared.threads()

@@ -13,6 +13,7 @@ from .super_resolution import (
     guidance_missing,
     held_out_volumes,
     pictures_of_a_block,
+    stored_in_eight_bits,
     tile_size,
     volumes_read,
 )
@@ -45,6 +46,7 @@ class SuperResolutionStudentRecipe(Recipe):
     warm_up_steps: int = shared.warm_up_steps()
     weight_decay: float = shared.weight_decay()
     ema_decay: float = shared.ema_decay()
+    eight_bit: bool = stored_in_eight_bits()
     precision: str = shared.precision()
     device: str = shared.device()
     threads: int = shared.threads()
