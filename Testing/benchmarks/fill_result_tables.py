@@ -23,6 +23,7 @@ PAGES = (
     "README.md",
     "docs/results.md",
     "docs/reprojection.md",
+    "docs/image-templates.md",
     "docs/knee-anatomy.md",
     "Resources/models/compact/MODEL_CARD.md",
 )
@@ -143,6 +144,23 @@ def anatomy_sizes() -> str:
     return table(heading, rows)
 
 
+def image_template_figures() -> str:
+    """How many figures of held-out knees lie in the ranges of scans, and each of them."""
+    found = figures("image_template_figures")
+    count = found["in range"]
+    templates = "; ".join(f"`{name}` {', '.join(map(str, c))}" for name, c in found["by template"].items())
+    heading = ("figure", "two real scans, widened", "median", "10th to 90th percentile", "knees in range")
+    rows = [
+        (row["figure"], f"{row['low']:g} to {row['high']:g}", f"{row['median']:g}", f"{row['p10']:g} to {row['p90']:g}",
+         percent(row["share in range"]))
+        for row in found["rows"]
+    ]  # fmt: skip
+    text = (
+        f"In range are {count['median']:g} of {len(rows)} in the median knee, {count['lowest']} to {count['highest']}."
+    )
+    return f"{text} By template: {templates}.\n\n{table(heading, rows)}"
+
+
 def steps() -> str:
     """The held-out knees at several numbers of denoising steps."""
 
@@ -171,6 +189,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reprojection generated": lambda: _reprojection(figures("reprojection")["generated, all radiographs"]),
     "speed": speed,
     "anatomy sizes": anatomy_sizes,
+    "image template figures": image_template_figures,
 }
 
 

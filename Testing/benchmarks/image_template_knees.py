@@ -1,9 +1,10 @@
 """Held-out knees of the shipped image-based template: figures of realism, processor seconds, contact sheets.
 
-    python Testing/benchmarks/image_template_knees.py --count 20 --cache DIR --output DIR [--noise 0]
+    python Testing/benchmarks/image_template_knees.py --count 20 --output DIR [--noise 0]
 
-Writes ``figures.csv``, ``coronal.png``, ``sagittal.png`` and ``axial.png`` (eight knees at full size) into the output
-folder and prints the median of every figure, the share of knees in range and the time of one volume.
+Writes ``figures.csv``, ``image_template_figures.json`` (for docs/results) and a sheet of each plane,
+``image_template_coronal.webp`` and so on (for docs), into the output folder. The first row of a sheet is the FLASH
+that the multi-echo knee's own maps give, then come eight knees at full size.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+from computed_flash import computed_flash
 from mr_realism import RANGES, realism_figures, within_range
+from result_file import write_result
 
 CORONAL = (2, 8, 14, 20, 24, 28, 34, 44)  # slices shown of every knee
 SAGITTAL = (84, 98, 112, 126, 140, 154, 168)  # columns
 AXIAL = (40, 90, 120, 140, 154, 164, 200, 240)  # rows
-_SHOWN = 8
+SHOWN = 8
 
 
 def main() -> None:
@@ -37,8 +40,9 @@ def main() -> None:
 
     torch.set_num_threads(1)
     from Xray2MRILib.acquisition.acquisition_model import Acquisition, acquire
+    from Xray2MRILib.files.resources import resource_path
     from Xray2MRILib.simulation.pairs.image_knee import draw_image_knee, scan_image_knee
-    from Xray2MRILib.simulation.pairs.template_library import TemplateChoice, TemplateLibrary
+    from Xray2MRILib.simulation.pairs.template_library import MULTI_ECHO, TemplateChoice, TemplateLibrary
 
     library = TemplateLibrary()
     given = (options.template or "").partition("+")
@@ -58,7 +62,7 @@ def main() -> None:
         figures = realism_figures(volume)
         drawn = {"seed": seed, "KL": seed % 5, "template": choice.name, **knee.person.to_dict()}
         rows.append(drawn | {"in range": within_range(figures)} | figures)
-        if seed < options.first + _SHOWN:
+        if seed < options.first + SHOWN:
             shown[seed] = volume
         print(f"{seed} {choice.name}: {within_range(figures)}", flush=True)
     rows.sort(key=lambda row: row["seed"])
@@ -66,15 +70,39 @@ def main() -> None:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
         table.writerows(rows)
+    found = summary(rows)
+    for row in found["rows"]:
+        print(" | ".join(str(value) for value in row.values()))
+    print(f"in range, of {len(RANGES)}: {found['in range']}")
+    print(f"processor seconds of a volume: median {np.median(seconds):.2f}")
+    write_result(
+        options.output / "image_template_figures.json",
+        command=f"python Testing/benchmarks/image_template_knees.py --count {options.count} --output DIR",
+        settings={"knees": options.count, "first seed": options.first, "noise": options.noise},
+        figures=found,
+    )
+    reference = acquire(computed_flash(resource_path(f"anatomy/{MULTI_ECHO}")), Acquisition(seed=0)).numpy()
+    write_sheets([reference, *(shown[seed] for seed in sorted(shown))], options.output)
+
+
+def summary(rows: list[dict]) -> dict:
+    """Median, spread and share in range of every figure; how many are in range, by knee and by template."""
+    figures = []
     for name, (low, high) in RANGES.items():
         values = np.array([row[name] for row in rows])
-        inside = np.mean((values >= low) & (values <= high))
-        middle, first, last = (np.nanpercentile(values, p) for p in (50, 10, 90))
-        print(f"| {name} | {low:.3g} to {high:.3g} | {middle:.3g} | {first:.3g} to {last:.3g} | {inside:.0%} |")
+        middle, first, last = (float(f"{np.nanpercentile(values, p):.3g}") for p in (50, 10, 90))
+        inside = float(np.mean((values >= low) & (values <= high)))
+        figures.append({"figure": name, "low": low, "high": high, "median": middle, "p10": first, "p90": last,
+                        "share in range": round(inside, 2)})  # fmt: skip
     counts = [row["in range"] for row in rows]
-    print(f"in range, of {len(RANGES)}: median {np.median(counts):g}, lowest {min(counts)}, all {counts}")
-    print(f"processor seconds of a volume: median {np.median(seconds):.2f}")
-    write_sheets([shown[seed] for seed in sorted(shown)], options.output)
+    by_template: dict[str, list[int]] = {}
+    for row in rows:
+        by_template.setdefault(row["template"], []).append(row["in range"])
+    return {
+        "in range": {"median": float(np.median(counts)), "lowest": min(counts), "highest": max(counts)},
+        "by template": dict(sorted(by_template.items())),
+        "rows": figures,
+    }
 
 
 def write_sheets(volumes: list[np.ndarray], folder: Path) -> None:
@@ -90,7 +118,7 @@ def write_sheets(volumes: list[np.ndarray], folder: Path) -> None:
     for name, knees in sheets.items():
         picture = np.concatenate([np.concatenate(knee, axis=1) for knee in knees])
         grey = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
-        Image.fromarray(grey).save(folder / f"{name}.png")
+        Image.fromarray(grey).save(folder / f"image_template_{name}.webp", quality=88, method=6)
 
 
 def tall(plane: np.ndarray) -> np.ndarray:

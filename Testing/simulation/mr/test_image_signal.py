@@ -13,8 +13,9 @@ from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate, first_g
 from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters  # noqa: E402
 from Xray2MRILib.simulation.anatomy.tissue_codes import CODE  # noqa: E402
 from Xray2MRILib.simulation.mr import texture_blocks  # noqa: E402
-from Xray2MRILib.simulation.mr.image_signal import knee_signal, prepared, shell_kinds  # noqa: E402
-from Xray2MRILib.simulation.mr.property_tables import property_tables, saturation  # noqa: E402
+from Xray2MRILib.simulation.mr.image_signal import knee_signal, shell_kinds  # noqa: E402
+from Xray2MRILib.simulation.mr.prepared_template import NOTCH_FAT, between_cartilages, prepared  # noqa: E402
+from Xray2MRILib.simulation.mr.property_tables import PLAIN_FAT, property_tables, saturation  # noqa: E402
 from Xray2MRILib.simulation.mr.scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters, draw_scan  # noqa: E402
 from Xray2MRILib.simulation.mr.tissue_properties import ECHO_TIME_MS, spoiled_gradient_echo  # noqa: E402
 
@@ -116,12 +117,14 @@ def test_fat_and_skin_are_laid_by_their_thickness() -> None:
 
 
 def test_fibres_are_ten_times_longer_along_the_leg() -> None:
-    """Width of the autocorrelation of a Gaussian filter of sigma s: exp(-d^2 / 4 s^2), with s = 1 and 10 voxels."""
+    """Autocorrelation of a Gaussian filter of sigma s at distance d: exp(-d^2 / 4 s^2), s = 1.8, 10 and 1 voxels."""
     field = texture_blocks.fibres()
-    across = float((field * np.roll(field, 2, axis=0)).mean())
+    across = float((field * np.roll(field, 2, axis=2)).mean())
     along = float((field * np.roll(field, 20, axis=1)).mean())
+    through = float((field * np.roll(field, 3, axis=0)).mean())
     assert across == pytest.approx(np.exp(-1.0), abs=0.05)
     assert along == pytest.approx(np.exp(-1.0), abs=0.08)
+    assert through == pytest.approx(np.exp(-9 / (4 * 1.8**2)), abs=0.05)
 
 
 def test_sheets_run_along_the_leg() -> None:
@@ -163,3 +166,57 @@ def test_cartilage_grows_brighter_from_the_bone_to_its_surface() -> None:
     meniscus = np.where(template.code == CODE["meniscus"], water, np.nan)
     assert np.nanmin(meniscus) == pytest.approx(0.65 * np.exp(-ECHO_TIME_MS / 6.0), rel=0.02)
     assert np.nanmax(meniscus) > 1.15 * np.nanmin(meniscus)
+
+
+def test_cartilages_touch() -> None:
+    """A gap between the layers is filled; fat beside the joint, and above one layer alone, stays."""
+    template = block_template()
+    _, z, x = template_axes()
+    gap = (np.abs(z) < 0.7)[None, :, None] & (template.code == CODE["cartilage"])
+    lower = (z > 0)[None, :, None] & (template.code == CODE["cartilage"]) & (x < -15)[None, None]
+    template.code[gap | lower] = CODE["fat"]
+    found = between_cartilages(template)
+    expected = gap & (x >= -15)[None, None]
+    assert expected.any()
+    assert np.array_equal(found, expected)
+    source = prepared(template)
+    code = np.zeros(template.code.shape, np.uint8)
+    code[source.box] = source.code.numpy()
+    assert (code[expected] == CODE["cartilage"]).all()
+    assert (code[lower & ~expected] == CODE["fat"]).all()
+
+
+def test_loose_tissue_of_the_notch_is_no_pure_fat(blocks: ImageTemplate) -> None:
+    source = prepared(blocks)
+    fat = np.zeros(blocks.code.shape, np.float32)
+    fat[source.box] = source.fat.numpy()
+    y, z, x = template_axes()
+
+    def at(*place: float) -> float:
+        index = [int(np.argmin(np.abs(axis - value))) for axis, value in zip((y, z, x), place, strict=True)]
+        return float(fat[tuple(index)])
+
+    assert at(-8, -14, 0) == pytest.approx(NOTCH_FAT * PLAIN_FAT["fat"], rel=0.01)
+    assert at(-8, -50, 0) == at(-8, -14, 28) == pytest.approx(0.9)
+
+
+def test_the_free_edge_of_a_meniscus_fades_into_what_lies_beside_it() -> None:
+    """A wedge of one voxel has cartilage's signal, the body its own."""
+    template = block_template()
+    _, z, x = template_axes()
+    thin = (template.code == CODE["meniscus"]) & (x > 0)[None, None] & (np.abs(z) > 0.4)[None, :, None]
+    template.code[thin] = CODE["fat"]
+    source = prepared(template)
+    water = np.zeros(template.code.shape, np.float32)
+    water[source.box] = source.water.numpy()
+    meniscus = template.code == CODE["meniscus"]
+    edge, body = (water[meniscus & side[None, None]] for side in (x > 0, x <= 0))
+    assert edge == pytest.approx(0.80 * np.exp(-ECHO_TIME_MS / 28.0), rel=0.01)
+    assert body.max() < edge.min()
+
+
+def test_vessels_are_thin_and_run_on_over_the_edge_of_their_block() -> None:
+    tubes = texture_blocks.vessels()
+    assert 0.002 < (tubes > 0.5).mean() < 0.03
+    steps = np.abs(np.diff(tubes, axis=1)).mean()
+    assert np.abs(tubes[:, 0] - tubes[:, -1]).mean() == pytest.approx(steps, rel=0.5)

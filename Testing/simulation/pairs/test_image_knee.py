@@ -14,6 +14,7 @@ from Xray2MRILib.simulation.anatomy.anatomy_template import AnatomyTemplate, tem
 from Xray2MRILib.simulation.anatomy.shape_model import load_shape_model  # noqa: E402
 from Xray2MRILib.simulation.anatomy.shape_variation import MODES, fitted_modes  # noqa: E402
 from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID  # noqa: E402
+from Xray2MRILib.simulation.pairs import field_placement  # noqa: E402
 from Xray2MRILib.simulation.pairs.image_knee import deformed, draw_image_knee, sharpened  # noqa: E402
 
 
@@ -50,6 +51,21 @@ def test_no_drawn_knee_folds(source: SimpleNamespace) -> None:
         size = min(min(c.shape[:3]) for c in columns)
         jacobian = torch.stack([c[:size, :size, :size] for c in columns], dim=-1)
         assert float(torch.linalg.det(jacobian).min()) > 0.2
+
+
+def test_the_field_follows_the_joint(source: SimpleNamespace) -> None:
+    """What random shape and pose move the joint by is taken out: it lies where the technologist's spread puts it."""
+    places = []
+    for seed in range(12):
+        knee = draw_image_knee(seed, 0, source.template)
+        deformation = deformed(source, replace(knee, shape_scores=(0.0,) * MODES))
+        sides = [(y, 0.0, x) for y, x in source.template.anatomy.compartment_mm.values()]
+        shown = np.mean([deformation._output_of(torch.tensor(side)).numpy() for side in sides], axis=0)
+        forward = field_placement.FORWARD_MM + field_placement.BEHIND_MM * (1 - knee.parameters.scale[0])
+        slices, height, aside = knee.parameters.field_offset_mm
+        places.append(shown + np.array((forward - slices, height, aside - field_placement.ASIDE_MM)))
+    assert np.abs(np.mean(places, axis=0)).max() < 2.5
+    assert np.std(places, axis=0) == pytest.approx(np.array((2.5, 3.0, 4.0)) * field_placement.SPREAD, rel=0.6)
 
 
 def test_modes_move_the_bones_by_millimetres_and_fade_away_from_them(source: SimpleNamespace) -> None:

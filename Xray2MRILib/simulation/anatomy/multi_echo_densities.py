@@ -1,17 +1,15 @@
-"""Proton densities of the multi-echo knee: without the coil's profile, with calm marrow and synovium in the notch."""
+"""Proton densities of the multi-echo knee: without the coil's profile, with calm marrow."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .anatomy_template import template_axes
 from .multi_echo_joint import JointParts
 from .multi_echo_maps import MultiEchoMaps
 from .tissue_codes import CODE
 
 MUSCLE_WATER = 158.0  # stored proton density of muscle: 0.79 of 200
 SUBCUTANEOUS_FAT = 180.0  # and of subcutaneous fat: 0.90
-NOTCH_WATER = 74.0  # what synovial tissue adds to the fat of the notch
 _BIAS_MM = 22.0
 MARROW_WATER, MARROW_FAT = 9.0, 120.0  # median of every bone
 _CALM_SIGMA = (1.6, 1.6, 2.5)
@@ -63,19 +61,3 @@ def calm_marrow(water: np.ndarray, fat: np.ndarray, parts: JointParts) -> tuple[
             calm = share * smooth + (1 - share) * values
             values[inside] = np.maximum(calm + wanted - middle, 0)[inside]
     return water, fat
-
-
-def with_notch_synovium(code: np.ndarray, water: np.ndarray, fat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fat between the condyles with the share of synovial tissue that holds the cruciates: fat fraction about 0.5."""
-    y, z, x = template_axes()
-    window = (
-        _step(y[:, None, None], -33.0, 6.0) * _step(z[None, :, None], -28.0, 4.0) * _step(x[None, None], -12.0, 12.0)
-    ).astype(np.float32)
-    window *= np.isin(code, [CODE["fat"], CODE["connective"]])
-    wet = np.minimum(water + NOTCH_WATER * window, 255)
-    return np.round(wet).astype(np.uint8), np.round(fat * (1 - 0.4 * window)).astype(np.uint8)
-
-
-def _step(place: np.ndarray, low: float, high: float) -> np.ndarray:
-    """1 between ``low`` and ``high``, falling to 0 over about 2 mm."""
-    return 1 / (1 + np.exp(-(place - low))) / (1 + np.exp(place - high))

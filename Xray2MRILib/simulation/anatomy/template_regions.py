@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 SHELL_STEP_MM = 0.2  # resolution of the distance outside the fascia in ``code``
 SHELL_CODE = len(TISSUE_ID)  # codes from here on lie outside the fascia
-DEEPEST_SHELL_MM = 29.0  # fat and skin never reach further
 RADIOGRAPH_PARTS = {"femur": ("femur",), "patella": ("patella",), "tibia": ("tibia", "fibula")}
 _NEAR_JOINT_MM, _BESIDE_MM = 30.0, 8.0
 _RADIOGRAPH_MARGIN = 18  # voxels around the bones on a radiograph, for osteophytes
@@ -65,16 +64,6 @@ class TemplateRegions:
         y, z, x = (a.astype(np.int16) for a in np.unravel_index(index, self._tissue.shape))
         kind = self._tissue.reshape(-1)[index]
         return BoneVoxels(index, y, z, x, (kind == TISSUE_ID["tibia"]) | (kind == TISSUE_ID["fibula"]))
-
-    @cached_property
-    def muscle(self) -> np.ndarray:
-        """Flat indices of muscle, ascending."""
-        return np.flatnonzero(self._tissue == TISSUE_ID["muscle"])
-
-    @cached_property
-    def shell(self) -> np.ndarray:
-        """Flat indices of what may be subcutaneous fat, ascending."""
-        return np.flatnonzero((self._outside > 0) & (self._outside < DEEPEST_SHELL_MM))
 
     @cached_property
     def radiograph_boxes(self) -> dict[str, tuple[slice, ...]]:

@@ -30,8 +30,6 @@ class TemplateTensors:
         float32 [N], their distance from it; on the processor.
     bone_index, bone_y, bone_z, bone_x, bone_of_tibia
         Bone voxels, see ``BoneVoxels``.
-    muscle, shell
-        Flat voxel indices.
     """
 
     def __init__(self, template: AnatomyTemplate, device: torch.device) -> None:
@@ -52,7 +50,6 @@ class TemplateTensors:
         self.bone_index = moved(bones.index)
         self.bone_y, self.bone_z, self.bone_x = (moved(a.astype(np.int64)) for a in (bones.y, bones.z, bones.x))
         self.bone_of_tibia = moved(bones.of_tibia)
-        self.muscle, self.shell = moved(regions.muscle), moved(regions.shell)
 
 
 def on_device(template: AnatomyTemplate, device: torch.device | str) -> TemplateTensors:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from ...volume.geometry import OAI_FIELD
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.knee_parameters import KneeParameters
-from ..anatomy.tissue_classes import TISSUES
 from ..anatomy.tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
-from .tissue_properties import RELAXATION, tissue_signal
 
 PIXEL_MM = OAI_FIELD.pixel_mm
 PITCH_MM = OAI_FIELD.slice_thickness_mm
@@ -44,18 +40,6 @@ _NODES = (17, 64, 64)
 # Rows within this distance of the joint line are opened voxel by voxel; beyond, the tibia's shift varies slowly.
 _JOINT_MM = 30.0
 _TOGETHER = 10  # slices sampled at once: small arrays are reused by the allocator, large ones are not
-
-
-def signal_table(parameters: KneeParameters) -> np.ndarray:
-    """Signal per template tissue for one scan: the spoiled-gradient-echo equation with 6 % variation, float32 [16]."""
-    rng = np.random.default_rng([parameters.seed, 17])
-    values = [0.0] + [
-        tissue_signal(RELAXATION[name], parameters.fat_residue)
-        * (parameters.inflow if name in ("artery", "vein") else 1.0)
-        * float(np.clip(rng.normal(1, 0.06), 0.8, 1.2))
-        for name in TISSUES[1:]
-    ]
-    return np.array(values, np.float32)
 
 
 def field_axes(
@@ -125,23 +109,15 @@ def scan(
     return total
 
 
-def slice_averaged(signal: torch.Tensor) -> torch.Tensor:
-    """Template signal [Y, Z, X] averaged over three voxels along y (0.3, 0.4, 0.3), about one slice of 1.5 mm."""
-    averaged = torch.mul(signal, 0.4, out=scratch("averaged", signal.shape, signal.device))
+def slice_averaged(signal: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    """Template signal [Y, Z, X] averaged over three voxels along y (0.3, 0.4, 0.3), about one slice of 1.5 mm.
+
+    ``out`` takes the result.
+    """
+    averaged = torch.mul(signal, 0.4, out=out)
     averaged[1:].add_(signal[:-1], alpha=0.3)
     averaged[:-1].add_(signal[1:], alpha=0.3)
     return averaged
-
-
-_SCRATCH: dict[tuple[str, torch.device], torch.Tensor] = {}
-
-
-def scratch(name: str, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """float32 memory of ``shape`` that the next call with this name reuses: fresh pages cost more than the sums."""
-    size, key = math.prod(shape), (name, device)
-    if key not in _SCRATCH or _SCRATCH[key].numel() < size:
-        _SCRATCH[key] = torch.empty(size, device=device)
-    return _SCRATCH[key][:size].view(*shape)
 
 
 def to_unit_range(volume: torch.Tensor) -> torch.Tensor:

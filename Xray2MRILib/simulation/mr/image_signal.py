@@ -6,126 +6,25 @@ and no loops over them, so that the same steps run on any device.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 import torch
 
-from ..anatomy.image_template import ImageTemplate
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.marrow_lesions import marrow_lesions, replace_fat
-from ..anatomy.shape_variation import template_modes
 from ..anatomy.tissue_classes import BONES, EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import texture_blocks
-from .property_tables import PLAIN_WATER, PropertyTables, property_tables
+from .flash_mri import slice_averaged
+from .prepared_template import SHELL_CODE, SHELL_STEP_MM, PreparedTemplate, prepared
+from .property_tables import PropertyTables, property_tables
 from .scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters
 from .tissue_maps import TissueMaps
-from .tissue_properties import ECHO_TIME_MS
 
-DENSITY_SCALE = 200.0  # stored value of pure water and pure fat
-T2STAR_SHARE = 0.75  # of the spin echo's T2
-SHELL_CODE = len(CODES)  # codes from here on lie outside the fascia, one for every ``SHELL_STEP_MM``
-SHELL_STEP_MM = 0.2
 _LESION_WATER = 0.75  # signal of a marrow lesion's water against that of synovial tissue
 _MIRRORED_ROWS = 24
-_SKIN_VESSELS = 0.52  # signal of subcutaneous vessels against those of deep fat: they are thinner
-DEEPEST_SHELL_MM = 29.0
-MENISCUS_T2STAR_MS, MENISCUS_CORE_MM = (6.0, 9.5), 1.8  # at the surface and in the core, which begins at that depth
-CARTILAGE_T2STAR_MS = (14.0, 28.0)  # at the bone and at the surface
+_SKIN_VESSELS = 0.45  # signal of subcutaneous vessels against those of deep fat: they are thinner
 _TOGETHER = 6  # sections worked out at once on a processor: what they need stays in its cache
-
-
-@dataclass
-class PreparedTemplate:
-    """An image template cut to the leg's box, with everything that all its knees share.
-
-    Attributes
-    ----------
-    template
-        Where it comes from.
-    box
-        The part of the template's grid, slices along y, z and x.
-    code
-        uint8 [y, z, x] on the device; from ``SHELL_CODE`` on the distance outside the fascia.
-    water
-        float32 [y, z, x], proton density with its decay until the echo.
-    fat
-        float32 [y, z, x], proton density.
-    """
-
-    template: ImageTemplate
-    box: tuple[slice, ...]
-    code: torch.Tensor
-    water: torch.Tensor
-    fat: torch.Tensor
-
-    @property
-    def device(self) -> torch.device:
-        """Where its knees are simulated."""
-        return self.code.device
-
-    @cached_property
-    def modes_mm(self) -> np.ndarray:
-        """What each mode of the shape model does, float32 [K, 3, Y, Z, X], see ``shape_variation``."""
-        return template_modes(self.template.anatomy)
-
-
-def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> PreparedTemplate:
-    """Cut ``template`` to its leg, let the water decay until the echo, and put it on ``device``."""
-    outside = template.anatomy.outside_mm
-    near = (outside < DEEPEST_SHELL_MM) & ((outside > 0) | (template.code > 0))
-    spans = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    box = tuple(
-        slice(max(int(s[0]) - 3, 0), min(int(s[-1]) + 4, n)) for s, n in zip(spans, template.code.shape, strict=True)
-    )
-    t2star = np.maximum(T2STAR_SHARE * np.arange(BYTE_VALUES, dtype=np.float32), 1.0)
-    decay = np.exp(-ECHO_TIME_MS / t2star).astype(np.float32)
-    water = template.water[box].astype(np.float32) * decay[template.t2_ms[box]] / DENSITY_SCALE
-    fat = template.fat[box].astype(np.float32) / DENSITY_SCALE
-    _layer_cartilage(template, box, water, fat)
-    _layer_menisci(template, box, water, fat)
-    fluid = template.code[box] == CODE["fluid"]  # which the map of water leaves out
-    density, t2star_ms = PLAIN_WATER["fluid"]
-    water[fluid], fat[fluid] = density * np.exp(-ECHO_TIME_MS / t2star_ms), 0
-    beyond = outside[box].astype(np.float32)
-    steps = np.minimum(beyond * (1 / SHELL_STEP_MM), 255 - SHELL_CODE)
-    code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), template.code[box])
-    water[beyond > 0] = fat[beyond > 0] = 1  # their tables hold the whole signal
-    return PreparedTemplate(template, box, *(torch.from_numpy(a).to(device) for a in (code, water, fat)))
-
-
-def _layer_cartilage(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray, fat: np.ndarray) -> None:
-    """Cartilage of one proton density whose T2* grows from the bone to its surface, in place.
-
-    The maps' thick slices mix it with the bone; the layer is thin, so its edges have to be those of the labels.
-    """
-    index, depth, _ = template.anatomy.regions.cartilage
-    places = np.unravel_index(index, template.code.shape)
-    inside = np.logical_and.reduce([(p >= b.start) & (p < b.stop) for p, b in zip(places, box, strict=True)])
-    local = tuple(p[inside] - b.start for p, b in zip(places, box, strict=True))
-    deep, surface = CARTILAGE_T2STAR_MS
-    water[local] = PLAIN_WATER["cartilage"][0] * np.exp(-ECHO_TIME_MS / (deep + (surface - deep) * depth[inside]))
-    fat[local] = 0
-
-
-def _layer_menisci(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray, fat: np.ndarray) -> None:
-    """Menisci that are dark at their surface, where fibres lie densely, and grey in their core, in place."""
-    from scipy import ndimage
-
-    meniscus = template.code[box] == CODE["meniscus"]
-    if not meniscus.any():
-        return
-    spans = [np.flatnonzero(meniscus.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    part = tuple(slice(max(s[0] - 1, 0), s[-1] + 2) for s in spans)
-    depth = ndimage.distance_transform_edt(meniscus[part], SPACING_MM)
-    surface, core = MENISCUS_T2STAR_MS
-    t2star = surface + (core - surface) * np.clip((depth - SPACING_MM) / MENISCUS_CORE_MM, 0, 1)
-    inside = meniscus[part]
-    water[part][inside] = (PLAIN_WATER["meniscus"][0] * np.exp(-ECHO_TIME_MS / t2star))[inside]
-    fat[part][inside] = 0
 
 
 def knee_signal(
@@ -150,7 +49,7 @@ def knee_signal(
     tables = property_tables(parameters.seed, scan.fat_residue, scan.inflow, marrow_t2star_ms=scan.marrow_t2star_ms)
     kind = shell_kinds(parameters.fat_mm, parameters.skin_mm)
     lookup = _Lookup(tables, kind, source.device)
-    texture = _Texture(parameters.seed, scan, tables, source.device)
+    texture = _Texture(parameters.seed, scan, tables, source.device, source.bare)
     lesions = marrow_lesions(source.template.anatomy, parameters, source.device)
     lesion_signal = _LESION_WATER * float(tables.plain_water[CODE["synovium"]])
     _, rows, columns = source.code.shape
@@ -179,10 +78,10 @@ def knee_signal(
         signal[at : at + count] = water + _shifted(fat, shift)
     averaged = torch.empty((len(signal), rows + 2 * _MIRRORED_ROWS, columns), device=source.device)
     middle = averaged[:, _MIRRORED_ROWS:-_MIRRORED_ROWS]
-    torch.mul(signal, 0.4 if slice_average else 1.0, out=middle)
     if slice_average:
-        middle[1:].add_(signal[:-1], alpha=0.3)
-        middle[:-1].add_(signal[1:], alpha=0.3)
+        slice_averaged(signal, out=middle)
+    else:
+        middle.copy_(signal)
     # a small knee shows more of the leg than the template's box holds: what is beyond is the mirror image
     averaged[:, :_MIRRORED_ROWS] = middle[:, 1 : _MIRRORED_ROWS + 1].flip(1)
     averaged[:, -_MIRRORED_ROWS:] = middle[:, -_MIRRORED_ROWS - 1 : -1].flip(1)
@@ -214,10 +113,12 @@ def shell_kinds(fat_mm: float, skin_mm: float) -> np.ndarray:
 class _Texture:
     """Fibres in muscle and ligament, septa, lobules and small vessels in fat, grain in marrow: one knee's."""
 
-    def __init__(self, seed: int, scan: ScanParameters, tables: PropertyTables, device: torch.device) -> None:
+    def __init__(
+        self, seed: int, scan: ScanParameters, tables: PropertyTables, device: torch.device, bare: float = 1.0
+    ) -> None:
         rng = np.random.default_rng([seed, 47])
         self.blocks = texture_blocks.blocks_on(str(device))
-        names = ("fibres", "bundles", "perimysium", "strands", "walls", "vessels", "grain", "bellies")
+        names = ("fibres", "bundles", "perimysium", "strands", "walls", "vessels", "grain", "bellies", "folds")
         self.origin = {name: texture_blocks.random_origin(rng) for name in names}
         septum, blood = (float(tables.plain_water[CODE[name]]) for name in ("synovium", "vein"))
 
@@ -229,14 +130,16 @@ class _Texture:
 
         muscle, fatty = ("muscle",), ("subcutaneous", "fat", "connective")
         self.fibres, self.bundles = table((muscle, scan.fibres)), table((muscle, scan.bundles))
-        self.perimysium = table((muscle, scan.perimysium))
+        self.perimysium = table((muscle, min(bare, 1.0) * scan.perimysium))
         self.bellies = table((muscle, scan.bellies))
-        bands = ("ligament", "synovium", "tendon", "connective")
-        self.strands = table((bands, scan.strands), (("meniscus",), 0.4 * scan.strands))
-        self.septa, self.walls = table((fatty, scan.septa * septum)), table((fatty, 0.5))
+        self.strands = table((("ligament", "tendon"), scan.strands))
+        self.folds = table((("synovium", "connective"), scan.strands), (("meniscus",), 0.4 * scan.strands))
+        wall = scan.septa * septum
+        self.septa = table((fatty, bare * wall), (("subcutaneous",), wall))
+        self.walls = table((fatty, 0.5))
         self.lobules = table((fatty, scan.lobules), (BONES, scan.marrow_grain))
         flow = scan.vessels * scan.inflow * blood
-        self.vessels = table((fatty, flow), (("subcutaneous",), _SKIN_VESSELS * flow))
+        self.vessels = table((fatty, bare * flow), (("subcutaneous",), _SKIN_VESSELS * flow))
         self.marrow = table((BONES, 1.0))
 
     def apply(self, water: torch.Tensor, fat: torch.Tensor, code: torch.Tensor, first: int) -> None:
@@ -256,6 +159,7 @@ class _Texture:
         relative *= 1 - level(self.perimysium) * part("perimysium")
         water *= relative
         water *= (level(self.strands) * part("strands", "fibres") + 1).clamp_(0.2, 2.0)
+        water *= (level(self.folds) * part("folds") + 1).clamp_(0.2, 2.0)
         wall = part("walls")
         water += level(self.septa) * wall
         water += level(self.vessels) * part("vessels")

@@ -2,9 +2,8 @@
 
 Values relative to the template's maps: signal = water * water_gain[code] + fat * fat_gain[code]. ``water`` already
 holds proton density and the decay until the echo; the gains hold saturation (T1), what differs between people, and for
-fat what water excitation leaves of it. T1 at 3 T: muscle 1412, cartilage 1100 (855 to 1240 were
-measured), meniscus 960, fat 371, marrow 365, fluid 3620, blood 1900 ms (Gold et al. 2004
-and others, see ``tissue_properties``).
+fat what water excitation leaves of it. T1 at 3 T: muscle 1412, cartilage 950 (855 to 946 were measured in living knees,
+1240 elsewhere), meniscus 960, fat 371, marrow 365, fluid 3620, blood 1900 ms (Gold et al. 2004 and others).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from ..anatomy.tissue_codes import BONE_CODES, CODE, CODES
 from .tissue_properties import ECHO_TIME_MS, FAT_T1_MS, spoiled_gradient_echo
 
 WATER_T1_MS = {
-    "muscle": 1412.0, "cartilage": 1100.0, "meniscus": 960.0, "fluid": 3620.0, "ligament": 1000.0, "tendon": 780.0,
+    "muscle": 1412.0, "cartilage": 950.0, "meniscus": 960.0, "fluid": 3620.0, "ligament": 1000.0, "tendon": 780.0,
     "skin": 1100.0, "synovium": 1300.0, "nerve": 1080.0, "artery": 1900.0, "vein": 1900.0,
 }  # fmt: skip
 OTHER_WATER_T1_MS = 1100.0

@@ -30,7 +30,7 @@ class ScanParameters:
     bellies
         Relative standard deviation between muscles.
     strands
-        Relative standard deviation of ligament, synovium and capsule along their fibres.
+        Relative standard deviation of ligament and tendon along their fibres, and between folds of synovium.
     vessels
         Blood's share of the signal in the small vessels of fat.
     perimysium
@@ -66,14 +66,14 @@ def draw_scan(seed: int) -> ScanParameters:
     return ScanParameters(
         marrow_t2star_ms=float(uniform(8.7, 12.3)),
         fat_residue=float(uniform(0.050, 0.058)),
-        septa=float(uniform(0.06, 0.16)),
+        septa=float(uniform(0.10, 0.19)),
         lobules=float(uniform(0.06, 0.14)),
-        fibres=float(uniform(0.04, 0.07)),
-        bundles=float(uniform(0.03, 0.06)),
-        strands=float(uniform(0.25, 0.45)),
+        fibres=float(uniform(0.05, 0.08)),
+        bundles=float(uniform(0.01, 0.03)),
+        strands=float(uniform(0.35, 0.60)),
         vessels=float(uniform(0.85, 1.15)),
-        perimysium=float(uniform(0.35, 0.5)),
+        perimysium=float(uniform(0.11, 0.21)),
         marrow_grain=float(uniform(0.05, 0.15)),
         inflow=float(uniform(0.8, 1.3)),
-        bellies=float(uniform(0.03, 0.07)),
+        bellies=float(uniform(0.02, 0.04)),
     )

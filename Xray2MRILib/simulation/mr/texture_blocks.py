@@ -17,18 +17,19 @@ from ...volume.geometry import OAI_FIELD
 
 BLOCK = (96, 160, 128)  # voxels along y, z and x: 60, 100 and 80 mm
 _CELL_MM = (4.5, 9.0, 4.5)
+_TRUNKS, _TWIGS, _WANDER_VOXELS = 40, 20, 4.0  # small vessels in a block, twigs of each, what they wander aside
 
 
 @lru_cache(maxsize=1)
 def fibres() -> np.ndarray:
-    """Gaussian noise of unit variance, ten times longer along z than across, float32 ``BLOCK``."""
-    return _standard(_noise(1, (1.0, 10.0, 1.0)))
+    """Gaussian noise of unit variance, along z ten times as long as wide along x, flat along y, float32 ``BLOCK``."""
+    return _standard(_noise(1, (1.8, 10.0, 1.0)))
 
 
 @lru_cache(maxsize=1)
 def bundles() -> np.ndarray:
-    """Gaussian noise of unit variance, some 2 mm across and 12 mm along z, float32 ``BLOCK``."""
-    return _standard(_noise(10, (1.3, 9.0, 1.7)))
+    """Gaussian noise of unit variance, some 2 mm wide, 3 mm deep and 12 mm along z, float32 ``BLOCK``."""
+    return _standard(_noise(10, (2.2, 9.0, 1.7)))
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +45,7 @@ def perimysium() -> np.ndarray:
     Coarse sheets some 8 mm apart and fine ones, a little less dark, some 3 mm apart.
     """
     coarse = _sheets(2, (4.0, 34.0, 6.0), 1.0)
-    fine = _sheets(12, (1.8, 18.0, 2.4), 0.7)
+    fine = _sheets(12, (2.6, 18.0, 2.4), 0.7)
     return np.maximum(coarse, 0.8 * fine)
 
 
@@ -81,12 +82,50 @@ def lobules() -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def vessels() -> np.ndarray:
-    """Winding tubes, 1 on their axis, radius about 0.6 mm, float32 ``BLOCK``: where two smooth fields are both zero."""
-    fields = [_standard(_noise(20 + k, (4.0, 9.0, 4.5))) for k in range(2)]
-    slope = [np.sqrt(sum(np.gradient(f, axis=a) ** 2 for a in range(3))) + 0.04 for f in fields]
-    away = sum((f / g) ** 2 for f, g in zip(fields, slope, strict=True))  # voxels squared
-    calibre = 1.0 * np.exp(0.35 * _standard(_noise(22, (9.0, 9.0, 9.0))))
-    return np.exp(-away / calibre**2).astype(np.float32)
+    """Small vessels, 1 on their axis, float32 ``BLOCK``: trunks along the leg, and twigs that leave them and taper.
+
+    Radius 0.4 to 0.6 mm of trunks and 0.25 to 0.45 mm of twigs.
+    """
+    rng = np.random.default_rng(20)
+    size = np.array(BLOCK, float)
+    lines, radii = [], []
+    steps = np.arange(0, BLOCK[1], 0.5)
+    for _ in range(_TRUNKS):
+        # some waves along the leg that close over the block's period
+        phase, height = rng.uniform(0, 2 * np.pi, (2, 3)), rng.normal(0, 1, (2, 3)) * _WANDER_VOXELS
+        waves = [(height[a, :, None] * np.sin((np.arange(3) + 1)[:, None] * 2 * np.pi * steps / BLOCK[1]
+                  + phase[a, :, None])).sum(axis=0) for a in range(2)]  # fmt: skip
+        y, x = rng.uniform(0, size[[0, 2]])
+        line = np.stack((y + waves[0], steps, x + waves[1]), axis=1)
+        lines.append(line)
+        radii.append(np.full(len(line), rng.uniform(0.45, 0.65)))
+        for _ in range(_TWIGS):
+            start = line[rng.integers(len(line))]
+            aim = rng.normal(0, 1, 3) * (1, 0.8, 1)
+            count = int(rng.uniform(16, 60))
+            turns = np.cumsum(rng.normal(0, 0.16, (count, 3)), axis=0)
+            course = aim / np.linalg.norm(aim) + turns
+            course /= np.linalg.norm(course, axis=1)[:, None]
+            lines.append(start + 0.5 * np.cumsum(course, axis=0))
+            radii.append(rng.uniform(0.35, 0.5) * np.linspace(1, 0.6, count))
+    return _tubes(np.concatenate(lines), np.concatenate(radii) / OAI_FIELD.pixel_mm)
+
+
+def _tubes(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """exp(-d^2 / r^2) of the nearest of ``points`` [N, 3], both in voxels, periodic, float32 ``BLOCK``."""
+    result = np.zeros(BLOCK, np.float32)
+    middle = np.round(points).astype(int)
+    for offset in np.ndindex(5, 5, 5):
+        voxel = middle + np.array(offset) - 2
+        share = np.exp(-((voxel - points) ** 2).sum(axis=1) / radius**2).astype(np.float32)
+        np.maximum.at(result, tuple(np.mod(voxel, BLOCK).T), share)
+    return result
+
+
+@lru_cache(maxsize=1)
+def folds() -> np.ndarray:
+    """Noise of unit variance without a direction, some 2 mm wide: folds of synovium, float32 ``BLOCK``."""
+    return _standard(_noise(13, (1.4, 1.4, 1.4)))
 
 
 @lru_cache(maxsize=1)
@@ -109,7 +148,7 @@ def _blocks() -> dict[str, np.ndarray]:
     walls, levels = lobules()
     return {
         "fibres": fibres(), "bundles": bundles(), "bellies": bellies(), "perimysium": perimysium(), "walls": walls,
-        "levels": levels, "vessels": vessels(), "grain": grain(),
+        "levels": levels, "vessels": vessels(), "grain": grain(), "folds": folds(),
     }  # fmt: skip
 
 

@@ -1,8 +1,7 @@
-"""MR signal and X-ray attenuation of one knee's template, including disease and texture.
+"""Tissues and X-ray attenuation of one knee's template, including disease and the grain of its bones.
 
-Most of the box is air or uniform tissue, so one table look-up per voxel gives the values. The texture of bone, muscle
-and subcutaneous fat is applied through lists of voxels, which are made once per template. All tensors lie on one
-device.
+Most of the box is air or uniform tissue, so one table look-up per voxel gives the values. Bone is worked out through
+lists of voxels, which are made once per template. All tensors lie on one device.
 """
 
 from __future__ import annotations
@@ -26,16 +25,12 @@ from ..anatomy.osteoarthritis import (
 from ..anatomy.popliteal_cyst import fill_popliteal_cyst
 from ..anatomy.template_regions import SHELL_CODE, SHELL_STEP_MM
 from ..anatomy.template_tensors import on_device
-from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID, TISSUES
+from ..anatomy.tissue_classes import TISSUE_ID, TISSUES
 from ..anatomy.tissue_codes import BYTE_VALUES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
-from . import flash_mri
 from .bone_mineral import NEW_BONE, core_share, cortex_mm, mineral_share, spongy_share
-from .tissue_properties import RELAXATION, attenuation_per_mm, tissue_signal
+from .tissue_properties import attenuation_per_mm
 
-_FAT_TEXTURE = 0.2
-_CORTEX_SIGNAL = 0.07  # of the marrow's; a T2* of half a millisecond leaves nothing but partial volume
-_CORTEX_SOFTNESS_MM = 0.25
 _RIM_DEPTH_MM = 0.35  # what the rim of a cyst counts as, so that it is cortex
 
 
@@ -74,7 +69,7 @@ class TissueMaps:
         return self.code != self.tensors.code
 
     def _place_bone(self) -> None:
-        """Cortex share and trabecular grain of every bone voxel, once."""
+        """Places, sclerosis and trabecular grain of every bone voxel, once."""
         if self._placed:
             return
         self._placed = True
@@ -91,50 +86,14 @@ class TissueMaps:
         # what osteoarthritis turned into something else is bone no more
         same = looked_up(flat, tensors.bone_index) == looked_up(tensors.tissue.view(-1), tensors.bone_index)
         self._is_bone = torch.cat((same, torch.ones_like(grown, dtype=torch.bool)))
-        thickness = torch.from_numpy(cortical_thickness(template_axes()[1], p.cortex).astype(np.float32))
-        thickness = looked_up(thickness.to(self.device), self._z)
-        self._sclerosis = torch.zeros_like(thickness)
+        self._sclerosis = torch.zeros(len(self.bone), device=self.device)
         if any(v > 0 for v in p.sclerosis_mm.values()):
             near = torch.nonzero(z.abs()[self._z] < 22)[:, 0]
             at = (y[self._y[near]], z[self._z[near]], x[self._x[near]])
             self._sclerosis[near] = subchondral_thickening(self.template, p, *at)
-            thickness = thickness + self._sclerosis
-        excess = (looked_up(self._depth.view(-1), self.bone).float() - thickness) * (1 / _CORTEX_SOFTNESS_MM)
-        self.cortex = torch.sigmoid(-excess)  # 1 in cortex, 0 in marrow
-        self._texture = _texture(tuple(self.code.shape), self.device)
-        self._offset = int(np.random.default_rng([p.seed, 23]).integers(self.code.numel() // 2))
-        self.grain = looked_up(self._noise("fine"), self.bone)
-
-    def _noise(self, kind: str) -> torch.Tensor:
-        """This knee's part of the noise block, flat, as many values as voxels."""
-        return self._texture[kind][self._offset : self._offset + self.code.numel()]
-
-    def signal(self, low_mm: float = EXTENT_MM["y"][0], high_mm: float = EXTENT_MM["y"][1]) -> TissueVolume:
-        """MR signal between two depths, averaged over a slice's thickness."""
-        self._place_bone()
-        p, plane = self.p, self.code[0].numel()
-        first = int(np.clip(np.floor((low_mm - EXTENT_MM["y"][0]) / SPACING_MM) - 2, 0, len(self.code) - 2))
-        last = int(np.clip(np.ceil((high_mm - EXTENT_MM["y"][0]) / SPACING_MM) + 3, first + 2, len(self.code)))
-        start, stop = first * plane, last * plane
-        table = self._table(
-            flash_mri.signal_table(p),
-            tissue_signal(RELAXATION["subcutaneous"], p.fat_residue),
-            tissue_signal(RELAXATION["skin"]),
-        )
-        values = looked_up(table, self.code[first:last].int())
-        flat = values.view(-1)
-        for kind, amplitude, index in (
-            ("septa", -p.marbling, self.tensors.muscle),
-            ("fine", _FAT_TEXTURE, self.tensors.shell),
-        ):
-            ends = torch.tensor((start, stop), device=self.device)
-            low, high = torch.searchsorted(index, ends).tolist()
-            index = index[low:high]
-            flat[index - start] *= 1 + amplitude * looked_up(self._noise(kind), index)
-        bone = self._is_bone & (self.bone >= start) & (self.bone < stop)
-        grain = 1 + p.marrow_texture * self.grain[bone]
-        flat[self.bone[bone] - start] *= grain * (1 - (1 - _CORTEX_SIGNAL) * self.cortex[bone])
-        return TissueVolume.of_template(flash_mri.slice_averaged(values), (first, 0, 0))
+        offset = int(np.random.default_rng([p.seed, 23]).integers(self.code.numel() // 2))
+        grain = _fine_grain(tuple(self.code.shape), self.device)[offset : offset + self.code.numel()]
+        self.grain = looked_up(grain, self.bone)
 
     def mineral(self, part: str) -> TissueVolume:
         """Attenuation of bone mineral in 1/mm; ``part`` is "femur", "patella" or "tibia" (with the fibula)."""
@@ -193,28 +152,17 @@ class TissueMaps:
         return torch.from_numpy(np.concatenate((tissues, shell)).astype(np.float32)).to(self.device)
 
 
-def cortical_thickness(z_mm: np.ndarray, factor: float) -> np.ndarray:
-    """Cortex in mm along the leg: thin shell at the joint ends, 4 mm in the shafts."""
-    rise = np.clip((np.abs(z_mm) - 32) / 45, 0, 1)
-    return factor * (0.95 + 3.2 * rise * rise * (3 - 2 * rise))
+_GRAIN: dict[str, torch.Tensor] = {}
 
 
-_NOISE: dict[str, dict[str, torch.Tensor]] = {}
-
-
-def _texture(shape: tuple[int, ...], device: torch.device) -> dict[str, torch.Tensor]:
-    """Flat noise of one and a half boxes: fine grain (unit variance, clipped) and muscle septa (0..1), made once."""
+def _fine_grain(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Flat noise of one and a half boxes, unit variance, clipped; made once."""
     from scipy import ndimage
 
     size, key = int(np.prod(shape)), str(device)
-    if key not in _NOISE or len(_NOISE[key]["fine"]) != size + size // 2:
+    if key not in _GRAIN or len(_GRAIN[key]) != size + size // 2:
         white = np.random.default_rng(5).standard_normal(shape, dtype=np.float32)
         fine = ndimage.gaussian_filter(white, 1.3, mode="wrap")
         fine = np.clip(fine / fine.std(), -2, 2).reshape(-1)
-        long = ndimage.gaussian_filter(white, (2.0, 14.0, 2.0), mode="wrap")
-        septa = np.exp(-((long / long.std()) ** 2) / 0.08).reshape(-1)
-        _NOISE[key] = {
-            name: torch.from_numpy(np.concatenate((values, values[: size // 2]))).to(device)
-            for name, values in (("fine", fine), ("septa", septa))
-        }
-    return _NOISE[key]
+        _GRAIN[key] = torch.from_numpy(np.concatenate((fine, fine[: size // 2]))).to(device)
+    return _GRAIN[key]

@@ -17,16 +17,19 @@ from ..mr.image_signal import PreparedTemplate, knee_signal
 from ..mr.scan_parameters import ScanParameters, draw_scan
 from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
+from .field_placement import field_offset_mm
 from .knee_pair import KneePair
 from .standing_knee import standing
 
-_LOST_PIXELS, _RESTORED = 0.8, 0.8
-BEHIND_MM = 12.0  # how much less of a leg of no size would lie behind the joint and in the field
+_LOST_PIXELS, _RESTORED = 0.8, 1.2
 # Less than drawn for label maps: in health both cartilages make a band of 5.0 to 5.6 mm on scans.
 BAND_MM = {"medial": 0.2, "lateral": 0.5}
-FIELD_SPREAD = 0.7  # of the field's place along y, against label maps
+MUSCLE_FOLLOWS = 0.4  # power of size that muscle grows with: it fills as much of the scan of a small knee as of a large
+BULK_SPREAD = 0.5  # against label maps: the share of muscle in a slice is nearly the same on two scans
+BIAS_LENGTH = 1.7  # muscle at the field's ends is as bright as on scans, against the drawn fall-off of the coil
 SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
-MUSCLE_BULK = 0.82  # of the population, against the athletic person of the multi-echo scan
+# Of the population, against the person who lends the soft tissue: that of the multi-echo scan is an athlete.
+MUSCLE_BULK = {"multi_echo_knee": 0.78, "spl_knee_atlas": 0.86}
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,16 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     drawn = draw(seed, kl_grade, (template.name,), {template.name: high - low})
     parameters = of_person(drawn, person, high - low)
     parameters = standing(parameters, template.name, parameters.scale[2] / drawn.scale[2])
-    depth, height, aside = parameters.field_offset_mm
-    size = (parameters.scale[0] * DEPTH, *parameters.scale[1:])
+    parameters = replace(parameters, scale=(parameters.scale[0] * DEPTH, *parameters.scale[1:]))
     patella_mm = template.anatomy.regions.patella_size_mm
+    bulk = MUSCLE_BULK.get(template.name.rpartition("+")[2], 1.0) * parameters.scale[2] ** (MUSCLE_FOLLOWS - 1)
     moved = replace(
         parameters,
-        scale=size,
         patella_size=patella_factors(seed, patella_mm, high - low) if patella_mm else (1.0, 1.0, 1.0),
         joint_space_mm={side: max(width - BAND_MM[side], 0.4) for side, width in parameters.joint_space_mm.items()},
-        field_offset_mm=(FIELD_SPREAD * depth + BEHIND_MM * (1 - size[0]), height, aside),
-        muscle_bulk=parameters.muscle_bulk * MUSCLE_BULK,
-        bias_length_mm=parameters.bias_length_mm * 1.3,
+        field_offset_mm=field_offset_mm(template.anatomy, parameters),
+        muscle_bulk=bulk * (1 + BULK_SPREAD * (parameters.muscle_bulk - 1)),
+        bias_length_mm=parameters.bias_length_mm * BIAS_LENGTH,
     )
     scores = np.random.default_rng([seed, 61]).normal(0, SHAPE_SPREAD, MODES).clip(-2.5, 2.5)
     return ImageKnee(person, moved, draw_scan(seed), tuple(float(s) for s in scores))
