@@ -83,7 +83,8 @@ def read_source(path: str | Path) -> SourceVolume:
             hint=hint,
             field=error.field,
         ) from error
-    return SourceVolume(found.image, None, _thickness(path), found.warnings)
+    warnings = tuple(words.replace("reference", "volume") for words in found.warnings)
+    return SourceVolume(found.image, None, _thickness(path), warnings)
 
 
 def _thickness(path: Path) -> float | None:
