@@ -101,3 +101,20 @@ def test_an_osteophyte_fills_the_rounded_rim(blocks: AnatomyTemplate) -> None:
     before, after = (volume.sample(place).flatten() for volume in (healthy, grown))
     assert float(before[1]) == 0
     assert bool((after > before + 0.005).all())
+
+
+def test_soft_tissue_gives_way_beside_the_bones_alone() -> None:
+    """Beside a standing knee points are sampled farther out by the chosen millimetres, in its bones where they are."""
+    from Xray2MRILib.simulation.radiograph.drr import _THINNER_MM, standing_contour
+
+    z = torch.tensor([-90.0, -10.0, 60.0])
+    for side, sign in (("lateral", -1.0), ("medial", 1.0)):
+        knee, calf, thigh = _THINNER_MM[side]
+        far = torch.stack((torch.zeros(3), z, torch.full((3,), sign * 70.0)), dim=-1)
+        moved = (standing_contour(far) - far)[:, 2] * sign
+        assert moved.numpy() == pytest.approx([thigh, knee, knee + calf], abs=0.25)
+        inside = far * torch.tensor([1.0, 1.0, 0.2])
+        assert torch.allclose(standing_contour(inside), inside, atol=0.05)
+    across = torch.linspace(-90, 90, 500)
+    line = standing_contour(torch.stack((torch.zeros(500), torch.full((500,), 60.0), across), dim=-1))
+    assert bool((line[:, 2].diff() > 0).all())

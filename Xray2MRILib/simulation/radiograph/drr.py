@@ -18,6 +18,11 @@ DEPTH_MM = (-66.0, 66.0)
 STEP_MM = 3 * SPACING_MM
 
 
+# How much thinner than in the coil the leg is at its outer and inner side, mm: from the knee down, in the calf besides,
+# in the thigh. Chosen on brightness profiles along the edges of real joint crops (docs/simulator-realism.md).
+_THINNER_MM = {"lateral": (6.0, 4.0, -7.0), "medial": (0.0, 1.0, -4.0)}
+_BESIDE_BONE_MM = 37.0  # from there on soft tissue gives way
+
 _NODES = (23, 40, 40)  # at which pose and shape are evaluated; between them they are interpolated
 
 _TOGETHER = 12  # depths sampled at once
@@ -66,11 +71,22 @@ def project(
             integral = _summed(_averaged_in_depth(volume), points, depths, pixels)
             mineral += integral * _lines(part, points, parameters, pixels)
     # Soft tissue is smooth on a radiograph: half the resolution will do.
-    rest = _summed(soft, of_soft, depths, pixels // 2)
+    rest = _summed(soft, standing_contour(of_soft), depths, pixels // 2)
     rest = F.interpolate(rest[None, None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
     uv = torch.linspace(-half, half, pixels, device=device)
     oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
     return torch.stack((mineral, rest)) * STEP_MM * oblique
+
+
+def standing_contour(points: torch.Tensor) -> torch.Tensor:
+    """Template points [..., 3] of the soft tissue of a standing leg; those inside the width of the bones stay."""
+    y, z, x = points.unbind(-1)
+    beside = torch.sigmoid((x.abs() - _BESIDE_BONE_MM) / 4)
+    shares = (torch.sigmoid((z + 32) / 6), torch.sigmoid((z - 14) / 5), torch.sigmoid((-40 - z) / 5))
+    thinner = torch.zeros_like(x)
+    for lateral, medial, share in zip(*_THINNER_MM.values(), shares, strict=True):
+        thinner += torch.where(x > 0, medial, lateral) * share
+    return torch.stack((y, z, x + torch.sign(x) * thinner * beside), dim=-1)
 
 
 def _averaged_in_depth(volume: TissueVolume) -> TissueVolume:
