@@ -13,10 +13,7 @@ CROP_FOLLOWS_SIZE = 0.6  # exponent: joint crops follow a knee's size in part
 _DRAWN_FLEXION_DEG = 14.0  # mean of ``knee_parameters.draw``, which is meant for label maps
 _FLEXION_SPREAD = 0.4
 _DRAWN_VARUS_DEG, _VARUS_SPREAD = -2.5, 0.6  # likewise; joint lines of real crops are tilted less
-_AXIAL_DEG, _AXIAL_SPREAD = (
-    -2.0,
-    0.75,
-)  # feet are turned outwards on the positioning frame: patella and notch lie nearer to the middle
+_AXIAL_DEG, _AXIAL_SPREAD = -2.0, 0.75  # patella and notch lie nearer to the middle, as on real crops
 _BEAM_SPREAD = 0.8  # the beam follows the plateau of the knee itself, not that of its template
 
 
