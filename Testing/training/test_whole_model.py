@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 from small_runs import autoencoder_recipe, diffusion_recipe, distillation_recipe
 
 from Xray2MRILib.errors import InputError, ProcessingError
+from Xray2MRILib.training.latent_cache import GROWN
 from Xray2MRILib.training.recipe_files import chosen_recipe
 from Xray2MRILib.training.whole_model import STATE, train
 
@@ -48,6 +50,22 @@ def test_all_stages_in_pieces_end_with_a_model_and_its_student(pairs, tmp_path):
     assert card["distilled"]["teacher"] == "model"
     assert json.loads((tmp_path / "run" / STATE).read_text())["knees"] == dict.fromkeys(found, 3)
     assert train(recipe, tmp_path / "run", resume=True) == found  # nothing is left to do
+
+
+@pytest.mark.slow
+def test_a_growing_run_in_pieces_hands_its_knees_on(pairs, tmp_path):
+    """The diffusion model keeps the knees that it encoded, resumes with them, and the student learns from them."""
+    recipe, pieces, found = small(pairs, growing=True, minutes=1e-3), 0, {"stage": ""}
+    while "stage" in found:
+        found = train(recipe, tmp_path / "run", resume=True)
+        pieces += 1
+        assert pieces < 60
+    assert (tmp_path / "run" / "student" / "model-2" / "model_card.json").exists()
+    with safe_open(tmp_path / "run" / "diffusion" / GROWN, "pt") as stream:
+        taken = json.loads(stream.metadata()["pairs"])
+        assert len(stream.get_tensor("grades")) == len(taken) == 3
+    assert {pair.split(" ")[0] for pair in taken} == {f"knee-{k:06d}.npz" for k in range(3)}
+    assert not (tmp_path / "run" / "diffusion" / "latents-0.safetensors").exists()
 
 
 def test_an_entry_that_a_stage_does_not_know_is_refused_before_anything_is_simulated(pairs, tmp_path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from torch.nn import functional
 
 from ..model_store.assembly import build_components
 from ..models.autoencoder import to_autoencoder_channels, to_grey
-from .data.pair_data import exposed_crops, load_stored_volume, load_volumes, map_in_processes
-from .data.training_knee import list_training_pairs
+from .data.pair_data import load_volumes
+from .data.picture_set import PictureSet
 from .data_origin import describe_pairs, describe_training_data, write_origin
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
@@ -45,21 +44,19 @@ def train(recipe: AutoencoderRecipe | Mapping[str, Any], output: Path, resume: b
         print(f"{load_matching_weights(vae, autoencoder_folder(recipe.initial))} tensors copied", flush=True)
     statistics = _freeze_encoder(vae, recipe) if recipe.trained == "decoder" else None
     trainer = EmaTrainer(vae, LoopSettings.of(recipe), output, resume=resume)
-    volumes, radiographs = (
-        pictures.to(device) for pictures in _slices_and_radiographs(recipe, parts["radiograph_encoder"])
-    )
+    pictures = PictureSet(recipe, parts["radiograph_encoder"], device)
     held_out = load_volumes(Path(recipe.held_out), recipe.held_out_knees)
     probe = torch.zeros(4, vae.config.in_channels, 64, 64, device=device).to(memory_format=torch.channels_last)
     precision = trainer.precision(lambda: vae(probe).sample)
-    print(f"{len(volumes)} knees, {precision} on {device}", flush=True)
+    print(f"{len(pictures.current()[0])} knees, {precision} on {device}", flush=True)
     if recipe.compile:
         vae.encoder.compile()
         vae.decoder.compile()
 
-    with TrainingLog(output, recipe.log_every, recipe.steps) as log:
+    with TrainingLog(output, recipe.log_every, recipe.steps) as log, pictures:
         for step in trainer.steps():
             generator = step_generator(recipe.seed, step)
-            images = draw_patches(volumes, radiographs, recipe, generator)
+            images = draw_patches(*pictures.current(), recipe, generator)
             with autocast(device, precision):
                 output_images, posterior = _reconstruct(vae, images, generator)
             loss = reconstruction_loss(
@@ -156,37 +153,26 @@ def measure_reconstruction(
     return {"psnr_db": psnr, "ssim": ssim}, sheet, torch.cat(latents)
 
 
-def _slices_and_radiographs(recipe: AutoencoderRecipe, encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
-    """Slices, uint8 [N, 50, 256, 256], and one radiograph per knee as E2 shows it to the autoencoder, [N, 1, 256,
-    256]."""
-    paths = list_training_pairs(Path(recipe.data))[: recipe.knees]
-    volumes, views = [], []
-    for volume, crops in map_in_processes(partial(_volume_and_crop, seed=recipe.seed), paths, recipe.workers):
-        volumes.append(torch.from_numpy(volume))
-        view = encoder.autoencoder_view(torch.from_numpy(crops)[:, None])[0]
-        views.append(((view + 1) * 127.5).round().to(torch.uint8))
-    return torch.stack(volumes), torch.stack(views)
-
-
-def _volume_and_crop(path: Path, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    return load_stored_volume(path), exposed_crops(path, 1, seed)
-
-
 def draw_patches(
     volumes: Tensor, radiographs: Tensor, recipe: AutoencoderRecipe, generator: torch.Generator | None
 ) -> Tensor:
-    """Random patches [B, 1, P, P] in [-1, 1] of slices and radiographs."""
+    """Random patches [B, 1, P, P] in [-1, 1] of slices and radiographs, on their device.
+
+    Places are drawn on the processor; the device cuts all patches out at once and is not waited for.
+    """
     size, patch = volumes.shape[-1], recipe.patch
-    images = []
-    for _ in range(recipe.batch_size):
-        draw = torch.rand(5, generator=generator)
-        knee = int(draw[0] * len(volumes))
-        if draw[4] < recipe.radiograph_share:
-            picture = radiographs[int(draw[0] * len(radiographs)), 0]
-        else:
-            picture = volumes[knee, int(draw[1] * volumes.shape[1])]
-        # Patches are drawn towards the centre, where the joint is, and never beyond the picture.
-        row, column = (int((0.5 + 0.62 * (float(d) - 0.5) * 2 * 0.8) * (size - patch)) for d in draw[2:4])
-        images.append(picture[row : row + patch, column : column + patch])
-    stacked = torch.stack(images)[:, None].float() / 127.5 - 1
-    return functional.hardtanh(stacked)
+    draws = torch.rand(recipe.batch_size, 5, generator=generator)
+    knee = (draws[:, 0] * len(volumes)).long()
+    shown = (draws[:, 0] * len(radiographs)).long()
+    slices = (draws[:, 1] * volumes.shape[1]).long()
+    # Patches are drawn towards the centre, where the joint is, and never beyond the picture.
+    corner = ((0.5 + 0.62 * (draws[:, 2:4].double() - 0.5) * 2 * 0.8) * (size - patch)).long()
+    is_radiograph = draws[:, 4] < recipe.radiograph_share
+    drawn = torch.stack((knee, shown, slices, *corner.T, is_radiograph.long())).to(volumes.device)
+    knee, shown, slices, row, column, is_radiograph = drawn[..., None, None]
+    span = torch.arange(patch, device=volumes.device)
+    rows, columns = row + span[:, None], column + span
+    images = torch.where(
+        is_radiograph.bool(), radiographs[shown, 0, rows, columns], volumes[knee, slices, rows, columns]
+    )
+    return functional.hardtanh(images[:, None].float() / 127.5 - 1)

@@ -6,6 +6,7 @@ once (``latent_cache.py``).
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,14 +28,16 @@ from .accumulation import accumulate_gradients, check_parts
 from .data_origin import describe_pairs, describe_training_data
 from .denoising_loss import Denoiser, batch_loss, drawn_batch, latent_scaling
 from .export_model import assemble_model, origins
+from .growing_latents import GrowingLatents
 from .held_out_measures import held_out_losses, held_out_reconstruction, sampled_sheet
-from .latent_cache import encode_knees
+from .latent_cache import encode_held_out, encode_knees
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .memory_estimate import check_memory, estimate_memory
 from .optimiser import rate_groups
 from .precision import autocast
 from .processes import Processes, join_processes
+from .recipe import refuse
 from .recipes.diffusion import DiffusionRecipe
 from .run_setup import prepare_run
 from .told_conditions import changes_with_told, check_told
@@ -52,6 +55,8 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     recipe = DiffusionRecipe.from_json(recipe)
     _check_sampling(recipe)
     processes = join_processes(recipe.device)
+    if recipe.growing and processes.count > 1:
+        raise refuse("growing", True, "false for several processes")
     check_parts(recipe.knees_per_batch, recipe.accumulation, processes.count)
     _tell_memory(recipe, processes)
     device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=str(processes.device))
@@ -74,7 +79,12 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
     precision = trainer.precision(_trial(network, device))
     cast = partial(autocast, device, precision)
     with encoder.with_tower(tower), processes.first_one_first():
-        knees, held_out = encode_knees(recipe, output, vae=vae, encoder=encoder, cast=cast, device=device)
+        encoding: dict[str, Any] = {"vae": vae, "encoder": encoder, "cast": cast, "device": device}
+        growing = GrowingLatents(recipe, output, **encoding) if recipe.growing else None
+        if growing is not None:
+            knees, held_out = growing.current(), encode_held_out(recipe, output, **encoding)
+        else:
+            knees, held_out = encode_knees(recipe, output, **encoding)
     check_told(recipe, knees, held_out)
     print(f"{len(knees)} knees, {precision} on {device}", flush=True)
     if recipe.gradient_checkpointing:
@@ -83,7 +93,8 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
         network.unet.compile()
     schedule = {"scheduler": scheduler, "scaled": latent_scaling(vae.config, device)}
     loss_of = partial(batch_loss, min_snr_gamma=recipe.min_snr_gamma, **schedule)
-    draw, draw_held_out = (partial(drawn_batch, k, scheduler=scheduler, recipe=recipe) for k in (knees, held_out))
+    draw_of = partial(drawn_batch, scheduler=scheduler, recipe=recipe)
+    draw_held_out = partial(draw_of, held_out)
 
     def measure() -> dict[str, float]:
         found = held_out_losses(network, loss_of, draw_held_out, cast)
@@ -92,9 +103,12 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
         return found
 
     shared = processes.shared(network)
-    with TrainingLog(output, recipe.log_every, recipe.steps, writes=processes.is_first) as log:
+    log = TrainingLog(output, recipe.log_every, recipe.steps, writes=processes.is_first)
+    with log, growing or contextlib.nullcontext():
         for step in trainer.steps():
-            batch = draw(generator=step_generator(recipe.seed, step, device))
+            if growing is not None:
+                knees = growing.current()
+            batch = draw_of(knees, generator=step_generator(recipe.seed, step, device))
             loss = accumulate_gradients(loss_of, shared, batch, recipe.accumulation, processes, cast)
             trainer.update()
             log.loss(step + 1, loss)
@@ -109,7 +123,12 @@ def train(recipe: DiffusionRecipe | Mapping[str, Any], output: Path, resume: boo
                             _write(network, tower, scheduler, output, {"step": step + 1, **metrics})
                     print(f"step {step + 1} held out {json.dumps(metrics)}", flush=True)
                 trainer.save()
+    if growing is not None:
+        growing.save()
     if not trainer.finished:
+        if growing is not None:  # on a machine that is lent, this piece may be the last one
+            with trainer.averaged():
+                _write(network, tower, scheduler, output, {"step": trainer.progress["step"]})
         return trainer.report_stop()
     if not processes.is_first:
         return {}

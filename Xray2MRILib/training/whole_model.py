@@ -1,7 +1,8 @@
 """Train a whole model with one command: simulate pairs, then autoencoder, U-Net with radiograph encoder, and student.
 
-Pairs are simulated by processes of their own, which go on while the autoencoder learns from the first of them. Every
-stage is a training of its own folder, so a run that ``minutes`` ended, or that was killed, resumes where it was.
+Pairs are simulated by processes of their own, which go on while the autoencoder learns from the first of them. With
+``growing`` they go on until the diffusion model is trained, and both networks take the new pairs in. Every stage is a
+training of its own folder, so a run that ``minutes`` ended, or that was killed, resumes where it was.
 
 ```
 pairs/, held-out/       as the recipe names them
@@ -14,20 +15,24 @@ OUTPUT/whole_model.json how many pairs each stage began with
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from ..device import begin_worker
+from ..device import begin_worker, choose_device
 from ..errors import InputError, ProcessingError
 from ..files.json_files import write_json
-from ..simulation.pairs.pair_store import pair_path
+from ..simulation.pairs.device_population import simulate_on_device
+from ..simulation.pairs.pair_store import pair_files, pair_path
 from ..simulation.pairs.population import HELD_OUT_OFFSET, simulate_population
 from .recipe_files import chosen_recipe
 from .recipes.whole_model import WholeModelRecipe
@@ -52,13 +57,13 @@ def train(recipe: WholeModelRecipe | Mapping[str, Any], output: Path, resume: bo
         json.loads(state_file.read_text(encoding="utf-8")) if state_file.exists() else {"knees": {}, "metrics": {}}
     )
     ends = math.inf if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
-    simulated = state["knees"].get("diffusion") is not None
-    with _simulation(recipe, wanted=not simulated) as pairs:
+    with _simulation(recipe, wanted=_are_pairs_wanted(recipe, state)) as pairs:
         for name, stage in stages.items():
             if name in state["metrics"]:
                 continue
-            if name != "autoencoder":
+            if name == "distillation" or (name == "diffusion" and not recipe.growing):
                 pairs.stop()  # the processors are needed to encode what there is
+            _import(name)  # some seconds, while pairs are simulated
             knees = state["knees"].get(name)
             if knees is None:
                 knees = pairs.wait(recipe.first_knees, ends)
@@ -66,6 +71,9 @@ def train(recipe: WholeModelRecipe | Mapping[str, Any], output: Path, resume: bo
                     return {"stage": "simulation", "step": pairs.count(), "steps": recipe.first_knees}
                 state["knees"][name] = knees
                 write_json(state_file, state)
+            pairs.leave_device()
+            if recipe.growing:
+                knees = recipe.knees
             left = None if math.isinf(ends) else max(ends - time.monotonic(), 1.0) / 60
             metrics = _run(name, stage | {"knees": knees, "minutes": left}, output / _FOLDERS[name], resume)
             if "steps" in metrics:
@@ -77,11 +85,21 @@ def train(recipe: WholeModelRecipe | Mapping[str, Any], output: Path, resume: bo
 
 
 _FOLDERS = {"autoencoder": "autoencoder", "diffusion": "diffusion", "distillation": "student"}
+_MODULES = {name: f"{__package__}.{name}" for name in _FOLDERS}
+
+
+def _are_pairs_wanted(recipe: WholeModelRecipe, state: Mapping[str, Any]) -> bool:
+    """Whether a stage that is not done takes new pairs."""
+    if recipe.growing:
+        return "diffusion" not in state["metrics"]
+    return state["knees"].get("diffusion") is None
 
 
 def _stage_recipes(recipe: WholeModelRecipe, output: Path) -> dict[str, dict[str, Any]]:
     """The recipe of every stage. Raises InputError (code ``bad-recipe``) for an entry that a stage does not know."""
-    common = {"data": recipe.pairs, "held_out": recipe.held_out, "seed": recipe.seed}
+    common: dict[str, Any] = {"data": recipe.pairs, "held_out": recipe.held_out, "seed": recipe.seed}
+    if recipe.growing:
+        common["growing"] = True
     stages: dict[str, dict[str, Any]] = {}
     for name in _FOLDERS:
         changes = getattr(recipe, name)
@@ -109,28 +127,22 @@ def _stage_recipes(recipe: WholeModelRecipe, output: Path) -> dict[str, dict[str
     return stages
 
 
+def _import(name: str) -> ModuleType:
+    return importlib.import_module(_MODULES[name])
+
+
 def _run(name: str, values: dict[str, Any], folder: Path, resume: bool) -> dict[str, Any]:
-    if name == "autoencoder":
-        from .autoencoder import train as train_autoencoder
-
-        return train_autoencoder(values, folder, resume)
-    if name == "diffusion":
-        from .diffusion import train as train_diffusion
-
-        return train_diffusion(values, folder, resume)
-    from .distillation import train as train_student
-
-    return train_student(values, folder, resume)
+    return _import(name).train(values, folder, resume)
 
 
 class Simulation:
-    """The pairs of a recipe, and the processes that make them."""
+    """The pairs of a recipe, and the processes that make them, one of them maybe on a device."""
 
-    def __init__(self, recipe: WholeModelRecipe, processes: list[BaseProcess]) -> None:
-        self._recipe, self._processes = recipe, processes
+    def __init__(self, recipe: WholeModelRecipe, processes: list[BaseProcess], on_device: BaseProcess | None) -> None:
+        self._recipe, self._processes, self._on_device = recipe, processes, on_device
 
     def count(self) -> int:
-        """How many pairs there are without a gap from the first on; later ones may exist."""
+        """How many pairs there are; not all of those below the last one need exist."""
         return _count(Path(self._recipe.pairs), self._recipe.knees)
 
     def wait(self, knees: int, ends: float) -> int | None:
@@ -154,42 +166,78 @@ class Simulation:
             time.sleep(_LOOK_EVERY_S)
         return self.count()
 
+    def leave_device(self) -> None:
+        """End the process on the device, which a training needs from now on."""
+        if self._on_device is not None:
+            _end([self._on_device])
+            self._on_device = None
+
     def stop(self) -> None:
-        """End the processes; a pair that is not complete leaves no file."""
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.join()
+        """End all processes; a pair that is not complete leaves no file."""
+        self.leave_device()
+        _end(self._processes)
+
+
+def _end(processes: list[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
 
 
 @contextmanager
 def _simulation(recipe: WholeModelRecipe, wanted: bool) -> Iterator[Simulation]:
     """Processes that simulate the missing pairs, the held-out ones first."""
+    pairs = (Path(recipe.pairs), recipe.knees, recipe.seed)
+    missing = [
+        part
+        for part in ((Path(recipe.held_out), recipe.held_out_knees, HELD_OUT_OFFSET), pairs)
+        if wanted and _count(part[0], part[1]) < part[1]
+    ]
     processes: list[BaseProcess] = []
-    for folder, count, seed in (
-        (recipe.held_out, recipe.held_out_knees, HELD_OUT_OFFSET),
-        (recipe.pairs, recipe.knees, recipe.seed),
-    ):
-        if not wanted or _count(Path(folder), count) == count:
-            continue
-        stride = min(recipe.simulators, count)
-        for first in range(stride):
-            share = (Path(folder), count, seed, first, stride)
-            process = get_context("spawn").Process(target=_simulate, args=share, daemon=True)
-            process.start()
-            processes.append(process)
-    simulation = Simulation(recipe, processes)
+    on_device = None
+    context = get_context("spawn")  # a forked process could not use a GPU
+    if missing:
+        stride = min(recipe.simulators, max(count for _, count, _ in missing))
+        processes = [
+            context.Process(target=_simulate, args=(missing, first, stride), daemon=True) for first in range(stride)
+        ]
+    if pairs in missing and recipe.simulate_device is not None and _count(pairs[0], pairs[1]) < recipe.first_knees:
+        on_device = context.Process(target=_simulate_on_device, args=(*pairs, recipe.simulate_device), daemon=True)
+        on_device.start()  # it takes longest to begin
+    for process in processes:
+        process.start()
+    simulation = Simulation(recipe, processes, on_device)
     try:
         yield simulation
     finally:
         simulation.stop()
 
 
-def _simulate(folder: Path, count: int, seed: int, first: int, stride: int) -> None:
+def _simulate(parts: list[tuple[Path, int, int]], first: int, stride: int) -> None:
     """One process's share of the pairs."""
     begin_worker()
-    simulate_population(folder, count, seed=seed, first=first, stride=stride)
+    if hasattr(os, "nice"):
+        os.nice(10)  # whoever feeds a GPU comes first
+    for folder, count, seed in parts:
+        simulate_population(folder, count, seed=seed, first=first, stride=stride)
+
+
+def _simulate_on_device(folder: Path, count: int, seed: int, device: str) -> None:
+    """The work of the process on a device."""
+    begin_worker()
+    report_on_device(folder, count, seed, device)
+
+
+def report_on_device(folder: Path, count: int, seed: int, device: str) -> None:
+    """Pairs on a device, as many as there is time for. If it fails, it says so, and the others make all pairs."""
+    try:
+        simulate_on_device(folder, count, choose_device(device), seed=seed)
+    except Exception as error:  # whatever a device raises
+        print(f"No pairs are simulated on {device}: {(str(error) or type(error).__name__).splitlines()[0]}", flush=True)
 
 
 def _count(folder: Path, largest: int) -> int:
-    return next((k for k in range(largest) if not pair_path(folder, k).exists()), largest)
+    """How many of the pairs 0 to ``largest`` - 1 exist."""
+    there = {path.name for path in pair_files(folder)}
+    return sum(pair_path(folder, k).name in there for k in range(largest))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -130,33 +130,61 @@ def encode_pairs(
     """
     device = device or torch.device("cpu")
     rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
-    work = partial(
-        _prepared_knee, exposures=exposures, seed=seed, bend_mm=bend_mm, unreadable_share=unreadable_share,
-        placed=bool(encoder.config.field_placement),
-    )  # fmt: skip
+    work = knee_preparation(encoder, exposures=exposures, seed=seed, bend_mm=bend_mm, unreadable_share=unreadable_share)
     people: list[dict[str, Any]] = []
     for volume, crops, grade, person in map_in_processes(work, list_training_pairs(folder)[:count], workers):
         people.append(person)
-        slices = torch.from_numpy(volume)[:, None].to(device) * 2 - 1
-        crops = torch.from_numpy(crops)[:, None].to(device)
-        with cast():
-            entering = to_autoencoder_channels(encoder.at_slice_size(slices).contiguous(), vae.config.in_channels)
-            posterior = vae.encode(entering.to(memory_format=torch.channels_last)).latent_dist
-            latent = encoder.autoencoder_latent(vae, crops)
-        seen = ((encoder.normalised(crops)[:, 0] + 1) * 127.5).round().to(torch.uint8).cpu()
-        embedding = encoder.embedding(crops)  # in full precision, as in sampling
-        if embedding is not None:
-            rows["embeddings"].append(embedding.float().cpu())
-        rows["mean"].append(posterior.mean.half().cpu().contiguous())
-        rows["deviation"].append(posterior.std.float().mean(dim=(2, 3)).half().cpu())
-        rows["crops"].append(seen)
-        rows["radiograph_latents"].append(latent.half().cpu().contiguous())
-        rows["histograms"].append(torch.from_numpy(np.stack([intensity_histogram(c) for c in crops.cpu().numpy()])))
-        rows["grades"].append(torch.tensor(grade))
+        for name, tensor in encoded_knee(
+            volume, crops, grade, vae=vae, encoder=encoder, cast=cast, device=device
+        ).items():
+            rows[name].append(tensor)
     for name in TOLD:
         if any(name in person for person in people):  # one pair that knows it is enough
-            rows[name] = [torch.tensor(encode_told([name], person)[name]) for person in people]
+            rows[name] = [told_vector(name, person) for person in people]
     return KneeLatents(**{name: torch.stack(values) for name, values in rows.items() if values})
+
+
+def told_vector(name: str, person: Mapping[str, Any]) -> Tensor:
+    """The vector of a condition that a user may tell, for what is known of a person."""
+    return torch.tensor(encode_told([name], person)[name])
+
+
+@torch.no_grad()
+def encoded_knee(
+    volume: np.ndarray, crops: np.ndarray, grade: int, *, vae: torch.nn.Module, encoder: torch.nn.Module, cast: Any,
+    device: torch.device,
+) -> dict[str, Tensor]:  # fmt: skip
+    """One knee's row of ``KneeLatents`` in main memory, without what a user may tell.
+
+    The volume is [50, 256, 256] in [0, 1], the crops are [E, 256, 256] in [-1, 1].
+    """
+    slices = torch.from_numpy(volume)[:, None].to(device) * 2 - 1
+    shown = torch.from_numpy(crops)[:, None].to(device)
+    with cast():
+        entering = to_autoencoder_channels(encoder.at_slice_size(slices).contiguous(), vae.config.in_channels)
+        posterior = vae.encode(entering.to(memory_format=torch.channels_last)).latent_dist
+        latent = encoder.autoencoder_latent(vae, shown)
+    seen = ((encoder.normalised(shown)[:, 0] + 1) * 127.5).round().to(torch.uint8).cpu()
+    embedding = encoder.embedding(shown)  # in full precision, as in sampling
+    row = {} if embedding is None else {"embeddings": embedding.float().cpu()}
+    return row | {
+        "mean": posterior.mean.half().cpu().contiguous(),
+        "deviation": posterior.std.float().mean(dim=(2, 3)).half().cpu(),
+        "crops": seen,
+        "radiograph_latents": latent.half().cpu().contiguous(),
+        "histograms": torch.from_numpy(np.stack([intensity_histogram(c) for c in shown.cpu().numpy()])),
+        "grades": torch.tensor(grade),
+    }
+
+
+def knee_preparation(
+    encoder: torch.nn.Module, *, exposures: int, seed: int, bend_mm: float | None, unreadable_share: float
+) -> Callable[[Path], tuple[np.ndarray, np.ndarray, int, dict[str, Any]]]:
+    """What makes volume, radiographs, KL grade and person of a pair file, for another process to do."""
+    return partial(
+        _prepared_knee, exposures=exposures, seed=seed, bend_mm=bend_mm, unreadable_share=unreadable_share,
+        placed=bool(encoder.config.field_placement),
+    )  # fmt: skip
 
 
 def _prepared_knee(

@@ -24,6 +24,7 @@ class AutoencoderRecipe(Recipe):
     )
     trained: str = entry("what learns; decoder leaves the encoder as in 'initial'", words=("all", "decoder"))
     knees: int | None = shared.knees()
+    growing: bool = shared.growing()
     held_out_knees: int | None = entry("the number of held-out pairs to measure on, null for all", unit="pairs", low=1)
     steps: int = shared.steps()
     minutes: float | None = shared.minutes()

@@ -36,6 +36,7 @@ class DiffusionRecipe(Recipe):
         may_be_empty=True,
     )
     knees: int | None = shared.knees()
+    growing: bool = shared.growing()
     variants: int = shared.variants()
     bend_mm: float = shared.bend_mm()
     exposures: int = shared.exposures()

@@ -21,6 +21,7 @@ class DistillationRecipe(Recipe):
     )
     latents: str | None = entry("the folder of the encoded knees, which runs may share; null for the output folder")
     knees: int | None = shared.knees()
+    growing: bool = entry("whether the knees are those that a training of the teacher with 'growing' encoded")
     variants: int = shared.variants()
     bend_mm: float = shared.bend_mm()
     exposures: int = shared.exposures()

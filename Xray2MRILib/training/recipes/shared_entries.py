@@ -36,6 +36,11 @@ def knees() -> Any:
     return entry("the number of pairs to read, null for all", unit="pairs", low=1)
 
 
+def growing() -> Any:
+    """Pairs that come later."""
+    return entry("whether pairs that appear in 'data' while the training runs are taken in, up to 'knees'")
+
+
 def preset() -> Any:
     """Size of the networks."""
     return entry("the size of the networks", words=PRESETS)

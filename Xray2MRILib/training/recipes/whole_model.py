@@ -19,7 +19,13 @@ class WholeModelRecipe(Recipe):
     knees: int = entry("the number of pairs to simulate", unit="pairs", low=1)
     held_out_knees: int = entry("the number of held-out pairs to simulate", unit="pairs", low=1)
     first_knees: int = entry("the number of pairs with which the autoencoder begins", unit="pairs", low=1)
+    growing: bool = entry(
+        "whether pairs go on being simulated, and taken in, while the autoencoder and the diffusion model learn"
+    )
     simulators: int = entry("the number of processes that simulate pairs", unit="processes", low=1)
+    simulate_device: str | None = entry(
+        "the device, such as cuda, on which one more process simulates until the autoencoder begins; null for none"
+    )
     parts: str | None = entry("the shipped set whose recipes the parts take, such as compact-gpu; null for the default")
     autoencoder: Mapping[str, Any] = entry("changes of the autoencoder's recipe")
     diffusion: Mapping[str, Any] = entry("changes of the diffusion model's recipe")
