@@ -236,6 +236,31 @@ def test_the_figures_are_those_of_the_shipped_weights():
             assert shipped == [checksum], f"docs/results/{name}.json was measured with other weights of {network}"
 
 
+def test_interpolation_of_super_resolution():
+    """docs/super-resolution.md: the table of interpolation, and the numbers below it."""
+    figures = RESULTS["super_resolution_interpolation"]["figures"]
+    names = {
+        "PSNR, dB": "psnr_db", "SSIM": "ssim", "edge distance, mm": "edge_mm", "power in the lost band": "band_power",
+        "lesions found of 48": "found", "invented in 34 places": "invented", "residual, noise": "residual_in_noise",
+    }  # fmt: skip
+    rows = tables("docs/super-resolution.md", "interpolation")
+    assert len(rows) == 16
+    for cells in rows:
+        scale, _, method = cells["row"].partition(", ")
+        row = figures[scale][method]
+        assert (row["lesions"], row["places"]) == (48, 34)
+        for heading, measure in names.items():
+            check(cells[heading], [row[measure]], f"super-resolution, {cells['row']}, {heading}")
+    text = " ".join((ROOT / "docs/super-resolution.md").read_text(encoding="utf-8").split())
+    series, generated = (RESULTS[f"super_resolution_{name}"]["figures"] for name in ("series", "densify"))
+    found = re.search(r"spline interpolation is (\S+) and (\S+) mm off, cubic (\S+) and (\S+) mm", text)
+    edges = [series[scale][method]["edge_mm"] for method in ("b-spline", "cubic") for scale in ("2", "2.4")]
+    assert all(same(number, value) for number, value in zip(found.groups(), edges, strict=True))
+    found = re.search(r"pseudo-MRI has (\S+) dB and SSIM (\S+) and takes", text)
+    cubic = generated["cubic"]
+    assert all(same(n, v) for n, v in zip(found.groups(), (cubic["psnr_db"], cubic["ssim"]), strict=True))
+
+
 def test_each_result_says_where_it_is_from():
     for name, result in RESULTS.items():
         assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", result["date"]), name
