@@ -37,6 +37,7 @@ ALLOWED = {
     ("Xray2MRILib/simulation/anatomy/multi_echo_structures.py", 160): "signal of fat and muscle",
     ("Xray2MRILib/simulation/anatomy/muscle_compartments.py", 1.5): "gain of a septum",
     ("Xray2MRILib/simulation/anatomy/vessels_and_nerves.py", 50): "mm along a vessel's course",
+    ("Xray2MRILib/simulation/anatomy/multi_echo_joint.py", 1.5): "mm that a meniscus stands out",
     ("Xray2MRILib/simulation/anatomy/multi_echo_bones.py", 1.5): "mm of a bone's rim, and a slope",
     ("Xray2MRILib/simulation/anatomy/multi_echo_maps.py", 160): "signal of fat",
     ("Xray2MRILib/simulation/anatomy/multi_echo_tissue.py", 50): "signal of fluid",

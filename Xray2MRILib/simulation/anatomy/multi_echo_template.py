@@ -25,7 +25,7 @@ from .template_extension import extend_sides, fill_maps
 from .tissue_codes import BONE_CODES, CODE, CODES
 from .vessels_and_nerves import draw_skin_veins
 
-IMAGE_TEMPLATE_VERSION = 4  # raise it whenever the same maps would give another template
+IMAGE_TEMPLATE_VERSION = 5  # raise it whenever the same maps would give another template
 PLATEAU_VOXEL = (118.0, 148.0, 42.0)  # (y, z, x): where the scan's tibial plateau has its centre, roughly
 CARTILAGE_WATER = 114.0  # the scan's thick slices do not show it truly; depth varies it per knee
 MENISCUS_WATER, MENISCUS_T2_MS = 115.0, 10  # at least, at most
