@@ -12,7 +12,7 @@ from Xray2MRILib.simulation.anatomy.image_template import ImageTemplate
 VOXELS = ("code", "water", "fat", "t2_ms", "structure")
 FIELDS = ("tissue", "bone_depth_mm", "outside_mm", "femur_floor_mm", "tibia_roof_mm")
 FACTS = ("name", "plateau_mm", "compartment_mm", "slope_deg", "flexion_axis_mm")
-REGIONS = ("code", "muscle", "shell", "radiograph_boxes", "cartilage", "meniscus", "recess", "away_from_bone",
+REGIONS = ("code", "radiograph_boxes", "cartilage", "meniscus", "recess", "away_from_bone",
            "beside_bones", "patella_mm")  # fmt: skip
 
 
