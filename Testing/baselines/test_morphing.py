@@ -1,9 +1,10 @@
-"""The morphing model: schedule, warp, local correlation and sizes by hand, real training steps, and the series."""
+"""The morphing model: flow, look-up, losses and sizes by hand, real training steps, and the series."""
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,8 @@ from Xray2MRILib.cli import main
 torch = pytest.importorskip("torch")
 
 
-def test_schedule_is_the_published_one() -> None:
-    from Xray2MRILib.baselines.morphing import noise_schedule
-
-    schedule = noise_schedule()
-    betas = np.linspace(1e-4 / 0.3, 0.02 / 0.3, 300)
-    assert np.allclose(schedule.betas, betas, rtol=1e-5)
-    assert np.allclose(schedule.alphas_cumprod, np.cumprod(1 - betas), rtol=1e-3)
-
-
 def test_warp_by_a_whole_and_a_half_pixel() -> None:
-    from Xray2MRILib.baselines.morphing import warp
+    from Xray2MRILib.baselines.velocity_field import warp
 
     radiograph = torch.rand(1, 1, 12, 16)
     assert torch.allclose(warp(radiograph, torch.zeros(1, 2, 12, 16)), radiograph, atol=1e-6)
@@ -37,130 +29,234 @@ def test_warp_by_a_whole_and_a_half_pixel() -> None:
     assert torch.allclose(warp(radiograph, moved)[..., :-1], expected, atol=1e-5)
 
 
+def test_the_flow_of_a_linear_velocity_is_an_exponential() -> None:
+    """v = r (x - c): after the time 1 a point is at c + e^r (x - c); the determinant is e^2r everywhere."""
+    from Xray2MRILib.baselines.velocity_field import exponential, jacobian_determinant
+
+    rate, size = -0.3, 33
+    axis = torch.arange(size) - 16.0
+    velocity = rate * torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]
+    displacement = exponential(velocity, squarings=12)
+    expected = (math.exp(rate) - 1) * torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]
+    assert torch.allclose(displacement, expected, atol=2e-3)
+    assert torch.allclose(jacobian_determinant(displacement), torch.tensor(math.exp(2 * rate)), atol=2e-3)
+    assert torch.allclose(exponential(velocity)[..., 4:-4, 4:-4], expected[..., 4:-4, 4:-4], atol=0.05)
+
+
+def test_flows_form_a_group_and_never_fold() -> None:
+    from Xray2MRILib.baselines.velocity_field import exponential, jacobian_determinant, warp
+
+    rng = np.random.default_rng(0)
+    waves = [np.sin(2 * np.pi * (rng.uniform(0, 2, 2) @ np.mgrid[:64, :64].reshape(2, -1) / 64 + rng.random()))
+             for _ in range(2)]  # fmt: skip
+    velocity = 5 * torch.from_numpy(np.stack(waves)).float().reshape(1, 2, 64, 64)
+    whole, half = exponential(velocity), exponential(velocity / 2)
+    twice = half + warp(half, half)
+    assert torch.allclose(whole[..., 12:-12, 12:-12], twice[..., 12:-12, 12:-12], atol=0.02)
+    back = exponential(-velocity)
+    there_and_back = whole + warp(back, whole)
+    assert there_and_back[..., 16:-16, 16:-16].abs().max() < 0.15
+    assert jacobian_determinant(exponential(2 * velocity)).min() > 0
+    folded = torch.zeros(1, 2, 8, 8)
+    folded[:, 0] = -2 * torch.arange(8.0)  # mirrors every row
+    assert torch.allclose(jacobian_determinant(folded), torch.tensor(-1.0))
+
+
 def test_local_correlation_by_hand() -> None:
-    from Xray2MRILib.baselines.morphing import local_correlation
+    from Xray2MRILib.baselines.morphing_loss import local_correlation
 
     rng = np.random.default_rng(0)
     one, other = rng.random((14, 13)), rng.random((14, 13))
-    expected = [
-        np.corrcoef(one[r : r + 9, c : c + 9].ravel(), other[r : r + 9, c : c + 9].ravel())[0, 1] ** 2
-        for r in range(6)
-        for c in range(5)
-    ]
+    expected = np.array(
+        [
+            [
+                np.corrcoef(one[r : r + 9, c : c + 9].ravel(), other[r : r + 9, c : c + 9].ravel())[0, 1] ** 2
+                for c in range(5)
+            ]
+            for r in range(6)
+        ]
+    )
     tensors = [torch.from_numpy(a).float()[None, None] for a in (one, other)]
-    assert abs(local_correlation(*tensors).item() - np.mean(expected)) < 1e-4
+    assert abs(local_correlation(*tensors).item() - expected.mean()) < 1e-4
     assert local_correlation(tensors[0], 0.3 * tensors[0] + 0.2).item() > 0.999
+    weight = torch.zeros(1, 1, 14, 13)
+    weight[0, 0, 4 + 2, 4 + 3] = 1  # the middle of the window at row 2, column 3
+    assert local_correlation(*tensors, weight=weight).item() == pytest.approx(expected[2, 3], abs=1e-4)
 
 
-def test_size_of_the_registration_network_by_hand() -> None:
-    from Xray2MRILib.baselines.morphing import RegistrationNetwork
+def test_soft_grades_by_hand() -> None:
+    from Xray2MRILib.baselines.morphing_loss import soft_grade
 
-    pairs = [(2, 16), (16, 32), (32, 32), (32, 32), (32, 32)]
-    pairs += [(32, 32), (64, 32), (64, 32), (64, 8), (24, 8), (8, 2)]  # the features of the way down beside each
-    network = RegistrationNetwork()
-    assert sum(p.numel() for p in network.parameters()) == sum(9 * a * b + b for a, b in pairs)
-    assert network(torch.zeros(2, 1, 128, 128), torch.zeros(2, 1, 128, 128)).shape == (2, 2, 128, 128)
+    found = soft_grade(torch.tensor([2.0, 3.5]), spread=0.5)
+    weights = np.exp(-0.5 * (np.arange(5) - np.array([[2.0], [3.5]])) ** 2 / 0.25)
+    assert np.allclose(found, weights / weights.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_severity_runs_from_the_radiograph_itself_to_the_whole_code() -> None:
-    from Xray2MRILib.baselines.morphing import CODE_SHARE, MorphingModel, warp
+def changing_model(velocity: tuple[float, float] = (3.0, 0.0), appearance: float = 0.0):
+    """A model whose changes are constant within the rows of the joint."""
+    from Xray2MRILib.baselines.morphing import MorphingModel
+
+    model = MorphingModel(rows=(0.0, 1.0)).eval()
+    with torch.no_grad():
+        model.change.velocity.bias.copy_(torch.tensor(velocity) / 4.0)
+        model.change.appearance.bias.fill_(math.atanh(appearance / 0.5))
+    return model
+
+
+def test_changes_keep_their_size_at_another_resolution() -> None:
+    radiograph = torch.rand(1, 1, 256, 256)
+    moved = changing_model().progress_to(radiograph, 1.0)  # three columns of 128 are six of 256
+    assert torch.allclose(moved[..., :-8], radiograph[..., 6:-2], atol=1e-3)
+    half = changing_model().progress_to(radiograph, 0.5)
+    assert torch.allclose(half[..., :-8], radiograph[..., 3:-5], atol=1e-3)
+    brighter = changing_model((0.0, 0.0), 0.2).progress_to(radiograph, 0.5)
+    assert torch.allclose(brighter, radiograph + 0.1, atol=1e-4)
+
+
+def test_the_first_frame_is_the_radiograph_and_changes_stay_at_the_joint() -> None:
+    from Xray2MRILib.baselines.morphing import MorphingModel
     from Xray2MRILib.progression.radiograph_series import severities
 
     torch.manual_seed(0)
     model = MorphingModel().eval()
-    torch.nn.init.normal_(model.registration.flow.weight, std=0.5)
-    torch.nn.init.normal_(model.registration.flow.bias, std=1.0)
-    model.mean_code.normal_()
-    radiograph = torch.rand(1, 1, 128, 128) * 2 - 1
-    assert torch.allclose(model.progress_to(radiograph, 0.0), radiograph, atol=1e-5)
-    with torch.no_grad():
-        whole = warp(radiograph, model.registration(radiograph, CODE_SHARE * model.mean_code))
-    assert torch.allclose(model.progress_to(radiograph, 1.0), whole, atol=1e-4)
+    torch.nn.init.normal_(model.change.velocity.weight, std=0.1)
+    torch.nn.init.normal_(model.change.appearance.weight, std=0.5)
+    radiograph = torch.rand(1, 1, 256, 256) * 2 - 1
+    assert torch.equal(model.progress_to(radiograph, 0.0), radiograph)
     early, late = (model.progress_to(radiograph, s) for s in (0.01, 0.5))
-    assert (early - radiograph).abs().mean() < (late - radiograph).abs().mean()
+    assert 0 < (early - radiograph).abs().mean() < (late - radiograph).abs().mean()
+    assert torch.allclose(late[..., :54, :], radiograph[..., :54, :], atol=1e-4)  # above 0.36 - 0.14 of the height
+    assert torch.allclose(late[..., 233:, :], radiograph[..., 233:, :], atol=1e-4)
     assert severities(4, 5) == [0, 0.25, 0.5, 0.75, 1.0]
     assert severities(2, 3) == [0, 0.25, 0.5]
 
 
 def test_towards_another_radiograph_its_own_code_is_followed() -> None:
-    from Xray2MRILib.baselines.morphing import MorphingModel, warp
+    from Xray2MRILib.baselines.morphing import MorphingModel, frame
 
     torch.manual_seed(0)
     model = MorphingModel().eval()
-    torch.nn.init.normal_(model.registration.flow.weight, std=0.5)
+    torch.nn.init.normal_(model.change.appearance.weight, std=1.0)
     radiograph, other, third = (torch.rand(1, 1, 128, 128) * 2 - 1 for _ in range(3))
     with torch.no_grad():
-        expected = warp(
-            radiograph,
-            model.registration(radiograph, model.diffusion(torch.cat((radiograph, other, other), 1), 0).sample),
-        )
-    assert torch.allclose(model.progress_to(radiograph, 1.0, other), expected, atol=1e-4)
-    assert torch.allclose(model.progress_to(radiograph, 0.0, other), radiograph, atol=1e-5)
-    assert not torch.allclose(model.progress_to(radiograph, 1.0, third), expected, atol=1e-2)
+        code, _ = model.encoder(torch.cat((radiograph, other), dim=1))
+        expected = frame(radiograph, *model.changes(radiograph, code), 1.0)
+    assert torch.allclose(model.progress_to(radiograph, 1.0, other), expected, atol=1e-5)
+    assert not torch.allclose(model.progress_to(radiograph, 1.0, third), expected, atol=1e-4)
+    assert not torch.allclose(model.progress_to(radiograph, 1.0), expected, atol=1e-4)  # that of the prior
 
 
-def test_displacements_keep_their_size_at_another_resolution() -> None:
+@pytest.mark.slow
+def test_steps_of_training_lower_the_loss_and_reach_all_networks() -> None:
     from Xray2MRILib.baselines.morphing import MorphingModel
-
-    model = MorphingModel().eval()
-    torch.nn.init.zeros_(model.registration.flow.weight)
-    with torch.no_grad():
-        model.registration.flow.bias.copy_(torch.tensor([3.0, 0.0]))  # three columns of 128 are six of 256
-    radiograph = torch.rand(1, 1, 256, 256)
-    assert torch.allclose(model.progress_to(radiograph, 1.0)[..., :-6], radiograph[..., 6:], atol=1e-4)
-
-
-def test_steps_of_training_lower_the_loss_and_reach_both_networks() -> None:
-    from Xray2MRILib.baselines.morphing import MorphingModel, morphing_loss
+    from Xray2MRILib.baselines.morphing_loss import MorphingWeights, morphing_loss
+    from Xray2MRILib.conditions.koa_classifier import KneeGradeNetwork
 
     torch.manual_seed(0)
-    model = MorphingModel()
-    rows = torch.linspace(-1, 1, 128)[:, None].expand(128, 128)
-    healthy, severe = torch.sin(9 * rows)[None, None], torch.sin(9 * rows + 0.5)[None, None]
-    noise, step = torch.randn(1, 1, 128, 128), torch.tensor([40])
-    optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
-    losses = []
+    model = MorphingModel(channels=(4, 8, 8, 8))
+    classifier = KneeGradeNetwork(channels=(8, 8, 8, 8, 8)).eval().requires_grad_(False)
+    rows = torch.linspace(-1, 1, 256)[:, None].expand(256, 256)
+    healthy, severe = (torch.sin(9 * rows + phase)[None, None].repeat(2, 1, 1, 1) for phase in (0.0, 0.5))
+    simulated = torch.tensor([True, False])
+    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+    totals = []
     for _ in range(12):
-        loss = morphing_loss(model, healthy, severe, noise, step)
+        generator = torch.Generator().manual_seed(1)
+        parts = morphing_loss(model, classifier, healthy, severe, simulated, MorphingWeights(), generator)
+        loss = torch.stack(list(parts.values())).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] - 1
-    assert all(any(p.grad.any() for p in part.parameters()) for part in (model.diffusion, model.registration))
+        totals.append(loss.item())
+    assert set(parts) == {"correlation", "velocity", "folding", "variation", "appearance", "code", "prior", "likeness",
+                          "supervision"}  # fmt: skip
+    assert totals[-1] < totals[0] - 0.05
+    for part in (model.encoder, model.prior, model.change):
+        assert any(p.grad.any() for p in part.parameters())
+    without = morphing_loss(model, None, healthy, severe, ~simulated & False, MorphingWeights(), generator)
+    assert not {"supervision", "likeness"} & set(without)
+
+
+def test_a_similarity_becomes_the_same_map_of_the_crop() -> None:
+    from Xray2MRILib.reprojection.frame_grid import SPAN_MM
+    from Xray2MRILib.reprojection.similarity import Similarity
+    from Xray2MRILib.training.data.morphing_pairs import affine_map
+
+    similarity = Similarity((3.0, -2.0), 0.2, 1.1)
+    place = np.array([10.0, -7.0])
+    matrix = np.array(affine_map(similarity)).reshape(2, 3)
+    found = matrix @ [*(place / (SPAN_MM / 2)), 1.0]
+    assert np.allclose(found * SPAN_MM / 2, similarity(place[None])[0])
+
+
+def test_partners_are_aligned_by_their_outlines() -> None:
+    """The same knee, turned and moved, is chosen among others and put back."""
+    from torch.nn import functional
+
+    from Xray2MRILib.preparation.joint_crop import prepare_radiograph
+    from Xray2MRILib.radiograph.reading import read_radiograph
+    from Xray2MRILib.training.data.graded_radiographs import GradedRadiographs, to_bytes
+    from Xray2MRILib.training.data.morphing_pairs import aligned_pairs
+
+    def crop(name: str) -> torch.Tensor:
+        knee = prepare_radiograph(read_radiograph(Path(sample(name))), None, "right", "user")
+        return torch.from_numpy(knee.image)[None]
+
+    own, other = crop("kl0_right"), crop("kl3_right")
+    matrix = torch.tensor([[[1.05, -0.04, 0.03], [0.04, 1.05, -0.02]]])
+    moved = functional.grid_sample(
+        own, functional.affine_grid(matrix, list(own.shape), align_corners=False), padding_mode="border",
+        align_corners=False,
+    )  # fmt: skip
+
+    def graded(*crops: torch.Tensor) -> GradedRadiographs:
+        images = torch.stack([torch.from_numpy(to_bytes(c[0, 0].numpy())) for c in crops])
+        return GradedRadiographs(images, torch.zeros(len(crops)).long(), torch.zeros(len(crops)).bool())
+
+    pairs = aligned_pairs(graded(own), graded(other, moved), 2, 0)
+    assert pairs.partners.tolist() == [1]
+    healthy, severe = pairs.batch(torch.tensor([0]))
+    inside = (..., slice(60, 200), slice(40, 216))
+    before, after = ((picture - healthy)[inside].abs().mean() for picture in (moved, severe))
+    assert after < 0.5 * before
 
 
 @pytest.mark.slow
 def test_from_training_to_a_series_of_radiographs_and_volumes(
     tmp_path: Path, knee_radiograph: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rng = np.random.default_rng(0)
     radiographs = tmp_path / "films"
     radiographs.mkdir()
     rows = []
-    for index in range(6):
+    names = {0: ("kl0_right", "kl0_left"), 4: ("kl3_right", "kl3_left")}
+    for index in range(8):
         grade = (0, 4)[index % 2]
-        picture = rng.integers(100, 140, (224, 224)).astype(np.uint8)
-        picture[112 - (12 - grade * 2) : 112 + (12 - grade * 2)] = 20
-        Image.fromarray(picture).save(radiographs / f"{index}.png")
-        rows.append((f"{index}.png", "R", grade, "train" if index < 4 else "val", 0))
+        name = names[grade][index // 2 % 2]
+        Image.open(sample(name)).convert("L").save(radiographs / f"{index}.png")
+        rows.append((f"{index}.png", "L" if "left" in name else "R", grade, "train" if index < 4 else "val", 0))
     with (radiographs / "index.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("file", "side", "kl_grade", "split", "looks_inverted"), *rows])
-    entries = {"data": radiographs, "steps": 2, "batch_size": 2, "code_pairs": 2, "save_every": 2, "device": "cpu",
-               "threads": 1}  # fmt: skip
+    entries = {"data": radiographs, "steps": 3, "batch_size": 2, "simulated_knees": 0, "save_every": 2, "device": "cpu",
+               "supervision_from": 0.5, "candidates": 1, "threads": 1}  # fmt: skip
     settings = [word for name, value in entries.items() for word in ("--set", f"{name}={value}")]
-    assert main(["train", "morphing", "-o", str(tmp_path / "run"), "--json", *settings]) == 0
-    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    run = tmp_path / "run"
+    assert main(["train", "morphing", "-o", str(run), "--json", *settings, "--set", "minutes=0.0001"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] < 3
+    while not (run / "model" / "config.json").exists():  # in pieces
+        assert main(["train", "morphing", "-o", str(run), "--json", "--resume", *settings]) == 0
+    metrics = json.loads(capsys.readouterr().out.splitlines()[-1])["metrics"]
     assert 0 < metrics["correlation_before"] < 1
+    assert metrics["smallest_determinant"] > 0
+    assert len(metrics["expected_grade"]) == 5
 
-    command = ["progress", str(knee_radiograph), "--morphing-model", str(tmp_path / "run" / "model"), "--to", "4"]
+    command = ["progress", str(knee_radiograph), "--morphing-model", str(run / "model"), "--to", "4"]
     series = tmp_path / "series"
     small = ["--frames", "3", "--volumes", "--slices", "2", "--steps", "1", "--model", str(tiny_model)]
     assert main([*command, "-o", str(series), "--json", "--device", "cpu", *small]) == 0
     record = json.loads(capsys.readouterr().out)
     assert [frame["severity"] for frame in record["frames"]] == [0, 0.5, 1]
     assert {p.name for p in series.glob("*")} >= {"series.json", "series.png", "film-02.png", "volume-02.nrrd"}
-    assert "not for diagnosis" in Image.open(series / "film-02.png").text["Description"]
+    assert "Synthetic course, not a forecast" in Image.open(series / "film-02.png").text["Description"]
     side_car = json.loads((series / "volume-01.json").read_text())
     assert side_car["radiograph"]["morphing"]["severity"] == 0.5
     assert main([*command, "-o", str(series)]) == 2  # never over an earlier series
@@ -168,17 +264,64 @@ def test_from_training_to_a_series_of_radiographs_and_volumes(
     assert main([*command, "-o", str(tmp_path / "other"), "--to", "7"]) == 2
 
 
+@pytest.mark.slow
+def test_a_simulated_knee_at_two_grades_is_one_knee(tmp_path: Path) -> None:
+    from Xray2MRILib.errors import InputError
+    from Xray2MRILib.simulation.pairs.radiograph_pairs import (
+        radiograph_pair_files,
+        read_radiograph_pair,
+        simulate_radiograph_pairs,
+    )
+
+    (path,) = simulate_radiograph_pairs(tmp_path, 1, seed=5001)
+    stamp = path.stat().st_mtime_ns
+    assert simulate_radiograph_pairs(tmp_path, 1, seed=5001) == [path] == radiograph_pair_files(tmp_path)
+    assert path.stat().st_mtime_ns == stamp  # made once
+    pair = read_radiograph_pair(path)
+    healthy, severe = pair.parameters
+    assert (healthy.kl_grade, severe.kl_grade) == (0, 4)
+    assert healthy.scale == severe.scale
+    assert healthy.crop_offset_mm == severe.crop_offset_mm
+    narrowed = [pair.joint_space_mm[0][side] - pair.joint_space_mm[1][side] for side in ("medial", "lateral")]
+    assert max(narrowed) > 2.0  # of the diseased compartment
+    one, other = pair.crops(0)
+    assert np.corrcoef(one[:60].ravel(), other[:60].ravel())[0, 1] > 0.97  # far from the joint
+    assert np.abs(one - other)[110:180].mean() > 2 * np.abs(one - other)[:60].mean()
+    path.write_bytes(b"no archive")
+    with pytest.raises(InputError, match="not a pair of simulated radiographs"):
+        read_radiograph_pair(path)
+
+
 @pytest.fixture
 def bending_model(tmp_path: Path) -> Path:
-    """A morphing model whose displacement depends on the code that it is given."""
+    """A morphing model whose changes depend on the code that it is given."""
     from Xray2MRILib.baselines.morphing import MorphingModel
 
     torch.manual_seed(0)
     model = MorphingModel()
-    torch.nn.init.normal_(model.registration.flow.weight, std=3.0)
-    model.mean_code.normal_()
+    torch.nn.init.normal_(model.change.appearance.weight, std=1.0)
+    torch.nn.init.normal_(model.encoder.moments.weight, std=1.0)
     model.save_pretrained(tmp_path / "bending")
     return tmp_path / "bending"
+
+
+def test_a_folder_of_an_earlier_version_is_refused_in_a_sentence(
+    bending_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import save_file
+
+    from Xray2MRILib.files.checksums import write_checksums
+
+    (weights,) = bending_model.glob("*.safetensors")
+    save_file({"mean_code": torch.zeros(1, 1, 128, 128), "registration.flow.bias": torch.zeros(2)}, weights)
+    (bending_model / "config.json").write_text(json.dumps({"_class_name": "MorphingModel", "size": 128}))
+    write_checksums(bending_model, ("config.json", weights.name))
+    asked = ["progress", sample("kl0_left"), "--morphing-model", str(bending_model), "-o", str(tmp_path / "series")]
+    assert main(asked) == 1
+    said = capsys.readouterr().err
+    assert "does not contain a morphing model" in said
+    assert "must be trained again" in said
+    assert not (tmp_path / "series").exists()
 
 
 def sample(name: str) -> str:

@@ -6,8 +6,8 @@ import ast
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[2] / "Xray2MRILib"
-# the morphing network and the converter of published weights take no part in generation
-ALLOWED = {"models/diffusers_parts.py", "baselines/morphing.py", "weight_import/zero123.py"}
+# the converter of published weights takes no part in generation
+ALLOWED = {"models/diffusers_parts.py", "weight_import/zero123.py"}
 
 
 def imports_diffusers(path: Path) -> bool:

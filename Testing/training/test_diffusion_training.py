@@ -110,7 +110,7 @@ def test_the_model_says_how_it_asks_to_be_sampled_and_what_it_came_from(
     pairs: Path, autoencoder: Path, tmp_path: Path
 ) -> None:
     from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
-    from Xray2MRILib.model_store.eight_bit_weights import FILE
+    from Xray2MRILib.models.eight_bit_weights import FILE
     from Xray2MRILib.training.diffusion import train
 
     one = {"variants": 1, "steps": 1, "save_every": 1, "latents": str(tmp_path / "latents")}

@@ -275,5 +275,5 @@ def test_the_command_refuses_a_value_before_it_begins(tmp_path: Path, capsys: py
     assert "required: -o/--output" in capsys.readouterr().err
     assert main(["train", "morphing", "--recipe-help", "--json"]) == 0
     entries = {found["name"]: found for found in json.loads(capsys.readouterr().out)["entries"]}
-    assert entries["code_pairs"]["default"] == chosen_recipe("morphing")["code_pairs"]
+    assert entries["candidates"]["default"] == chosen_recipe("morphing")["candidates"]
     assert not (tmp_path / "run").exists()

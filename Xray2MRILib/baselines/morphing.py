@@ -1,174 +1,201 @@
-"""Diffusion-based morphing model, DMM (Wang et al., arXiv 2408.00891): deforms a healthy knee radiograph towards
-severe osteoarthritis.
+"""Morphing model after Wang et al. (arXiv 2408.00891): a healthy knee radiograph on its way to severe osteoarthritis.
 
-From a radiograph S of KL-0 and a radiograph T of KL-4 a diffusion network predicts the noise of the noised T. From that
-prediction, the code, a registration network computes the displacement of the pixels of S. Intermediate stages use a
-scaled code. A radiograph without a T uses 0.9 times the mean code of the training pairs. The published sampler has no
-effect; the rule for the stages below is our reading.
+The published model writes a diffusion network's noise estimate into a registration network and bends the radiograph by
+the result. A bend alone makes no osteophytes and no sclerosis, and the published code has neither the supervision of
+the paper nor a working sampler (docs/comparison-of-methods.md). Here:
+
+    k = E(S, T)                    code of a healthy radiograph S and a severe one T; without T, of the prior p(k | S)
+    v, a = R(S, k)                 stationary velocity field and appearance (grey values that are added)
+    frame(g) = S o exp(g v) + g a  g from 0, the radiograph itself, to 1; both act near the joint only
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..models.network import Network, register_to_config
+from .velocity_field import exponential, resized, warp
 
 SIZE = 128
-STEPS = 300
-CODE_SHARE = 0.9  # of the mean code, for radiographs without a target
-_DOWN, _UP = (16, 32, 32, 32, 32), (32, 32, 32, 8, 8)
+SHIPPED_FOLDER = "models/morphing"
+_GROUPS = 4
+_PIXELS = 4.0  # of a velocity for an output of 1
+_LARGEST_CHANGE = 0.5  # of the appearance, radiographs lie in [-1, 1]
 
 
-def noise_schedule() -> DDPMScheduler:
-    """300 steps, betas evenly spaced from 1e-4 to 0.02, times 1000 / 300."""
-    scale = 1000 / STEPS
-    return DDPMScheduler(
-        num_train_timesteps=STEPS, beta_start=1e-4 * scale, beta_end=0.02 * scale, beta_schedule="linear"
-    )
+class CodeNetwork(nn.Module):
+    """Radiographs [B, C, h, w] -> mean and logarithm of the variance of a code, both [B, code]."""
+
+    def __init__(self, entering: int, code: int, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for leaving in channels:
+            layers += [nn.Conv2d(entering, leaving, 3, stride=2, padding=1), nn.GroupNorm(_GROUPS, leaving)]
+            layers.append(nn.LeakyReLU(0.2))
+            entering = leaving
+        self.features = nn.Sequential(*layers)
+        self.moments = nn.Linear(16 * entering, 2 * code)
+
+    def forward(self, radiographs: Tensor) -> tuple[Tensor, Tensor]:
+        """The two moments."""
+        pooled = functional.adaptive_avg_pool2d(self.features(radiographs), 4).flatten(1)
+        mean, log_variance = self.moments(pooled).chunk(2, dim=1)
+        return mean, log_variance.clamp(-8, 4)
 
 
-class RegistrationNetwork(nn.Module):
-    """Radiograph and code [B, 2, h, w] -> displacement [B, 2, h, w] in pixels (columns, rows); h and w divide by 16.
+class _Modulated(nn.Module):
+    """Convolution whose normalised features the code scales and shifts."""
 
-    A U-Net: one convolution at full size, four that halve it, five on the way up with skip connections; LeakyReLU 0.2.
-    The last layer starts near zero, so that an untrained network leaves the radiograph as it is.
+    def __init__(self, entering: int, leaving: int, code: int, stride: int = 1) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(entering, leaving, 3, stride=stride, padding=1)
+        self.norm = nn.GroupNorm(_GROUPS, leaving)
+        self.of_code = nn.Linear(code, 2 * leaving)
+
+    def forward(self, features: Tensor, code: Tensor) -> Tensor:
+        scale, shift = self.of_code(code)[:, :, None, None].chunk(2, dim=1)
+        return functional.leaky_relu(self.norm(self.convolution(features)) * (1 + scale) + shift, 0.2)
+
+
+class ChangeNetwork(nn.Module):
+    """Radiograph and code -> velocity [B, 2, h, w] in pixels and appearance [B, 1, h, w]; h and w divide by 8.
+
+    A U-Net that also sees where each pixel lies. The last layers start at zero: an untrained network changes nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: int, channels: tuple[int, ...]) -> None:
         super().__init__()
-        self.down = nn.ModuleList([nn.Conv2d(2, _DOWN[0], 3, padding=1)])
-        self.down.extend(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(_DOWN))
-        skips = (0, *reversed(_DOWN[:-1]))
-        entering = (_DOWN[-1], *_UP[:-1])
-        self.up = nn.ModuleList(
-            nn.Conv2d(a + skip, b, 3, padding=1) for a, skip, b in zip(entering, skips, _UP, strict=True)
+        first, second, third, last = channels
+        self.down = nn.ModuleList(
+            [_Modulated(3, first, code)]
+            + [_Modulated(a, b, code, stride=2) for a, b in ((first, second), (second, third), (third, last))]
         )
-        self.flow = nn.Conv2d(_UP[-1], 2, 3, padding=1)
-        nn.init.normal_(self.flow.weight, std=1e-5)
-        nn.init.zeros_(self.flow.bias)
+        self.middle = _Modulated(last, last, code)
+        self.up = nn.ModuleList(
+            [_Modulated(last + third, third, code), _Modulated(third + second, second, code),
+             _Modulated(second + first, first, code)]
+        )  # fmt: skip
+        self.velocity = nn.Conv2d(second, 2, 3, padding=1)
+        self.appearance = nn.Conv2d(first, 1, 3, padding=1)
+        for head in (self.velocity, self.appearance):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
 
-    def forward(self, radiograph: Tensor, code: Tensor) -> Tensor:
-        """Displacement of a radiograph [B, 1, h, w] under a code of the same shape."""
-        hidden, skips = torch.cat((radiograph, code), dim=1), []
-        for layer in self.down:
-            hidden = functional.leaky_relu(layer(hidden), 0.2)
+    def forward(self, radiograph: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocity and appearance of a radiograph [B, 1, h, w] under a code [B, code]."""
+        height, width = radiograph.shape[-2:]
+        rows, columns = (torch.linspace(-1, 1, n, device=radiograph.device) for n in (height, width))
+        place = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(len(radiograph), -1, -1, -1)
+        hidden, skips = torch.cat((radiograph, place), dim=1), []
+        for block in self.down:
+            hidden = block(hidden, code)
             skips.append(hidden)
-        skips.pop()
-        for place, layer in enumerate(self.up):
-            if place:
-                hidden = torch.cat((functional.interpolate(hidden, scale_factor=2.0), skips.pop()), dim=1)
-            hidden = functional.leaky_relu(layer(hidden), 0.2)
-        return self.flow(hidden)
+        hidden = self.middle(skips.pop(), code)
+        velocity = hidden
+        for place_of_block, block in enumerate(self.up):
+            larger = functional.interpolate(hidden, scale_factor=2.0, mode="bilinear", align_corners=False)
+            hidden = block(torch.cat((larger, skips.pop()), dim=1), code)
+            if place_of_block == 1:  # at half resolution, where a field is smooth
+                velocity = functional.interpolate(
+                    self.velocity(hidden), (height, width), mode="bilinear", align_corners=False
+                )
+        return _PIXELS * velocity, _LARGEST_CHANGE * torch.tanh(self.appearance(hidden))
 
 
 class MorphingModel(Network):
-    """Diffusion network, registration network and the mean code of the training pairs.
+    """Encoder E, prior p(k | S) and change network R.
 
     Parameters
     ----------
     size
-        Rows and columns of a radiograph as both networks see it, a multiple of 16.
+        Rows and columns of a radiograph as the networks see it, a multiple of 16.
+    code
+        Length of the code k.
+    channels
+        Of the four levels of each network.
+    rows
+        Rows of the crop, in shares of its height, between which the change has its full strength; it fades to none
+        within the next ``fade``.
+    fade
+        Width of the transition, a share of the height.
     """
 
     title = "morphing model"
-    hint = "Name the folder model that xray2mri train morphing wrote."
+    hint = (
+        "Name the folder model that xray2mri train morphing wrote; morphing models of an earlier version, without a "
+        "velocity field, must be trained again."
+    )
 
     @register_to_config
-    def __init__(self, size: int = SIZE) -> None:
+    def __init__(
+        self,
+        size: int = SIZE,
+        code: int = 32,
+        channels: tuple[int, ...] = (16, 32, 48, 64),
+        rows: tuple[float, float] = (0.36, 0.76),
+        fade: float = 0.14,
+    ) -> None:
         super().__init__()
-        self.diffusion = UNet2DModel(
-            sample_size=size, in_channels=3, out_channels=1, block_out_channels=(8, 16, 16, 32), layers_per_block=1,
-            down_block_types=("DownBlock2D",) * 4, up_block_types=("UpBlock2D",) * 4, norm_num_groups=4,
-            add_attention=False,
-        )  # fmt: skip
-        self.registration = RegistrationNetwork()
-        self.register_buffer("mean_code", torch.zeros(1, 1, size, size))
+        channels = tuple(channels)
+        self.encoder = CodeNetwork(2, code, channels)
+        self.prior = CodeNetwork(1, code, channels)
+        self.change = ChangeNetwork(code, channels)
+        self.register_buffer("window", row_window(size, rows, fade), persistent=False)
 
-    def code(self, healthy: Tensor, severe: Tensor, noised: Tensor, step: Tensor | int) -> Tensor:
-        """The code [B, 1, 128, 128]: the noise predicted in ``noised``; radiographs [B, 1, 128, 128] in [-1, 1]."""
-        return self.diffusion(torch.cat((healthy, severe, noised), dim=1), step).sample
+    def small(self, radiograph: Tensor) -> Tensor:
+        """Radiographs [B, 1, H, W] as the networks see them."""
+        size = self.config["size"]
+        return functional.interpolate(radiograph, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
-    def displacement(self, healthy: Tensor, code: Tensor, severity: float = 1.0) -> Tensor:
-        """Displacement [B, 2, 128, 128] in pixels at a severity from 0 (the radiograph itself) to 1 (the whole code).
+    def code(self, healthy: Tensor, severe: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the code of pairs [B, 1, 128, 128] in [-1, 1]."""
+        return self.encoder(torch.cat((healthy, severe), dim=1))
 
-        The code is scaled, as published. The network's displacement for a zero code is subtracted in proportion, so
-        that severity 0 leaves the radiograph exactly as it is and severity 1 is what was trained.
-        """
-        if severity == 0:
-            return torch.zeros_like(healthy).repeat(1, 2, 1, 1)
-        whole = self.registration(healthy, severity * code)
-        if severity == 1:
-            return whole
-        return whole - (1 - severity) * self.registration(healthy, torch.zeros_like(code))
+    def changes(self, healthy: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocity [B, 2, 128, 128] in pixels and appearance [B, 1, 128, 128], both confined to the joint."""
+        velocity, appearance = self.change(healthy, code)
+        smooth = functional.avg_pool2d(functional.pad(appearance, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        return velocity * self.window, smooth * self.window
+
+    @torch.no_grad()
+    def changes_of(self, radiograph: Tensor, towards: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Velocity and appearance for a radiograph [B, 1, H, W], towards another one or by the mean of the prior."""
+        healthy = self.small(radiograph)
+        mean, _ = self.prior(healthy) if towards is None else self.code(healthy, self.small(towards))
+        return self.changes(healthy, mean)
 
     @torch.no_grad()
     def progress_to(self, radiograph: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
-        """A radiograph [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 to 1, at its own resolution.
+        """A radiograph [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 (itself) to 1.
 
-        At severity 1 the radiograph is deformed by the code of the radiograph ``towards`` [B, 1, h, w], or by the mean
-        code of the training pairs without one.
+        At severity 1 it resembles the radiograph ``towards`` [B, 1, h, w]; without one, KL-4 as the prior has it.
         """
-        size = self.config["size"]
-        small = _resize(radiograph, size)
-        if towards is None:
-            code = CODE_SHARE * self.mean_code.expand(len(radiograph), -1, -1, -1)
-        else:
-            severe = _resize(towards, size)
-            code = self.code(small, severe, severe, 0)
-        moved = self.displacement(small, code, severity)
-        scale = moved.new_tensor((radiograph.shape[-1] / size, radiograph.shape[-2] / size))[:, None, None]
-        moved = functional.interpolate(moved, radiograph.shape[-2:], mode="bilinear", align_corners=False) * scale
-        return warp(radiograph, moved)
+        if severity == 0:
+            return radiograph
+        return frame(radiograph, *self.changes_of(radiograph, towards), severity)
 
 
-def _resize(radiograph: Tensor, size: int) -> Tensor:
-    return functional.interpolate(radiograph, (size, size), mode="bilinear", align_corners=False, antialias=True)
+def frame(radiograph: Tensor, velocity: Tensor, appearance: Tensor, severity: Tensor | float) -> Tensor:
+    """S o exp(g v) + g a for a radiograph [B, 1, H, W] and changes on their own grid.
+
+    The severity g is a number or [B, 1, 1, 1].
+    """
+    size = (radiograph.shape[-2], radiograph.shape[-1])
+    displacement = resized(exponential(severity * velocity), size)
+    added = functional.interpolate(severity * appearance, size, mode="bilinear", align_corners=False)
+    return warp(radiograph, displacement) + added
 
 
-def warp(radiograph: Tensor, displacement: Tensor) -> Tensor:
-    """Bilinear look-up of a radiograph [B, 1, h, w] at every pixel plus its displacement [B, 2, h, w] (columns,
-    rows)."""
-    height, width = radiograph.shape[-2:]
-    rows, columns = torch.meshgrid(
-        torch.arange(height, device=radiograph.device), torch.arange(width, device=radiograph.device), indexing="ij"
-    )
-    x, y = columns + displacement[:, 0], rows + displacement[:, 1]
-    grid = torch.stack((2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1), dim=-1)
-    return functional.grid_sample(radiograph, grid, mode="bilinear", padding_mode="border", align_corners=True)
-
-
-def local_correlation(one: Tensor, other: Tensor, window: int = 9) -> Tensor:
-    """Mean squared local correlation coefficient of radiographs [B, 1, h, w] over windows of 9 x 9 (VoxelMorph's)."""
-
-    def sums(values: Tensor) -> Tensor:
-        return functional.avg_pool2d(values, window, stride=1)
-
-    mean_one, mean_other = sums(one), sums(other)
-    cross = sums(one * other) - mean_one * mean_other
-    variances = (sums(one * one) - mean_one**2) * (sums(other * other) - mean_other**2)
-    return (cross**2 / (variances * window**4 + 1e-5) * window**4).mean()
-
-
-def roughness(displacement: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring displacements [B, 2, h, w], rows and columns averaged."""
-    return (displacement.diff(dim=-1).square().mean() + displacement.diff(dim=-2).square().mean()) / 2
-
-
-def morphing_loss(
-    model: MorphingModel, healthy: Tensor, severe: Tensor, noise: Tensor, step: Tensor, weight: float = 50.0
-) -> Tensor:
-    """Squared error of the noise + weight * (roughness - local correlation of deformed S and T); both in [-1, 1]."""
-    code = model.code(healthy, severe, noise_schedule().add_noise(severe, noise, step), step)
-    moved = model.displacement(healthy, code)
-    similarity = local_correlation(warp((healthy + 1) / 2, moved), (severe + 1) / 2)
-    return functional.mse_loss(code, noise) + weight * (roughness(moved) - similarity)
+def row_window(size: int, rows: tuple[float, float], fade: float) -> Tensor:
+    """Weights [1, 1, size, 1]: 1 between the two ``rows`` (shares of the height), 0 beyond ``fade`` from them."""
+    place = (torch.arange(size) + 0.5) / size
+    beyond = torch.maximum(rows[0] - place, place - rows[1]).clamp(min=0) / fade
+    return (0.5 + 0.5 * torch.cos(torch.pi * beyond.clamp(max=1)))[None, None, :, None]
 
 
 @lru_cache(maxsize=2)

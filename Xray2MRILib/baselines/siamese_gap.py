@@ -16,13 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..files.resources import resource_path
 from ..models.network import Network, register_to_config
 
+SHIPPED_FOLDER = "models/siamese_gap"
 CROP = 299
 PATCH = 128
 POOLINGS = ("average", "max")
 GRADES = (0, 2)  # Kellgren-Lawrence grades of the two classes
-_CONVOLUTIONS = (2, 3, 4, 4)
+CONVOLUTIONS = (2, 3, 4, 4)
 
 
 def compartments(crop: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,7 +51,7 @@ class SiameseGap(Network):
     """
 
     title = "Siamese-GAP network"
-    hint = "Name the folder average or max that xray2mri train siamese-gap wrote."
+    hint = "Name the folder average or max that xray2mri train siamese-gap wrote, or no folder for the shipped one."
 
     @register_to_config
     def __init__(
@@ -60,7 +62,7 @@ class SiameseGap(Network):
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}")
         self.blocks = nn.ModuleList()
         entering = 1
-        for place, (leaving, count) in enumerate(zip(channels, _CONVOLUTIONS, strict=True)):
+        for place, (leaving, count) in enumerate(zip(channels, CONVOLUTIONS, strict=True)):
             layers: list[nn.Module] = []
             for layer in range(count):
                 stride = 2 if place and not layer else 1
@@ -86,12 +88,15 @@ class SiameseGap(Network):
 
 
 @lru_cache(maxsize=4)
-def load_siamese_gap(folder: Path) -> SiameseGap:
-    """The network of a folder that ``xray2mri train siamese-gap`` wrote. Raises ProcessingError when it is none."""
-    return SiameseGap.from_pretrained(folder)
+def load_siamese_gap(folder: Path | None = None) -> SiameseGap:
+    """The network of a folder that ``xray2mri train siamese-gap`` wrote; None loads the shipped one.
+
+    Raises ProcessingError when the folder holds none, or when weights are missing or altered.
+    """
+    return SiameseGap.from_pretrained(folder or resource_path(SHIPPED_FOLDER))
 
 
-def early_osteoarthritis(image: np.ndarray, folder: Path) -> float:
+def early_osteoarthritis(image: np.ndarray, folder: Path | None = None) -> float:
     """Probability of KL-2 against KL-0 of a prepared radiograph [1, 256, 256] in [-1, 1].
 
     It presumes that the knee is one of the two: the network was not trained on KL-1, 3 and 4.

@@ -21,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--morphing-model",
         metavar="FOLDER",
         type=Path,
-        required=True,
-        help="trained model from xray2mri train morphing (its folder model); none is shipped",
+        help="model of xray2mri train morphing (its folder model); default: the shipped one",
     )
     aim = parser.add_mutually_exclusive_group()
     aim.add_argument(

@@ -114,7 +114,7 @@ class Xray2MRIPipeline(VolumePipeline):
         """Write the model in diffusers' folder layout, with checksums. ``card`` replaces the model's own card.
 
         Weights are stored in float32, in float16 with ``half_precision``, or in int8 with ``eight_bit``
-        (model_store.eight_bit_weights).
+        (models.eight_bit_weights).
         """
         index = {key: value for key, value in self.config.items() if not key.startswith("_")}
         index |= {"_class_name": type(self).__name__, "_diffusers_version": self.config.get("_diffusers_version")}

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from ..models import eight_bit_weights
 from ..models.diffusers_parts import is_accelerate_available
 from ..models.network import Network
-from . import eight_bit_weights
 
 
 def weight_files(folder: Path) -> list[Path]:

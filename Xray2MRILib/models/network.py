@@ -1,7 +1,7 @@
 """Base class of the small networks: a registered configuration, and a folder in the layout of diffusers.
 
 config.json                             arguments of the constructor, and ``_class_name``
-diffusion_pytorch_model.safetensors     weights, float16
+diffusion_pytorch_model.safetensors     weights, float16 (int8: diffusion_pytorch_model.int8.safetensors)
 checksums.json                          SHA256 of both (of this program)
 
 The folders and the names ``from_pretrained``, ``save_pretrained``, ``config`` and ``register_to_config`` are those of
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..errors import ProcessingError
 from ..files.checksums import RESTORE, read_model_json, refuse_pickles, tamper_error, verify_checksums, write_checksums
 from ..files.json_files import write_json
-from . import old_network_folder
+from . import eight_bit_weights, old_network_folder
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
@@ -102,22 +102,30 @@ class Network(nn.Module):
         network.weights_sha256 = digest
         return network.eval()
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write the network's folder; each file appears under its name only when complete, the checksums last."""
+    def save_pretrained(self, folder: str | os.PathLike[str], *, eight_bit: bool = False) -> None:
+        """Write the network's folder; each file appears under its name only when complete, the checksums last.
+
+        Weights are stored as float16, or as int8 with ``eight_bit`` (``eight_bit_weights``).
+        """
         from safetensors.torch import save_file
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        half = {
-            name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous().clone()
-            for name, tensor in self.state_dict().items()
-        }
+        if eight_bit:
+            stored, weights = eight_bit_weights.to_eight_bits(self.state_dict()), eight_bit_weights.FILE
+        else:
+            weights = WEIGHTS_FILE
+            stored = {
+                name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous().clone()
+                for name, tensor in self.state_dict().items()
+            }
         write_json(folder / CONFIG_FILE, {"_class_name": type(self).__name__, **self.config})
-        temporary = folder / (WEIGHTS_FILE + ".tmp")
-        save_file(half, temporary, {"format": "pt"})
+        temporary = folder / (weights + ".tmp")
+        save_file(stored, temporary, {"format": "pt"})
         shutil.copymode(folder / CONFIG_FILE, temporary)  # safetensors makes its files readable by the owner only
-        os.replace(temporary, folder / WEIGHTS_FILE)
-        write_checksums(folder, (CONFIG_FILE, WEIGHTS_FILE))
+        os.replace(temporary, folder / weights)
+        write_checksums(folder, (CONFIG_FILE, weights))
+        (folder / (WEIGHTS_FILE if eight_bit else eight_bit_weights.FILE)).unlink(missing_ok=True)
         old_network_folder.remove_old_weights(folder)
 
 
@@ -130,7 +138,9 @@ def read_network(folder: Path) -> tuple[str, dict[str, Any], dict[str, Tensor]]:
     from safetensors.torch import load_file
 
     weights, old = WEIGHTS_FILE, False
-    if not (folder / WEIGHTS_FILE).is_file():
+    if not (folder / WEIGHTS_FILE).is_file() and (folder / eight_bit_weights.FILE).is_file():
+        weights = eight_bit_weights.FILE
+    elif not (folder / WEIGHTS_FILE).is_file():
         old = old_network_folder.is_old(folder)
         weights = old_network_folder.WEIGHTS_FILE if old else WEIGHTS_FILE
         if not old:
@@ -139,7 +149,9 @@ def read_network(folder: Path) -> tuple[str, dict[str, Any], dict[str, Tensor]]:
     config = read_model_json(folder, CONFIG_FILE)
     try:
         state = load_file(folder / weights)
-    except (OSError, ValueError, SafetensorError) as error:
+        if weights == eight_bit_weights.FILE:
+            state = eight_bit_weights.from_eight_bits(state)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise tamper_error(folder, weights) from error
     if old:
         config = old_network_folder.flat_config(config)

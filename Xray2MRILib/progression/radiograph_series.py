@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..baselines.morphing import load_morphing_model, local_correlation
+from ..baselines.morphing import SHIPPED_FOLDER, load_morphing_model
+from ..baselines.morphing_loss import local_correlation
 from ..conditions.koa_classifier import classify_koa
 from ..diffusion.radiograph_conditions import hash_crop
+from ..errors import Cancelled, InputError, ProcessingError
 from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
+from ..files.resources import resource_path
 from ..generation.scanner_noise import SECTION, acquisition_record, add_scanner_noise
 from ..generation.settings import GenerationSettings
 from ..generation.volume_from_radiograph import PipelineCache
@@ -27,12 +30,13 @@ from ..volume.writing import write_volume
 RECORD_FILE = "series.json"
 STRIP_FILE = "series.png"
 SEVERE_GRADE = 4  # grade of severity 1 in training
+STACK_FILE = "films.npy"
 _THUMBNAIL = 192
-RADIOGRAPH_NOTICE = (
-    "Synthetic radiographs deformed from one radiograph, not a forecast, for research use, not for diagnosis."
-)
+_LINE = 18  # pixels below a radiograph
+NOT_A_FORECAST = "Synthetic course, not a forecast"
+RADIOGRAPH_NOTICE = f"{NOT_A_FORECAST}: radiographs made from one radiograph, for research use, not for diagnosis."
 TOWARDS_NOTICE = (
-    "Synthetic radiographs deformed from one radiograph towards another, not the real course between them, for "
+    f"{NOT_A_FORECAST}: radiographs made from one radiograph towards another, not the real course between them, for "
     "research use, not for diagnosis."
 )
 
@@ -43,23 +47,28 @@ def severities(to_grade: int, frames: int) -> list[float]:
 
 
 def write_radiograph_series(
-    prepared: PreparedRadiograph, morphing_model: Path, folder: Path, *, to_grade: int = 4, frames: int = 8,
+    prepared: PreparedRadiograph, morphing_model: Path | None, folder: Path, *, to_grade: int = 4, frames: int = 8,
     towards: PreparedRadiograph | None = None, settings: GenerationSettings | None = None,
-    on_frame: Callable[[int, int], None] = lambda done, of: None,
+    on_frame: Callable[[int, int], None] = lambda done, of: None, stack: bool = False,
+    pipelines: PipelineCache | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write film-00.png ..., series.png and series.json to a new folder, and volume-00.nrrd ... with ``settings``.
 
-    With ``towards``, another radiograph such as that of a follow-up visit, the series leads to it and ``to_grade`` is
-    ignored. The record then contains the similarity of first and last frame to it (``correlation_with_target``, the
-    mean squared local correlation that training maximises).
+    ``morphing_model`` None takes the shipped one. With ``towards``, another radiograph such as that of a follow-up
+    visit, the series leads to it and ``to_grade`` is ignored. The record then contains the similarity of first and last
+    frame to it (``correlation_with_target``, the mean squared local correlation that training maximises).
+
+    ``stack`` also writes films.npy, the radiographs as uint8 [N, H, W] without the line below them.
 
     Returns the record of series.json: ``frames`` (film, severity, kl_probabilities, volume), ``warnings``, ``notice``.
     The classifier's grades serve as a check, because the training does not force them to increase. Raises InputError
     for a folder that is not empty and ProcessingError for a folder without a morphing model.
     """
-    model = load_morphing_model(morphing_model)
+    model = load_morphing_model(morphing_model or shipped_model())
     digest = model.weights_sha256
-    pipeline = None if settings is None else PipelineCache().get(settings.model, settings.device, settings.precision)
+    pipeline = None
+    if settings is not None:
+        pipeline = (pipelines or PipelineCache()).get(settings.model, settings.device, settings.precision)
     radiograph = torch.as_tensor(prepared.image)[None]
     target = None if towards is None else torch.as_tensor(towards.image)[None]
     leads_to: dict[str, Any] = {}
@@ -110,8 +119,50 @@ def write_radiograph_series(
             }
         )
         write_json(draft / RECORD_FILE, record)
+        if stack:
+            np.save(draft / STACK_FILE, np.stack([_grey(radiograph) for radiograph in shown]))
         _write_strip(shown, rows, draft / STRIP_FILE, about_radiograph)
     return record
+
+
+def series_of_radiograph(
+    radiograph: Path, folder: Path, settings: GenerationSettings, *, to_grade: int = 4, frames: int = 8,
+    volumes: bool = False, morphing_model: Path | None = None, pipelines: PipelineCache | None = None,
+    on_progress: Callable[[dict[str, Any]], None] = lambda event: None,
+    should_cancel: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:  # fmt: skip
+    """The series of a radiograph file for a viewer, with films.npy; returns the record of ``write_radiograph_series``.
+
+    The record also has ``folder``, and ``rectangle`` (x, y, width, height in radiograph pixels that the radiographs of
+    the series show). ``on_progress`` receives the fields of the worker's report ``progress``. Raises InputError,
+    ProcessingError and Cancelled.
+    """
+    from ..generation.prepared_knee import prepare_knee
+    from ..radiograph.reading import read_radiograph
+
+    for name, value, low, high in (("to_grade", to_grade, 1, 4), ("frames", frames, 2, 100)):
+        if not low <= value <= high:
+            raise InputError(
+                f"{name} cannot be {value}: choose a number from {low} to {high}.", code="bad-option", field=name
+            )
+    opened = read_radiograph(radiograph, photometric=settings.photometric)
+    knee = prepare_knee(opened, settings)
+
+    def report(done: int, of: int) -> None:
+        if should_cancel():
+            raise Cancelled("Cancelled before the series was complete.")
+        stage = "volume" if volumes else "film"
+        on_progress({"stage": stage, "step": done, "of": of, "fraction": done / of, "eta_s": None})
+
+    record = write_radiograph_series(
+        knee.prepared, morphing_model, folder, to_grade=to_grade, frames=frames, settings=settings if volumes else None,
+        on_frame=report, stack=True, pipelines=pipelines,
+    )  # fmt: skip
+    rows, columns = opened.pixels.shape
+    box = knee.box
+    rectangle = [0, 0, columns, rows] if box is None else [box.x, box.y, box.width, box.height]
+    return plain({**record, "folder": str(folder), "rectangle": rectangle,
+                  "warnings": [*knee.warnings, *record["warnings"]]})  # fmt: skip
 
 
 def _measure_similarity(
@@ -137,17 +188,35 @@ def _target_warnings(correlation: dict[str, float]) -> list[str]:
     return ["The last frame is no more similar to the target radiograph than the first radiograph is."]
 
 
+def shipped_model() -> Path:
+    """Folder of the morphing model that ships. Raises ProcessingError where none does."""
+    try:
+        return resource_path(SHIPPED_FOLDER)
+    except ProcessingError as error:
+        raise ProcessingError(
+            "No morphing model ships with this installation.",
+            code="missing-resource",
+            hint="Train one with xray2mri train morphing, and name its folder model.",
+        ) from error
+
+
 def _write_radiograph(radiograph: np.ndarray, path: Path, severity: float, about_radiograph: str) -> None:
-    """Write a radiograph [H, W] in [-1, 1] as PNG with its description in text chunks."""
-    from PIL import Image
+    """Write a radiograph [H, W] in [-1, 1] as PNG above a line that says what it is, also in text chunks."""
+    from PIL import Image, ImageDraw
     from PIL.PngImagePlugin import PngInfo
+
+    from ..rendering.text import draw_text
 
     about = PngInfo()
     about.add_text(
         "Description", about_radiograph if severity else "Prepared radiograph; first frame of a synthetic series."
     )
     about.add_text("Severity", f"{severity:.4f}")
-    Image.fromarray(_grey(radiograph)).save(path, pnginfo=about)
+    height, width = radiograph.shape
+    shown = Image.new("RGB", (width, height + _LINE))
+    shown.paste(Image.fromarray(_grey(radiograph)).convert("RGB"), (0, 0))
+    draw_text(ImageDraw.Draw(shown), (4, height + _LINE - 5), NOT_A_FORECAST, 13, width=width - 8)
+    shown.convert("L").save(path, pnginfo=about)
 
 
 def _write_strip(radiographs: list[np.ndarray], rows: list[dict[str, Any]], path: Path, about_radiograph: str) -> None:

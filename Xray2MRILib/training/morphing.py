@@ -1,5 +1,5 @@
-"""Train the morphing model on random pairs of radiographs: a healthy knee and another person's severely affected
-knee."""
+"""Train the morphing model on pairs of a healthy and a severe radiograph, simulated and real, with the grade
+classifier's supervision."""
 
 from __future__ import annotations
 
@@ -9,111 +9,152 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
-from ..baselines.morphing import SIZE, STEPS, MorphingModel, local_correlation, morphing_loss, warp
+from ..baselines.morphing import MorphingModel, frame
+from ..baselines.morphing_loss import MorphingWeights, local_correlation, morphing_loss
+from ..baselines.velocity_field import exponential, jacobian_determinant
+from ..conditions.koa_classifier import grade_probabilities, load_classifier
 from ..errors import InputError
 from ..files.json_files import write_json
-from .data.graded_radiographs import data_folder, from_bytes, load_graded_radiographs
+from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
+from .data.morphing_pairs import AlignedPairs, SimulatedPairs, aligned_pairs, simulated_pairs, varied
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
 from .recipes.morphing import MorphingRecipe
 from .run_setup import prepare_run
 
 HEALTHY, SEVERE = 0, 4  # Kellgren-Lawrence grades of a pair
+FIRST_KNEE = 5000  # seed of the first simulated knee
+SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_MEASURED = 40  # radiographs
 
 
 def train(recipe: MorphingRecipe | Mapping[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
     """Train by a recipe (``recipes/morphing.py``) and write the weights folder ``output``/model.
 
-    Returns, and writes as metrics.json, over pairs of the validation split: the local correlation with the severe
-    radiograph of the healthy radiograph itself (``correlation_before``), deformed with the pair's own code
-    (``correlation_own_code``) and with the mean code (``correlation_mean_code``). A run that ``minutes`` ended returns
-    {"step", "steps"}. Raises InputError on an unusable recipe, data or checkpoint.
+    Returns, and writes as metrics.json, what ``measure`` finds on the validation split. A run that ``minutes`` ended
+    returns {"step", "steps"}. Raises InputError on an unusable recipe, data or checkpoint.
     """
     recipe = MorphingRecipe.from_json(recipe)
     folder = data_folder(recipe.data)
     device = prepare_run(output, seed=recipe.seed, threads=recipe.threads, device=recipe.device)
-    healthy, severe = radiographs_of_two_grades(folder, "train", recipe.limit)
-    print(f"{len(healthy)} radiographs of KL-{HEALTHY}, {len(severe)} of KL-{SEVERE} on {device}", flush=True)
+    real = aligned_pairs(
+        *radiographs_of_two_grades(folder, "train", recipe.limit), recipe.candidates, recipe.seed,
+        output / "partners.json",
+    )  # fmt: skip
+    simulated = None
+    if recipe.simulated_knees:
+        simulated = simulated_pairs(output / "simulated", recipe.simulated_knees, FIRST_KNEE)
+    print(f"{len(real)} real pairs, {len(simulated or ())} simulated ones on {device}", flush=True)
+    classifier, _ = load_classifier()
+    classifier = classifier.requires_grad_(False).to(device)
     model = MorphingModel().to(device)
-    settings = LoopSettings.of(
-        recipe, warm_up_steps=None, weight_decay=0.0, keep="last", precision="float32", clip=10.0
-    )
+    settings = LoopSettings.of(recipe, weight_decay=0.0, keep="last", precision="float32", clip=1.0)
     trainer = EmaTrainer(model, settings, output, resume=resume)
+    weights = MorphingWeights(likeness=recipe.likeness_weight, supervision=recipe.supervision_weight)
     with TrainingLog(output, recipe.log_every, recipe.steps) as log:
         for step in trainer.steps():
             generator = step_generator(recipe.seed, step)
-            one, other = (
-                radiographs[torch.randint(len(radiographs), (recipe.batch_size,), generator=generator)].to(device)
-                for radiographs in (healthy, severe)
+            healthy, severe, is_simulated = mixed_batch(real, simulated, recipe.batch_size, generator)
+            judge = classifier if step >= recipe.supervision_from * recipe.steps else None
+            parts = morphing_loss(
+                model, judge, healthy.to(device), severe.to(device), is_simulated.to(device), weights, generator
             )
-            noise = torch.randn(other.shape, generator=generator).to(device)
-            t = torch.randint(STEPS, (len(other),), generator=generator).to(device)
-            loss = morphing_loss(model, one, other, noise, t, recipe.morphing_weight)
+            loss = torch.stack(list(parts.values())).sum()
             trainer.step(loss)
             log.loss(step + 1, loss)
+            if (step + 1) % recipe.log_every == 0:
+                print(" ".join(f"{name} {value.item():.3f}" for name, value in parts.items()), flush=True)
             if trainer.save_due:
                 trainer.save()
     if not trainer.finished:
         return trainer.report_stop()
     trainer.load_best()
     model.eval()
-    model.mean_code.copy_(mean_code(model, healthy, severe, recipe.code_pairs, device))
-    metrics = measure_correlation(model, *radiographs_of_two_grades(folder, "val", recipe.limit), device)
+    healthy_knees, severe_knees = radiographs_of_two_grades(folder, "val", recipe.limit)
+    metrics = measure(model, classifier, healthy_knees, severe_knees, device)
     model.save_pretrained(output / "model")
     write_json(output / "metrics.json", {"metrics": metrics, "recipe": recipe.to_json(without=("data",))})
     print(json.dumps(metrics), flush=True)
     return metrics
 
 
-def radiographs_of_two_grades(folder: Path, split: str, limit: int = 0) -> tuple[Tensor, Tensor]:
-    """Radiographs [N, 1, 128, 128] in [-1, 1] of KL-0 and of KL-4, in right-knee space.
+def mixed_batch(
+    real: AlignedPairs, simulated: SimulatedPairs | None, size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Healthy and severe radiographs [B, 1, 256, 256] of random pairs, varied alike, and which are simulated [B]."""
+    of_simulated = size // 2 if simulated is not None else 0
+    parts = []
+    for pairs, count in ((simulated, of_simulated), (real, size - of_simulated)):
+        if pairs is not None and count:
+            parts.append(pairs.batch(torch.randint(len(pairs), (count,), generator=generator)))
+    healthy, severe = (torch.cat(pictures) for pictures in zip(*parts, strict=True))
+    return *varied(healthy, severe, generator), torch.arange(size) < of_simulated
+
+
+def radiographs_of_two_grades(folder: Path, split: str, limit: int = 0) -> tuple[GradedRadiographs, GradedRadiographs]:
+    """Radiographs of KL-0 and of KL-4 in right-knee space.
 
     Raises InputError when the split has none of one grade.
     """
     radiographs = load_graded_radiographs(folder, split, right_knee_space=True, limit=limit)
     found = []
     for grade in (HEALTHY, SEVERE):
-        images = from_bytes(radiographs.images[radiographs.grades == grade])
-        if not len(images):
+        chosen = radiographs.grades == grade
+        if not chosen.any():
             raise InputError(
                 f"The split {split} of {folder.name} has no radiograph of KL-{grade}.",
                 code="bad-training-data",
                 hint=f"It needs radiographs of KL-{HEALTHY} and of KL-{SEVERE}.",
                 field="data",
             )
-        found.append(functional.interpolate(images, (SIZE, SIZE), mode="bilinear", antialias=True))
+        found.append(
+            GradedRadiographs(radiographs.images[chosen], radiographs.grades[chosen], radiographs.left[chosen])
+        )
     return found[0], found[1]
 
 
 @torch.no_grad()
-def mean_code(model: MorphingModel, healthy: Tensor, severe: Tensor, pairs: int, device: torch.device) -> Tensor:
-    """Mean [1, 1, 128, 128] over random pairs of the code of the severe radiograph without noise, at the first step."""
-    generator = torch.Generator().manual_seed(0)
-    total = torch.zeros(1, 1, SIZE, SIZE, device=device)
-    for _ in range(pairs):
-        one, other = (f[torch.randint(len(f), (1,), generator=generator)].to(device) for f in (healthy, severe))
-        total += model.code(one, other, other, 0)
-    return total / pairs
+def measure(
+    model: MorphingModel,
+    classifier: nn.Module,
+    healthy: GradedRadiographs,
+    severe: GradedRadiographs,
+    device: torch.device,
+) -> dict[str, Any]:
+    """What becomes of held-out healthy radiographs without a target.
 
-
-@torch.no_grad()
-def measure_correlation(
-    model: MorphingModel, healthy: Tensor, severe: Tensor, device: torch.device, pairs: int = 50
-) -> dict[str, float]:
-    """Local correlation with the severe radiograph before and after deformation, over random held-out pairs."""
+    ``expected_grade`` by the classifier at each of SEVERITIES, ``rising`` (share of radiographs whose grade rises from
+    each to the next), ``smallest_determinant``, and the local correlation at the joint with random severe radiographs
+    before (``correlation_before``), after (``correlation_prior_code``) and with the pair's own code.
+    """
     generator = torch.Generator().manual_seed(1)
-    rows = []
-    for _ in range(pairs):
-        one, other = (f[torch.randint(len(f), (1,), generator=generator)].to(device) for f in (healthy, severe))
-        codes = (model.code(one, other, other, 0), model.mean_code)
-        deformed = [one, *(warp(one, model.displacement(one, code)) for code in codes)]
-        rows.append([float(local_correlation((radiograph + 1) / 2, (other + 1) / 2)) for radiograph in deformed])
-    before, own, mean = torch.tensor(rows).mean(dim=0).tolist()
+    _, temperature = load_classifier()
+    grades, determinants, correlations = [], [], []
+    numbers = torch.arange(5.0)
+    for image in healthy.images[:: max(1, len(healthy) // _MEASURED)][:_MEASURED]:
+        one = from_bytes(image[None]).to(device)
+        other = from_bytes(severe.images[torch.randint(len(severe), (1,), generator=generator)]).to(device)
+        changes = model.changes_of(one)
+        shown = torch.cat([frame(one, *changes, severity).clamp(-1, 1) for severity in SEVERITIES])
+        grades.append(grade_probabilities(classifier, shown, temperature).cpu() @ numbers)
+        determinants.append(float(jacobian_determinant(exponential(changes[0])).min()))
+        ends = (one, shown[-1:], frame(one, *model.changes_of(one, other), 1.0))
+        correlations.append(
+            [
+                float(local_correlation(*((model.small(p) + 1) / 2 for p in (end, other)), weight=model.window))
+                for end in ends
+            ]
+        )
+    expected = torch.stack(grades)
+    before, prior, own = torch.tensor(correlations).mean(dim=0).tolist()
     return {
+        "severities": list(SEVERITIES),
+        "expected_grade": [round(value, 3) for value in expected.mean(dim=0).tolist()],
+        "rising": round(float((expected.diff(dim=1) > 0).all(dim=1).float().mean()), 3),
+        "smallest_determinant": round(min(determinants), 3),
         "correlation_before": round(before, 4),
+        "correlation_prior_code": round(prior, 4),
         "correlation_own_code": round(own, 4),
-        "correlation_mean_code": round(mean, 4),
     }

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files.resources import resource_path
-from ..model_store import eight_bit_weights
+from ..models import eight_bit_weights
 from .wider_latents import widened_autoencoder, widened_unet
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -90,6 +90,24 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "preview": Field("text", "path of a PNG of the joint crop to write"),
         **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
     },
+    # KL-2 against KL-0 and where; generation/early_osteoarthritis.py describes the result
+    "early-oa": {
+        "job": _JOB,
+        "radiograph": Field("text", "path of the radiograph", required=True),
+        "output": Field("text", "path of the map to write, .npy", required=True),
+        **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
+    },
+    # a series of radiographs of rising severity; progression/radiograph_series.py describes the result
+    "progress": {
+        "job": _JOB,
+        "radiograph": Field("text", "path of the radiograph", required=True),
+        "output_folder": Field("text", "new or empty folder for the series", required=True),
+        "to_grade": Field("integer", "grade of the last frame, 1 to 4; 4 if absent"),
+        "frames": Field("integer", "number of radiographs, 2 to 100; 8 if absent"),
+        "volumes": Field("flag", "also make a pseudo-MRI of every radiograph"),
+        "morphing_model": Field("text", "folder of a morphing model; the shipped one if absent"),
+        **SETTINGS,
+    },
     # Xray2MRILib.comparison.compare describes the result
     "compare": {
         "job": _JOB,

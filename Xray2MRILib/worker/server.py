@@ -49,6 +49,8 @@ class Worker:
             "generate": self._generate,
             "densify": self._densify,
             "prepare": self._prepare,
+            "early-oa": self._explain_early_osteoarthritis,
+            "progress": self._progress,
             "compare": self._compare,
             "export": self._export,
             "enhance": self._enhance,
@@ -141,6 +143,35 @@ class Worker:
             Path(message["radiograph"]),
             GenerationSettings.from_message(choices),
             preview=message.get("preview") or None,
+            should_cancel=self._reader.cancel.is_set,
+        )
+
+    def _explain_early_osteoarthritis(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..generation.early_osteoarthritis import explain_early_osteoarthritis
+        from ..generation.settings import GenerationSettings
+
+        choices = {name: message.get(name) for name in ("side", "roi", "knee", "photometric")}
+        return explain_early_osteoarthritis(
+            Path(message["radiograph"]),
+            Path(message["output"]),
+            GenerationSettings.from_message(choices),
+            should_cancel=self._reader.cancel.is_set,
+        )
+
+    def _progress(self, message: dict[str, Any]) -> dict[str, Any]:
+        from ..generation.settings import GenerationSettings
+        from ..progression.radiograph_series import series_of_radiograph
+
+        return series_of_radiograph(
+            Path(message["radiograph"]),
+            Path(message["output_folder"]),
+            GenerationSettings.from_message(message),
+            to_grade=4 if message.get("to_grade") is None else message["to_grade"],
+            frames=8 if message.get("frames") is None else message["frames"],
+            volumes=bool(message.get("volumes")),
+            morphing_model=Path(message["morphing_model"]) if message.get("morphing_model") else None,
+            pipelines=self._pipelines,
+            on_progress=lambda event: self._channel.send("progress", job=message["job"], **event),
             should_cancel=self._reader.cancel.is_set,
         )
 

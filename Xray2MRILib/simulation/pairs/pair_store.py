@@ -107,11 +107,16 @@ def read_pair(path: Path, *, volume: bool = True, radiograph: bool = True) -> Kn
                 stacked = np.asarray(Image.open(io.BytesIO(bytes(data["film"])))).astype(np.float32) / 65535
                 half = stacked.shape[0] // 2
                 bone, soft = stacked[:half] * record["film_peaks"][0], stacked[half:] * record["film_peaks"][1]
-        known = {f.name for f in fields(KneeParameters)}
-        parameters = KneeParameters(**{k: _tuples(v) for k, v in record["parameters"].items() if k in known})
+        parameters = parameters_of(record["parameters"])
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise _refusal(path, error) from error
     return KneePair(parameters, mr, bone, soft, record["joint_space_mm"], record["film_mm"])
+
+
+def parameters_of(entries: dict[str, Any]) -> KneeParameters:
+    """Knee parameters from their entries in a record; entries of other versions are left out."""
+    known = {f.name for f in fields(KneeParameters)}
+    return KneeParameters(**{k: _tuples(v) for k, v in entries.items() if k in known})
 
 
 class _OtherFormatError(ValueError):

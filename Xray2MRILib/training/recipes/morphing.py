@@ -14,13 +14,25 @@ class MorphingRecipe(Recipe):
 
     data: str | None = shared.graded_folder()
     limit: int = shared.limit()
+    simulated_knees: int = entry(
+        "the number of simulated knees whose radiographs at two grades make half of each batch, 0 for none",
+        unit="knees",
+        low=0,
+    )
+    candidates: int = entry(
+        "the number of random severe radiographs of which the closest becomes a healthy one's partner",
+        unit="radiographs",
+        low=1,
+    )
     steps: int = shared.steps()
     minutes: float | None = shared.minutes()
-    batch_size: int = shared.batch_size("pairs of crops")
+    batch_size: int = shared.batch_size("pairs of crops", low=2)
     learning_rate: float = shared.learning_rate()
-    morphing_weight: float = entry("the weight of the registration's loss", low=0)
+    warm_up_steps: int | None = shared.warm_up_steps_or_constant()
+    likeness_weight: float = entry("the weight of the mean difference to the simulated severe radiograph", low=0)
+    supervision_weight: float = entry("the weight of the grade classifier's supervision", low=0)
+    supervision_from: float = entry("the share of the run after which the supervision begins", low=0, high=1)
     ema_decay: float = shared.ema_decay()
-    code_pairs: int = entry("the number of training pairs over which the mean code is taken", unit="pairs", low=1)
     device: str = shared.device()
     threads: int = shared.threads()
     seed: int = shared.seed()

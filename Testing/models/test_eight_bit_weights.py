@@ -16,8 +16,8 @@ from Xray2MRILib.errors import ProcessingError  # noqa: E402
 from Xray2MRILib.files.checksums import write_checksums  # noqa: E402
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline  # noqa: E402
 from Xray2MRILib.model_store.assembly import build_components  # noqa: E402
-from Xray2MRILib.model_store.eight_bit_weights import FILE, SCALE, from_eight_bits, to_eight_bits  # noqa: E402
 from Xray2MRILib.model_store.model_folder import NETWORKS  # noqa: E402
+from Xray2MRILib.models.eight_bit_weights import FILE, SCALE, from_eight_bits, to_eight_bits  # noqa: E402
 
 
 @pytest.fixture
