@@ -177,7 +177,8 @@ class MorphingModel(Network):
         """
         if severity == 0:
             return radiograph
-        return frame(radiograph, *self.changes_of(radiograph, towards), severity)
+        velocity, appearance = self.changes_of(radiograph, towards)
+        return frame(radiograph, velocity, appearance, severity)
 
 
 def frame(radiograph: Tensor, velocity: Tensor, appearance: Tensor, severity: Tensor | float) -> Tensor:
