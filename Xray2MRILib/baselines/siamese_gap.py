@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import ProcessingError
 from ..files.resources import resource_path
 from ..models.network import Network, register_to_config
 
@@ -93,7 +94,16 @@ def load_siamese_gap(folder: Path | None = None) -> SiameseGap:
 
     Raises ProcessingError when the folder holds none, or when weights are missing or altered.
     """
-    return SiameseGap.from_pretrained(folder or resource_path(SHIPPED_FOLDER))
+    if folder is None:
+        try:
+            folder = resource_path(SHIPPED_FOLDER)
+        except ProcessingError as error:
+            raise ProcessingError(
+                "No Siamese-GAP network ships with this installation.",
+                code="missing-resource",
+                hint="Train one with xray2mri train siamese-gap, and name its folder average.",
+            ) from error
+    return SiameseGap.from_pretrained(folder)
 
 
 def early_osteoarthritis(image: np.ndarray, folder: Path | None = None) -> float:
