@@ -136,16 +136,15 @@ def measure(
     for image in healthy.images[:: max(1, len(healthy) // _MEASURED)][:_MEASURED]:
         one = from_bytes(image[None]).to(device)
         other = from_bytes(severe.images[torch.randint(len(severe), (1,), generator=generator)]).to(device)
-        changes = model.changes_of(one)
-        shown = torch.cat([frame(one, *changes, severity).clamp(-1, 1) for severity in SEVERITIES])
+        velocity, appearance = model.changes_of(one)
+        shown = torch.cat([frame(one, velocity, appearance, severity).clamp(-1, 1) for severity in SEVERITIES])
         grades.append(grade_probabilities(classifier, shown, temperature).cpu() @ numbers)
-        determinants.append(float(jacobian_determinant(exponential(changes[0])).min()))
-        ends = (one, shown[-1:], frame(one, *model.changes_of(one, other), 1.0))
+        determinants.append(float(jacobian_determinant(exponential(velocity)).min()))
+        own_velocity, own_appearance = model.changes_of(one, other)
+        ends = (one, shown[-1:], frame(one, own_velocity, own_appearance, 1.0))
+        target = (model.small(other) + 1) / 2
         correlations.append(
-            [
-                float(local_correlation(*((model.small(p) + 1) / 2 for p in (end, other)), weight=model.window))
-                for end in ends
-            ]
+            [float(local_correlation((model.small(end) + 1) / 2, target, weight=model.window)) for end in ends]
         )
     expected = torch.stack(grades)
     before, prior, own = torch.tensor(correlations).mean(dim=0).tolist()
