@@ -42,13 +42,15 @@ def test_the_map_of_a_left_knee_has_the_orientation_of_the_radiograph(tmp_path: 
 
 
 @pytest.mark.slow
-def test_the_worker_makes_a_series_and_refuses_in_sentences(tmp_path: Path) -> None:
+def test_the_worker_makes_a_series_and_a_map_and_refuses_in_sentences(tmp_path: Path) -> None:
     from Xray2MRILib.baselines.morphing import MorphingModel
+    from Xray2MRILib.baselines.siamese_gap import SiameseGap
 
     torch.manual_seed(0)
     model = MorphingModel()
     torch.nn.init.normal_(model.change.appearance.weight, std=1.0)
     model.save_pretrained(tmp_path / "model")
+    SiameseGap(channels=(4, 4, 4, 4)).save_pretrained(tmp_path / "average")
     asked = {"radiograph": str(SAMPLE), "morphing_model": str(tmp_path / "model")}
     worker = WorkerProcess()
     try:
@@ -65,6 +67,11 @@ def test_the_worker_makes_a_series_and_refuses_in_sentences(tmp_path: Path) -> N
         assert (error["type"], error["field"]) == ("error", "frames")
         worker.send("early-oa", job="3", radiograph=str(tmp_path / "none.png"), output=str(tmp_path / "map.npy"))
         assert "none.png" in worker.wait_for("result", "error")["message"]
+        map_asked = {"output": str(tmp_path / "map.npy"), "network": str(tmp_path / "average")}
+        worker.send("early-oa", job="4", radiograph=str(SAMPLE), **map_asked)
+        result = worker.wait_for("result", "error")["result"]
+        assert 0 < result["probability"] < 1
+        assert np.load(tmp_path / "map.npy", allow_pickle=False).shape == (256, 256)
         assert not (tmp_path / "other").exists()
     finally:
         worker.end()

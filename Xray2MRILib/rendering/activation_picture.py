@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..files.atomic_write import AtomicFiles
-from .text import BACKGROUND, NOTICE, QUIET, TEXT, draw_orientation, draw_text
+from .text import BACKGROUND, NOTICE, QUIET, TEXT, draw_orientation, draw_text, font
 
 if TYPE_CHECKING:
     from PIL import Image
 
 ACTIVATION_NOTICE = "Computed by a small network, for research use. Not a diagnosis, and no proof of where disease is."
+_CAPTION = (
+    "Places that speak for it (Grad-CAM); the network sees both compartments only. Left: all depths together. Each map "
+    "has its own scale."
+)
 _LARGE, _SMALL, _GAP, _HEAD, _FOOT = 512, 254, 4, 60, 64
 _STRONGEST = 0.7  # opacity of the colours at 1
 # colours at 0, a half and 1
@@ -50,18 +54,20 @@ def write_activation_picture(
     canvas = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     draw_text(draw, (_GAP + 4, 26), headline, 19, TEXT, width=width - 16)
-    draw_text(draw, (_GAP + 4, 48), "Places that speak for it (Grad-CAM); left: all depths together.", 14, QUIET)
+    draw_text(draw, (_GAP + 4, 48), _CAPTION, 14, QUIET, width=width - 16)
     _paste(canvas, overlaid(radiograph, combined), (_GAP, _HEAD), _LARGE)
     draw_orientation(canvas, (_GAP, _HEAD, _GAP + _LARGE, _HEAD + _LARGE))
     for index, values in enumerate(depths):
         left = _LARGE + 2 * _GAP + index % 2 * (_SMALL + _GAP)
         top = _HEAD + index // 2 * (_SMALL + _GAP)
         _paste(canvas, overlaid(radiograph, values), (left, top), _SMALL)
-        draw_text(draw, (left + 6, top + _SMALL - 8), f"depth {index + 1}", 14, TEXT)
+        # a dark rim keeps the words legible on bright bone
+        draw.text((left + 6, top + _SMALL - 8), f"depth {index + 1}", font=font(14), fill=TEXT, anchor="ls",
+                  stroke_width=2, stroke_fill=(0, 0, 0))  # fmt: skip
     scale = activation_colours(np.linspace(0, 1, 160))[None].repeat(10, axis=0)
     canvas.paste(Image.fromarray(np.rint(scale).astype(np.uint8)), (_GAP + 60, height - 50))
     draw_text(draw, (_GAP + 4, height - 41), "none", 14, QUIET)
-    draw_text(draw, (_GAP + 228, height - 41), "strongest of this knee", 14, QUIET)
+    draw_text(draw, (_GAP + 228, height - 41), "strongest of this map", 14, QUIET)
     draw_text(draw, (_GAP + 4, height - 12), ACTIVATION_NOTICE, 14, NOTICE, width=width - 16)
     about = PngInfo()
     about.add_text("Description", f"{headline} {ACTIVATION_NOTICE}")

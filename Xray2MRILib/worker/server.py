@@ -155,6 +155,7 @@ class Worker:
             Path(message["radiograph"]),
             Path(message["output"]),
             GenerationSettings.from_message(choices),
+            network=Path(message["network"]) if message.get("network") else None,
             should_cancel=self._reader.cancel.is_set,
         )
 
