@@ -241,7 +241,7 @@ def test_from_training_to_a_series_of_radiographs_and_volumes(
     settings = [word for name, value in entries.items() for word in ("--set", f"{name}={value}")]
     run = tmp_path / "run"
     assert main(["train", "morphing", "-o", str(run), "--json", *settings, "--set", "minutes=0.0001"]) == 0
-    assert json.loads(capsys.readouterr().out)["step"] < 3
+    assert json.loads(capsys.readouterr().out)["metrics"]["step"] < 3
     while not (run / "model" / "config.json").exists():  # in pieces
         assert main(["train", "morphing", "-o", str(run), "--json", "--resume", *settings]) == 0
     metrics = json.loads(capsys.readouterr().out.splitlines()[-1])["metrics"]
