@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import ProcessingError
 from ..files.checksums import read_model_json, verify_checksums, write_checksums
 from ..files.json_files import write_json
-from ..model_store import eight_bit_weights
+from ..models import eight_bit_weights
 from ..models.network import CONFIG_FILE
 from .enhancement_network import EnhancementUNet
 
