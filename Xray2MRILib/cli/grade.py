@@ -89,7 +89,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     if early is not None:
         terminal.print(f"KL-2 rather than KL-0, if it is one of them: {early.probability:.1%}")
         places = ", ".join(f"{share:.0%} {name}" for name, share in early.compartment_shares.items())
-        terminal.print(f"Of what speaks for KL-2 lies: {places}")
+        terminal.print(f"Where the map speaks for KL-2: {places}")
     terminal.print("Grey levels of the crop, dark to bright:")
     per_line = len(histogram) // _HISTOGRAM_LINES
     shares = [sum(histogram[first : first + per_line]) for first in range(0, len(histogram), per_line)]
