@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         const=SHIPPED,
-        help="also KL-2 against KL-0, by the shipped Siamese-GAP or by that of a folder average or max of "
-        "xray2mri train siamese-gap; give it after the radiograph",
+        help="also KL-2 against KL-0, by the network in a folder average or max of xray2mri train siamese-gap "
+        "(none ships with this version); give it after the radiograph",
     )
     parser.add_argument(
         "--map",

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--morphing-model",
         metavar="FOLDER",
         type=Path,
-        help="model of xray2mri train morphing (its folder model); default: the shipped one",
+        help="model of xray2mri train morphing (its folder model); none ships with this version",
     )
     aim = parser.add_mutually_exclusive_group()
     aim.add_argument(

@@ -12,11 +12,13 @@ _LONGEST_HEADER = 100_000_000
 
 
 def count_parameters(folder: Path) -> int:
-    """Number of parameters in all safetensors files below a model folder; unreadable files count as none.
+    """Number of parameters in the weights of a model folder and of its networks; unreadable files count as none.
 
-    Loading the model reports what is wrong with them.
+    Loading the model reports what is wrong with them. Deeper folders are not searched: the one named by mistake may be
+    the root of a disk.
     """
-    return sum(_parameters_of(path) for path in sorted(folder.rglob("*.safetensors")))
+    paths = [path for pattern in ("*.safetensors", "*/*.safetensors") for path in folder.glob(pattern)]
+    return sum(_parameters_of(path) for path in sorted(paths))
 
 
 def first_channels(folder: Path) -> int:
