@@ -18,7 +18,7 @@ LIBRARY = Path(__file__).resolve().parents[3] / "Xray2MRILib"
 # no job of the panel runs them
 OTHER_DOORS = {"baselines", "benchmark", "cli", "cohort", "progression", "simulation", "training"}
 # what the panel leaves to the model or to the worker's defaults
-NOT_OFFERED = {"clip_weights", "controls", "guidance_scale", "keep_identifiers", "noise_scale", "sampler"}
+NOT_OFFERED = {"clip_weights", "controls", "guidance_scale", "keep_identifiers", "noise_scale", "output", "sampler"}
 
 
 def fields_of_the_library() -> set[str]:

@@ -29,6 +29,7 @@ LABELS = {
     "align": "alignmentLabel",
     "initial": "nudgeLabel",
     "format": "formatLabel",
+    "spacing": "enhanceSpacingLabel",
 }
 
 
