@@ -95,7 +95,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "job": _JOB,
         "radiograph": Field("text", "path of the radiograph", required=True),
         "output": Field("text", "path of the map to write, .npy", required=True),
-        "network": Field("text", "folder of a Siamese-GAP network; the shipped one if absent"),
+        "network": Field("text", "folder of a Siamese-GAP network; none ships with this version"),
         **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
     },
     # a series of radiographs of rising severity; progression/radiograph_series.py describes the result
@@ -106,7 +106,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "to_grade": Field("integer", "grade of the last frame, 1 to 4; 4 if absent"),
         "frames": Field("integer", "number of radiographs, 2 to 100; 8 if absent"),
         "volumes": Field("flag", "also make a pseudo-MRI of every radiograph"),
-        "morphing_model": Field("text", "folder of a morphing model; the shipped one if absent"),
+        "morphing_model": Field("text", "folder of a morphing model; none ships with this version"),
         **SETTINGS,
     },
     # Xray2MRILib.comparison.compare describes the result

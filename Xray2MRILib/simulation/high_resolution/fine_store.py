@@ -6,7 +6,6 @@ entries of the record.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ...files.atomic_write import writing_error
+from ...files.npz_file import write_npz
 from .fine_scan import FineVolume
 
 FORMAT_VERSION = 1
@@ -38,19 +37,12 @@ def fine_path(folder: Path, index: int) -> Path:
 def write_fine(folder: Path, index: int, volume: FineVolume, record: dict[str, Any]) -> Path:
     """Store one volume with its record. Raises ProcessingError for a full disk, InputError for a closed folder."""
     path = fine_path(folder, index)
-    temporary = path.with_suffix(".tmp.npz")
     entries = {"format": FORMAT_VERSION, "lesions": [lesion.to_dict() for lesion in volume.lesions], **record}
-    try:
-        np.savez(
-            temporary,
-            volume=volume.values.cpu().numpy().astype(np.float16),
-            record=np.frombuffer(json.dumps(entries).encode(), np.uint8),
-        )
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise writing_error(error, path) from error
+    write_npz(
+        path,
+        volume=volume.values.cpu().numpy().astype(np.float16),
+        record=np.frombuffer(json.dumps(entries).encode(), np.uint8),
+    )
     return path
 
 

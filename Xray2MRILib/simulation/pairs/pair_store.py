@@ -7,10 +7,8 @@ scales). docs/simulated-pairs.md specifies the format.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ...files.atomic_write import writing_error
+from ...files.npz_file import write_npz
 from ..anatomy.knee_parameters import KneeParameters
 from .knee_pair import KneePair
 
@@ -63,19 +61,12 @@ def write_pair(folder: Path, index: int, pair: KneePair, more: dict | None = Non
         **(more or {}),
     }
     path = pair_path(folder, index)
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")  # two processes may make one pair
-    try:
-        np.savez(
-            temporary,
-            volume=np.frombuffer(volume.getvalue(), np.uint8),
-            film=np.frombuffer(radiograph.getvalue(), np.uint8),
-            record=np.frombuffer(json.dumps(record).encode(), np.uint8),
-        )
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise writing_error(error, path) from error
+    write_npz(
+        path,
+        volume=np.frombuffer(volume.getvalue(), np.uint8),
+        film=np.frombuffer(radiograph.getvalue(), np.uint8),
+        record=np.frombuffer(json.dumps(record).encode(), np.uint8),
+    )
     return path
 
 
