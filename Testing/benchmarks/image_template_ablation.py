@@ -12,10 +12,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from image_template_knees import tall
+from image_template_knees import planes, write_sheet
 
-CORONAL, SAGITTAL = (6, 16, 26, 34), (100, 150)
+CORONAL, SAGITTAL = (8, 16, 26), (100, 150)
 TEXTURES = ("septa", "lobules", "fibres", "bundles", "bellies", "strands", "vessels", "perimysium", "marrow_grain")
 
 
@@ -27,7 +26,6 @@ def main() -> None:
     options = parser.parse_args()
 
     import torch
-    from PIL import Image
 
     torch.set_num_threads(1)
     from Xray2MRILib.acquisition.acquisition_model import Acquisition, acquire
@@ -43,15 +41,15 @@ def main() -> None:
         knee = draw_image_knee(options.seed, 0, source.template)
         plain = replace(knee, scan=replace(knee.scan, **dict.fromkeys(TEXTURES, 0.0)))
         noisy, silent = Acquisition(seed=options.seed), Acquisition(seed=options.seed, noise=0.0)
-        variants = [(knee, noisy), (plain, noisy), (knee, silent), (plain, silent)] if number == 0 else [(knee, noisy)]
-        rows += [row_of(acquire(scan_image_knee(source, k), a).numpy()) for k, a in variants]
-    grey = (np.clip(np.concatenate(rows), 0, 1) * 255).round().astype(np.uint8)
-    Image.fromarray(grey).save(options.output, quality=88, method=6)
-
-
-def row_of(volume: np.ndarray) -> np.ndarray:
-    """Coronal and sagittal slices side by side."""
-    return np.concatenate([volume[s] for s in CORONAL] + [tall(volume[:, :, x])[::-1].T for x in SAGITTAL], axis=1)
+        label = f"outline {choice.outline}, soft tissue {choice.soft_tissue}"
+        variants = [(label, knee, noisy)]
+        if number == 0:
+            variants += [("without texture", plain, noisy), ("without noise", knee, silent)]
+            variants += [("without texture and noise", plain, silent)]
+        for name, drawn, acquisition in variants:
+            volume = acquire(scan_image_knee(source, drawn), acquisition).numpy()
+            rows.append((name, planes(volume, CORONAL, SAGITTAL)))
+    write_sheet(rows, options.output)
 
 
 if __name__ == "__main__":
