@@ -52,7 +52,7 @@ def main() -> None:
     for name, radiographs in _sets(options):
         for number, radiograph in enumerate(radiographs):
             made = generate(radiograph.path, options.output / "volume.nrrd", settings, pipelines=pipelines)
-            volume = made.volume.depth_slices()
+            volume = made.volume.depth_slices(shown=True)
             figures = realism_figures(volume)
             rows.append({"set": name, "KL": radiograph.grade, "in range": within_range(figures)} | figures)
             if number < options.shown:

@@ -37,6 +37,18 @@ def test_round_trip(slices: np.ndarray, mirrored: bool) -> None:
     assert np.array_equal(volume.deviation, volume.array / 2)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_shown_slices_have_the_noise_of_their_own_place(slices: np.ndarray, mirrored: bool) -> None:
+    volume = PseudoMRI.from_depth_slices(slices, mirrored, {})
+    assert np.array_equal(volume.depth_slices(shown=True), slices)
+    volume.acquired = volume.array.copy()
+    volume.acquired[0, 2, 1] = 1.0  # the most anterior slice is the last by depth
+    expected = slices.copy()
+    expected[-1, 2, -2 if mirrored else 1] = 1.0
+    assert np.array_equal(volume.depth_slices(shown=True), expected)
+    assert np.array_equal(volume.depth_slices(), slices)
+
+
 def test_the_volume_owns_its_voxels(slices: np.ndarray) -> None:
     volume = PseudoMRI.from_depth_slices(slices, False, {})
     before = volume.array.copy()

@@ -122,9 +122,12 @@ class PseudoMRI:
             deviation=None if deviation is None else _reorder(deviation, mirrored),
         )
 
-    def depth_slices(self) -> np.ndarray:
-        """[S, H, W] float32 in the model's order and space: posterior first, right knee."""
-        return _reorder(self.array, self.mirrored)
+    def depth_slices(self, *, shown: bool = False) -> np.ndarray:
+        """[S, H, W] float32 in the model's order and space: posterior first, right knee.
+
+        Without scanner noise, as measurements need it; with ``shown`` what viewers show.
+        """
+        return _reorder(self.shown if shown else self.array, self.mirrored)
 
     def to_sitk(self, array: np.ndarray | None = None) -> SimpleITK.Image:
         """The volume as a SimpleITK image in LPS, or another ``array`` of the same shape in its geometry."""
