@@ -85,7 +85,10 @@ def main() -> None:
         figures=found,
     )
     reference = acquire(computed_flash(resource_path(f"anatomy/{MULTI_ECHO}")), Acquisition(seed=0)).numpy()
-    knees = [(f"FLASH of the maps of {MULTI_ECHO}, for comparison", reference), *(shown[seed] for seed in sorted(shown))]
+    knees = [
+        (f"FLASH of the maps of {MULTI_ECHO}, for comparison", reference),
+        *(shown[seed] for seed in sorted(shown)),
+    ]
     write_sheet([(label, planes(v, CORONAL, SAGITTAL, AXIAL)) for label, v in knees], options.output / SHEET)
 
 
