@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 from Xray2MRILib.errors import ProcessingError  # noqa: E402
 from Xray2MRILib.super_resolution.enhancement_network import EnhancementUNet, scalar_inputs  # noqa: E402
 from Xray2MRILib.super_resolution.residual_diffusion import angles, noisy_residual, sample_residual  # noqa: E402
-from Xray2MRILib.super_resolution.stored_network import load_network_folder, save_network_folder  # noqa: E402
 from Xray2MRILib.super_resolution.tiles import in_tiles  # noqa: E402
 
 SMALL = {"width": 8, "multipliers": (1, 2), "blocks": 1}
@@ -79,16 +78,19 @@ def test_eight_bits_take_half_the_room_and_hardly_change_it(tmp_path: Path) -> N
     network = random_network()
     pictures, scalars = torch.randn(1, 5, 16, 16), scalar_inputs(3.0, 1.0, 0.01)
     for name, eight_bit in (("half", False), ("eight", True)):
-        save_network_folder(network, tmp_path / name, eight_bit=eight_bit)
+        network.save_pretrained(tmp_path / name, eight_bit=eight_bit)
     sizes = [next((tmp_path / name).glob("*.safetensors")).stat().st_size for name in ("half", "eight")]
     assert sizes[1] < 0.75 * sizes[0]
     with torch.no_grad():
-        found, expected = load_network_folder(tmp_path / "eight")(pictures, scalars), network(pictures, scalars)
+        found, expected = (
+            EnhancementUNet.from_pretrained(tmp_path / "eight")(pictures, scalars),
+            network(pictures, scalars),
+        )
     assert float((found - expected).abs().max()) < 0.05 * float(expected.abs().max())
     weights = next((tmp_path / "eight").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-2] + b"xy")
     with pytest.raises(ProcessingError, match="eight"):
-        load_network_folder(tmp_path / "eight")
+        EnhancementUNet.from_pretrained(tmp_path / "eight")
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:

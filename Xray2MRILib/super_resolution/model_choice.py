@@ -35,9 +35,9 @@ def load_enhancement_network(model: str, *, teacher: bool = False) -> Enhancemen
         return None
     import torch
 
-    from .stored_network import load_network_folder
+    from .enhancement_network import EnhancementUNet
 
-    network = load_network_folder(_folder(model, teacher))
+    network = EnhancementUNet.from_pretrained(_folder(model, teacher))
     if network.is_teacher != teacher:
         holds, wanted = ("teacher", "student") if network.is_teacher else ("student", "teacher")
         raise InputError(

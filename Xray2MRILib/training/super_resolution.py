@@ -17,7 +17,6 @@ from torch import Tensor
 from ..files.json_files import write_json
 from ..super_resolution.enhancement_network import EnhancementUNet
 from ..super_resolution.residual_diffusion import noisy_residual, sample_residual
-from ..super_resolution.stored_network import save_network_folder
 from .data.scan_pairs import FineVolumes, ScanPictures, draw_scan_pictures
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
@@ -143,7 +142,7 @@ def write_network(
     measures: dict[str, Any],
 ) -> None:  # fmt: skip
     """The folder of a trained network and card.json: training data, licence, recipe and held-out errors."""
-    save_network_folder(network.eval(), folder, eight_bit=recipe.eight_bit)
+    network.eval().save_pretrained(folder, eight_bit=recipe.eight_bit)
     card = {
         "network": "teacher" if network.is_teacher else "student",
         "training_data": "simulated knees seen by two scanners (docs/super-resolution.md); no patient's MRI",

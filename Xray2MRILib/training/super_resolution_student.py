@@ -19,7 +19,6 @@ from torch.nn import functional
 from ..errors import InputError
 from ..super_resolution.enhancement_network import EnhancementUNet
 from ..super_resolution.residual_diffusion import angles, noisy_residual
-from ..super_resolution.stored_network import load_network_folder
 from .data.scan_pairs import FineVolumes, ScanPictures
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
@@ -102,7 +101,7 @@ def student_pictures(student: EnhancementUNet, batch: ScanPictures, device: torc
 def load_teacher(folder: Path) -> EnhancementUNet:
     """The frozen teacher of a folder of ``train super-resolution``. Raises InputError for another network."""
     inner = folder / "model"
-    network = load_network_folder(inner if inner.is_dir() else folder)
+    network = EnhancementUNet.from_pretrained(inner if inner.is_dir() else folder)
     if not network.is_teacher:
         raise InputError(
             f"The folder {folder.name} holds a student, which cannot teach.",
