@@ -26,13 +26,16 @@ import slicer
 from .application import Application, SlicerApplication
 from .failure import Failure
 from .jobs.all_radiographs import AllRadiographs, QueueProgress, RadiographQueue
+from .jobs.early_osteoarthritis import EarlyOsteoarthritis
 from .jobs.enhancement import Enhancement
 from .jobs.evaluation import Evaluation
 from .jobs.generation import Generation
 from .jobs.job import Job, Progress
 from .jobs.job_control import JobControl, JobHandler
 from .jobs.preparation import Preparation
+from .jobs.progression import Progression
 from .jobs.radiograph_input import RadiographInput
+from .scene import synthetic_course
 from .scene.comparison_nodes import Comparison
 from .scene.scene_volumes import SceneVolumes
 from .scene.volume_file import VolumeFiles
@@ -56,7 +59,7 @@ class ModuleLogic:
     ----------
     jobs
         JobControl: the worker's state, the job under way, cancellation.
-    preparation, generation, evaluation, enhancement
+    preparation, generation, evaluation, enhancement, progression, earlyOsteoarthritis
         The kinds of jobs.
     allRadiographs
         AllRadiographs: generations of all radiographs of the scene.
@@ -83,16 +86,25 @@ class ModuleLogic:
         self.generation = Generation(self.application, self.jobs, *shared)
         self.evaluation = Evaluation(self.application, self.jobs, *shared)
         self.enhancement = Enhancement(self.application, self.jobs, self._files)
+        self.progression = Progression(self.application, self.jobs, self._radiographs)
+        self.earlyOsteoarthritis = EarlyOsteoarthritis(self.application, self.jobs, self._radiographs)
         self.allRadiographs = AllRadiographs(self.application, self.jobs, self.generation)
         self.jobs.handlers = {
             "prepare": JobHandler(self.preparation.finish, keepsFiles=False),
             "generate": JobHandler(
-                self.generation.finishVolume, takeSlice=self.generation.takeSlice, undo=self.generation.undo
+                self.generation.finishVolume,
+                takeSlice=self.generation.takeSlice,
+                undo=self.generation.undo,
+                ofRadiograph=True,
             ),
             "densify": JobHandler(self.generation.finishDensity),
             "compare": JobHandler(self.evaluation.finishComparison),
             "export": JobHandler(needsVolume=False),
             "enhance": JobHandler(self.enhancement.finish, keepsFiles=False),
+            "progress": JobHandler(self.progression.finish, needsVolume=False, keepsFiles=False, ofRadiograph=True),
+            "early-oa": JobHandler(
+                self.earlyOsteoarthritis.finish, needsVolume=False, keepsFiles=False, ofRadiograph=True
+            ),
         }
         self.views.startAnnotations()
         scene = self.application.scene
@@ -262,6 +274,50 @@ class ModuleLogic:
             onProgress=onProgress, onDone=onDone, onError=onError,
         )  # fmt: skip
 
+    def progress(
+        self,
+        radiographNode: Any,
+        *,
+        toGrade: int = 4,
+        frames: int = 8,
+        volumes: bool = False,
+        morphingModel: str = "",
+        settings: dict[str, Any] | None = None,
+        onProgress: Callable[[Progress], None] | None = None,
+        onDone: Callable[[Job], None] | None = None,
+        onError: Callable[[Failure], None] | None = None,
+    ) -> Job:
+        """A synthetic course, not a forecast: radiographs from this one to grade ``toGrade`` (1 to 4) as a sequence.
+
+        ``volumes`` adds a pseudo-MRI of each. ``morphingModel`` is the folder of a model; "" takes the one that ships.
+        ``settings`` are those of ``generate``. The browser of the sequence is ``job.node("course")``.
+        """
+        return self.progression.progress(
+            radiographNode, toGrade=toGrade, frames=frames, volumes=volumes, morphingModel=morphingModel,
+            settings=settings, onProgress=onProgress, onDone=onDone, onError=onError,
+        )  # fmt: skip
+
+    def explainEarlyOsteoarthritis(
+        self,
+        radiographNode: Any,
+        *,
+        network: str = "",
+        side: str = "auto",
+        roi: Sequence[float] | None = None,
+        knee: int | None = None,
+        photometric: str = "auto",
+        onDone: Callable[[Job], None] | None = None,
+        onError: Callable[[Failure], None] | None = None,
+    ) -> Job:
+        """Which places of a radiograph speak for KL-2 rather than KL-0: ``job.node("map")`` lies over the radiograph.
+
+        ``network`` is the folder of a Siamese-GAP network; "" takes the one that ships. The rest is as in ``prepare``.
+        """
+        return self.earlyOsteoarthritis.explain(
+            radiographNode, network=network, side=side, roi=roi, knee=knee, photometric=photometric,
+            onDone=onDone, onError=onError,
+        )  # fmt: skip
+
     def cancel(self, job: Job | None = None) -> None:
         """Stop a job, by default the one under way. It ends with the failure "cancelled"."""
         self.jobs.cancel(job)
@@ -306,6 +362,14 @@ class ModuleLogic:
     def restoreLayout(self) -> None:
         """See ViewControl.restoreLayout."""
         self.views.restoreLayout()
+
+    def courses(self, radiographNode: Any = None) -> list[Any]:
+        """The sequence browsers of the courses of the scene, or of those of one radiograph, oldest first."""
+        return synthetic_course.courses(self.application.scene, radiographNode)
+
+    def selectFrame(self, browserNode: Any, index: int) -> None:
+        """Show a frame of a course, counted from 0."""
+        synthetic_course.select_frame(browserNode, index, self.application.moduleLogic("Sequences"))
 
     def showComparison(self, comparison: Comparison) -> None:
         """See ViewControl.showComparison."""

@@ -102,6 +102,7 @@ def load_siamese_gap(folder: Path | None = None) -> SiameseGap:
                 "No Siamese-GAP network ships with this installation.",
                 code="missing-resource",
                 hint="Train one with xray2mri train siamese-gap, and name its folder average.",
+                field="network",
             ) from error
     return SiameseGap.from_pretrained(folder)
 

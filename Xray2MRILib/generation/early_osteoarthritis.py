@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import Cancelled, InputError, fields_of
 from ..files.atomic_write import AtomicFiles, check_place
-from .prepared_knee import describe_knee, prepare_knee
+from .prepared_knee import describe_knee, prepare_knee, shown_rectangle
+from .radiograph_check import describe_film
 from .settings import GenerationSettings
 
 
@@ -28,8 +29,8 @@ def explain_early_osteoarthritis(
     siamese-gap``; None takes the shipped one.
 
     The result has ``probability`` (of KL-2 against KL-0), ``places`` (compartment -> share of the map), ``map``,
-    ``rectangle`` (x, y, width, height in radiograph pixels that the map covers), ``side``, ``warnings`` and
-    ``warning_fields``. Raises InputError, ProcessingError and Cancelled.
+    ``rectangle`` (x, y, width, height in radiograph pixels that the map covers), ``film`` (as ``check_radiograph``
+    describes it), ``side``, ``warnings`` and ``warning_fields``. Raises InputError, ProcessingError and Cancelled.
     """
     from ..baselines.class_activation import evidence_of
     from ..radiograph.reading import read_radiograph
@@ -47,14 +48,13 @@ def explain_early_osteoarthritis(
     shown = found.combined[:, ::-1] if knee.prepared.mirrored else found.combined
     with AtomicFiles() as files, files.stage(output).open("wb") as file:
         np.save(file, np.ascontiguousarray(shown, np.float32))
-    rows, columns = opened.pixels.shape
-    box = knee.box
     return plain(
         {
             "probability": found.probability,
             "places": found.compartment_shares,
             "map": str(output),
-            "rectangle": [0, 0, columns, rows] if box is None else [box.x, box.y, box.width, box.height],
+            "rectangle": shown_rectangle(knee, opened),
+            "film": describe_film(opened),
             "side": describe_knee(knee)["side"],
             "warnings": knee.warnings,
             "warning_fields": fields_of(knee.warnings),

@@ -115,3 +115,9 @@ def describe_knee(knee: PreparedKnee) -> dict[str, Any]:
             "plausibility": asdict(knee.plausibility),
         }
     )
+
+
+def shown_rectangle(knee: PreparedKnee, radiograph: Radiograph) -> list[float]:
+    """The part of the radiograph that the crop shows: x, y, width, height in its pixels; may reach beyond it."""
+    x, y, width = knee.prepared.record["square"]
+    return [x, y, width, width / radiograph.pixel_aspect]

@@ -72,13 +72,7 @@ def check_radiograph(
     about = describe_knee(knee)
     return plain(
         {
-            "film": {
-                "columns": opened.pixels.shape[1],
-                "rows": opened.pixels.shape[0],
-                "turned_upright": opened.record.get("turned_upright", []),
-                "pixel_aspect": opened.pixel_aspect,
-                "inverted": opened.record.get("inverted"),
-            },
+            "film": describe_film(opened),
             "knees": [_describe_box(box, opened) for box in knee.boxes],
             "chosen": None if knee.box is None else knee.boxes.index(knee.box),
             **{name: about[name] for name in ("box_source", "side", "side_source", "plausible", "plausibility")},
@@ -90,6 +84,17 @@ def check_radiograph(
             "preview": None if preview is None else str(preview),
         }
     )
+
+
+def describe_film(radiograph: Radiograph) -> dict[str, Any]:
+    """Columns, rows, turned_upright, pixel_aspect and inverted of a radiograph that was read."""
+    return {
+        "columns": radiograph.pixels.shape[1],
+        "rows": radiograph.pixels.shape[0],
+        "turned_upright": radiograph.record.get("turned_upright", []),
+        "pixel_aspect": radiograph.pixel_aspect,
+        "inverted": radiograph.record.get("inverted"),
+    }
 
 
 def _describe_box(box: KneeBox, radiograph: Radiograph) -> dict[str, Any]:

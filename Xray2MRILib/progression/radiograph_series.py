@@ -50,7 +50,8 @@ def write_radiograph_series(
     prepared: PreparedRadiograph, morphing_model: Path | None, folder: Path, *, to_grade: int = 4, frames: int = 8,
     towards: PreparedRadiograph | None = None, settings: GenerationSettings | None = None,
     on_frame: Callable[[int, int], None] = lambda done, of: None, stack: bool = False,
-    pipelines: PipelineCache | None = None,
+    pipelines: PipelineCache | None = None, on_share: Callable[[float], None] = lambda share: None,
+    should_cancel: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write film-00.png ..., series.png and series.json to a new folder, and volume-00.nrrd ... with ``settings``.
 
@@ -58,7 +59,9 @@ def write_radiograph_series(
     visit, the series leads to it and ``to_grade`` is ignored. The record then contains the similarity of first and last
     frame to it (``correlation_with_target``, the mean squared local correlation that training maximises).
 
-    ``stack`` also writes films.npy, the radiographs as uint8 [N, H, W] without the line below them.
+    ``stack`` also writes films.npy, the radiographs as uint8 [N, H, W] without the line below them. ``on_share``
+    receives the finished share of the whole, also while a volume is computed; ``should_cancel`` is asked before every
+    denoising step.
 
     Returns the record of series.json: ``frames`` (film, severity, kl_probabilities, volume), ``warnings``, ``notice``.
     The classifier's grades serve as a check, because the training does not force them to increase. Raises InputError
@@ -94,7 +97,7 @@ def write_radiograph_series(
                 given = settings.koa()
                 volume = pipeline.volume(
                     replace(prepared, image=image, record=about), settings.num_slices, settings.sampling,
-                    koa=given or koa,
+                    koa=given or koa, should_cancel=should_cancel, callback=_share_of(on_share, index, frames),
                 )  # fmt: skip
                 noise = acquisition_record(settings.scanner_noise, settings.sampling.seed, crop_digest(image))
                 volume.provenance[SECTION] = noise
@@ -133,11 +136,12 @@ def series_of_radiograph(
 ) -> dict[str, Any]:  # fmt: skip
     """The series of a radiograph file for a viewer, with films.npy; returns the record of ``write_radiograph_series``.
 
-    The record also has ``folder``, and ``rectangle`` (x, y, width, height in radiograph pixels that the radiographs of
-    the series show). ``on_progress`` receives the fields of the worker's report ``progress``. Raises InputError,
-    ProcessingError and Cancelled.
+    The record also has ``folder``, ``rectangle`` (x, y, width, height in radiograph pixels that the radiographs of the
+    series show) and ``film``, which describes the radiograph as ``check_radiograph`` does. ``on_progress`` receives the
+    fields of the worker's report ``progress``. Raises InputError, ProcessingError and Cancelled.
     """
-    from ..generation.prepared_knee import prepare_knee
+    from ..generation.prepared_knee import prepare_knee, shown_rectangle
+    from ..generation.radiograph_check import describe_film
     from ..radiograph.reading import read_radiograph
 
     for name, value, low, high in (("to_grade", to_grade, 1, 4), ("frames", frames, 2, 100)):
@@ -148,21 +152,29 @@ def series_of_radiograph(
     opened = read_radiograph(radiograph, photometric=settings.photometric)
     knee = prepare_knee(opened, settings)
 
-    def report(done: int, of: int) -> None:
+    def report(share: float) -> None:
         if should_cancel():
             raise Cancelled("Cancelled before the series was complete.")
-        stage = "volume" if volumes else "film"
-        on_progress({"stage": stage, "step": done, "of": of, "fraction": done / of, "eta_s": None})
+        stage, done = "volume" if volumes else "film", min(int(share * frames + 1e-9), frames)
+        on_progress({"stage": stage, "step": done, "of": frames, "fraction": share, "eta_s": None})
 
     record = write_radiograph_series(
         knee.prepared, morphing_model, folder, to_grade=to_grade, frames=frames, settings=settings if volumes else None,
-        on_frame=report, stack=True, pipelines=pipelines,
+        on_frame=lambda done, of: report(done / of), on_share=report, should_cancel=should_cancel, stack=True,
+        pipelines=pipelines,
     )  # fmt: skip
-    rows, columns = opened.pixels.shape
-    box = knee.box
-    rectangle = [0, 0, columns, rows] if box is None else [box.x, box.y, box.width, box.height]
-    return plain({**record, "folder": str(folder), "rectangle": rectangle,
-                  "warnings": [*knee.warnings, *record["warnings"]]})  # fmt: skip
+    return plain({**record, "folder": str(folder), "rectangle": shown_rectangle(knee, opened),
+                  "film": describe_film(opened), "warnings": [*knee.warnings, *record["warnings"]]})  # fmt: skip
+
+
+def _share_of(on_share: Callable[[float], None], index: int, frames: int) -> Callable[[dict[str, Any]], None]:
+    """A pipeline's callback that reports the share of a whole series; the slices themselves are not reported."""
+
+    def callback(event: dict[str, Any]) -> None:
+        if "fraction" in event:
+            on_share((index + min(float(event["fraction"]), 1.0)) / frames)
+
+    return callback
 
 
 def _measure_similarity(
@@ -197,6 +209,7 @@ def shipped_model() -> Path:
             "No morphing model ships with this installation.",
             code="missing-resource",
             hint="Train one with xray2mri train morphing, and name its folder model.",
+            field="morphing_model",
         ) from error
 
 

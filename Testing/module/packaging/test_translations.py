@@ -19,7 +19,10 @@ _RECORDS = {
     "report.py": r"^(Xray2MRI environment report|of the application|cannot be loaded)$",
     "generation_nodes.py": r"^Xray2MRI density$",  # a node that goes within the same step
     "comparison_nodes.py": r"^Edges of pseudo-MRI and real MRI: ",
-    "provenance_attributes.py": r"^(synthetic, not for diagnosis|Enhanced volume with computed detail)$",
+    "provenance_attributes.py": (
+        r"^(synthetic, not for diagnosis|Enhanced volume with computed detail|"
+        r"Synthetic course of a knee, not a forecast|Map of places that speak for early osteoarthritis)$"
+    ),
     "radiograph_node.py": r"^endian: little",
     "radiograph_panel.py": r"^(\*\.dcm |position on the radiograph$)",  # the worker speaks English
     "sample_data.py": r"S\. Gornale|^licensed under CC BY|^Xray2MRI sample ",

@@ -137,7 +137,7 @@ class Desk:
     def sentences(self) -> dict[str, str]:
         """What the message labels say."""
         names = "radiographStatus plausibility stage generateMessage viewMessage compareMessage exportMessage"
-        names += " enhanceMessage environmentStatus"
+        names += " enhanceMessage earlyMessage progressionMessage progressionFrame environmentStatus"
         labels = {name: getattr(self.ui, f"{name}Label").text for name in names.split()}
         return {name: text for name, text in labels.items() if text}
 

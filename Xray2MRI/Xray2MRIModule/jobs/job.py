@@ -34,9 +34,9 @@ class Progress:
 class Job:
     """A job for the background worker. Nodes are remembered by ID, because a user may delete them at any time.
 
-    ``kind`` is prepare, generate, densify, compare, export or enhance; ``state`` waiting, running, done, failed or
-    cancelled; ``result`` the worker's answer; ``failure`` why it failed. ``signals`` emit a Progress, each slice, at
-    the end the job itself or a Failure. ``pump`` lets the application work for a moment.
+    ``kind`` is prepare, generate, densify, compare, export, enhance, progress or early-oa; ``state`` waiting, running,
+    done, failed or cancelled; ``result`` the worker's answer; ``failure`` why it failed. ``signals`` emit a Progress,
+    each slice, at the end the job itself or a Failure. ``pump`` lets the application work for a moment.
     """
 
     kind: str

@@ -34,7 +34,8 @@ class JobHandler:
 
     ``finish`` imports the result and returns a Failure if it cannot; a generator imports in steps. ``takeSlice``
     receives the report of each slice. ``undo`` removes what an unfinished job put into the scene. ``needsVolume`` tells
-    that the job is cancelled when its volume is deleted, ``keepsFiles`` that its temporary files are needed later.
+    that the job is cancelled when its volume is deleted, ``keepsFiles`` that its temporary files are needed later,
+    ``ofRadiograph`` that it begins with a radiograph alone.
     """
 
     finish: Callable[[Job], Steps | Failure | None] = lambda job: None
@@ -42,6 +43,7 @@ class JobHandler:
     undo: Callable[[Job], None] = lambda job: None
     needsVolume: bool = True
     keepsFiles: bool = True
+    ofRadiograph: bool = False
 
 
 class JobControl:
@@ -175,7 +177,7 @@ class JobControl:
             failure = Failure("busy", _("Another job is running."), _("Wait for it to finish, or cancel it."))
             self.fail(job, failure)
             return
-        if job.kind != "generate" and job.volumeNode is None:
+        if not self._handler(job).ofRadiograph and job.volumeNode is None:
             self.fail(job, Failure("no-volume", _("No pseudo-MRI is selected."), _("Generate one first.")))
             return
         request = self._requestOf(job, fields)

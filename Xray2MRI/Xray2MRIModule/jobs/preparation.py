@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..failure import Failure
-from ..scene.radiograph_node import radiograph_size
 from ..translation import tr as _
 from .job import Job
-from .job_control import SENT_AGAIN, JobControl
-from .radiograph_input import RadiographInput
+from .job_control import JobControl
+from .radiograph_input import RADIOGRAPH_GONE, RadiographInput
 
 _AS_SHOWN = _("The file says that the image is rotated; it was used as shown. Check the side.")
 
@@ -47,18 +45,14 @@ class Preparation:
 
     def finish(self, job: Job) -> Failure | None:
         """Accept the result, or analyse the pixels instead if the library has turned the file upright."""
-        radiograph, about = job.radiographNode, job.result["film"]
+        radiograph = job.radiographNode
         if radiograph is None:
-            return Failure("no-radiograph", _("The radiograph was deleted."), _("Choose another one."))
+            return RADIOGRAPH_GONE
         if self._radiographs.isPixelsOnly(radiograph):
             job.result["film_warnings"] = [*job.result["film_warnings"], _AS_SHOWN]
-        elif about["turned_upright"] or (about["columns"], about["rows"]) != tuple(radiograph_size(radiograph)):
-            # rectangles would not fit the image that the user sees
-            self._radiographs.usePixelsOnly(radiograph)
-            shutil.rmtree(job.folder, ignore_errors=True)
-            self._jobs.begin(job, lambda: self._radiographs.fields(job, radiograph) | job.choices)
-            return SENT_AGAIN
-        return None
+        return self._radiographs.sendPixelsInstead(
+            job, radiograph, self._jobs, lambda: self._radiographs.fields(job, radiograph) | job.choices
+        )
 
     def drop(self) -> None:
         """Cancel an unfinished analysis; its callbacks are not called."""

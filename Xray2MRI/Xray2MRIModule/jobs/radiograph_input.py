@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from typing import Any
 
 from ..application import Application
-from ..failure import JobFailed
-from ..scene.radiograph_node import is_radiograph, radiograph_file, write_pixels
+from ..failure import Failure, JobFailed
+from ..scene.radiograph_node import is_radiograph, radiograph_file, radiograph_size, write_pixels
+from ..translation import tr as _
 from .job import Job
+from .job_control import SENT_AGAIN, JobControl
+
+RADIOGRAPH_GONE = Failure("no-radiograph", _("The radiograph was deleted."), _("Choose another one."))
 
 
 class RadiographInput:
@@ -31,6 +37,22 @@ class RadiographInput:
     def isPixelsOnly(self, radiograph: Any) -> bool:
         """Whether the pixels are sent instead of the file."""
         return radiograph.GetID() in self._pixelsOnly
+
+    def sendPixelsInstead(
+        self, job: Job, radiograph: Any, jobs: JobControl, fields: Callable[[], dict[str, Any]]
+    ) -> Failure | None:
+        """Send a finished job once more with the pixels, if the library has turned the file upright.
+
+        Rectangles would not fit the image that the user sees. Returns SENT_AGAIN, or None where the result fits.
+        """
+        about = job.result["film"]
+        fits = not about["turned_upright"] and (about["columns"], about["rows"]) == tuple(radiograph_size(radiograph))
+        if fits or self.isPixelsOnly(radiograph):
+            return None
+        self.usePixelsOnly(radiograph)
+        shutil.rmtree(job.folder, ignore_errors=True)
+        jobs.begin(job, fields)
+        return SENT_AGAIN
 
     def usePixelsOnly(self, radiograph: Any) -> None:
         """Send the pixels from now on."""

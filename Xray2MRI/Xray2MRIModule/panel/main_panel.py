@@ -8,12 +8,14 @@ import vtk
 
 from .compare_panel import ComparePanel
 from .density_panel import DensityPanel
+from .early_osteoarthritis_panel import EarlyOsteoarthritisPanel
 from .enhance_panel import EnhancePanel
 from .environment_panel import EnvironmentPanel
 from .export_panel import ExportPanel
 from .generate_panel import GeneratePanel
 from .grade_panel import GradePanel
 from .person_panel import PersonPanel
+from .progression_panel import ProgressionPanel
 from .radiograph_panel import RadiographPanel
 from .section import showAgain
 from .setting_labels import withLabel
@@ -55,14 +57,16 @@ class MainPanel:
         self.export = ExportPanel(self)
         self.environment = EnvironmentPanel(self)
         self.enhance = EnhancePanel(self)
+        self.early = EarlyOsteoarthritisPanel(self)
+        self.progression = ProgressionPanel(self)
         self.sections = [
             self.radiograph, self.grade, self.person, self.generate, self.density, self.view, self.compare, self.export,
-            self.environment, self.enhance,
+            self.environment, self.enhance, self.early, self.progression,
         ]  # fmt: skip
         self._buttons = [widget for name, widget in vars(ui).items() if name.endswith("Section")]
         for button in self._buttons:
             button.connect("contentsCollapsed(bool)", self._onFolded)
-        self._boxes = [ui.personBox, ui.moreChoicesBox, ui.compareDetailsBox]
+        self._boxes = [ui.earlyBox, ui.personBox, ui.moreChoicesBox, ui.compareDetailsBox]
         for box in self._boxes:
             box.connect("toggled(bool)", self._onFolded)
         logic.jobs.busyChanged.connect(self._onBusyChanged)

@@ -30,6 +30,10 @@ LABELS = {
     "initial": "nudgeLabel",
     "format": "formatLabel",
     "spacing": "enhanceSpacingLabel",
+    "network": "earlyFolderLabel",
+    "to_grade": "progressionGradeLabel",
+    "frames": "progressionFramesLabel",
+    "morphing_model": "progressionModelLabel",
 }
 
 

@@ -15,6 +15,8 @@ SYNTHETIC = f"{PREFIX}.synthetic"
 RECORD = f"{PREFIX}.record"
 NOT_FOR_DIAGNOSIS = "synthetic, not for diagnosis"
 ENHANCED_CONTENT = "Enhanced volume with computed detail"
+COURSE_CONTENT = "Synthetic course of a knee, not a forecast"
+MAP_CONTENT = "Map of places that speak for early osteoarthritis"
 _LONGEST_LIST = 16  # as in the headers; longer ones are in the record
 
 
@@ -25,7 +27,21 @@ def is_synthetic(node: Any) -> bool:
 
 def is_enhanced(node: Any) -> bool:
     """Whether a node is a volume whose finer voxels were computed from measured ones."""
-    return is_synthetic(node) and node.GetAttribute(f"{PREFIX}.content") == ENHANCED_CONTENT
+    return _has_content(node, ENHANCED_CONTENT)
+
+
+def is_course(node: Any) -> bool:
+    """Whether a node is a radiograph or a pseudo-MRI of a synthetic course."""
+    return _has_content(node, COURSE_CONTENT)
+
+
+def is_activation_map(node: Any) -> bool:
+    """Whether a node is a map that explains a network's answer about a radiograph."""
+    return _has_content(node, MAP_CONTENT)
+
+
+def _has_content(node: Any, content: str) -> bool:
+    return is_synthetic(node) and node.GetAttribute(f"{PREFIX}.content") == content
 
 
 def mark_synthetic(node: Any, content: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from ..application import Application
 from . import density_sequence
 from .comparison_nodes import Comparison
-from .provenance_attributes import PREFIX, get_record, is_enhanced, is_synthetic
+from .provenance_attributes import PREFIX, get_record, is_activation_map, is_course, is_enhanced, is_synthetic
 from .volume_nodes import DEVIATION_CONTENT, slice_count
 
 
@@ -26,9 +26,11 @@ class SceneVolumes:
         return is_synthetic(node) and get_record(node) is not None
 
     def synthetic(self) -> list[Any]:
-        """All complete pseudo-MRI volumes; maps and enhanced volumes are not among them."""
+        """All complete pseudo-MRI volumes; maps, enhanced volumes and those of a course are not among them."""
+        others = (is_enhanced, is_course, is_activation_map)
         return [node for node in self._nodes("vtkMRMLScalarVolumeNode") if is_synthetic(node) and get_record(node)
-                and not is_enhanced(node) and node.GetAttribute(f"{PREFIX}.content") != DEVIATION_CONTENT]  # fmt: skip
+                and not any(other(node) for other in others)
+                and node.GetAttribute(f"{PREFIX}.content") != DEVIATION_CONTENT]  # fmt: skip
 
     def comparisons(self, volumeNode: Any = None) -> list[Comparison]:
         """All comparisons of the scene, or those of one volume."""

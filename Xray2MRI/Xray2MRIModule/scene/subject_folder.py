@@ -54,6 +54,14 @@ def put(scene: Any, folder: int | None, *nodes: Any) -> None:
             hierarchy.SetItemParent(item, folder)
 
 
+def put_beside(scene: Any, sibling: Any, node: Any) -> None:
+    """Put a node into the folder that holds another one; no effect where that one is in no folder."""
+    hierarchy = scene.GetSubjectHierarchyNode()
+    item = None if hierarchy is None else hierarchy.GetItemByDataNode(sibling)
+    if item is not None and item != hierarchy.GetInvalidItemID():
+        put(scene, hierarchy.GetItemParent(item), node)
+
+
 def run_folder(scene: Any, node: Any) -> int | None:
     """The generation's folder that holds a node; None if it is elsewhere."""
     hierarchy = scene.GetSubjectHierarchyNode()

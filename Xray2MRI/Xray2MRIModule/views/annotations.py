@@ -1,4 +1,7 @@
-""" "SYNTHETIC, not for diagnosis" on every view that shows a synthetic volume, whichever module shows it."""
+""" "SYNTHETIC, not for diagnosis" on every view that shows a synthetic volume, whichever module shows it.
+
+Courses, enhanced volumes and maps have words of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from ..application import Application
-from ..scene.provenance_attributes import is_enhanced, is_synthetic
+from ..scene.provenance_attributes import is_activation_map, is_course, is_enhanced, is_synthetic
 from ..translation import tr as _
 
 TEXT = _("SYNTHETIC, not for diagnosis")
 ENHANCED_TEXT = _("ENHANCED: detail is computed, not for diagnosis")
+COURSE_TEXT = _("Synthetic course, not a forecast; not for diagnosis")
+MAP_TEXT = _("COMPUTED MAP: no diagnosis, no proof of where disease is")
 _WATCHED = ("vtkMRMLSliceCompositeNode", "vtkMRMLVolumeRenderingDisplayNode", "vtkMRMLSliceNode", "vtkMRMLViewNode")
 
 
@@ -72,7 +77,11 @@ class SyntheticAnnotations(VTKObservationMixin):
         shown = self._synthetic_volumes(viewNode)
         if not shown:
             return ""
-        return ENHANCED_TEXT if all(is_enhanced(node) for node in shown) else TEXT
+        if any(is_course(node) for node in shown):
+            return COURSE_TEXT
+        if all(is_activation_map(node) for node in shown):
+            return MAP_TEXT
+        return ENHANCED_TEXT if all(is_enhanced(node) or is_activation_map(node) for node in shown) else TEXT
 
     def _synthetic_volumes(self, viewNode: Any) -> list[Any]:
         scene = self._application.scene

@@ -7,7 +7,7 @@ from typing import Any
 import vtk
 
 from ..application import Application
-from ..scene import comparison_nodes
+from ..scene import activation_map, comparison_nodes, synthetic_course
 from ..scene.comparison_nodes import Comparison
 from ..scene.volume_nodes import copy_window, show_for_reading, slice_count
 from . import comparison_chart, uncertainty_overlay, volume_rendering
@@ -73,6 +73,31 @@ class ViewControl:
         self.layout.showVolume(SYNTHETIC, enhancedNode)
         self.showReference(measuredNode)
         self.layout.reformat(orientation)
+
+    def showCourse(self, browserNode: Any) -> None:
+        """Show the radiographs of a course in the view of the radiograph, and its volumes in that of the pseudo-MRI."""
+        self._showViews()
+        self.startAnnotations()
+        self.layout.showVolume(RADIOGRAPH, synthetic_course.film_of(browserNode))
+        volume = synthetic_course.volume_of(browserNode)
+        if volume is not None:
+            self.showVolume(volume)
+
+    def isCourseShown(self, browserNode: Any) -> bool:
+        """Whether the view of the radiograph shows this course."""
+        return (
+            browserNode is not None
+            and self.layout.backgroundVolume(RADIOGRAPH) is not None
+            and (self.layout.backgroundVolume(RADIOGRAPH) is synthetic_course.film_of(browserNode))
+        )
+
+    def setEarlyMapVisible(self, radiographNode: Any, visible: bool, opacity: float = 1.0) -> bool:
+        """Show the map of early osteoarthritis over its radiograph. Returns False if there is none."""
+        node = activation_map.map_of(radiographNode)
+        if node is not None and visible and self.layout.backgroundVolume(RADIOGRAPH) is not radiographNode:
+            self.showLayout(radiographNode)
+        self.layout.overlay(RADIOGRAPH, node if visible else None, opacity)
+        return node is not None
 
     def realVolume(self) -> Any:
         """The real MRI that is shown next to the pseudo-MRI; None without one."""
