@@ -23,7 +23,7 @@ FIELD_ROWS_MM = (-100.0, 70.0)  # of a knee of middle size in the scanner's fiel
 
 @pytest.fixture(scope="module")
 def template() -> ImageTemplate:
-    """The template as this code builds it from the shipped maps; it takes 80 s unless the same code did so before."""
+    """The template as this code builds it from the shipped maps; it takes 180 s unless the same code did so before."""
     folder = resource_path("anatomy/multi_echo_knee")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     arrays = kept_arrays(

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...files.resources import resource_path
 from .bone_registration import Grid, carried, mended, register_bone
-from .label_map import LabelMap
+from .label_map import LabelMap, read_label_map
 from .multi_echo_maps import MultiEchoMaps
 from .signed_distance import signed_distance
 
@@ -31,6 +32,7 @@ _RIM_MM, _SMOOTHED_MM = 8.0, 3.0  # of the tibia below the menisci; along the se
 
 
 REGISTERED = "registered_parts.npz"
+JOINT_LABELS = "dess_knee"  # the label map whose joint is laid over maps without a file of registered parts
 _STORED_STEPS = 10.0  # per mm, in one byte: distances are kept to within 12.7 mm of a surface
 
 
@@ -45,7 +47,7 @@ class JointParts:
 def registered_parts(
     maps: MultiEchoMaps, labels: LabelMap, joint_voxel: tuple[float, float, float]
 ) -> dict[str, np.ndarray]:
-    """Bones, cartilages and menisci of ``labels`` laid over ``maps``: signed distances in mm, step 1.25 mm (minutes).
+    """Bones, cartilages and menisci of ``labels`` laid over ``maps``: signed distances in mm, step 1.25 mm (2 min).
 
     ``joint_voxel`` is the centre of the tibial plateau in voxels of the maps.
     """
@@ -67,16 +69,32 @@ def registered_parts(
 
 def save_registered(parts: dict[str, np.ndarray], path: Path) -> None:
     """Write what ``registered_parts`` found, one byte a voxel."""
-    limit = 127 / _STORED_STEPS
-    np.savez_compressed(
-        path, **{n: np.round(np.clip(d, -limit, limit) * _STORED_STEPS).astype(np.int8) for n, d in parts.items()}
-    )
+    np.savez_compressed(path, **{name: _in_steps(distance) for name, distance in parts.items()})
 
 
 def load_registered(path: Path) -> dict[str, np.ndarray]:
     """Read what ``save_registered`` wrote, mm."""
     with np.load(path, allow_pickle=False) as data:
-        return {name: data[name].astype(np.float32) / _STORED_STEPS for name in data.files}
+        return {name: _in_mm(data[name]) for name in data.files}
+
+
+def registered_joint(
+    folder: Path, maps: MultiEchoMaps, joint_voxel: tuple[float, float, float]
+) -> dict[str, np.ndarray]:
+    """What was saved in ``folder``, else the joint of the DESS knee laid over ``maps``, rounded alike, mm."""
+    if (folder / REGISTERED).exists():
+        return load_registered(folder / REGISTERED)
+    found = registered_parts(maps, read_label_map(resource_path(f"anatomy/{JOINT_LABELS}")), joint_voxel)
+    return {name: _in_mm(_in_steps(distance)) for name, distance in found.items()}
+
+
+def _in_steps(distance: np.ndarray) -> np.ndarray:
+    limit = 127 / _STORED_STEPS
+    return np.round(np.clip(distance, -limit, limit) * _STORED_STEPS).astype(np.int8)
+
+
+def _in_mm(steps: np.ndarray) -> np.ndarray:
+    return steps.astype(np.float32) / _STORED_STEPS
 
 
 def joint_parts(

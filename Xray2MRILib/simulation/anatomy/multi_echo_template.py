@@ -14,7 +14,7 @@ from .fat_shell import fat_shell
 from .image_template import ImageTemplate, first_generation
 from .multi_echo_bones import carved, close_joint_gap, continued, removed_rows, trimmed, without_empty_rows
 from .multi_echo_densities import SUBCUTANEOUS_FAT, calm_marrow, flattened
-from .multi_echo_joint import REGISTERED, JointParts, joint_parts, load_registered, seated_menisci
+from .multi_echo_joint import JointParts, joint_parts, registered_joint, seated_menisci
 from .multi_echo_maps import MultiEchoMaps, read_multi_echo
 from .multi_echo_structures import continue_ends, draw_structures
 from .multi_echo_tissue import classified
@@ -36,13 +36,13 @@ _SIDES = (34, 30)  # sections added laterally and medially
 
 
 def build_multi_echo_template(folder: Path) -> ImageTemplate:
-    """The template of the multi-echo knee in ``folder`` (one and a half minutes of processor time; keep the result).
+    """The template of the multi-echo knee in ``folder`` (three minutes of processor time; keep the result).
 
-    The folder holds the maps and the registered bones, cartilages and menisci. Raises InputError as
-    ``read_multi_echo`` does.
+    The folder holds the maps and may hold the registered bones, cartilages and menisci (``registered_joint``). Raises
+    InputError as ``read_multi_echo`` does.
     """
     maps = read_multi_echo(folder)
-    parts = joint_parts(maps, load_registered(folder / REGISTERED), PLATEAU_VOXEL)
+    parts = joint_parts(maps, registered_joint(folder, maps, PLATEAU_VOXEL), PLATEAU_VOXEL)
     return assembled(maps, parts, folder.name, read_seeds(folder))
 
 

@@ -22,6 +22,7 @@ from ..anatomy.image_template import ImageTemplate
 from ..anatomy.label_map import label_map_hash, lacks_soft_tissue
 from ..anatomy.label_map_donor import build_label_map_donor
 from ..anatomy.lent_soft_tissue import Donor, lend
+from ..anatomy.multi_echo_joint import JOINT_LABELS, REGISTERED
 from ..anatomy.multi_echo_template import IMAGE_TEMPLATE_VERSION, build_multi_echo_template
 from ..anatomy.outline import Outline, build_outline, outline_of
 from ..anatomy.outline_registration import SoftTissueMap, register
@@ -206,9 +207,11 @@ def _loaded_donor(path: Path) -> Donor:
 
 @lru_cache(maxsize=1)
 def multi_echo_hash() -> str:
-    """Sixteen hexadecimal digits that change with any of the multi-echo knee's maps."""
+    """Sixteen hexadecimal digits that change with the multi-echo knee's maps or with the joint laid over them."""
     digest = hashlib.sha256()
     folder = resource_path(f"anatomy/{MULTI_ECHO}")
     for path in sorted(p for pattern in ("*.nrrd", "*.npz", "*.json") for p in folder.glob(pattern)):
         digest.update(path.read_bytes())
+    if not (folder / REGISTERED).exists():
+        digest.update(label_map_hash(resource_path(f"anatomy/{JOINT_LABELS}")).encode())
     return digest.hexdigest()[:16]
