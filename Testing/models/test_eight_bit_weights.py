@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from Xray2MRILib.conditions.koa_probabilities import KoaProbabilities  # noqa: E402
 from Xray2MRILib.errors import ProcessingError  # noqa: E402
 from Xray2MRILib.files.checksums import write_checksums  # noqa: E402
+from Xray2MRILib.files.resources import resource_path  # noqa: E402
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline  # noqa: E402
 from Xray2MRILib.model_store.assembly import build_components  # noqa: E402
 from Xray2MRILib.model_store.model_folder import NETWORKS  # noqa: E402
@@ -54,6 +56,26 @@ def test_by_hand() -> None:
     assert from_eight_bits(stored)["w"].tolist() == [pytest.approx([2.54, -1.02, 0.04]), [0.0, -127.0, 63.0]]
 
 
+def test_coarse_weights_of_large_tensors_compress_better_and_keep_their_channels() -> None:
+    """Against the same rounding without a choice of scale: no channel may be worse, and most must gain."""
+    generator = torch.Generator().manual_seed(5)
+    large = torch.randn(64, 1000, generator=generator) * torch.logspace(-3, 1, 64)[:, None]
+    large[7] = 0
+    small = torch.randn(30, 1000, generator=generator)
+    stored = to_eight_bits({"large": large, "small": small}, coarse=True)
+    plain = to_eight_bits({"large": large, "small": small})
+    assert torch.equal(stored["small"], plain["small"])
+    assert stored["large"].dtype == torch.int8
+    assert int(stored["large"].abs().max()) == 31
+    sizes = [len(zlib.compress(table["large"].numpy().tobytes())) for table in (stored, plain)]
+    assert sizes[0] < 0.85 * sizes[1]
+    step = large.abs().amax(1, keepdim=True).clamp(min=1e-9) / 31
+    by_the_largest = ((large / step).round() * step - large).square().sum(1)
+    found = (from_eight_bits(stored)["large"] - large).square().sum(1)
+    assert (found <= by_the_largest * 1.0001).all()
+    assert int((found < 0.98 * by_the_largest).sum()) > 32
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> tuple[Xray2MRIPipeline, Path]:
     torch.manual_seed(0)
@@ -79,6 +101,24 @@ def test_a_model_in_eight_bits_is_smaller_and_makes_nearly_the_same_volume(model
     difference = np.abs(exact - rounded)  # of a network of chance, whose grey levels spread over the whole range
     assert 0 < difference.mean() < 0.003
     assert difference.max() < 0.1
+
+
+def test_a_model_is_stored_coarse(tmp_path: Path) -> None:
+    """The shipped model stored again, as a maintainer does: read as any other, and smaller once it is compressed."""
+    pipeline = Xray2MRIPipeline.from_pretrained(resource_path("models/compact"), device="cpu")
+    for name, coarse in (("fine", False), ("coarse", True)):
+        pipeline.save_pretrained(tmp_path / name, eight_bit=True, coarse=coarse)
+    files = [tmp_path / name / "unet" / FILE for name in ("fine", "coarse")]
+    assert files[0].stat().st_size == files[1].stat().st_size
+    sizes = [len(zlib.compress(file.read_bytes())) for file in files]
+    assert sizes[1] < 0.9 * sizes[0]
+    again = Xray2MRIPipeline.from_pretrained(tmp_path / "coarse", device="cpu")
+    assert again.model_card == pipeline.model_card
+    for name, weight in pipeline.unet.state_dict().items():
+        if weight.ndim > 1:
+            change = (again.unet.state_dict()[name] - weight).flatten(1)
+            share = 0.05 if weight.numel() > 60_000 else 1e-4
+            assert (change.square().mean(1).sqrt() <= share * weight.flatten(1).abs().amax(1) + 1e-7).all(), name
 
 
 def test_training_begins_from_a_model_in_eight_bits(model) -> None:

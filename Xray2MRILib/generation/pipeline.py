@@ -109,19 +109,22 @@ class Xray2MRIPipeline(VolumePipeline):
         *,
         half_precision: bool = False,
         eight_bit: bool = False,
+        coarse: bool = False,
         card: dict[str, Any] | None = None,
     ) -> None:
         """Write the model in diffusers' folder layout, with checksums. ``card`` replaces the model's own card.
 
         Weights are stored in float32, in float16 with ``half_precision``, or in int8 with ``eight_bit``
-        (models.eight_bit_weights).
+        (models.eight_bit_weights), ``coarse`` for a model that is kept in git.
         """
         index = {key: value for key, value in self.config.items() if not key.startswith("_")}
         index |= {"_class_name": type(self).__name__, "_diffusers_version": self.config.get("_diffusers_version")}
         names = ("autoencoder", "unet", "radiograph_encoder", "scheduler")
         components = {name: getattr(self, name) for name in names}
         card = self.model_card if card is None else card
-        write_model(Path(folder), components, index, card, half_precision=half_precision, eight_bit=eight_bit)
+        write_model(
+            Path(folder), components, index, card, half_precision=half_precision, eight_bit=eight_bit, coarse=coarse
+        )
 
     @property
     def condition_names(self) -> tuple[str, ...]:

@@ -144,11 +144,12 @@ def write_model(
     *,
     half_precision: bool = False,
     eight_bit: bool = False,
+    coarse: bool = False,
 ) -> None:
     """Write a model folder; every file appears under its name only when complete, the checksums last.
 
-    ``half_precision`` stores float16, half the size; ``eight_bit`` stores int8, half of that. After an interrupted
-    write the checksums do not match, so loading fails.
+    ``half_precision`` stores float16, half the size; ``eight_bit`` stores int8, half of that, with ``coarse``
+    such that it compresses well. After an interrupted write the checksums do not match, so loading fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
@@ -157,7 +158,7 @@ def write_model(
             network = isinstance(component, torch.nn.Module)
             if network and half_precision and not eight_bit:
                 component = copy.deepcopy(component).half()
-            save_network(component, draft / name, eight_bit=network and eight_bit)
+            save_network(component, draft / name, eight_bit=network and eight_bit, coarse=coarse)
         _remove_origin(draft)
         write_json(draft / INDEX_FILE, index)
         write_json(draft / CARD_FILE, card)

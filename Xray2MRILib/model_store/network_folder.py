@@ -48,11 +48,11 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype = torch.float32)
     return component
 
 
-def save_network(network: Any, folder: Path, *, eight_bit: bool = False) -> None:
-    """Write configuration and weights into ``folder``, with weights in their own precision or in eight bits."""
+def save_network(network: Any, folder: Path, *, eight_bit: bool = False, coarse: bool = False) -> None:
+    """Write configuration and weights into ``folder``, the weights in their own precision or in eight bits."""
     if not eight_bit:
         network.save_pretrained(folder)
         return
     folder.mkdir(parents=True, exist_ok=True)
     network.save_config(folder)
-    eight_bit_weights.save_eight_bits(network.state_dict(), folder)
+    eight_bit_weights.save_eight_bits(network.state_dict(), folder, coarse=coarse)
