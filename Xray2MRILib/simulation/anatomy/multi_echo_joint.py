@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def registered_parts(
 
 def save_registered(parts: dict[str, np.ndarray], path: Path) -> None:
     """Write what ``registered_parts`` found, one byte a voxel."""
-    np.savez_compressed(path, **{name: _in_steps(distance) for name, distance in parts.items()})
+    steps: dict[str, Any] = {name: _in_steps(distance) for name, distance in parts.items()}
+    np.savez_compressed(path, **steps)
 
 
 def load_registered(path: Path) -> dict[str, np.ndarray]:
