@@ -166,3 +166,16 @@ def test_altered_weights_are_refused(small_network: Path, capsys: pytest.Capture
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     assert main(["grade", sample("kl3_left"), "--early-oa", str(small_network)]) == 1
     assert "has been altered" in capsys.readouterr().err
+
+
+def test_the_network_that_ships_answers_without_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The order of four CC BY knees that it was not trained on; the probabilities themselves are too high there."""
+    found = {}
+    for name in ("kl0_left", "kl0_right", "kl2_left", "kl2_right"):
+        picture = tmp_path / f"{name}.png"
+        assert main(["grade", sample(name), "--early-oa", "--map", str(picture), "--json"]) == 0
+        found[name] = json.loads(capsys.readouterr().out)["early_osteoarthritis"]
+        assert picture.stat().st_size > 10_000
+    assert max(found["kl0_left"], found["kl0_right"]) < min(found["kl2_left"], found["kl2_right"])
+    folder = Path(__file__).resolve().parents[2] / "Resources/models/siamese_gap"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000

@@ -25,7 +25,9 @@ PAGES = (
     "docs/reprojection.md",
     "docs/image-templates.md",
     "docs/knee-anatomy.md",
+    "docs/comparison-of-methods.md",
     "Resources/models/compact/MODEL_CARD.md",
+    "Resources/models/siamese_gap/MODEL_CARD.md",
 )
 BLOCK = re.compile(r"(<!-- table: ([\w ]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -180,6 +182,33 @@ def steps() -> str:
     return table(heading, (cells(name, found) for name, found in figures("held_out_by_steps").items()))
 
 
+def early_osteoarthritis() -> str:
+    """KL-2 against KL-0 by Siamese-GAP and its controls, on the test split and in another collection."""
+    found = figures("early_osteoarthritis")
+    elsewhere = found["external"]
+    names = {
+        "siamese_gap": "**Siamese-GAP as it ships**",
+        "grade_classifier": "the shipped grade classifier, its KL-2 against its KL-0",
+        "crop_32": "logistic regression on the crop at 32 x 32 pixels",
+        "histogram": "logistic regression on the intensity histogram",
+    }
+    rows = []
+    for name, words in names.items():
+        row = [words]
+        for part in (found[name], elsewhere.get(name)):
+            if part is None:
+                row += ["", ""]
+                continue
+            low, high = part["auc_interval"]
+            row += [f"{100 * part['accuracy']:.1f} %", f"{part['auc']:.3f} ({low:.3f}-{high:.3f})"]
+        rows.append(row)
+    counts = [part["radiographs"] for part in (found, elsewhere)]
+    heading = [""]
+    for where, count in zip(("test split", "another collection"), counts, strict=True):
+        heading += [f"accuracy, {where} ({count['all']:,} knees)", f"area under the ROC curve, {where}"]
+    return table(heading, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "held out short": held_out_short,
     "held out": held_out,
@@ -190,6 +219,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "anatomy sizes": anatomy_sizes,
     "image template figures": image_template_figures,
+    "early osteoarthritis": early_osteoarthritis,
 }
 
 

@@ -236,6 +236,14 @@ def test_the_figures_are_those_of_the_shipped_weights():
             assert shipped == [checksum], f"docs/results/{name}.json was measured with other weights of {network}"
 
 
+def test_the_figures_of_early_osteoarthritis_are_those_of_the_shipped_network():
+    shipped = json.loads((ROOT / "Resources/models/siamese_gap/checksums.json").read_text(encoding="utf-8"))
+    result = RESULTS["early_osteoarthritis"]
+    assert result["settings"]["siamese_gap_checksums"] == shipped
+    # why it ships: clearly better than what needs no network
+    assert result["figures"]["siamese_gap"]["auc_minus_crop_32"][0] > 0
+
+
 def test_interpolation_of_super_resolution():
     """docs/super-resolution.md: the table of interpolation, and the numbers below it."""
     figures = RESULTS["super_resolution_interpolation"]["figures"]
@@ -306,7 +314,7 @@ def test_parts_are_those_of_their_model_cards():
     """Every number of the column ``measured`` stands in the card that the row links to."""
     text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| [\w ]+ \| (.+) \| .+ \| \[card\]\((.+)\) \|$", text, re.MULTILINE)
-    assert len(rows) == 7
+    assert len(rows) == 9
     for measured, card in rows:
         stated = set(NUMBER.findall((ROOT / "docs" / card).read_text(encoding="utf-8")))
         for number in NUMBER.findall(re.sub(r"\bKL \d", "", measured)):

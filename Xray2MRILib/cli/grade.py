@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=SHIPPED,
         help="also KL-2 against KL-0, by the network in a folder average or max of xray2mri train siamese-gap "
-        "(none ships with this version); give it after the radiograph",
+        "(default: the one that ships); give it after the radiograph",
     )
     parser.add_argument(
         "--map",

@@ -95,7 +95,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "job": _JOB,
         "radiograph": Field("text", "path of the radiograph", required=True),
         "output": Field("text", "path of the map to write, .npy", required=True),
-        "network": Field("text", "folder of a Siamese-GAP network; none ships with this version"),
+        "network": Field("text", "folder of a Siamese-GAP network; if absent, the one that ships"),
         **{name: SETTINGS[name] for name in ("side", "roi", "knee", "photometric")},
     },
     # a series of radiographs of rising severity; progression/radiograph_series.py describes the result

@@ -7,9 +7,6 @@ from typing import Any
 
 from small_networks import save_siamese_gap
 
-from Xray2MRILib.errors import ProcessingError
-from Xray2MRILib.files.resources import resource_path
-
 VIEW = "Xray2MRIRadiograph"
 
 
@@ -53,17 +50,17 @@ def test_the_map_comes_goes_and_fades(desk: Any, knee_radiograph: Path, tmp_path
     assert ui.earlyVisibleCheckBox.enabled is False
 
 
-def test_refusals_are_sentences_that_name_the_field(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
+def test_a_wrong_folder_is_a_sentence_and_none_is_the_network_that_ships(
+    desk: Any, knee_radiograph: Path, tmp_path: Path
+) -> None:
     ui = desk.ui
     desk.load(knee_radiograph)
     ui.earlyFolderEdit.currentPath = str(tmp_path)
     ask(desk)
     assert ui.earlyMessageLabel.text.startswith("<b>No map:</b> The file checksums.json is missing")
-    try:
-        resource_path("models/siamese_gap")
-    except ProcessingError:
-        ui.earlyFolderEdit.currentPath = ""
-        ask(desk)
-        assert "No Siamese-GAP network ships" in ui.earlyMessageLabel.text
-        assert 'Setting: "Network".' in ui.earlyMessageLabel.text
     assert layer(desk)[0] is None
+    # an empty field asks the network that ships
+    ui.earlyFolderEdit.currentPath = ""
+    ask(desk)
+    assert ui.earlyMessageLabel.text.startswith("KL-2 rather than KL-0")
+    assert layer(desk)[0] is not None
