@@ -32,15 +32,10 @@ def activation_colours(values: np.ndarray) -> np.ndarray:
     return np.where(place <= 1, lower, _SCALE[1] + (place - 1) * (_SCALE[2] - _SCALE[1]))
 
 
-def activation_opacity(values: np.ndarray) -> np.ndarray:
-    """Opacity [...] in [0, 0.7] of the colours of values in [0, 1]; nothing at 0."""
-    return _STRONGEST * np.sqrt(np.clip(values, 0, 1))
-
-
 def overlaid(radiograph: np.ndarray, values: np.ndarray) -> np.ndarray:
     """A radiograph [H, W] in [-1, 1] under a map [H, W] in [0, 1]: uint8 [H, W, 3]; 0 leaves it as it is."""
     grey = ((np.clip(radiograph, -1, 1) + 1) * 127.5)[..., None]
-    opacity = activation_opacity(values)[..., None]
+    opacity = _STRONGEST * np.sqrt(np.clip(values, 0, 1))[..., None]
     return np.rint((1 - opacity) * grey + opacity * activation_colours(values)).astype(np.uint8)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from Xray2MRILib.rendering.activation_picture import activation_colours, activation_opacity
+from Xray2MRILib.rendering.activation_picture import activation_colours
 
 from ..translation import tr as _
 from .provenance_attributes import MAP_CONTENT, PREFIX, mark_synthetic
@@ -19,6 +19,8 @@ MAP_ROLE = f"{PREFIX}.earlyMap"  # from the radiograph to its map
 _COLOUR_ROLE = f"{PREFIX}.mapColours"
 _RESULT = f"{PREFIX}.earlyOsteoarthritis"
 _COLOURS = 128
+# share of the strongest place below which nothing is drawn: the views know no half transparent colours of one map
+_SHOWN_FROM = 0.35
 
 
 def keep_map(scene: Any, radiograph: Any, result: dict[str, Any]) -> Any:
@@ -40,7 +42,7 @@ def keep_map(scene: Any, radiograph: Any, result: dict[str, Any]) -> Any:
     kept = {name: result[name] for name in ("probability", "places", "side", "rectangle")}
     node.SetAttribute(_RESULT, json.dumps(kept, ensure_ascii=True))
     put_over_radiograph(node, values, radiograph, result["rectangle"])
-    show_coloured(node, node.GetNodeReferenceID(_COLOUR_ROLE), 0.0, 1.0, None)
+    show_coloured(node, node.GetNodeReferenceID(_COLOUR_ROLE), 0.0, 1.0, (_SHOWN_FROM, 1.0))
     return node
 
 
@@ -59,13 +61,12 @@ def result_of(node: Any) -> dict[str, Any]:
 
 
 def _create_colours(scene: Any) -> Any:
-    """The colours of the picture that the command draws; nothing at 0, so that the radiograph shows through."""
+    """The colours of the picture that the command draws."""
     node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", scene.GenerateUniqueName(_("Early osteoarthritis colours")))
     node.SetTypeToUser()
     node.SetNumberOfColors(_COLOURS)
     node.SetHideFromEditors(True)
     values = np.linspace(0.0, 1.0, _COLOURS)
-    table = zip(values, activation_colours(values) / 255.0, activation_opacity(values), strict=True)
-    for index, (value, colour, opacity) in enumerate(table):
-        node.SetColor(index, f"{value:.2f}", *(float(part) for part in colour), float(opacity))
+    for index, (value, colour) in enumerate(zip(values, activation_colours(values) / 255.0, strict=True)):
+        node.SetColor(index, f"{value:.2f}", *(float(part) for part in colour), 1.0)
     return node
