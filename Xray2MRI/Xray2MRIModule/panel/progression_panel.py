@@ -25,7 +25,7 @@ class ProgressionPanel(Section):
         ui = self.ui
         self._grade = Choice(self, ui.progressionGradeSelector, None, [
             (4, _("KL 4, severe")), (3, _("KL 3, moderate")),
-            (2, _("KL 2, mild")), (1, _("KL 1, doubtful"))])  # fmt: skip
+            (2, _("KL 2, minimal")), (1, _("KL 1, doubtful"))])  # fmt: skip
         self.listen(ui.progressionButton, "clicked(bool)", self._onButton)
         self.listen(ui.progressionFrameSlider, "valueChanged(double)", self._onFrame)
         self.listen(ui.progressionPlayButton, "toggled(bool)", self._onPlay)
