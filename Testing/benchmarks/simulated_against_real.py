@@ -72,7 +72,7 @@ def simulated_radiographs(folder: Path, exposures: int) -> tuple[np.ndarray, np.
     from Xray2MRILib.preparation.joint_crop import normalise_crop
     from Xray2MRILib.simulation.anatomy.knee_parameters import MEAN_CROP_MM
     from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair
-    from Xray2MRILib.simulation.radiograph.appearance import expose, joint_crop
+    from Xray2MRILib.simulation.radiograph.appearance import exposed_crop
 
     radiographs, grades, knees = [], [], []
     for number, path in enumerate(list_pairs(folder)):
@@ -81,7 +81,7 @@ def simulated_radiographs(folder: Path, exposures: int) -> tuple[np.ndarray, np.
         # pairs of another population are cut as this one's are
         pair.parameters.crop_mm *= MEAN_CROP_MM / pair.parameters.mean_crop_mm
         for _ in range(exposures):
-            radiographs.append(normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)))
+            radiographs.append(normalise_crop(exposed_crop(pair.bone, pair.soft, pair.parameters, rng)))
             grades.append(pair.parameters.kl_grade)
             knees.append(number)
     return np.stack(radiographs).reshape(-1, 256, 256), np.array(grades), np.array(knees)

@@ -101,6 +101,12 @@ class KneeParameters:
     patella_film_mm: tuple[float, float] = (0.0, 0.0)
     growth_scar: float = 0.0  # density of the closed growth plates' lines above that of the bone around them
     trabeculae: float = 0.0  # relative standard deviation of trabecular lines on the radiograph
+    coronal_share: float = 0.0  # of what the outline lacks against a population of real radiographs
+    coronal_mm: float = 0.0  # standard deviation of a smooth warp in the coronal plane at its control points
+    # standard deviation of regional differences of bone density on the radiograph, in logarithms; None: not even their
+    # mean
+    regional_mineral: float | None = None
+    contour_mm: tuple[float, ...] = ()  # thinner than the mean standing leg: lateral, then medial, on the radiograph
 
     def to_dict(self) -> dict:
         """Plain JSON-able dictionary."""

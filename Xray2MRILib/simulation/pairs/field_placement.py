@@ -11,6 +11,7 @@ from ..anatomy.deformation import keeping_width, random_warp
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.pose import rotation
 from ..anatomy.tissue_volume import normalised
+from .coronal_shape import coronal_warp
 
 SPREAD = 0.5  # of the joint's place, against that drawn for the radiograph's generation
 BEHIND_MM = 26.0  # how much less of a leg of no size would lie behind the joint and in the field
@@ -39,7 +40,8 @@ def joint_shift_mm(template: AnatomyTemplate, parameters: KneeParameters) -> np.
     steps = np.linspace(-_AROUND_MM, _AROUND_MM, 3)
     near = middle + np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     points = torch.from_numpy(np.concatenate((sides, near)).astype(np.float32))
-    warp = keeping_width(random_warp(parameters.seed, parameters.warp_mm), template)
+    displaced = random_warp(parameters.seed, parameters.warp_mm) + torch.from_numpy(coronal_warp(parameters))
+    warp = keeping_width(displaced, template)
     grid = normalised(points).view(1, -1, 1, 1, 3)
     found = functional.grid_sample(warp, grid, mode="bilinear", padding_mode="border", align_corners=True)
     moved = middle - found.view(3, -1).mean(dim=1).numpy()

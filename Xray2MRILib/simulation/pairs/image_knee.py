@@ -17,6 +17,7 @@ from ..mr.image_signal import PreparedTemplate, knee_signal
 from ..mr.scan_parameters import ScanParameters, draw_scan
 from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
+from .coronal_shape import coronal_warp
 from .field_placement import field_offset_mm
 from .knee_pair import KneePair
 from .standing_knee import standing
@@ -87,8 +88,9 @@ def deformed(source: PreparedTemplate, knee: ImageKnee) -> KneeDeformation:
     shape = np.tensordot(np.array(knee.shape_scores, np.float32), source.modes_mm, axes=1)
     # the map leads from the knee to the template, so the bones' displacement counts backwards
     return KneeDeformation(
-        source.template.anatomy, knee.parameters, device=source.device, more_mm=-shape.astype(np.float32)
-    )
+        source.template.anatomy, knee.parameters, device=source.device,
+        more_mm=coronal_warp(knee.parameters) - shape.astype(np.float32),
+    )  # fmt: skip
 
 
 def scan_image_knee(

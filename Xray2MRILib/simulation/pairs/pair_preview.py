@@ -17,7 +17,7 @@ from ...files.atomic_write import AtomicFiles, check_place
 from ...preparation.joint_crop import normalise_crop
 from ...rendering.text import BACKGROUND, NOTICE, QUIET, TEXT, draw_text
 from ...volume.geometry import depth_positions
-from ..radiograph.appearance import expose, joint_crop
+from ..radiograph.appearance import exposed_crop
 from .knee_pair import KneePair
 from .pair_store import list_pairs, read_pair
 
@@ -76,8 +76,7 @@ def _chosen(paths: list[Path], per_grade: int) -> list[KneePair]:
 def _tiles(pair: KneePair) -> list[np.ndarray]:
     rng = np.random.default_rng([pair.parameters.seed, 29])
     radiographs = [
-        (normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng)) + 1) / 2
-        for _ in range(RADIOGRAPHS)
+        (normalise_crop(exposed_crop(pair.bone, pair.soft, pair.parameters, rng)) + 1) / 2 for _ in range(RADIOGRAPHS)
     ]
     chosen = [d for d in DEPTHS if d < len(pair.volume)]
     level = clip_level(torch.as_tensor(pair.volume))

@@ -18,7 +18,7 @@ from ..anatomy.knee_parameters import KneeParameters
 from ..mr.image_signal import PreparedTemplate
 from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
-from ..radiograph.appearance import expose, joint_crop
+from ..radiograph.appearance import exposed_crop
 from .image_knee import deformed, draw_image_knee
 from .pair_store import parameters_of
 from .template_library import TemplateChoice, TemplateLibrary
@@ -50,8 +50,7 @@ class RadiographPair:
         shown = []
         for parameters, (bone, soft) in zip(self.parameters, self.integrals, strict=True):
             rng = np.random.default_rng([parameters.seed, 83, exposure])
-            radiograph = expose(bone, soft, rng)
-            shown.append(normalise_crop(joint_crop(radiograph, self.parameters[0], rng)))
+            shown.append(normalise_crop(exposed_crop(bone, soft, self.parameters[0], rng)))
         return np.stack(shown)
 
 

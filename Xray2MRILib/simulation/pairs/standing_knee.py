@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..anatomy.knee_parameters import KneeParameters
 
 CROP_FOLLOWS_SIZE = 0.6  # exponent: joint crops follow a knee's size in part
 _DRAWN_FLEXION_DEG = 14.0  # mean of ``knee_parameters.draw``, which is meant for label maps
-_FLEXION_SPREAD = 0.4
-_DRAWN_VARUS_DEG, _VARUS_SPREAD = -2.5, 0.6  # likewise; joint lines of real crops are tilted less
-_AXIAL_DEG, _AXIAL_SPREAD = -2.0, 0.75  # patella and notch lie nearer to the middle, as on real crops
+_FLEXION_SPREAD, _FLEXED_DEG = 0.55, 0.9  # of what is drawn; more than each outline's own, for all
+_DRAWN_VARUS_DEG, _VARUS_SPREAD, _VARUS_DEG = -2.5, 0.6, 0.4  # likewise; joint lines of real crops are tilted less
+_AXIAL_DEG, _AXIAL_SPREAD = -4.0, 0.8  # patella and notch lie nearer to the middle, as on real crops
+CORONAL_SHARE, CORONAL_MM = 1.0, 0.8  # of the outline's way to real radiographs; of each knee besides
+REGIONAL_MINERAL = 0.10  # spread of regional bone density
+_CONTOUR_MM = (1.5, 1.5)  # spread of the leg's contour: of a whole side, of thigh, knee and calf besides
 _BEAM_SPREAD = 0.8  # the beam follows the plateau of the knee itself, not that of its template
 
 
@@ -60,15 +65,27 @@ def standing(parameters: KneeParameters, name: str, size: float) -> KneeParamete
     """
     stance = STANCES.get(name.split("+")[0], TemplateStance())
     tilt, varus, axial = parameters.rotation_deg
+    turned = _DRAWN_VARUS_DEG + _VARUS_SPREAD * (varus - _DRAWN_VARUS_DEG)
     return replace(
         parameters,
-        rotation_deg=(tilt, _DRAWN_VARUS_DEG + _VARUS_SPREAD * (varus - _DRAWN_VARUS_DEG) + stance.varus_deg, axial),
+        rotation_deg=(tilt, turned + stance.varus_deg + _VARUS_DEG, axial),
         film_axial_deg=_AXIAL_SPREAD * parameters.film_axial_deg + _AXIAL_DEG,
-        flexion_deg=stance.flexion_deg + _FLEXION_SPREAD * (parameters.flexion_deg - _DRAWN_FLEXION_DEG),
+        flexion_deg=stance.flexion_deg + _FLEXED_DEG + _FLEXION_SPREAD * (parameters.flexion_deg - _DRAWN_FLEXION_DEG),
         beam_deg=_BEAM_SPREAD * parameters.beam_deg,
         femur_width=parameters.femur_width * stance.femur_width,
         femur_flare=parameters.femur_flare + stance.femur_flare,
         tibia_taper=parameters.tibia_taper + stance.tibia_taper,
         patella_height_mm=parameters.patella_height_mm + stance.patella_mm,
         crop_mm=parameters.crop_mm * size**CROP_FOLLOWS_SIZE,
+        coronal_share=CORONAL_SHARE,
+        coronal_mm=CORONAL_MM,
+        regional_mineral=REGIONAL_MINERAL,
+        contour_mm=contour_mm(parameters.seed),
     )
+
+
+def contour_mm(seed: int) -> tuple[float, ...]:
+    """How much thinner than the mean the leg is beside knee, calf and thigh, first its outer, then its inner side."""
+    rng = np.random.default_rng([seed, 103])
+    side, own = rng.normal(0, _CONTOUR_MM[0], (2, 1)), rng.normal(0, _CONTOUR_MM[1], (2, 3))
+    return tuple(float(v) for v in (side + own).clip(-5, 5).ravel())

@@ -12,50 +12,60 @@ import torch.nn.functional as F  # noqa: N812
 from ...volume.geometry import CROP_FRAME
 from ..anatomy.knee_parameters import KneeParameters
 from .drr import RADIOGRAPH_MM
+from .stations import ANY_STATION, Station, draw_station
 
-# Share of broad differences that a station takes away: one kind hardly touches them, as in the OAI crops, the other
-# evens them out, as in the CC BY set.
-COMPRESSION = ((0.0, 0.6), (0.4, 1.0))
-# Radiographs cut short above or below, as 0.75 and 0.72 of the CC BY set's crops are and none of the OAI's.
-CUT_CHANCE, CUT_CHANCE_OF_END = 0.5, 0.75
+CUT_CHANCE_OF_END = 0.78  # of either end of a crop that is cut short
 LARGEST_CUT = (0.28, 0.24)  # of the crop's height, above and below
-EDGES = (0.0, 0.8)  # gain of fine differences
 
 
-def expose(bone: np.ndarray | torch.Tensor, soft: np.ndarray | torch.Tensor, rng: np.random.Generator) -> np.ndarray:
+def expose(
+    bone: np.ndarray | torch.Tensor,
+    soft: np.ndarray | torch.Tensor,
+    rng: np.random.Generator,
+    station: Station | None = None,
+) -> np.ndarray:
     """A radiograph [H, W] float32, bright bone, from the attenuation integrals of bone mineral and soft tissue.
 
     The radiograph value is the logarithm of the dose that reaches the detector with scatter and quantum noise, after
     what stations do to it: compressed range, enhanced edges, a tone curve. Computed on the device of ``bone``.
+    ``station`` is drawn when it is not given.
     """
     bone, soft = (torch.as_tensor(part, dtype=torch.float32) for part in (bone, soft))
     millimetre = bone.shape[0] / RADIOGRAPH_MM
+    drawn = (station or draw_station(rng)).draw(rng)
 
     def noise() -> torch.Tensor:
         return torch.from_numpy(rng.standard_normal(tuple(bone.shape), dtype=np.float32)).to(bone.device)
 
     grain = blurred(noise(), rng.uniform(0.4, 0.8))
-    mineral = bone * rng.uniform(0.8, 1.7) * (1 + rng.uniform(0.0, 0.04) * grain / grain.std())
-    total = mineral + soft * rng.uniform(0.5, 1.1)
+    mineral = bone * drawn["mineral"] * (1 + rng.uniform(0.0, 0.04) * grain / grain.std())
+    total = mineral + soft * drawn["soft"]
     primary = torch.exp(-total.clamp(0, 12))
-    scatter = blurred(primary, millimetre * rng.uniform(6, 16)) * rng.uniform(0.0, 0.9)
+    scatter = blurred(primary, millimetre * drawn["scatter_mm"]) * drawn["scatter"]
     dose = blurred(primary, rng.uniform(0.3, 0.9)) + scatter
     photons = 10 ** rng.uniform(3.8, 5.4)
     dose = (dose + noise() * torch.sqrt(dose / photons)).clamp(min=1e-6)
     radiograph = -torch.log(dose)
-    kind, within = divmod(2 * rng.random(), 1)
-    share = np.interp(within, (0, 1), COMPRESSION[int(kind)])
-    radiograph = radiograph - share * blurred(radiograph, millimetre * rng.uniform(4, 18))
-    radiograph = radiograph + rng.uniform(*EDGES) * (
-        radiograph - blurred(radiograph, millimetre * rng.uniform(0.5, 1.4))
-    )
-    ends = torch.tensor((rng.uniform(0.002, 0.03), 1 - 10 ** rng.uniform(-3, -1)), device=bone.device)
+    radiograph = radiograph - drawn["compressed"] * blurred(radiograph, millimetre * drawn["compressed_mm"])
+    radiograph = radiograph + drawn["edges"] * (radiograph - blurred(radiograph, millimetre * rng.uniform(0.5, 1.4)))
+    ends = torch.tensor((drawn["black"], 1 - drawn["white"]), device=bone.device)
     low, high = torch.quantile(radiograph.reshape(-1), ends.float())
-    radiograph = ((radiograph - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.25) ** rng.uniform(0.65, 1.55)
-    radiograph = shouldered(radiograph, rng.uniform(0.4, 1.0))
+    radiograph = ((radiograph - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.25) ** drawn["gamma"]
+    radiograph = shouldered(radiograph, drawn["shoulder"])
     down, across = (torch.linspace(-1, 1, n, device=bone.device) for n in bone.shape)
-    radiograph = radiograph * (1 + rng.normal(0, 0.06) * down[:, None] + rng.normal(0, 0.06) * across)
+    radiograph = radiograph * (1 + drawn["down"] * down[:, None] + drawn["across"] * across)
     return radiograph.cpu().numpy()
+
+
+def exposed_crop(
+    bone: np.ndarray | torch.Tensor,
+    soft: np.ndarray | torch.Tensor,
+    parameters: KneeParameters,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """A joint crop as one drawn station makes it: its exposure, and crops cut short as often as its are."""
+    station = draw_station(rng)
+    return joint_crop(expose(bone, soft, rng, station), parameters, rng, station=station)
 
 
 def shouldered(radiograph: torch.Tensor, share: float) -> torch.Tensor:
@@ -78,23 +88,25 @@ def joint_crop(
     parameters: KneeParameters,
     rng: np.random.Generator | None = None,
     size: int = CROP_FRAME.pixels,
+    station: Station | None = None,
 ) -> np.ndarray:
     """The square joint crop [size, size] of a radiograph that spans ``RADIOGRAPH_MM``, as the localiser would cut it.
 
-    With ``rng``: small jitter, tilt, and now and then a radiograph cut short above and below (edge rows repeated).
+    With ``rng``: small jitter, tilt, and now and then a radiograph cut short above and below (edge rows repeated), as
+    often as by ``station``.
     """
     from scipy import ndimage
 
     span, (dz, dx) = parameters.crop_mm, parameters.crop_offset_mm
     tilt = 0.0
     if rng is not None:
-        span *= float(np.clip(rng.normal(1, 0.02), 0.95, 1.05))
-        dz, dx, tilt = dz + rng.normal(0, 0.8), dx + rng.normal(0, 0.8), float(np.radians(rng.normal(0, 1.0)))
+        share, up, aside, turn = (station or ANY_STATION).frame(rng)
+        span, dz, dx, tilt = span * share, dz - up, dx + aside, float(np.radians(turn))
     pixel = RADIOGRAPH_MM / radiograph.shape[0]
     step = span / size
     grid = (np.arange(size) - (size - 1) / 2) * step
     zz, xx = np.meshgrid(grid, grid, indexing="ij")
-    if rng is not None and rng.random() < CUT_CHANCE:
+    if rng is not None and rng.random() < (station or ANY_STATION).cut_chance:
         top, bottom = (rng.uniform(0.0, share) * (rng.random() < CUT_CHANCE_OF_END) for share in LARGEST_CUT)
         zz = np.clip(zz, span * (top - 0.5), span * (0.5 - bottom))
     rows = (np.cos(tilt) * zz - np.sin(tilt) * xx + dz) / pixel + (radiograph.shape[0] - 1) / 2

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 from ..anatomy.deformation import KneeDeformation
 from ..anatomy.knee_parameters import KneeParameters
 from ..anatomy.pose import rotation
+from ..anatomy.radiograph_population import radiograph_population
 from ..anatomy.tissue_classes import SPACING_MM
 from ..anatomy.tissue_volume import TissueVolume, interpolation, normalised, upsampled_by
+from .regional_mineral import drawn_levels, mineral_factor
 from .trabecular_lines import lines_at
 
 RADIOGRAPH_MM = 116.0
@@ -20,7 +23,7 @@ STEP_MM = 3 * SPACING_MM
 
 # How much thinner than in the coil the leg is at its outer and inner side, mm: from the knee down, in the calf besides,
 # in the thigh. Chosen on brightness profiles along the edges of real joint crops (docs/simulator-realism.md).
-_THINNER_MM = {"lateral": (6.0, 4.0, -7.0), "medial": (0.0, 1.0, -4.0)}
+_THINNER_MM = {"lateral": (6.0, 4.0, -6.5), "medial": (1.5, 2.3, -4.0)}
 _BESIDE_BONE_MM = 37.0  # from there on soft tissue gives way
 
 _NODES = (23, 40, 40)  # at which pose and shape are evaluated; between them they are interpolated
@@ -69,22 +72,27 @@ def project(
     for part, volume, points in bones:
         if volume is not None:
             integral = _summed(_averaged_in_depth(volume), points, depths, pixels)
-            mineral += integral * _lines(part, points, parameters, pixels)
+            mineral += integral * _lines(part, points, parameters, pixels) * _regions(part, points, parameters, pixels)
     # Soft tissue is smooth on a radiograph: half the resolution will do.
-    rest = _summed(soft, standing_contour(of_soft), depths, pixels // 2)
+    rest = _summed(soft, standing_contour(of_soft, parameters.contour_mm), depths, pixels // 2)
     rest = F.interpolate(rest[None, None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0, 0]
     uv = torch.linspace(-half, half, pixels, device=device)
     oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
     return torch.stack((mineral, rest)) * STEP_MM * oblique
 
 
-def standing_contour(points: torch.Tensor) -> torch.Tensor:
-    """Template points [..., 3] of the soft tissue of a standing leg; those inside the width of the bones stay."""
+def standing_contour(points: torch.Tensor, drawn_mm: tuple[float, ...] = ()) -> torch.Tensor:
+    """Template points [..., 3] of the soft tissue of a standing leg; those inside the width of the bones stay.
+
+    ``drawn_mm`` is what this leg is thinner than the mean at each of the places of ``_THINNER_MM``.
+    """
     y, z, x = points.unbind(-1)
     beside = torch.sigmoid((x.abs() - _BESIDE_BONE_MM) / 4)
     shares = (torch.sigmoid((z + 32) / 6), torch.sigmoid((z - 14) / 5), torch.sigmoid((-40 - z) / 5))
     thinner = torch.zeros_like(x)
-    for lateral, medial, share in zip(*_THINNER_MM.values(), shares, strict=True):
+    more = np.reshape(drawn_mm, (2, 3)) if drawn_mm else np.zeros((2, 3))
+    sides = (np.array(list(_THINNER_MM.values())) + more).tolist()
+    for lateral, medial, share in zip(*sides, shares, strict=True):
         thinner += torch.where(x > 0, medial, lateral) * share
     return torch.stack((y, z, x + torch.sign(x) * thinner * beside), dim=-1)
 
@@ -100,9 +108,24 @@ def _lines(part: str, points: torch.Tensor, parameters: KneeParameters, pixels: 
     """Factor [pixels, pixels] of the trabecular lines at the bone's places in the plane of the joint centre."""
     if parameters.trabeculae <= 0:
         return 1.0
+    z, x = _plane_of_bone(points, pixels)
+    return 1 + parameters.trabeculae * lines_at(part, z, x, parameters.seed)
+
+
+def _regions(part: str, points: torch.Tensor, parameters: KneeParameters, pixels: int) -> torch.Tensor | float:
+    """Factor [pixels, pixels] of the bone's regional density, likewise."""
+    if parameters.regional_mineral is None:
+        return 1.0
+    mean = radiograph_population().log_mineral[part]
+    levels = drawn_levels(part, mean, parameters.seed, parameters.regional_mineral)
+    z, x = _plane_of_bone(points, pixels)
+    return mineral_factor(part, levels, z * parameters.scale[1], x * parameters.scale[2])
+
+
+def _plane_of_bone(points: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Template's z and x in mm, [2, pixels, pixels], of the plane of the joint centre."""
     middle = points[len(points) // 2, ..., 1:]
-    fine = F.interpolate(middle.movedim(-1, 0)[None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0]
-    return 1 + parameters.trabeculae * lines_at(part, fine[0], fine[1], parameters.seed)
+    return F.interpolate(middle.movedim(-1, 0)[None], size=(pixels, pixels), mode="bilinear", align_corners=True)[0]
 
 
 def _summed(volume: TissueVolume, points: torch.Tensor, depths: int, pixels: int) -> torch.Tensor:

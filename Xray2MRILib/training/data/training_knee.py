@@ -29,7 +29,7 @@ from ...simulation.pairs.crop_frame import (
 )
 from ...simulation.pairs.knee_pair import KneePair
 from ...simulation.pairs.pair_store import pair_files, read_pair, read_record
-from ...simulation.radiograph.appearance import expose, joint_crop
+from ...simulation.radiograph.appearance import expose, exposed_crop
 from ...volume.geometry import CROP_FRAME
 from .unreadable_radiographs import hide_grade
 
@@ -115,10 +115,7 @@ class SimulatedKnee:
         """See TrainingKnee."""
         pair = self.pair
         return np.stack(
-            [
-                normalise_crop(joint_crop(expose(pair.bone, pair.soft, rng), pair.parameters, rng))
-                for _ in range(exposures)
-            ]
+            [normalise_crop(exposed_crop(pair.bone, pair.soft, pair.parameters, rng)) for _ in range(exposures)]
         )
 
     def in_radiograph_frame(
