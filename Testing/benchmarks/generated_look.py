@@ -3,7 +3,8 @@
     python Testing/benchmarks/generated_look.py --sets FOLDER FOLDER --per-grade 4 -o OUTPUT [--model MODEL]
 
 Takes ``--per-grade`` radiographs of each grade of every set (reprojection_radiographs.py), generates 50 slices as the
-model's card asks, adds the scanner's noise as ``xray2mri generate`` does, and writes ``figures.csv``, ``look.json``
+model's card asks, adds the scanner's noise as ``xray2mri generate`` does, cuts them at the level at which scans are
+stored (as for simulated knees), and writes ``figures.csv``, ``look.json``
 and ``planes.png``: one row a radiograph with coronal, sagittal and axial planes, without the radiographs themselves.
 """
 
@@ -13,11 +14,15 @@ import argparse
 import csv
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from image_template_knees import tall
 from mr_realism import RANGES, realism_figures, within_range
 from reprojection_radiographs import Radiograph, measured_radiographs
+
+if TYPE_CHECKING:
+    from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
 ROOT = Path(__file__).resolve().parents[2]
 CORONAL = (4, 14, 24, 32)  # posterior slice first
@@ -52,7 +57,7 @@ def main() -> None:
     for name, radiographs in _sets(options):
         for number, radiograph in enumerate(radiographs):
             made = generate(radiograph.path, options.output / "volume.nrrd", settings, pipelines=pipelines)
-            volume = made.volume.depth_slices(shown=True)
+            volume = as_stored(made.volume)
             figures = realism_figures(volume)
             rows.append({"set": name, "KL": radiograph.grade, "in range": within_range(figures)} | figures)
             if number < options.shown:
@@ -68,6 +73,16 @@ def main() -> None:
     (options.output / "look.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result["in_range"]))
     write_planes(shown, options.output / "planes.png")
+
+
+def as_stored(volume: PseudoMRI) -> np.ndarray:
+    """[S, H, W] in [0, 1] as viewers show it, in the range in which the published scans are stored."""
+    import torch
+
+    from Xray2MRILib.acquisition.stored_range import clip_level
+
+    level = clip_level(torch.from_numpy(volume.array))
+    return np.clip(volume.depth_slices(shown=True) / level, 0, 1)
 
 
 def _sets(options: argparse.Namespace) -> list[tuple[str, list[Radiograph]]]:

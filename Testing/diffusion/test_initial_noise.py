@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from Xray2MRILib.diffusion.initial_noise import NOISES, initial_noise
+from Xray2MRILib.diffusion.initial_noise import NOISES, fresh_noise, initial_noise
 from Xray2MRILib.volume.geometry import OAI_FIELD, depth_positions
 
 DEPTHS = [-1.0, -0.5, 0.0, 0.25, 1.0]
@@ -48,6 +48,15 @@ def test_shared_noise_is_one_and_independent_noises_have_nothing_in_common() -> 
     assert abs(correlation(independent[0], independent[1])) < 0.02
     with pytest.raises(ValueError, match="shared, drifting, independent"):
         initial_noise(DEPTHS, 3, "white")
+
+
+def test_fresh_noise_belongs_to_its_depth_and_is_another_one() -> None:
+    fresh = fresh_noise(DEPTHS, 3, channels=64)
+    assert torch.equal(fresh_noise([0.25], 3, channels=64)[0], fresh[3])
+    assert float(fresh.std()) == pytest.approx(1, abs=0.01)
+    for initial in NOISES:
+        assert abs(correlation(fresh[3], initial_noise(DEPTHS, 3, initial, channels=64)[3])) < 0.02
+    assert abs(correlation(fresh[2], fresh[3])) < 0.02
 
 
 def test_drifting_noise_correlates_as_the_quarter_turns_say() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from Xray2MRILib.diffusion.batch_size import bytes_per_slice, choose_batch_size, is_out_of_memory
-from Xray2MRILib.diffusion.initial_noise import NOISES, initial_noise
+from Xray2MRILib.diffusion.initial_noise import NOISES, fresh_noise, initial_noise
 from Xray2MRILib.diffusion.radiograph_conditions import encode_radiograph
 from Xray2MRILib.diffusion.sampling_settings import SamplingSettings
 from Xray2MRILib.diffusion.schedule import sampler_for
@@ -38,7 +38,7 @@ def conditions(parts):
 
 
 def volume(parts, conditions, noise="shared", depths=DEPTHS, **options):
-    own = {name: options.pop(name) for name in ("num_inference_steps", "sampler") if name in options}
+    own = {name: options.pop(name) for name in ("num_inference_steps", "sampler", "renewed_noise") if name in options}
     sampling = SamplingSettings(**({"num_inference_steps": 3} | own), seed=7, noise=noise)
     slices = torch.zeros(len(depths), 256, 256)
     for batch, images in slice_loop(
@@ -103,6 +103,37 @@ def test_a_share_of_the_steps_is_guided_noisiest_first(parts, conditions):
             SamplingSettings(3, guidance_scale=3.0, guidance_share=share),
         )  # fmt: skip
         assert torch.equal(found, z)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("steps", "renewed_before"), [(2, 1), (4, 2), (8, 5), (20, 14)])
+def test_noise_is_renewed_once_and_late(parts, conditions, steps, renewed_before):
+    """Written out by the DDIM formula with a share of 0.6: cosine 0.8 of the old noise, 0.6 of the new one."""
+    noise, depths = initial_noise(DEPTHS, 7, "shared"), torch.tensor(DEPTHS, dtype=torch.float32)
+    fresh = fresh_noise(DEPTHS, 7)
+    process = sampler_for(parts["scheduler"], "ddim", steps)
+    kept = [float(process.alphas_cumprod[int(t)]) for t in process.timesteps] + [float(process.final_alpha_cumprod)]
+    z = noise
+    for step, timestep in enumerate(process.timesteps):
+        e = predict(parts["unet"], z, timestep, depths, conditions)
+        x = (z - (1 - kept[step]) ** 0.5 * e) / kept[step] ** 0.5
+        if step + 1 == renewed_before:
+            e = 0.8 * e + 0.6 * fresh
+        z = kept[step + 1] ** 0.5 * x + (1 - kept[step + 1]) ** 0.5 * e
+    sampling = SamplingSettings(steps, renewed_noise=0.6)
+    found = denoise(parts["unet"], parts["scheduler"], noise, depths, conditions, sampling, fresh=fresh)
+    assert torch.allclose(found, z, atol=2e-4)
+    assert (found - denoise(parts["unet"], parts["scheduler"], noise, depths, conditions, sampling)).std() > 1e-2
+
+
+def test_renewed_noise_makes_neighbouring_slices_less_alike(parts, conditions):
+    close = [0.0, 0.04]
+
+    def difference(share):
+        slices = volume(parts, conditions, depths=close, num_inference_steps=4, renewed_noise=share)
+        return float((slices[0] - slices[1]).abs().mean())
+
+    assert difference(1.0) > 2 * difference(0.0)
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm"])

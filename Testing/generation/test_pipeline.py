@@ -38,7 +38,7 @@ def test_the_volume_has_geometry_and_provenance(reference):
     sampling = reference.provenance["sampling"]
     assert sampling == {
         "num_slices": 5, "steps": 2, "seed": 0, "sampler": "ddim", "noise": "shared", "guidance_scale": 1.0,
-        "guidance_share": 1.0, "noise_scale": 1.0,
+        "guidance_share": 1.0, "noise_scale": 1.0, "renewed_noise": 0.0,
     }  # fmt: skip
     assert reference.provenance["koa"] == {"values": [0, 0, 1, 0, 0], "source": "reader"}
     assert reference.provenance["run"]["device"] == "cpu"
@@ -129,12 +129,12 @@ def test_each_slice_of_the_file_is_made_at_the_depth_of_its_place(
         assert painted == pytest.approx(place, abs=0.05)  # neighbours of 9 slices lie 0.25 apart
 
 
-@pytest.mark.parametrize("noise", ["drifting", "shared", "independent"])
-def test_densify_computes_only_the_new_depths_and_equals_direct_generation(pipeline, picture, noise):
-    coarse = pipeline(picture, noise=noise, **FAST)
+@pytest.mark.parametrize(("noise", "renewed"), [("drifting", 0), ("shared", 0), ("shared", 1), ("independent", 0.5)])
+def test_densify_computes_only_the_new_depths_and_equals_direct_generation(pipeline, picture, noise, renewed):
+    coarse = pipeline(picture, noise=noise, renewed_noise=renewed, **FAST)
     events = []
     dense = pipeline.densify(coarse, 9, radiograph=picture, callback=events.append)
-    direct = pipeline(picture, noise=noise, **(FAST | {"num_slices": 9}))
+    direct = pipeline(picture, noise=noise, renewed_noise=renewed, **(FAST | {"num_slices": 9}))
     assert np.array_equal(dense.array[::2], coarse.array)
     assert np.allclose(dense.array, direct.array, atol=1e-5)
     assert dense.provenance["sampling"] == direct.provenance["sampling"]

@@ -47,12 +47,13 @@ def test_deviation_is_that_of_volumes_as_printed_beside_the_volume_that_was_aske
     sampling = volume.provenance["sampling"]
     assert sampling["noise_scale"] == 0.5
     assert sampling["seeds"] == [4, 5]
-    assert sampling["deviation_sampling"] == {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
+    as_printed = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0, "renewed_noise": 0.0}
+    assert sampling["deviation_sampling"] == as_printed
     assert max(told) == pytest.approx(1)
 
 
 def test_a_model_asks_for_its_own_sampling_and_a_caller_has_the_last_word(pipeline, tmp_path, picture, reference):
-    asked = {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.8}
+    asked = {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.8, "renewed_noise": 0.6}
     card = {**pipeline.model_card, "sampling": asked}
     pipeline.save_pretrained(tmp_path / "model", card=card)
     loaded = Xray2MRIPipeline.from_pretrained(tmp_path / "model", device="cpu")
@@ -72,12 +73,16 @@ def test_a_card_that_asks_for_the_impossible_is_refused_when_it_is_loaded(pipeli
 
 
 def test_no_guidance_is_no_guidance_in_whatever_words():
-    printed = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
-    card = {"sampling": {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.5}}
+    printed = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0, "renewed_noise": 0.0}
+    card = {"sampling": {"guidance_scale": 2.0, "guidance_share": 0.5, "noise_scale": 0.5, "renewed_noise": 1.0}}
     assert sampling_of_model(card, guidance_scale=1, noise_scale=1) == printed
     assert sampling_of_model(card, guidance_share=0, noise_scale=1) == printed
     assert sampling_of_model({}) == printed
     assert sampling_of_model(card) == card["sampling"]
+    assert sampling_of_model(card, guidance_scale=1, noise_scale=1, renewed_noise=0.5) == printed | {
+        "renewed_noise": 0.5
+    }
+    assert sampling_of_model(card, noise_scale=1)["renewed_noise"] == 1
 
 
 def test_the_noise_begins_with_the_spread_that_was_asked_for(pipeline, picture, monkeypatch):
@@ -98,7 +103,7 @@ def test_the_noise_begins_with_the_spread_that_was_asked_for(pipeline, picture, 
 
 def test_a_volume_from_before_these_choices_is_densified_as_printed(pipeline, picture, reference):
     earlier = deepcopy(reference)
-    for name in ("guidance_share", "noise_scale"):
+    for name in ("guidance_share", "noise_scale", "renewed_noise"):
         del earlier.provenance["sampling"][name]
     dense = pipeline.densify(earlier, 9, radiograph=picture)
     assert np.array_equal(dense.array, pipeline.densify(reference, 9, radiograph=picture).array)
@@ -127,10 +132,10 @@ def test_a_card_that_asks_for_too_many_steps_is_refused(pipeline, tmp_path):
 
 
 def test_the_record_of_a_volume_keeps_the_names_of_files():
-    chosen = SamplingSettings(4, 3, "dpm", "drifting", 2.0, 0.5, 0.8)
+    chosen = SamplingSettings(4, 3, "dpm", "drifting", 2.0, 0.5, 0.8, 0.7)
     assert chosen.record() == {
         "steps": 4, "seed": 3, "sampler": "dpm", "noise": "drifting", "guidance_scale": 2.0, "guidance_share": 0.5,
-        "noise_scale": 0.8,
+        "noise_scale": 0.8, "renewed_noise": 0.7,
     }  # fmt: skip
     assert SamplingSettings.from_record({**chosen.record(), "num_slices": 50, "seeds": [3, 4]}) == chosen
     with pytest.raises(KeyError):

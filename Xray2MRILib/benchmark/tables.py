@@ -76,7 +76,8 @@ def _sampling(card: dict[str, Any]) -> str:
     if own == PAPER_DEFAULTS:
         return "as in the paper"
     guided = f"guidance {own['guidance_scale']:g} in {own['guidance_share']:.0%} of the steps"
-    return f"{guided}, noise times {own['noise_scale']:g}"
+    renewed = f", {own['renewed_noise']:.0%} of the late noise renewed" if own["renewed_noise"] else ""
+    return f"{guided}, noise times {own['noise_scale']:g}{renewed}"
 
 
 def _slice_size(recipe: dict[str, Any]) -> int | None:

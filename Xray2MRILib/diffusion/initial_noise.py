@@ -19,6 +19,7 @@ from ..volume.geometry import OAI_FIELD
 from .sampling_settings import NOISES
 
 DRIFT_MM = 10.0
+_FRESH = 1  # tells a fresh noise from an initial one
 
 
 def initial_noise(
@@ -54,6 +55,17 @@ def initial_noise(
     raise ValueError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
 
 
+def fresh_noise(depths: Sequence[float] | np.ndarray, seed: int, channels: int = 4, size: int = 32) -> Tensor:
+    """Another noise per depth [S, channels, size, size], for the late steps (see slice_loop.denoise).
+
+    It has nothing in common with an initial noise of the same seed, and does not depend on the other depths.
+    """
+    shape = (channels, size, size)
+    return torch.stack(
+        [torch.randn(shape, generator=_create_generator(seed, _to_millionths(depth), _FRESH)) for depth in depths]
+    )
+
+
 def _interpolate(anchors: dict[int, Tensor], place: float) -> Tensor:
     """The noise at ``place``, a position in units of the distance between two anchors."""
     below = math.floor(place)
@@ -66,6 +78,6 @@ def _to_millionths(depth: float) -> int:
     return round((depth + 1) * 1e6)
 
 
-def _create_generator(seed: int, place: int) -> torch.Generator:
-    mixed = np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0]
+def _create_generator(seed: int, *place: int) -> torch.Generator:
+    mixed = np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))

@@ -21,7 +21,9 @@ TRAIN_TIMESTEPS = 1000
 SAMPLERS = ("ddim", "dpm")
 NOISES = ("shared", "drifting", "independent")
 # The values of Algorithm 2; a model's card may set others under "sampling" (see SamplingSettings.for_model).
-PAPER_DEFAULTS: dict[str, Any] = {"guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0}
+PAPER_DEFAULTS: dict[str, Any] = {
+    "guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0, "renewed_noise": 0.0,
+}  # fmt: skip
 _STEPS = 20  # for a model whose card does not set them
 # settings that a model's card may set
 _OF_MODEL = ("num_inference_steps", *PAPER_DEFAULTS)
@@ -49,6 +51,9 @@ class SamplingSettings:
         (Kynkäänniemi et al., arXiv 2404.07724).
     noise_scale
         Standard deviation of z_T. Values below 1 give more likely volumes, and different seeds differ less.
+    renewed_noise
+        Share of the noise that every slice draws anew before its last steps, see slice_loop.denoise. The outlines are
+        determined by then; neighbouring slices no longer share their fine detail.
     """
 
     num_inference_steps: int | None = setting(
@@ -80,6 +85,11 @@ class SamplingSettings:
         "standard deviation of the initial noise (lower: more likely volumes, and seeds differ less)",
         low=0.01, high=1, symbol="S", otherwise="the model's", fallback=PAPER_DEFAULTS["noise_scale"],
     )  # fmt: skip
+    renewed_noise: float | None = setting(
+        "renewed_noise", None, "number", "renewed noise",
+        "share of the noise that every slice draws anew before its last steps (0: none)",
+        low=0, high=1, symbol="R", otherwise="the model's", fallback=PAPER_DEFAULTS["renewed_noise"],
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for name, described in settings_of(self).items():
@@ -88,9 +98,12 @@ class SamplingSettings:
     def for_model(self, card: Mapping[str, Any] = MappingProxyType({})) -> SamplingSettings:
         """These settings with every None filled in from the card's ``sampling``, or else with the paper's values.
 
-        Guidance that has no effect is always given as scale 1 in all steps.
+        Guidance that has no effect is always given as scale 1 in all steps. Asking for no guidance and for noise of its
+        full spread asks for the algorithm as printed, so that no noise is renewed then unless that is asked for too.
         """
-        own, described = card.get("sampling") or {}, settings_of(self)
+        own, described = dict(card.get("sampling") or {}), settings_of(self)
+        if self.noise_scale == 1 and (self.guidance_scale == 1 or self.guidance_share == 0):
+            own["renewed_noise"] = PAPER_DEFAULTS["renewed_noise"]
         chosen: dict[str, Any] = {
             name: own.get(name, described[name].fallback) if getattr(self, name) is None else getattr(self, name)
             for name in _OF_MODEL

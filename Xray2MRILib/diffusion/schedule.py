@@ -12,6 +12,7 @@ retained steps that begin at the last step.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -140,6 +141,23 @@ def sampler_for(
         num_inference_steps = min(num_inference_steps, TRAIN_TIMESTEPS - 1)
     process.set_timesteps(num_inference_steps)
     return process
+
+
+def clean_estimate(process: Any, prediction: Tensor, timestep: Tensor | int, sample: Tensor) -> Tensor:
+    """The clean latents [B, 4, h, w] that a prediction at z_t [B, 4, h, w] implies."""
+    alpha = process.alphas_cumprod[int(timestep)].to(sample.device)
+    if process.config.prediction_type == "epsilon":
+        return (sample - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
+    return alpha.sqrt() * sample - (1 - alpha).sqrt() * prediction
+
+
+def renew_noise(
+    process: Any, timestep: Tensor | int, sample: Tensor, clean: Tensor, fresh: Tensor, share: float
+) -> Tensor:
+    """z_t [B, 4, h, w] with the ``share`` r of its noise e replaced: sqrt(1 - r^2) e + r ``fresh`` in place of e."""
+    alpha = process.alphas_cumprod[int(timestep)].to(sample.device)
+    signal = alpha.sqrt() * clean
+    return signal + math.sqrt(1 - share**2) * (sample - signal) + share * (1 - alpha).sqrt() * fresh
 
 
 def training_target(scheduler: DDIMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

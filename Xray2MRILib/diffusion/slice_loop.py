@@ -21,15 +21,16 @@ from ..models.diffusers_parts import AutoencoderKL
 from ..volume.geometry import OAI_FIELD
 from .batch_size import is_out_of_memory, release_cached_memory
 from .depth_grid import coarse_first
-from .initial_noise import initial_noise
+from .initial_noise import fresh_noise, initial_noise
 from .precision import autocast
 from .radiograph_conditions import RadiographConditions
-from .sampling_settings import SamplingSettings
-from .schedule import sampler_for
+from .sampling_settings import TRAIN_TIMESTEPS, SamplingSettings
+from .schedule import clean_estimate, renew_noise, sampler_for
 
-_PRINTED_NOISE = (
-    0.75  # noise scales above it count as the printed algorithm's 1, those below as a model's reduced noise
-)
+# noise scales above it, with no noise renewed, count as the printed algorithm's 1; others as a model's own sampling
+_PRINTED_NOISE = 0.75
+# noise is renewed at the first retained step in this last share of the T steps, or at the last one: measured, 4 steps
+_RENEWED_SHARE = 0.5
 
 
 def predict(
@@ -68,11 +69,15 @@ def denoise(
     conditions: RadiographConditions,
     sampling: SamplingSettings,
     before_step: Callable[[int], None] = lambda step: None,
+    fresh: Tensor | None = None,
 ) -> Tensor:
     """z_0 [B, 4, h, w] from z_T [B, 4, h, w] at depths u [B]: the inner loop of Algorithm 2.
 
     Guidance acts in the first ``guidance_share`` of the steps, rounded up. ``before_step`` receives the number of
-    finished steps and may raise an exception to stop.
+    finished steps and may raise an exception to stop. ``fresh`` [B, 4, h, w] is the noise that replaces the share
+    ``renewed_noise`` r of the noise in z_t' once, where little noise is left: with the network's x and e,
+    z_t' = sqrt(a') x + sqrt(1 - a') (sqrt(1 - r^2) e + r fresh), a DDIM step that is stochastic there (Song et al.,
+    arXiv 2010.02502, eq. 12).
     """
     sampling = sampling.for_model()
     # for_model leaves no choice open
@@ -80,16 +85,28 @@ def denoise(
     assert sampling.guidance_scale is not None
     assert sampling.guidance_share is not None
     assert sampling.noise_scale is not None
+    assert sampling.renewed_noise is not None
     process = sampler_for(scheduler, sampling.sampler, sampling.num_inference_steps)
     latents = noise * process.init_noise_sigma
     guided = math.ceil(sampling.guidance_share * len(process.timesteps) - 1e-6)
-    as_printed = sampling.noise_scale > _PRINTED_NOISE
+    as_printed = sampling.noise_scale > _PRINTED_NOISE and not sampling.renewed_noise
+    renewed_at = None if fresh is None or not sampling.renewed_noise else _renewal(process.timesteps)
     for step, timestep in enumerate(process.timesteps):
         before_step(step)
         scale = sampling.guidance_scale if step < guided else 1.0
         prediction = predict(unet, latents, timestep, depths, conditions, scale, as_printed)
+        clean = None if step + 1 != renewed_at else clean_estimate(process, prediction, timestep, latents)
         latents = process.step(prediction, timestep, latents).prev_sample
+        if clean is not None:
+            assert fresh is not None
+            latents = renew_noise(process, process.timesteps[step + 1], latents, clean, fresh, sampling.renewed_noise)
     return latents
+
+
+def _renewal(timesteps: Tensor) -> int | None:
+    """Before which step the noise is renewed; None for a single step."""
+    late = [step for step, t in enumerate(timesteps.tolist()) if t < _RENEWED_SHARE * TRAIN_TIMESTEPS]
+    return (late[0] if late else len(timesteps) - 1) or None
 
 
 def slice_loop(
@@ -115,7 +132,7 @@ def slice_loop(
     conditions
         Those of one radiograph, or stacked ones, a row for each depth.
     sampling
-        Sampling settings; they also determine z_T of each depth.
+        Sampling settings; they also determine z_T of each depth and the noise that is renewed.
     batch_size
         Slices denoised together; halved when memory runs out. ``on_smaller_batch`` then receives the new size.
     on_step
@@ -138,6 +155,9 @@ def slice_loop(
     noise = sampling.noise_scale * initial_noise(
         depths, sampling.seed, sampling.noise, unet.config.out_channels, conditions.latent.shape[-1]
     )
+    fresh = None
+    if sampling.renewed_noise:
+        fresh = sampling.noise_scale * fresh_noise(depths, sampling.seed, *noise.shape[1:3])
     device = unet.device
     pending = coarse_first(range(len(depths)))
     while pending:
@@ -152,6 +172,7 @@ def slice_loop(
                     conditions.of(batch),
                     sampling,
                     before_step,
+                    None if fresh is None else fresh[batch].to(device),
                 )
                 before_step(sampling.num_inference_steps)
                 slices = decode_slices(autoencoder, latents)

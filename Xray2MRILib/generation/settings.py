@@ -197,7 +197,7 @@ class GenerationSettings:
 
 
 # settings for Python callers only
-_EXPERT = ("noise", "guidance_share")
+_EXPERT = ("noise", "guidance_share", "renewed_noise")
 _BY_FIELD = settings_of(GenerationSettings) | settings_of(SamplingSettings)
 _FIELDS = {described.name: field for field, described in _BY_FIELD.items()}
 # name in the worker's protocol -> its Setting; the options of the command line have the same names with dashes

@@ -134,7 +134,7 @@ class VolumePipeline(DiffusionPipeline):
             Called before every denoising step; True raises Cancelled.
         sampling
             Further fields of diffusion.sampling_settings.SamplingSettings: sampler, noise, guidance_scale,
-            guidance_share, noise_scale.
+            guidance_share, noise_scale, renewed_noise.
 
         Raises InputError for settings out of range or an invalid crop, ProcessingError when memory runs out.
         """

@@ -209,6 +209,7 @@ def _facts(volume: PseudoMRI, record: dict[str, Any]) -> list[tuple[str, str]]:
         "guidance scale": sampling.get("guidance_scale"),
         "share of guided steps": sampling.get("guidance_share"),
         "noise scale": sampling.get("noise_scale"),
+        "renewed share of the late noise": sampling.get("renewed_noise"),
         "scanner noise": _scanner_noise(volume, record),
         "seeds": sampling.get("seeds") or sampling.get("seed"),
         "side": f"{volume.side} (source: {radiograph.get('side_source', 'unknown')})",

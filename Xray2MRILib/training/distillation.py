@@ -243,13 +243,14 @@ class Distiller:
         from ..generation.pipeline import Xray2MRIPipeline
 
         teacher_sampling = {
-            name: getattr(self.sampling, name) for name in ("guidance_scale", "guidance_share", "noise_scale")
+            name: getattr(self.sampling, name)
+            for name in ("guidance_scale", "guidance_share", "noise_scale", "renewed_noise")
         }
         card = {
             **self.card,
             "sampling": {
                 "num_inference_steps": steps, "guidance_scale": 1.0, "guidance_share": 1.0,
-                "noise_scale": self.sampling.noise_scale,
+                "noise_scale": self.sampling.noise_scale, "renewed_noise": self.sampling.renewed_noise,
             },
             "distilled": {
                 "teacher": self.teacher_folder.name,

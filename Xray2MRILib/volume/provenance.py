@@ -68,7 +68,7 @@ def build_provenance(
         card. Of a path as name only the last component is kept.
     sampling
         ``seed`` (or ``seeds``), ``steps``, ``sampler``, ``num_slices``, ``guidance_scale``, ``guidance_share``,
-        ``noise``, ``noise_scale``.
+        ``noise``, ``noise_scale``, ``renewed_noise``.
     radiograph
         Record of the preparation: ``box`` in radiograph pixels and its source, ``side`` and ``side_source``, and the
         normalisation.
