@@ -209,6 +209,31 @@ def early_osteoarthritis() -> str:
     return table(heading, rows)
 
 
+def features() -> str:
+    """What the volume keeps of the radiograph: r and bias of each feature."""
+    columns = ("volume and truth", "volume and radiograph", "shown: radiograph and truth")
+    rows = []
+    for name, found in figures("radiograph_features").items():
+        pairs = [f"{found[column]['r']:.2f} ({found[column]['bias']:+.1f})" for column in columns]
+        mean, deviation = found["true mean and SD"]
+        rows.append([name, f"{mean:.1f} ± {deviation:.1f}", *pairs])
+    return table(["feature", "true, mean ± SD", *(f"{column}: r (bias)" for column in columns)], rows)
+
+
+def look() -> str:
+    """How many figures of generated volumes lie in the ranges of scans, and each of them."""
+    found = figures("generated_look")
+    count = found["in_range"]
+    rows = []
+    for name, figure in found["figures"].items():
+        low, high = figure["range"]
+        first, median, last = (f"{value:.3g}" for value in figure["quartiles"])
+        rows.append([name, f"{low:g} to {high:g}", median, f"{first} to {last}", percent(figure["share_in_range"])])
+    heading = ("figure", "two real scans, widened", "median", "quartiles", "volumes in range")
+    text = f"In range are {count['median']:g} of {len(rows)} in the median volume, {count['lowest']} to"
+    return f"{text} {count['highest']}.\n\n{table(heading, rows)}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "held out short": held_out_short,
     "held out": held_out,
@@ -216,6 +241,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "steps": steps,
     "reprojection true": lambda: _reprojection(figures("reprojection")["true volumes"]),
     "reprojection generated": lambda: _reprojection(figures("reprojection")["generated, all radiographs"]),
+    "features": features,
+    "look": look,
     "speed": speed,
     "anatomy sizes": anatomy_sizes,
     "image template figures": image_template_figures,

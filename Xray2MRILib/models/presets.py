@@ -30,7 +30,7 @@ AUTOENCODER: dict[str, dict[str, Any]] = {
         "up_block_types": ("UpDecoderBlock2D",) * 3,
         "block_out_channels": (32, 64, 128),
         "layers_per_block": 1,
-        "latent_channels": 8,
+        "latent_channels": 16,
         "norm_num_groups": 8,
         "mid_block_add_attention": False,
         "sample_size": OAI_FIELD.pixels // 2,
@@ -63,8 +63,8 @@ UNET: dict[str, dict[str, Any]] = {
     },
     # width chosen so that all shipped weights together stay under 25 MB in half precision
     "compact": {
-        "in_channels": 8 + 8 + 48,  # noisy latent, radiograph latent, radiograph features
-        "out_channels": 8,
+        "in_channels": 16 + 16 + 48,  # noisy latent, radiograph latent, radiograph features
+        "out_channels": 16,
         "block_out_channels": (40, 80, 160),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
