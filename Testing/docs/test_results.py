@@ -176,7 +176,7 @@ SENTENCES = [
     ),
     ("docs/results.md", "from others (AUC #). Agreement", [f"{REAL}/outline, as placed/auc"]),
     ("docs/results.md", "(correlation #, true #)", [f"{LAG}/generated/0", f"{LAG}/true/0"]),
-    ("docs/results.md", "no more than # mm beyond", [f"{GRADE}/medial/narrower by"]),
+    ("docs/results.md", "narrows the joint by # mm on average beyond", [f"{GRADE}/medial/narrower by"]),
     (
         CARD,
         "is # of that in the true volume (quartiles #-#",

@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file
 from small_runs import diffusion_recipe, distillation_recipe
 
+from Xray2MRILib.diffusion.sampling_settings import SamplingSettings, is_printed
 from Xray2MRILib.diffusion.schedule import ddim_schedule, sampler_for
 from Xray2MRILib.errors import InputError
+from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
 from Xray2MRILib.training.distillation_target import StepGrid, guided_share, state_at, turned, two_step_target
 
 
@@ -136,6 +138,32 @@ def test_a_run_in_pieces_ends_with_the_weights_of_a_whole_one(pairs, teacher, tm
         for run in ("whole", "pieces")
     )
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_student_or_an_ambiguous_teacher_is_refused(pairs, teacher, tmp_path):
+    """A student has no unguided predictions to learn from; a teacher as noisy as printed leaves the modes alike."""
+    from Xray2MRILib.training.distillation import train
+
+    train(distillation_recipe(pairs, teacher), tmp_path / "run")
+    with pytest.raises(InputError, match="model-2 is a student itself"):
+        train(distillation_recipe(pairs, tmp_path / "run/model-2"), tmp_path / "again")
+    for number, sampling in enumerate(
+        ({"guidance_scale": 2.0, "noise_scale": 1.0}, {"guidance_scale": 2.0, "renewed_noise": 0.9})
+    ):
+        pipeline = Xray2MRIPipeline.from_pretrained(teacher, device="cpu")
+        folder = tmp_path / f"teacher-{number}"
+        pipeline.save_pretrained(folder, card={**pipeline.model_card, "sampling": sampling})
+        if number == 0:
+            with pytest.raises(InputError, match="renews none"):
+                train(distillation_recipe(pairs, folder), tmp_path / "noisy")
+        else:
+            train(distillation_recipe(pairs, folder), tmp_path / "renewed")
+            card = json.loads((tmp_path / "renewed/model-2/model_card.json").read_text(encoding="utf-8"))
+            assert card["sampling"]["renewed_noise"] == card["distilled"]["teacher_sampling"]["renewed_noise"] == 0.9
+            asked = SamplingSettings().for_model(card)
+            assert not is_printed(asked)
+            assert is_printed(SamplingSettings(guidance_scale=1.0, noise_scale=1.0).for_model(card))
+            assert is_printed(asked.as_printed())
 
 
 def test_rounds_that_do_not_halve_are_refused(pairs, teacher, tmp_path):

@@ -24,6 +24,8 @@ NOISES = ("shared", "drifting", "independent")
 PAPER_DEFAULTS: dict[str, Any] = {
     "guidance_scale": 1.0, "guidance_share": 1.0, "noise_scale": 1.0, "renewed_noise": 0.0,
 }  # fmt: skip
+# noise scales above it count as the printed algorithm's 1, those below as a model's reduced noise
+_PRINTED_NOISE = 0.75
 _STEPS = 20  # for a model whose card does not set them
 # settings that a model's card may set
 _OF_MODEL = ("num_inference_steps", *PAPER_DEFAULTS)
@@ -52,8 +54,8 @@ class SamplingSettings:
     noise_scale
         Standard deviation of z_T. Values below 1 give more likely volumes, and different seeds differ less.
     renewed_noise
-        Share of the noise that every slice draws anew before its last steps, see slice_loop.denoise. The outlines are
-        determined by then; neighbouring slices no longer share their fine detail.
+        Share of the noise that every slice draws anew half way, see slice_loop.denoise; with one step nothing. The
+        outlines are determined by then; neighbouring slices no longer share their fine detail.
     """
 
     num_inference_steps: int | None = setting(
@@ -113,7 +115,7 @@ class SamplingSettings:
         return replace(self, **chosen)
 
     def as_printed(self) -> SamplingSettings:
-        """The same steps, seed and noise, without guidance and with unit-variance noise, as in Algorithm 2."""
+        """The same steps, seed and noise, without guidance, with unit noise that is not renewed (Algorithm 2)."""
         return replace(self, **PAPER_DEFAULTS)
 
     def record(self) -> dict[str, Any]:
@@ -124,13 +126,18 @@ class SamplingSettings:
     def from_record(cls, recorded: Mapping[str, Any]) -> SamplingSettings:
         """The settings in a provenance. Raises KeyError for a missing setting, InputError for a value out of range.
 
-        A provenance from before guidance and noise scale were settings takes the paper's values for them.
+        A provenance from before guidance, noise scale and renewed noise were settings takes the paper's values.
         """
         known = PAPER_DEFAULTS | {name: value for name, value in recorded.items() if value is not None}
         return cls(**{field.name: known[_RECORDED.get(field.name, field.name)] for field in fields(cls)})
 
 
 _RECORDED = {"num_inference_steps": "steps"}  # the name in files
+
+
+def is_printed(sampling: SamplingSettings) -> bool:
+    """Whether a network of two modes works in that for samples as printed: wide noise, none of it renewed."""
+    return (sampling.noise_scale or 0.0) > _PRINTED_NOISE and not sampling.renewed_noise
 
 
 def sampling_of_model(card: Mapping[str, Any], **given: Any) -> dict[str, float]:

@@ -24,11 +24,9 @@ from .depth_grid import coarse_first
 from .initial_noise import fresh_noise, initial_noise
 from .precision import autocast
 from .radiograph_conditions import RadiographConditions
-from .sampling_settings import TRAIN_TIMESTEPS, SamplingSettings
+from .sampling_settings import TRAIN_TIMESTEPS, SamplingSettings, is_printed
 from .schedule import clean_estimate, renew_noise, sampler_for
 
-# noise scales above it, with no noise renewed, count as the printed algorithm's 1; others as a model's own sampling
-_PRINTED_NOISE = 0.75
 # noise is renewed at the first retained step in this last share of the T steps, or at the last one: measured, 4 steps
 _RENEWED_SHARE = 0.5
 
@@ -89,7 +87,7 @@ def denoise(
     process = sampler_for(scheduler, sampling.sampler, sampling.num_inference_steps)
     latents = noise * process.init_noise_sigma
     guided = math.ceil(sampling.guidance_share * len(process.timesteps) - 1e-6)
-    as_printed = sampling.noise_scale > _PRINTED_NOISE and not sampling.renewed_noise
+    as_printed = is_printed(sampling)
     renewed_at = None if fresh is None or not sampling.renewed_noise else _renewal(process.timesteps)
     for step, timestep in enumerate(process.timesteps):
         before_step(step)
@@ -105,7 +103,7 @@ def denoise(
 
 def _renewal(timesteps: Tensor) -> int | None:
     """Before which step the noise is renewed; None for a single step."""
-    late = [step for step, t in enumerate(timesteps.tolist()) if t < _RENEWED_SHARE * TRAIN_TIMESTEPS]
+    late = [step for step, t in enumerate(timesteps.tolist()) if t <= _RENEWED_SHARE * TRAIN_TIMESTEPS]
     return (late[0] if late else len(timesteps) - 1) or None
 
 

@@ -19,7 +19,7 @@ def generation_result(
     """The result that command line and worker return.
 
     Its keys: those of ``paths`` (``volume, provenance, deviation, noise_free, montage``; the last three may be null),
-    ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, seeds``,
+    ``slices, size, spacing_mm, steps, sampler, guidance_scale, guidance_share, noise_scale, renewed_noise, seeds``,
     ``scanner_noise``, ``side, side_source, box, box_source``,
     ``knees_found, plausible, plausibility``, ``koa`` (values and source), ``reprojection`` (agreement of
     the volume's bones with the radiograph, see reprojection.record), ``model, device, precision, warnings``,

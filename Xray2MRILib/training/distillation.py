@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.sampling_settings import SamplingSettings
+from ..diffusion.sampling_settings import SamplingSettings, is_printed
 from ..errors import InputError
 from ..model_store.model_folder import load_components, locate_model, read_checked_card, verify_model
 from ..models.condition_dropout import null_conditions
@@ -114,9 +114,10 @@ class Distiller:
             raise InputError(
                 f"The model {folder.name} cannot be distilled: it does not predict velocities from pure noise.",
                 code="bad-recipe",
-                hint="Name a model trained with zero_terminal_snr, such as compact.",
+                hint="Name a model trained with zero_terminal_snr, such as the result of train diffusion.",
                 field="teacher",
             )
+        _check_teacher(folder.name, parts["unet"], SamplingSettings().for_model(card))
         encoding = _encoding_autoencoder(recipe, parts["autoencoder"]).to(device, memory_format=torch.channels_last)
         for name in ("autoencoder", "unet", "radiograph_encoder"):
             parts[name].to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
@@ -263,6 +264,24 @@ class Distiller:
         parts = {**self.parts, "unet": student}
         Xray2MRIPipeline(**parts).save_pretrained(
             folder, half_precision=True, eight_bit=self.recipe.eight_bit, card=card
+        )
+
+
+def _check_teacher(name: str, unet: Xray2MRIUNet, sampling: SamplingSettings) -> None:
+    """Raise InputError for a student, and for a teacher whose student could not tell its two modes apart."""
+    if getattr(unet.config, "two_modes", False):
+        raise InputError(
+            f"The model {name} is a student itself and cannot be a teacher.",
+            code="bad-recipe",
+            hint="Name the model that it was distilled from, or the result of train diffusion.",
+            field="teacher",
+        )
+    if sampling.guidance_scale != 1 and is_printed(replace(sampling, guidance_scale=1.0)):
+        raise InputError(
+            f"The model {name} is guided, but begins with as much noise as the printed algorithm and renews none.",
+            code="bad-recipe",
+            hint="Set renewed_noise or a noise_scale of at most 0.75 under 'sampling' of the recipe that trains it.",
+            field="teacher",
         )
 
 

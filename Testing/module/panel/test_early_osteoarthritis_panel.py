@@ -50,6 +50,22 @@ def test_the_map_comes_goes_and_fades(desk: Any, knee_radiograph: Path, tmp_path
     assert ui.earlyVisibleCheckBox.enabled is False
 
 
+def test_another_radiograph_chosen_meanwhile_shows_neither_map_nor_sentence(
+    desk: Any, knee_radiograph: Path, tmp_path: Path
+) -> None:
+    from Xray2MRIModule.scene.activation_map import map_of
+
+    ui = desk.ui
+    first = desk.load(knee_radiograph)
+    ui.earlyFolderEdit.currentPath = str(save_siamese_gap(tmp_path / "average"))
+    ui.earlyButton.click()
+    desk.load(knee_radiograph)
+    desk.until(lambda: ui.earlyButton.text == "Show the map")
+    assert map_of(first) is not None
+    assert ui.earlyMessageLabel.text == ""
+    assert layer(desk)[0] is None
+
+
 def test_a_wrong_folder_is_a_sentence_and_none_is_the_network_that_ships(
     desk: Any, knee_radiograph: Path, tmp_path: Path
 ) -> None:

@@ -69,10 +69,15 @@ class EarlyOsteoarthritisPanel(Section):
         )  # fmt: skip
 
     def _onDone(self, job: Any) -> None:
-        self.ui.earlyVisibleCheckBox.checked = True
-        self._draw()
+        own = job.radiographNode is self._radiograph()
+        say(self.ui.earlyMessageLabel, "")
+        if own:
+            self.ui.earlyVisibleCheckBox.checked = True
+            self._draw()
         self._told = {}
         self.panel.refresh()
+        if not own:  # another radiograph was chosen meanwhile; its map is shown when the first one is chosen again
+            return
         warnings = self.panel.worded(job.result.get("warnings", []), job.result.get("warning_fields", {}))
         if warnings:
             say(self.ui.earlyMessageLabel, f"{self.ui.earlyMessageLabel.text} {emphasised(_('Caution:'), warnings)}")

@@ -31,7 +31,7 @@ class Station:
     share
         Of all exposures.
     cut_chance
-        That a crop is cut short above or below at all.
+        That a crop may be cut short above or below; one in twenty of these keeps both ends.
     mineral, soft
         Contrast of bone mineral and of soft tissue.
     scatter, scatter_mm

@@ -14,7 +14,7 @@ class DistillationRecipe(Recipe):
 
     data: str = shared.pairs_folder()
     held_out: str = shared.held_out_folder()
-    teacher: str = entry("the model folder to distil, or compact for the shipped model")
+    teacher: str = entry("the model folder to distil")
     autoencoder: str | None = entry(
         "the folder that train autoencoder wrote for the teacher, to use the knees that it encoded; null for the "
         "teacher's own, whose weights are rounded"
