@@ -76,7 +76,7 @@ def test_it_learns_and_every_command_takes_its_folder(
     for seed in range(2):
         write_pair(pairs, seed, drawn_pair(seed))
     errors = []
-    for steps in (1, 25):
+    for steps in (1, 40):
         entries = {"data": pairs, "held_out": pairs, "preset": "tiny", "variants": 1, "exposures": 1, "batch_size": 2,
                    "steps": steps, "save_every": steps, "warm_up_steps": 1, "learning_rate": 0.01, "ema_decay": 0.5,
                    "precision": "float32", "device": "cpu", "threads": 1, "bend_mm": 1.0}  # fmt: skip
@@ -88,7 +88,7 @@ def test_it_learns_and_every_command_takes_its_folder(
     volumes = {}
     for slices in (50, 99):
         out = tmp_path / f"knee-{slices}.nrrd"
-        options = ["--model", str(tmp_path / "run-25" / "model"), "--slices", str(slices), "--device", "cpu"]
+        options = ["--model", str(tmp_path / "run-40" / "model"), "--slices", str(slices), "--device", "cpu"]
         options += ["--noise", "0"]
         assert main(["generate", str(knee_radiograph), "-o", str(out), *options]) == 0
 
@@ -102,7 +102,7 @@ def test_it_learns_and_every_command_takes_its_folder(
     assert record["model"]["method"]["name"] == "cae"
     assert any("interpolated linearly" in note for note in record["run"]["notes"])
     capsys.readouterr()
-    assert main(["info", str(tmp_path / "run-25" / "model"), "--no-timing", "--json", "--device", "cpu"]) == 0
+    assert main(["info", str(tmp_path / "run-40" / "model"), "--no-timing", "--json", "--device", "cpu"]) == 0
     assert list(json.loads(capsys.readouterr().out)["parameters"]) == ["generator"]
 
 
