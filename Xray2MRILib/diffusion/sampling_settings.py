@@ -89,7 +89,7 @@ class SamplingSettings:
     )  # fmt: skip
     renewed_noise: float | None = setting(
         "renewed_noise", None, "number", "renewed noise",
-        "share of the noise that every slice draws anew before its last steps (0: none)",
+        "share of the noise that every slice draws anew half way (0: none)",
         low=0, high=1, symbol="R", otherwise="the model's", fallback=PAPER_DEFAULTS["renewed_noise"],
     )  # fmt: skip
 

@@ -57,12 +57,10 @@ class EvenStepDDIMScheduler(DDIMScheduler):
         later = self.timesteps[self.timesteps < timestep]
         alpha = self.alphas_cumprod[int(timestep)].to(sample.device)
         alpha_next = (self.alphas_cumprod[int(later[0])] if len(later) else self.final_alpha_cumprod).to(sample.device)
-        if self.config.prediction_type == "epsilon":
-            noise = model_output
-            clean = (sample - (1 - alpha).sqrt() * noise) / alpha.sqrt()
-        else:
+        clean = clean_estimate(self, model_output, timestep, sample)
+        noise = model_output
+        if self.config.prediction_type != "epsilon":
             noise = alpha.sqrt() * model_output + (1 - alpha).sqrt() * sample
-            clean = alpha.sqrt() * sample - (1 - alpha).sqrt() * model_output
         return DDIMSchedulerOutput(
             prev_sample=alpha_next.sqrt() * clean + (1 - alpha_next).sqrt() * noise, pred_original_sample=clean
         )

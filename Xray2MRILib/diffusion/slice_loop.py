@@ -27,7 +27,7 @@ from .radiograph_conditions import RadiographConditions
 from .sampling_settings import TRAIN_TIMESTEPS, SamplingSettings, is_printed
 from .schedule import clean_estimate, renew_noise, sampler_for
 
-# noise is renewed at the first retained step in this last share of the T steps, or at the last one: measured, 4 steps
+# noise is renewed at the first retained step in this last share of the T steps, or at the last one (measured: 4 steps)
 _RENEWED_SHARE = 0.5
 
 
