@@ -98,7 +98,7 @@ def test_it_learns_and_every_command_takes_its_folder(
     dense = volumes[99]
     assert np.array_equal(dense[::2], volumes[50])
     assert np.allclose(dense[1], (volumes[50][0] + volumes[50][1]) / 2, atol=1.01)  # stored as integers
-    record = json.loads((tmp_path / "knee-99.json").read_text())
+    record = json.loads((tmp_path / "knee-99.json").read_text(encoding="utf-8"))
     assert record["model"]["method"]["name"] == "cae"
     assert any("interpolated linearly" in note for note in record["run"]["notes"])
     capsys.readouterr()

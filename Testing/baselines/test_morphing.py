@@ -257,7 +257,7 @@ def test_from_training_to_a_series_of_radiographs_and_volumes(
     assert [frame["severity"] for frame in record["frames"]] == [0, 0.5, 1]
     assert {p.name for p in series.glob("*")} >= {"series.json", "series.png", "film-02.png", "volume-02.nrrd"}
     assert "Synthetic course, not a forecast" in Image.open(series / "film-02.png").text["Description"]
-    side_car = json.loads((series / "volume-01.json").read_text())
+    side_car = json.loads((series / "volume-01.json").read_text(encoding="utf-8"))
     assert side_car["radiograph"]["morphing"]["severity"] == 0.5
     assert main([*command, "-o", str(series)]) == 2  # never over an earlier series
     assert "not empty" in capsys.readouterr().err
@@ -314,7 +314,9 @@ def test_a_folder_of_an_earlier_version_is_refused_in_a_sentence(
 
     (weights,) = bending_model.glob("*.safetensors")
     save_file({"mean_code": torch.zeros(1, 1, 128, 128), "registration.flow.bias": torch.zeros(2)}, weights)
-    (bending_model / "config.json").write_text(json.dumps({"_class_name": "MorphingModel", "size": 128}))
+    (bending_model / "config.json").write_text(
+        json.dumps({"_class_name": "MorphingModel", "size": 128}), encoding="utf-8"
+    )
     write_checksums(bending_model, ("config.json", weights.name))
     asked = ["progress", sample("kl0_left"), "--morphing-model", str(bending_model), "-o", str(tmp_path / "series")]
     assert main(asked) == 1

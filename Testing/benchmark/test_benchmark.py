@@ -96,13 +96,13 @@ def test_from_pairs_to_page_and_on_from_there(
 
     # the same title for other weights is refused, also when nothing is left to compute
     card = output / "volumes" / "twin" / "model.json"
-    about = json.loads(card.read_text())
-    card.write_text(json.dumps({**about, "weights_sha256": {"unet": "0"}}))
+    about = json.loads(card.read_text(encoding="utf-8"))
+    card.write_text(json.dumps({**about, "weights_sha256": {"unet": "0"}}), encoding="utf-8")
     assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
     assert "another model with the title Twin" in capsys.readouterr().err
 
     # and so is the same model sampled in another way
-    card.write_text(json.dumps({**about, "sampling": {"noise_scale": 0.5}}))
+    card.write_text(json.dumps({**about, "sampling": {"noise_scale": 0.5}}), encoding="utf-8")
     assert main(command(pairs, tiny_model, output, "--method", f"Twin={tiny_model}")) == 2
     assert "another model with the title Twin" in capsys.readouterr().err
     assert "<td>as in the paper</td>" in page

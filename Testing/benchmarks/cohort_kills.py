@@ -155,7 +155,7 @@ def holds_leases(out: Path, pid: int) -> bool:
     """Whether a run has radiographs in hand."""
     for path in (out / "leases").glob("*.lease"):
         try:
-            if json.loads(path.read_text())["pid"] == pid:
+            if json.loads(path.read_text(encoding="utf-8"))["pid"] == pid:
                 return True
         except (OSError, ValueError):
             continue

@@ -143,7 +143,7 @@ def watch_memory(home: Path, count: int) -> dict[str, Any]:
 def resident_mb(pid: int) -> int:
     """Resident memory of a process in MB; 0 when it is gone."""
     try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmRSS:"):
                 return round(int(line.split()[1]) / 1024)
     except OSError:

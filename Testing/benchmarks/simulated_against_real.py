@@ -48,7 +48,7 @@ def main() -> None:
         | {n: graded(f, g) for n, (f, g) in sets.items() if (g >= 0).all()},
         "anatomy": anatomy(options.simulated),
     }
-    options.output.write_text(json.dumps(report, indent=1) + "\n")
+    options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1))
     if options.picture:
         contact_sheet({n: f for n, (f, _) in sets.items()}, simulated, options.picture)

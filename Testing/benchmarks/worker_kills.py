@@ -135,7 +135,7 @@ def has_ended(pid: int) -> bool:
     if not Path("/proc").is_dir():
         return False
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
 
@@ -171,7 +171,7 @@ def processes() -> int:
     count, own = 0, os.getpid()
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            text = status.read_text()
+            text = status.read_text(encoding="utf-8")
         except OSError:
             continue
         count += f"\nPPid:\t{own}\n" in text and "State:\tZ" not in text

@@ -140,10 +140,10 @@ def test_impossible_command_lines(door, arguments, knee_radiograph):
 
 
 def test_places_that_cannot_be_written(door, arguments, knee_radiograph, tmp_path):
-    (tmp_path / "a file").write_text("x")
+    (tmp_path / "a file").write_text("x", encoding="utf-8")
     (tmp_path / "folder.nrrd").mkdir()
     os.symlink(tmp_path / "loop.nrrd", tmp_path / "loop.nrrd")
-    (tmp_path / "notes.json").write_text('{"of": "somebody else"}')
+    (tmp_path / "notes.json").write_text('{"of": "somebody else"}', encoding="utf-8")
     before = (tmp_path / "notes.json").read_bytes()
     for output in (
         "", ".", "volume", "volume.png", ".nrrd", "volume.nrrd.exe", "/missing/folder/volume.nrrd", "/proc/volume.nrrd",
@@ -212,12 +212,14 @@ def test_broken_models(door, arguments, tiny_model, tmp_path):
         weights.with_suffix(".bin").write_bytes(b"cos\nsystem\n(S'touch %s/out.nrrd'\ntR." % str(door.folder).encode())
 
     def with_a_foreign_path_in_its_checksums(folder: Path) -> None:
-        table = json.loads((folder / "checksums.json").read_text())
-        (folder / "checksums.json").write_text(json.dumps({**table, "../../etc/passwd": "0" * 64}))
+        table = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
+        (folder / "checksums.json").write_text(json.dumps({**table, "../../etc/passwd": "0" * 64}), encoding="utf-8")
 
     def of_another_kind(folder: Path) -> None:
-        index = json.loads((folder / "model_index.json").read_text())
-        (folder / "model_index.json").write_text(json.dumps({**index, "unet": ["diffusers", "UNet2DModel"]}))
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        (folder / "model_index.json").write_text(
+            json.dumps({**index, "unet": ["diffusers", "UNet2DModel"]}), encoding="utf-8"
+        )
         (folder / "checksums.json").unlink()
 
     for change in (pickled, with_a_foreign_path_in_its_checksums, of_another_kind):

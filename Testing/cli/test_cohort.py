@@ -38,7 +38,7 @@ def test_it_takes_every_setting_of_generate():
     ],
 )
 def test_wrong_options_are_one_sentence(tmp_path, capsys, options, said):
-    (tmp_path / "t.csv").write_text("radiograph\na.png\n")
+    (tmp_path / "t.csv").write_text("radiograph\na.png\n", encoding="utf-8")
     code = main(["cohort", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), *options])
     printed = capsys.readouterr()
     assert code == 2
@@ -48,7 +48,7 @@ def test_wrong_options_are_one_sentence(tmp_path, capsys, options, said):
 
 
 def test_a_dry_run_writes_nothing_and_names_no_file(tmp_path, capsys, knee_radiograph):
-    (tmp_path / "t.csv").write_text(f"radiograph,id\n{knee_radiograph},7\nJane_Roe.png,8\n")
+    (tmp_path / "t.csv").write_text(f"radiograph,id\n{knee_radiograph},7\nJane_Roe.png,8\n", encoding="utf-8")
     assert main(["cohort", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), "--dry-run"]) == 0
     printed = capsys.readouterr()
     assert "1 waiting, 1 refused" in printed.out
@@ -58,7 +58,7 @@ def test_a_dry_run_writes_nothing_and_names_no_file(tmp_path, capsys, knee_radio
 
 
 def test_json_and_exit_code_2_when_nothing_can_be_read(tmp_path, capsys):
-    (tmp_path / "t.csv").write_text("radiograph,id\na.png,7\n")
+    (tmp_path / "t.csv").write_text("radiograph,id\na.png,7\n", encoding="utf-8")
     assert main(["cohort", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), "--json"]) == 2
     result = json.loads(capsys.readouterr().out)
     assert result["counts"] == {"refused": 1}
@@ -71,6 +71,6 @@ def test_ray_without_ray_is_one_sentence(tmp_path, capsys, knee_radiograph, monk
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    (tmp_path / "t.csv").write_text(f"radiograph\n{knee_radiograph}\n")
+    (tmp_path / "t.csv").write_text(f"radiograph\n{knee_radiograph}\n", encoding="utf-8")
     assert main(["cohort", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), "--executor", "ray"]) == 2
     assert "Ray is not installed. Install the extra cluster" in capsys.readouterr().err

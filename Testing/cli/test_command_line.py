@@ -84,11 +84,11 @@ def test_generate_writes_everything_and_keeps_the_streams_apart(knee_radiograph,
     for line in done.stderr.splitlines():
         assert line.startswith(("[", "Warning: ")), line
 
-    record = json.loads((tmp_path / "knee.json").read_text())
+    record = json.loads((tmp_path / "knee.json").read_text(encoding="utf-8"))
     assert "not for diagnosis" in record["notice"]
     assert record["koa"] == result["koa"]
     assert record["plausibility"]["plausible"] is result["plausible"]
-    text = (tmp_path / "knee.json").read_text() + done.stderr
+    text = (tmp_path / "knee.json").read_text(encoding="utf-8") + done.stderr
     assert knee_radiograph.name not in text
     assert str(knee_radiograph.parent) not in text
 
@@ -140,7 +140,7 @@ def test_the_users_choices_reach_the_record(two_knee_radiograph, quick, tmp_path
     result = json.loads(capsys.readouterr().out)
     assert (result["side"], result["side_source"], result["box_source"]) == ("left", "user", "user")
     assert result["koa"] == {"values": pytest.approx([0.1, 0.2, 0.4, 0.2, 0.1]), "source": "given"}
-    record = json.loads((tmp_path / "knee.json").read_text())
+    record = json.loads((tmp_path / "knee.json").read_text(encoding="utf-8"))
     assert record["sampling"]["sampler"] == "dpm"
     assert record["sampling"]["guidance_scale"] == 2
     assert record["sampling"]["seed"] == 9
@@ -179,7 +179,7 @@ def test_a_picture_of_something_else_is_done_with_a_visible_warning(quick, tmp_p
     Image.fromarray(noise).save(tmp_path / "noise.png")
     assert main([*map(str, ("generate", tmp_path / "noise.png", "-o", tmp_path / "out.nrrd", *quick))]) == 0
     assert "may not be a frontal knee" in capsys.readouterr().err
-    assert json.loads((tmp_path / "out.json").read_text())["plausibility"]["plausible"] is False
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["plausibility"]["plausible"] is False
 
 
 def test_grade_prints_bars_and_json(knee_radiograph, capsys):

@@ -74,7 +74,7 @@ def test_a_volume_remembers_the_choice(dark_bone, tiny_model, tmp_path, capsys) 
     quick = ["--model", str(tiny_model), "--slices", "2", "--steps", "1", "--device", "cpu"]
     result, _ = printed(capsys, ["generate", str(dark_bone), "-o", str(output), *quick, "--photometric", "inverted"])
     assert not any("dark" in warning for warning in result["warnings"])
-    film = json.loads(output.with_suffix(".json").read_text())["radiograph"]["film"]
+    film = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["radiograph"]["film"]
     assert (film["inverted"], film["inversion_source"]) == (True, "user")
     earlier = reopen(output, dark_bone, model=str(tiny_model), device="cpu")
     assert earlier.settings.photometric == "inverted"

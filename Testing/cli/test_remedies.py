@@ -81,7 +81,7 @@ def test_a_warning_is_followed_by_the_option_and_keeps_its_field_in_json(
     (sentence,) = [text for text in result["warnings"] if "knees were found" in text]
     assert result["warning_fields"] == {sentence: "knee"}
     assert f"Warning: {sentence} Option: --knee N." in printed.err.splitlines()
-    assert sentence in json.loads((tmp_path / "out.json").read_text())["warnings"]
+    assert sentence in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["warnings"]
 
 
 def test_a_python_caller_reads_a_neutral_sentence_and_the_field(two_knee_radiograph: Path) -> None:

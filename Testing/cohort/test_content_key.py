@@ -82,7 +82,9 @@ def test_the_digest_of_a_model_follows_its_weights(tiny_model, tmp_path):
     shutil.copytree(tiny_model, folder)
     digest = model_digest(str(tiny_model))
     assert model_digest(str(folder)) == digest
-    (folder / "checksums.json").write_text((folder / "checksums.json").read_text().replace("a", "b", 1))
+    (folder / "checksums.json").write_text(
+        (folder / "checksums.json").read_text(encoding="utf-8").replace("a", "b", 1), encoding="utf-8"
+    )
     assert model_digest(str(folder)) != digest
     assert model_digest("compact") != digest
 

@@ -133,7 +133,7 @@ def test_a_number_that_another_process_has_now_does_not_hold_a_lease(tmp_path):
     leases = Leases(tmp_path)
     (tmp_path / "leases").mkdir()
     lease = {"host": socket.gethostname(), "pid": os.getppid(), "started": "1", "expires": time.time() + 900}
-    (tmp_path / "leases" / "k.lease").write_text(json.dumps(lease))
+    (tmp_path / "leases" / "k.lease").write_text(json.dumps(lease), encoding="utf-8")
     assert leases.take("k") is (sys.platform == "linux")
 
 
@@ -142,11 +142,11 @@ def test_the_lease_of_another_machine_lasts_until_it_expires(tmp_path):
     (tmp_path / "leases").mkdir()
     path = tmp_path / "leases" / "k.lease"
     lease = {"host": "elsewhere", "pid": 1, "started": "", "expires": time.time() + 900}
-    path.write_text(json.dumps(lease))
+    path.write_text(json.dumps(lease), encoding="utf-8")
     assert not leases.take("k")
-    path.write_text(json.dumps({**lease, "expires": time.time() - 1}))
+    path.write_text(json.dumps({**lease, "expires": time.time() - 1}), encoding="utf-8")
     assert leases.take("k")
-    path.write_text("")  # cut short by a crash
+    path.write_text("", encoding="utf-8")  # cut short by a crash
     assert Leases(tmp_path).take("k")
 
 
@@ -162,7 +162,7 @@ def test_a_renewed_lease_does_not_expire(tmp_path):
 
 
 def test_a_folder_that_is_no_folder_is_a_sentence(tmp_path):
-    (tmp_path / "leases").write_text("x")
+    (tmp_path / "leases").write_text("x", encoding="utf-8")
     with pytest.raises(Xray2MRIError) as caught:
         Leases(tmp_path).take("k")
     assert caught.value.code in ("bad-output", "write-failed")

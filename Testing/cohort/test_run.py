@@ -117,7 +117,9 @@ def test_a_volume_equals_that_of_generate(mixed, tiny_model, tmp_path, place, ra
     alone, ours = sitk.ReadImage(str(tmp_path / "v.nrrd")), sitk.ReadImage(str(made))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(alone))
     assert header_without_times(made) == header_without_times(tmp_path / "v.nrrd")
-    assert plain_record(made.with_suffix(".json").read_text()) == plain_record((tmp_path / "v.json").read_text())
+    assert plain_record(made.with_suffix(".json").read_text(encoding="utf-8")) == plain_record(
+        (tmp_path / "v.json").read_text(encoding="utf-8")
+    )
 
 
 def test_a_second_run_has_nothing_to_do_and_a_lost_volume_is_made_again(mixed, tiny_model):
@@ -148,7 +150,7 @@ def test_other_settings_model_or_folder_are_refused(mixed, tiny_model, tmp_path)
     with pytest.raises(InputError, match="another model"):
         run_cohort(table, out, quick_settings("compact"), dry_run=True)
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "letter.txt").write_text("x")
+    (tmp_path / "full" / "letter.txt").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="holds no cohort"):
         run_cohort(table, tmp_path / "full", quick_settings(tiny_model))
     with pytest.raises(InputError, match="does not exist"):
@@ -201,8 +203,8 @@ def test_nothing_to_read_is_exit_code_2(tiny_model, tmp_path):
     )
     result = run_cohort(table, tmp_path / "out", quick_settings(tiny_model), keep_ids=False)
     assert result.exit_code == 2
-    assert "secret" not in (tmp_path / "out" / "table.csv").read_text()
-    assert "secret" not in (tmp_path / "out" / "summary.html").read_text()
+    assert "secret" not in (tmp_path / "out" / "table.csv").read_text(encoding="utf-8")
+    assert "secret" not in (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
 
 
 def test_several_samples_have_their_deviation(tiny_model, tmp_path):

@@ -142,7 +142,7 @@ def test_refusals(pseudo_file, reference_file, pseudo, tmp_path):
         return caught.value.message
 
     assert "no reference" in refused(tmp_path / "missing.nrrd")
-    (tmp_path / "text.nrrd").write_text("nothing")
+    (tmp_path / "text.nrrd").write_text("nothing", encoding="utf-8")
     assert "not an image" in refused(tmp_path / "text.nrrd")
     assert "synthetic" in refused(pseudo_file)
     stem = tmp_path / "renamed.nrrd"

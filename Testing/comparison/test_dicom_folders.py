@@ -26,7 +26,7 @@ def test_copies_are_left_out_and_told(series, tmp_path):
 
 def test_other_files_are_passed_over(series, tmp_path):
     folder = tmp_path / "scan"
-    (folder / "readme.txt").write_text("a note")
+    (folder / "readme.txt").write_text("a note", encoding="utf-8")
     report = pydicom.dcmread(folder / "I001.dcm")
     for keyword in ("Rows", "Columns", "PixelData"):
         delattr(report, keyword)

@@ -104,8 +104,8 @@ def test_damaged_weights_are_refused_in_one_sentence(tmp_path: Path, knee: np.nd
     elif damage == "no checksums":
         (folder / "checksums.json").unlink()
     else:
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | {"temperature": 2.5}))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(json.dumps(config | {"temperature": 2.5}), encoding="utf-8")
     with pytest.raises(ProcessingError) as caught:
         classify_koa(knee, folder)
     assert caught.value.code in ("missing-weights", "tampered-weights")

@@ -183,7 +183,7 @@ def test_a_radiograph_that_is_no_dicom_leaves_no_reference(tmp_path, knee_radiog
 
 def test_folders_with_files_are_left_alone(tmp_path):
     (tmp_path / "s").mkdir()
-    (tmp_path / "s" / "other.dcm").write_text("keep me")
+    (tmp_path / "s" / "other.dcm").write_text("keep me", encoding="utf-8")
     with pytest.raises(InputError, match="not empty"):
         write_dicom_series(asymmetric_volume(2), tmp_path / "s")
     assert [path.name for path in tmp_path.rglob("*")] == ["s", "other.dcm"]

@@ -153,10 +153,10 @@ def test_figures_of_another_volume_are_refused(saved, volume, tmp_path):
     rows = [{"index": index, "psnr_db": 12.0} for index in range(3)]
     figures = tmp_path / "c.json"
     for record in ({"voxels_sha256": "ab" * 32, "per_slice": rows}, {"per_slice": rows[:2]}):
-        figures.write_text(json.dumps(record))
+        figures.write_text(json.dumps(record), encoding="utf-8")
         with pytest.raises(InputError, match=r"c\.json is one of another volume"):
             convert(saved, tmp_path / "t.csv", comparison=figures)
         assert not (tmp_path / "t.csv").exists()
     for record in ({"voxels_sha256": own, "per_slice": rows}, {"per_slice": rows}):
-        figures.write_text(json.dumps(record))
+        figures.write_text(json.dumps(record), encoding="utf-8")
         convert(saved, tmp_path / "t.csv", comparison=figures)

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_kept_the_arrays_are_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
     assert kept_arrays(tmp_path / "file", "things", "d" * 20, lambda: ARRAYS) is ARRAYS
     monkeypatch.setattr(array_cache, "_FREE_BYTES", 1 << 60)  # a disk that is as good as full
     assert kept_arrays(tmp_path, "things", "d" * 20, lambda: ARRAYS) is ARRAYS
@@ -112,7 +112,7 @@ print(kept_arrays(folder, "things", "d" * 20, build)["a"].sum())
     command = [sys.executable, "-c", code]
     running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate()[0].strip() for process in running] == ["10"] * 3
-    assert (tmp_path / "built").read_text() == "x"
+    assert (tmp_path / "built").read_text(encoding="utf-8") == "x"
 
 
 def test_what_another_process_builds_is_not_waited_for_unless_asked(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ with exclusive(Path({str(tmp_path / "lock")!r})) as held:
 
 def test_the_digest_follows_names_contents_and_words(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
-    first.write_text("x")
-    second.write_text("x")
+    first.write_text("x", encoding="utf-8")
+    second.write_text("x", encoding="utf-8")
     digests = {digest_of([first]), digest_of([second]), digest_of([first], ["numpy 2"]), digest_of([first, second])}
-    first.write_text("y")
+    first.write_text("y", encoding="utf-8")
     assert len(digests | {digest_of([first])}) == 5

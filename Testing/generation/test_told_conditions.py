@@ -79,7 +79,7 @@ def test_the_command_tells_and_refuses(
 ) -> None:
     words = ["generate", str(knee_radiograph), "--slices", "2", "--steps", "1", "--sex", "man", "--bmi", "33"]
     assert cli.main([*words, "-o", str(tmp_path / "k.nrrd"), "--model", str(knowing)]) == 0
-    record = json.loads((tmp_path / "k.json").read_text())
+    record = json.loads((tmp_path / "k.json").read_text(encoding="utf-8"))
     assert record["told"] == {"sex": "man", "bmi": 33.0}
     capsys.readouterr()
     assert cli.main([*words, "-o", str(tmp_path / "n.nrrd"), "--model", str(tiny_model)]) == 2

@@ -138,7 +138,7 @@ def children_of(pid: int) -> list[int]:
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            name, _, rest = status.read_text().rpartition(")")
+            name, _, rest = status.read_text(encoding="utf-8").rpartition(")")
         except OSError:
             continue
         state, parent = rest.split()[:2]

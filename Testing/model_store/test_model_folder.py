@@ -22,7 +22,7 @@ def test_saved_folder_has_the_layout_of_diffusers_and_no_pickle(saved):
         "model_index.json", "model_card.json", "checksums.json", "scheduler/scheduler_config.json",
         *(f"{name}/{file}" for name in NETWORKS for file in ("config.json", "diffusion_pytorch_model.safetensors")),
     }  # fmt: skip
-    index = json.loads((saved / "model_index.json").read_text())
+    index = json.loads((saved / "model_index.json").read_text(encoding="utf-8"))
     assert index["_class_name"] == "Xray2MRIPipeline"
     assert index["autoencoder"] == ["diffusers", "AutoencoderKL"]
     assert index["unet"][1] == "Xray2MRIUNet"
@@ -42,8 +42,8 @@ def test_round_trip_gives_the_same_volume(saved, picture, reference):
 def test_a_model_does_not_tell_where_it_was_loaded_from(saved, tmp_path):
     Xray2MRIPipeline.from_pretrained(saved).save_pretrained(tmp_path / "again")
     for path in (tmp_path / "again").rglob("*.json"):
-        assert "_name_or_path" not in path.read_text()
-        assert str(saved.parent) not in path.read_text()
+        assert "_name_or_path" not in path.read_text(encoding="utf-8")
+        assert str(saved.parent) not in path.read_text(encoding="utf-8")
     Xray2MRIPipeline.from_pretrained(tmp_path / "again")  # the checksums are those of what was written
 
 
@@ -58,10 +58,10 @@ def test_half_precision_is_half_the_size_and_leaves_the_networks_alone(pipeline,
 
 
 def test_saving_over_a_model_replaces_it(saved, copied, picture, reference):
-    (copied / "README.md").write_text("kept")
+    (copied / "README.md").write_text("kept", encoding="utf-8")
     (copied / "unet" / "diffusion_pytorch_model-00001-of-00002.safetensors").write_bytes(b"stale")
     Xray2MRIPipeline.from_pretrained(saved, device="cpu").save_pretrained(copied)
-    assert (copied / "README.md").read_text() == "kept"
+    assert (copied / "README.md").read_text(encoding="utf-8") == "kept"
     again = Xray2MRIPipeline.from_pretrained(copied, device="cpu")
     assert np.array_equal(again(picture, **FAST).array, reference.array)
 
@@ -89,20 +89,20 @@ def test_altered_truncated_or_missing_weights_are_refused(copied, name):
 
 @pytest.mark.parametrize("name", ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json"])
 def test_altered_configuration_is_refused(copied, name):
-    (copied / name).write_text((copied / name).read_text().replace("0", "1", 1) + " ")
+    (copied / name).write_text((copied / name).read_text(encoding="utf-8").replace("0", "1", 1) + " ", encoding="utf-8")
     assert refusal(copied).code == "tampered-weights"
     (copied / name).unlink()
     assert refusal(copied).code == "missing-weights"
 
 
 def test_checksums_must_list_all_weights_and_stay_inside_the_folder(copied):
-    table = json.loads((copied / "checksums.json").read_text())
-    (copied / "checksums.json").write_text(json.dumps({**table, "../outside": "0"}))
+    table = json.loads((copied / "checksums.json").read_text(encoding="utf-8"))
+    (copied / "checksums.json").write_text(json.dumps({**table, "../outside": "0"}), encoding="utf-8")
     assert refusal(copied).code == "tampered-weights"
     del table["unet/diffusion_pytorch_model.safetensors"]
-    (copied / "checksums.json").write_text(json.dumps(table))
+    (copied / "checksums.json").write_text(json.dumps(table), encoding="utf-8")
     assert refusal(copied).code == "tampered-weights"
-    (copied / "checksums.json").write_text("[")
+    (copied / "checksums.json").write_text("[", encoding="utf-8")
     assert refusal(copied).code == "tampered-weights"
 
 
@@ -121,7 +121,9 @@ def test_damage_is_noticed_without_checksums(copied):
 def test_a_foreign_noise_schedule_is_refused(copied):
     (copied / "checksums.json").unlink()
     path = copied / "scheduler" / "scheduler_config.json"
-    path.write_text(path.read_text().replace("0.00085", "0.02").replace("0.012", "0.085"))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("0.00085", "0.02").replace("0.012", "0.085"), encoding="utf-8"
+    )
     assert refusal(copied).code == "damaged-model"
 
 
@@ -136,8 +138,8 @@ def test_pickled_weights_are_refused_unread(copied, tmp_path):
 
 def test_other_networks_in_the_index_are_refused(copied):
     (copied / "checksums.json").unlink()
-    index = json.loads((copied / "model_index.json").read_text())
-    (copied / "model_index.json").write_text(json.dumps(index | {"unet": ["os", "system"]}))
+    index = json.loads((copied / "model_index.json").read_text(encoding="utf-8"))
+    (copied / "model_index.json").write_text(json.dumps(index | {"unet": ["os", "system"]}), encoding="utf-8")
     assert refusal(copied).code == "other-model"
 
 

@@ -130,8 +130,8 @@ def test_damage_is_refused_in_one_sentence(
 
 def test_checksums_must_list_the_files_that_are_read_and_none_outside(saved: tuple[Scale, Path]) -> None:
     folder = saved[1]
-    table = json.loads((folder / "checksums.json").read_text())
-    (folder.parent / "outside").write_text("x")
+    table = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
+    (folder.parent / "outside").write_text("x", encoding="utf-8")
     outside = {"../outside": sha256_of(folder.parent / "outside")}
     for wrong in ({CONFIG_FILE: table[CONFIG_FILE]}, table | outside, table | {WEIGHTS_FILE: 5}):
         write_json(folder / "checksums.json", wrong)
@@ -259,7 +259,7 @@ def test_saving_over_a_former_folder_leaves_one_set_of_weights(tmp_path: Path) -
 def test_shipped_folders_have_the_layout_and_their_checksums(name: str) -> None:
     folder = resource_path(f"models/{name}")
     assert set(verify_checksums(folder, (CONFIG_FILE, WEIGHTS_FILE))) == {CONFIG_FILE, WEIGHTS_FILE}
-    config = json.loads((folder / CONFIG_FILE).read_text())
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     assert {KneeGradeNetwork.__name__: "koa_classifier", ViewClassifier.__name__: "film_check",
             "KneeDetector": "knee_localizer"}[config["_class_name"]] == name  # fmt: skip
 

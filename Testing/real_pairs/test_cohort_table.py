@@ -43,7 +43,7 @@ def run_command(*words: object) -> int:
 
 def test_an_archive_becomes_pairs(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clinical = tmp_path / "kl.txt"
-    clinical.write_text("ID|SIDE|V00XRKL\n9000099|1|2\n9000123|2|4\n")
+    clinical.write_text("ID|SIDE|V00XRKL\n9000099|1|2\n9000123|2|4\n", encoding="utf-8")
     words = (archive, "-o", tmp_path / "o", "--clinical", clinical, "--split", "1,0,0", "--workers", 0, "--json",
              "--source-name", "drawn cohort")  # fmt: skip
     assert run_command(*words) == 0
@@ -57,10 +57,10 @@ def test_an_archive_becomes_pairs(archive: Path, tmp_path: Path, capsys: pytest.
     # the drawn scans are alike, and a left one is mirrored
     np.testing.assert_allclose(pairs["right"].volume, pairs["left"].volume[:, :, ::-1], atol=1 / 255)
     assert not np.allclose(pairs["right"].film, pairs["left"].film, atol=0.05)
-    manifest = json.loads((tmp_path / "o" / "training" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "o" / "training" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["source"] == "2 pairs of knee radiograph and MR scan of 2 people (drawn cohort)"
     assert manifest["kl_grades"]["4"] == 1
-    report = json.loads((tmp_path / "o" / "report.json").read_text())
+    report = json.loads((tmp_path / "o" / "report.json").read_text(encoding="utf-8"))
     assert report["by_grade"]["2"] == {"knees": 1, "prepared": 1, "with_doubts": 0}
 
 
@@ -79,11 +79,11 @@ def test_nothing_in_the_output_identifies_anybody(archive: Path, tmp_path: Path)
             with np.load(path) as data:
                 content = b"".join(bytes(data[name]) for name in data.files)
         assert not any(mark in content for mark in marks), path.name
-    public = (tmp_path / "o" / "knees.csv").read_text()
+    public = (tmp_path / "o" / "knees.csv").read_text(encoding="utf-8")
     assert "The MR series is incomplete" in public
     private = tmp_path / "o-private"
-    assert "9000123" in (private / "knees.csv").read_text()
-    assert "00372608" in (private / "knees.csv").read_text()
+    assert "9000123" in (private / "knees.csv").read_text(encoding="utf-8")
+    assert "00372608" in (private / "knees.csv").read_text(encoding="utf-8")
     if os.name == "posix":
         assert private.stat().st_mode & 0o077 == 0
         assert (private / "salt.txt").stat().st_mode & 0o077 == 0
@@ -139,10 +139,10 @@ def test_faulty_studies_are_refused_and_the_others_prepared(tmp_path: Path, voxe
     rows += [{"participant": "900030", **row, "radiograph": tmp_path / "nowhere.dcm"}]
     table = write_table(tmp_path / "cohort.csv", rows)
     assert run_command(table, "-o", tmp_path / "o", "--workers", 0) == 0
-    report = json.loads((tmp_path / "o" / "report.json").read_text())
+    report = json.loads((tmp_path / "o" / "report.json").read_text(encoding="utf-8"))
     assert report["prepared"] == 1
     assert report["knees"] == len(rows)
-    private = (tmp_path / "o-private" / "knees.csv").read_text()
+    private = (tmp_path / "o-private" / "knees.csv").read_text(encoding="utf-8")
     for words in ("is incomplete", "2 stacks of slices", "shows the left knee", "shows an implant", "contains no",
                   "nowhere.dcm"):  # fmt: skip
         assert words in private, words
@@ -179,7 +179,7 @@ def test_a_run_continues_and_sees_what_changed(tmp_path: Path, voxels) -> None:
     with pytest.raises(InputError, match="begun with another frame"):
         prepare_cohort(studies, output, CohortSettings(frame="film", **ALL))
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("x")
+    (tmp_path / "full" / "mine.txt").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="not empty"):
         prepare_cohort(studies, tmp_path / "full", settings)
     with pytest.raises(InputError, match="lies in the output"):
@@ -196,7 +196,7 @@ def test_a_run_that_is_killed_at_random_ends_as_one_that_is_not(tmp_path: Path, 
     table = write_table(tmp_path / "cohort.csv", table_rows)
     quiet = tmp_path / "quiet"
     (tmp_path / "quiet-private").mkdir(mode=0o700)
-    (tmp_path / "quiet-private" / "salt.txt").write_text("00" * 16)
+    (tmp_path / "quiet-private" / "salt.txt").write_text("00" * 16, encoding="utf-8")
     assert run_command(table, "-o", quiet, "--workers", 0, "--split", "1,0,0") == 0
     killed = tmp_path / "killed"
     shutil.copytree(tmp_path / "quiet-private", tmp_path / "killed-private")

@@ -50,7 +50,7 @@ def test_faulty_tables_are_named(tmp_path: Path) -> None:
         studies_of(write_table(tmp_path / "cohort.csv", [ROW, ROW]))
     with pytest.raises(InputError, match="has no column side"):
         studies_of(write_table(tmp_path / "cohort.csv", [{k: v for k, v in ROW.items() if k != "side"}]))
-    (tmp_path / "empty.csv").write_text("participant,side,radiograph,series\n")
+    (tmp_path / "empty.csv").write_text("participant,side,radiograph,series\n", encoding="utf-8")
     with pytest.raises(InputError, match="has no rows"):
         studies_of(tmp_path / "empty.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
@@ -70,7 +70,7 @@ def test_an_archive_is_searched_by_its_headers(tmp_path: Path, voxels) -> None:
     other = tmp_path / "0.C.2" / "9000123" / "20050811"
     write_scan(other / "00000006", scan_datasets(small, number="9000123"))
     (visit / "00000007").mkdir()
-    (visit / "00000007" / "notes.txt").write_text("no image")
+    (visit / "00000007" / "notes.txt").write_text("no image", encoding="utf-8")
 
     studies, left_out = studies_of(tmp_path)
     assert [(one.participant, one.side, one.radiograph) for one in studies] == [("9000099", "right", near)]
@@ -85,9 +85,10 @@ def test_clinical_tables_complete_what_an_archive_lacks(tmp_path: Path) -> None:
     study = KneeStudy("9000099", "20050811", "left", Path("x"), Path("y"))
     (tmp_path / "readings.txt").write_text(
         "ID|SIDE|READPRJ|V00XRKL|V00XROSFM|V01XRKL\n"
-        "9000099|1: Right|15|0|0|4\n9000099|2: Left|15|3: 3|.: Missing|4\n9000123|2: Left|15|1|1|1\n"
+        "9000099|1: Right|15|0|0|4\n9000099|2: Left|15|3: 3|.: Missing|4\n9000123|2: Left|15|1|1|1\n",
+        encoding="utf-8",
     )
-    (tmp_path / "enrolment.csv").write_text("ID,P02SEX,V00AGE,P01BMI\n9000099,1: Male,59,23.8\n")
+    (tmp_path / "enrolment.csv").write_text("ID,P02SEX,V00AGE,P01BMI\n9000099,1: Male,59,23.8\n", encoding="utf-8")
     tables = ClinicalTables([tmp_path / "readings.txt", tmp_path / "enrolment.csv"])
     done = tables.complete(study)
     assert done.kl_grade == 3
@@ -95,6 +96,6 @@ def test_clinical_tables_complete_what_an_archive_lacks(tmp_path: Path) -> None:
     assert ClinicalTables([tmp_path / "readings.txt"], "V01").complete(study).kl_grade == 4
     unknown = KneeStudy("9999999", "", "left", Path("x"), Path("y"))
     assert tables.complete(unknown) == unknown
-    (tmp_path / "other.csv").write_text("NAME,AGE\nx,1\n")
+    (tmp_path / "other.csv").write_text("NAME,AGE\nx,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column ID"):
         ClinicalTables([tmp_path / "other.csv"])

@@ -73,9 +73,9 @@ def recipe_entries(network: str) -> set[str]:
 def test_from_the_archive_to_a_volume(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("OAI").symlink_to(archive)
-    Path("kxr_sq_bu00.txt").write_text("ID|SIDE|V00XRKL\n9000099|1: Right|2\n9000123|2: Left|3\n")
-    Path("allclinical00.txt").write_text("ID|V00AGE|P01BMI\n9000099|61|31.2\n9000123|55|.: Missing\n")
-    Path("enrollees.txt").write_text("ID|P02SEX\n9000099|2: Female\n9000123|1: Male\n")
+    Path("kxr_sq_bu00.txt").write_text("ID|SIDE|V00XRKL\n9000099|1: Right|2\n9000123|2: Left|3\n", encoding="utf-8")
+    Path("allclinical00.txt").write_text("ID|V00AGE|P01BMI\n9000099|61|31.2\n9000123|55|.: Missing\n", encoding="utf-8")
+    Path("enrollees.txt").write_text("ID|P02SEX\n9000099|2: Female\n9000123|1: Male\n", encoding="utf-8")
     write_radiograph(Path("knee.dcm"), "knee_single.webp", SeriesDescription="Knee")
     imported = has("open_clip") and written_checkpoint(Path("105000.ckpt"))
     ours = [words[1:] for words in SHOWN if words[0] == "xray2mri"]
@@ -91,9 +91,11 @@ def test_from_the_archive_to_a_volume(archive: Path, tmp_path: Path, monkeypatch
         done.append(words[0])
     assert {"prepare", "train", "info", "generate", "evaluate"} <= set(done)
     assert done.count("prepare") == 2
-    card = json.loads(Path("runs/paper/model/model_card.json").read_text())
+    card = json.loads(Path("runs/paper/model/model_card.json").read_text(encoding="utf-8"))
     assert "OAI, baseline" in card["training_data"]
-    people = [json.loads(line) for line in Path("runs/oai-private/knees.jsonl").read_text().splitlines()]
+    people = [
+        json.loads(line) for line in Path("runs/oai-private/knees.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert {one["participant"] for one in people} == {"9000099", "9000123"}
     assert Path("knee.nrrd").is_file()
     assert Path("knee.html").is_file()

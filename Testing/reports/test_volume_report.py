@@ -157,7 +157,7 @@ def test_the_table_of_a_volume_alone():
 )  # fmt: skip
 def test_a_file_that_is_no_comparison_is_refused(tmp_path, text):
     path = tmp_path / "c.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"c\.json does not hold"):
         read_comparison(path)
 
@@ -165,21 +165,23 @@ def test_a_file_that_is_no_comparison_is_refused(tmp_path, text):
 def test_a_comparison_with_or_without_its_envelope(tmp_path):
     path = tmp_path / "c.json"
     for record in (COMPARISON, {"type": "result", "job": "1", "result": COMPARISON}):
-        path.write_text(json.dumps(record))
+        path.write_text(json.dumps(record), encoding="utf-8")
         assert read_comparison(path)["per_slice"][1]["psnr_db"] == 13.5
 
 
 def test_what_else_a_comparison_holds_does_no_harm(tmp_path):
     path = tmp_path / "c.json"
     rows = [{**row, "remark": "text", "correlation_reference": 0.95} for row in COMPARISON["per_slice"]]
-    path.write_text(json.dumps({**COMPARISON, "per_slice": rows, "lags": {"pseudo": [0.9]}, "calibration": None}))
+    path.write_text(
+        json.dumps({**COMPARISON, "per_slice": rows, "lags": {"pseudo": [0.9]}, "calibration": None}), encoding="utf-8"
+    )
     text = HtmlPage(report_html(asymmetric_volume(7), comparison=read_comparison(path))).text
     assert "the same in the real MRI" in text
     assert "remark" not in text
 
 
 def test_reports_are_written_whole_or_not_at_all(tmp_path):
-    (tmp_path / "r.html").write_text("old")
+    (tmp_path / "r.html").write_text("old", encoding="utf-8")
     with pytest.raises(InputError):
         write_report(asymmetric_volume(3), tmp_path / "r.html", radiograph=tmp_path / "missing.png")
     assert (tmp_path / "r.html").read_text(encoding="utf-8") == "old"

@@ -113,7 +113,7 @@ def test_a_circle_would_be_found(tmp_path):
     for name, text in {"a/x": "from ..b.y import one\n", "b/y": "def late():\n    from ..a import x\n"}.items():
         path = tmp_path / "pack" / f"{name}.py"
         path.parent.mkdir(parents=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         (path.parent / "__init__.py").touch()
     (tmp_path / "pack" / "__init__.py").touch()
     with pytest.raises(pytest.fail.Exception, match=r"a <- b|b <- a"):

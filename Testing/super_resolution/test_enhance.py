@@ -75,7 +75,7 @@ def test_interpolation_keeps_the_frame_and_explains_the_voxels(scan: Path, tmp_p
     assert np.allclose(after.GetDirection(), before.GetDirection(), atol=1e-5)
     assert np.allclose(centre_mm(before), centre_mm(after), atol=1e-3)
     assert after.GetPixelID() == sitk.sitkInt16
-    record = json.loads((tmp_path / "fine.json").read_text())
+    record = json.loads((tmp_path / "fine.json").read_text(encoding="utf-8"))
     facts = record["enhancement"]
     assert facts["model"] == {"name": "interpolation"}
     assert facts["residual_in_noise"] <= 1.1
@@ -91,7 +91,7 @@ def test_a_student_is_named_in_the_record_and_the_header(scan: Path, network: Pa
         scan, tmp_path / "fine.nrrd", EnhancementSettings(spacing_mm=0.9, model=str(network), device="cpu"),
         on_progress=lambda event: shares.append(event["fraction"]),
     )  # fmt: skip
-    record = json.loads((tmp_path / "fine.json").read_text())
+    record = json.loads((tmp_path / "fine.json").read_text(encoding="utf-8"))
     assert record["enhancement"]["model"]["network"] == "student"
     assert len(record["enhancement"]["model"]["weights_sha256"]) == 64
     header = sitk.ReadImage(str(tmp_path / "fine.nrrd"))
@@ -124,7 +124,7 @@ def test_a_pseudo_mri_keeps_both_notices(tmp_path: Path) -> None:
         ["enhance", str(tmp_path / "pseudo.nrrd"), "-o", str(output), "--spacing", "4", "--model", "interpolation"]
     )
     assert code == 0
-    record = json.loads((tmp_path / "fine.json").read_text())
+    record = json.loads((tmp_path / "fine.json").read_text(encoding="utf-8"))
     assert "one radiograph" in record["notice"]
     assert "computed" in record["notice"]
     assert record["pseudo_mri"]["model"]["name"] == "tiny"
@@ -164,10 +164,10 @@ def test_a_volume_without_spacing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_foreign_json_is_not_overwritten(scan: Path, tmp_path: Path) -> None:
-    (tmp_path / "fine.json").write_text("{}")
+    (tmp_path / "fine.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="would be overwritten"):
         enhance(scan, tmp_path / "fine.nrrd", EnhancementSettings(spacing_mm=0.9, model="interpolation"))
-    assert (tmp_path / "fine.json").read_text() == "{}"
+    assert (tmp_path / "fine.json").read_text(encoding="utf-8") == "{}"
 
 
 def test_cancelled_in_the_middle_leaves_nothing(scan: Path, network: Path, tmp_path: Path) -> None:

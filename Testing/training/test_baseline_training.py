@@ -80,7 +80,7 @@ def test_a_method_learns_and_its_folder_generates(
     options = ["--slices", "3", "--steps", "2", "--kl-grade", "2", "--device", "cpu"]
     assert main(["generate", str(knee_radiograph), "-o", str(volume), "--model", str(model), *options]) == 0
     capsys.readouterr()
-    record = json.loads((tmp_path / "knee.json").read_text())
+    record = json.loads((tmp_path / "knee.json").read_text(encoding="utf-8"))
     assert record["model"]["method"]["name"] == method
 
     import SimpleITK

@@ -20,13 +20,13 @@ def real_pairs(tmp_path: Path) -> Path:
     """A folder with the manifest of real pairs."""
     folder = tmp_path / "prepared"
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps({"source": REAL}))
+    (folder / "manifest.json").write_text(json.dumps({"source": REAL}), encoding="utf-8")
     return folder
 
 
 def model_of(folder: Path, text: str | None) -> Path:
     folder.mkdir()
-    (folder / "model_card.json").write_text(json.dumps({"training_data": text}))
+    (folder / "model_card.json").write_text(json.dumps({"training_data": text}), encoding="utf-8")
     return folder
 
 
@@ -72,7 +72,7 @@ def test_the_model_of_a_run_carries_it_to_the_volume(pairs: Path, tmp_path: Path
 
     autoencoder.train(autoencoder_recipe(pairs, steps=1, save_every=1), tmp_path / "vae")
     other = shutil.copytree(pairs, tmp_path / "other")
-    (other / "manifest.json").write_text(json.dumps({"source": REAL}))
+    (other / "manifest.json").write_text(json.dumps({"source": REAL}), encoding="utf-8")
     for data, text, licence in (
         (pairs, SIMULATED, "Apache-2.0"),
         (other, f"{REAL}; autoencoder: {SIMULATED}", "not stated"),

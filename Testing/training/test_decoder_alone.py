@@ -25,7 +25,8 @@ def test_nothing_but_the_decoder_changes(pairs: Path, untrained_autoencoder: Pat
     changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
     assert changed == {"decoder", "post_quant_conv"}
     configs = [
-        json.loads((folder / "config.json").read_text()) for folder in (untrained_autoencoder, tmp_path / "autoencoder")
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        for folder in (untrained_autoencoder, tmp_path / "autoencoder")
     ]
     for entry in ("latents_mean", "latents_std"):
         assert configs[0][entry] == configs[1][entry]

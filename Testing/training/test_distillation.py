@@ -107,7 +107,7 @@ def test_the_student_is_a_model_that_asks_for_its_own_steps(pairs, teacher, tmp_
     from Xray2MRILib.training.distillation import train
 
     train(distillation_recipe(pairs, teacher), tmp_path / "run")
-    card = json.loads((tmp_path / "run" / "model-2" / "model_card.json").read_text())
+    card = json.loads((tmp_path / "run" / "model-2" / "model_card.json").read_text(encoding="utf-8"))
     assert card["sampling"]["num_inference_steps"] == 2
     assert card["sampling"]["guidance_scale"] == 1.0
     assert card["distilled"]["teacher_sampling"]["guidance_scale"] == 2.0

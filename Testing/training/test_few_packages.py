@@ -41,7 +41,7 @@ importlib.metadata.version = version
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("site")
-    (folder / "sitecustomize.py").write_text(ABSENT)
+    (folder / "sitecustomize.py").write_text(ABSENT, encoding="utf-8")
     return os.environ | {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
 
 

@@ -56,7 +56,7 @@ def recipe(joint_crops: Path, tmp_path: Path) -> dict:
     boxes = {
         "films": [
             radiograph
-            for radiograph in json.loads(BOXES.read_text())["films"]
+            for radiograph in json.loads(BOXES.read_text(encoding="utf-8"))["films"]
             if (RADIOGRAPHS / radiograph["file"]).exists()
         ]
     }

@@ -57,7 +57,11 @@ def test_named_recipes_fit(file: Path) -> None:
 def test_a_shipped_set_by_name_and_by_path(name: str, network: str) -> None:
     file = RECIPES / name / f"{network}.json"
     recipe = chosen_recipe(network, name)
-    assert recipe == chosen_recipe(network, str(file)) == chosen_recipe(network) | json.loads(file.read_text())
+    assert (
+        recipe
+        == chosen_recipe(network, str(file))
+        == chosen_recipe(network) | json.loads(file.read_text(encoding="utf-8"))
+    )
     assert recipe.keys() == chosen_recipe(network).keys()
     assert recipe["preset"] == "compact"
     limit = recipe["clock_minutes"] if name == "compact-gpu" else recipe["minutes"]
@@ -82,7 +86,7 @@ def test_compact_cpu_ends_within_two_hours() -> None:
 
 
 def test_a_file_changes_the_default(tmp_path: Path) -> None:
-    (tmp_path / "mine.json").write_text('{"steps": 5, "changes": {"unet": {}}}')
+    (tmp_path / "mine.json").write_text('{"steps": 5, "changes": {"unet": {}}}', encoding="utf-8")
     recipe = chosen_recipe("diffusion", str(tmp_path / "mine.json"))
     assert (recipe["steps"], recipe["changes"]) == (5, {"unet": {}})
     assert recipe["learning_rate"] == chosen_recipe("diffusion")["learning_rate"]
@@ -105,7 +109,7 @@ def test_refusals(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     for name, text in {"broken": "{", "list": "[]", "typo": '{"stepz": 1}'}.items():
-        (tmp_path / f"{name}.json").write_text(text)
+        (tmp_path / f"{name}.json").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as refused:
         chosen_recipe(network, config)
@@ -226,7 +230,7 @@ def test_every_entry_of_every_network_refuses_what_it_cannot_be(network: str) ->
 
 def test_a_section_keeps_what_a_change_leaves_out(tmp_path: Path) -> None:
     """Recipes of users may name some entries of a section, and older ones do not know the newer entries."""
-    (tmp_path / "mine.json").write_text('{"variation": {"blur": 0.5}}')
+    (tmp_path / "mine.json").write_text('{"variation": {"blur": 0.5}}', encoding="utf-8")
     recipe = chosen_recipe("film_check", str(tmp_path / "mine.json"))
     assert recipe["variation"] == chosen_recipe("film_check")["variation"] | {"blur": 0.5}
     apply_change("film_check", recipe, 'network={"size": 64}')

@@ -90,6 +90,9 @@ def test_a_run_killed_again_and_again(pairs: Path, untrained_autoencoder: Path, 
     assert killed >= 2
     assert process.returncode == 0
     assert_equal_weights(tmp_path / "whole" / "unet", tmp_path / "killed" / "unet")
-    one, other = (json.loads((tmp_path / run / "diffusion_metrics.json").read_text()) for run in ("whole", "killed"))
+    one, other = (
+        json.loads((tmp_path / run / "diffusion_metrics.json").read_text(encoding="utf-8"))
+        for run in ("whole", "killed")
+    )
     assert one == other
     assert (tmp_path / "killed" / "model" / "model_card.json").exists()

@@ -106,7 +106,7 @@ def test_two_processes_then_one_equal_one(recipe: dict, alone: Path, tmp_path: P
     assert whole.returncode == 0, whole.stderr
     assert difference(alone, tmp_path / "whole") < 1e-6
     told = json.loads(whole.stdout)["metrics"]
-    expected = json.loads((alone / "diffusion_metrics.json").read_text())
+    expected = json.loads((alone / "diffusion_metrics.json").read_text(encoding="utf-8"))
     assert told["step"] == expected["step"] == 4
     assert told["held_out_loss"] == pytest.approx(expected["held_out_loss"], rel=1e-6)
     assert whole.stderr.count("step 4 held out") == 1  # the first process speaks for both
@@ -118,7 +118,7 @@ def _children(parent: int) -> list[int]:
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = status.read_text().rpartition(")")[2].split()
+            fields = status.read_text(encoding="utf-8").rpartition(")")[2].split()
             words = (status.parent / "cmdline").read_bytes()
         except OSError:
             continue

@@ -93,7 +93,7 @@ def test_resumed_teacher_equals_uninterrupted_teacher(small: dict, tmp_path: Pat
         result = super_resolution.train(recipe | {"minutes": 1e-6}, tmp_path / "pieces", resume=True)
     whole, pieces = (load_file(tmp_path / name / WEIGHTS) for name in ("whole", "pieces"))
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
-    card = json.loads((tmp_path / "whole" / "model" / "card.json").read_text())
+    card = json.loads((tmp_path / "whole" / "model" / "card.json").read_text(encoding="utf-8"))
     assert card["network"] == "teacher"
     assert "data" not in card["recipe"]
 
@@ -153,7 +153,7 @@ def test_the_blur_is_a_gaussian() -> None:
 def test_a_killed_run_goes_on(student: dict, tmp_path: Path) -> None:
     """A real process, killed after its first checkpoint, ends where an uninterrupted one ends."""
     recipe = student | {"held_out": None, "steps": 300, "save_every": 1}
-    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     command = [sys.executable, "-m", "Xray2MRILib", "train", "super-resolution-student", "--config",
                str(tmp_path / "recipe.json"), "-o", str(tmp_path / "run"), "--resume"]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

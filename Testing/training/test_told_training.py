@@ -77,7 +77,7 @@ def test_the_condition_reaches_the_network(pairs: Path, autoencoder: Path, tmp_p
 
     recipe = diffusion_recipe(pairs, autoencoder, told=["sex", "bmi"], learning_rate=0.02, steps=8)
     diffusion.train(recipe, tmp_path / "told")
-    card = json.loads((tmp_path / "told" / "model" / "model_card.json").read_text())
+    card = json.loads((tmp_path / "told" / "model" / "model_card.json").read_text(encoding="utf-8"))
     assert [one["name"] for one in card["conditions"]] == ["p", "i", "sex", "bmi"]
     pipeline = Xray2MRIPipeline.from_pretrained(tmp_path / "told" / "model", device="cpu")
     crop = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256)).astype(np.float32)

@@ -46,9 +46,9 @@ def test_all_stages_in_pieces_end_with_a_model_and_its_student(pairs, tmp_path):
     assert set(found) == {"autoencoder", "diffusion", "distillation"}
     teacher, student = tmp_path / "run" / "diffusion" / "model", tmp_path / "run" / "student" / "model-2"
     assert (teacher / "model_card.json").exists()
-    card = json.loads((student / "model_card.json").read_text())
+    card = json.loads((student / "model_card.json").read_text(encoding="utf-8"))
     assert card["distilled"]["teacher"] == "model"
-    assert json.loads((tmp_path / "run" / STATE).read_text())["knees"] == dict.fromkeys(found, 3)
+    assert json.loads((tmp_path / "run" / STATE).read_text(encoding="utf-8"))["knees"] == dict.fromkeys(found, 3)
     assert train(recipe, tmp_path / "run", resume=True) == found  # nothing is left to do
 
 
@@ -75,7 +75,7 @@ def test_an_entry_that_a_stage_does_not_know_is_refused_before_anything_is_simul
 
 
 def test_a_simulation_that_ends_early_is_reported(pairs, tmp_path):
-    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     recipe = small(pairs, pairs=str(tmp_path / "file" / "pairs"))
     with pytest.raises(ProcessingError, match="ended early"):
         train(recipe, tmp_path / "run")

@@ -39,7 +39,7 @@ def test_order_and_results_do_not_depend_on_the_workers() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_workers_end_with_a_killed_training(tmp_path: Path) -> None:
-    (tmp_path / "hanging.py").write_text(HANGING)
+    (tmp_path / "hanging.py").write_text(HANGING, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, str(tmp_path / "hanging.py")], env=environment, stdout=subprocess.PIPE, text=True
@@ -52,7 +52,7 @@ def test_workers_end_with_a_killed_training(tmp_path: Path) -> None:
             os.kill(worker, 0)
         except ProcessLookupError:
             return
-        if Path(f"/proc/{worker}/stat").exists() and " Z " in Path(f"/proc/{worker}/stat").read_text():
+        if Path(f"/proc/{worker}/stat").exists() and " Z " in Path(f"/proc/{worker}/stat").read_text(encoding="utf-8"):
             return  # ended; its exit code has not been read
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)

@@ -29,7 +29,7 @@ def test_loading_a_truncated_volume(tmp_path: Path, ending: str) -> None:
     for keep in (0, 10, 400, path.stat().st_size // 2, path.stat().st_size - 20):
         copy = tmp_path / f"cut{ending}"
         copy.write_bytes(path.read_bytes()[:keep])
-        (tmp_path / "cut.json").write_text((tmp_path / "knee.json").read_text())
+        (tmp_path / "cut.json").write_text((tmp_path / "knee.json").read_text(encoding="utf-8"), encoding="utf-8")
         with pytest.raises(InputError) as caught:
             PseudoMRI.load(copy)
         assert caught.value.code in ("unreadable-volume", "side-car-mismatch")
@@ -37,7 +37,7 @@ def test_loading_a_truncated_volume(tmp_path: Path, ending: str) -> None:
 
 def test_loading_with_a_damaged_side_car(tmp_path: Path) -> None:
     files = write_volume(make_volume(), tmp_path / "knee.nrrd")
-    good = files.record.read_text()
+    good = files.record.read_text(encoding="utf-8")
     record = json.loads(good)
     for text, code in (
         (good[:200], "missing-side-car"),
@@ -47,7 +47,7 @@ def test_loading_with_a_damaged_side_car(tmp_path: Path) -> None:
         (json.dumps({**record, "volume": {**record["volume"], "intensity_slope": 5.0}}), "side-car-mismatch"),
         (json.dumps({**record, "volume": {**record["volume"], "has_deviation": True}}), "missing-volume"),
     ):
-        files.record.write_text(text)
+        files.record.write_text(text, encoding="utf-8")
         with pytest.raises(InputError) as caught:
             PseudoMRI.load(files.volume)
         assert caught.value.code == code

@@ -95,7 +95,7 @@ def test_other_formats_carry_the_notice(tmp_path: Path) -> None:
 
 def test_side_car_is_complete(tmp_path: Path) -> None:
     volume = make_volume(slices=20)
-    record = json.loads(write_volume(volume, tmp_path / "knee.nrrd").record.read_text())
+    record = json.loads(write_volume(volume, tmp_path / "knee.nrrd").record.read_text(encoding="utf-8"))
     assert record["volume"]["depth_positions"] == pytest.approx(volume.depth_positions)
     assert record["volume"]["spacing_mm"] == pytest.approx([5.0, 160 / 24, 73.5 / 19])
     assert record["volume"]["size"] == [32, 24, 20]
@@ -111,7 +111,7 @@ def test_no_identifier_leaves_unless_asked_for(tmp_path: Path, ending: str) -> N
         data = (tmp_path / name).read_bytes()
         assert not any(word in data for word in (b"Doe", b"Jane", b"clinic", str(tmp_path).encode()))
     write_volume(volume, tmp_path / f"knee{ending}", keep_identifiers=True)
-    assert "Doe_Jane_1960" in (tmp_path / "knee.json").read_text()
+    assert "Doe_Jane_1960" in (tmp_path / "knee.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["knee.png", "knee", "knee.nii", "knee.nrrd.bak", ".nrrd"])
@@ -130,7 +130,7 @@ def test_ending_in_capitals_and_spaces_in_the_name(tmp_path: Path) -> None:
 
 def test_missing_folder_folder_as_target_and_file_as_folder(tmp_path: Path) -> None:
     (tmp_path / "knee.nrrd").mkdir()
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     cases = (("none/knee.nrrd", "does not exist"), ("knee.nrrd", "is a folder"), ("file/k.nrrd", "is not a folder"))
     for path, word in cases:
         with pytest.raises(InputError, match=word) as caught:
@@ -152,7 +152,7 @@ def test_names_too_long_and_zero_bytes(tmp_path: Path) -> None:
 
 
 def test_a_json_file_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "knee.json").write_text('{"mine": 1}')
+    (tmp_path / "knee.json").write_text('{"mine": 1}', encoding="utf-8")
     with pytest.raises(InputError, match="would be overwritten"):
         write_volume(make_volume(), tmp_path / "knee.nrrd")
     assert names(tmp_path) == ["knee.json"]
@@ -163,9 +163,9 @@ def test_an_outdated_deviation_goes_with_its_volume(tmp_path: Path) -> None:
     write_volume(make_volume(1), tmp_path / "knee.nrrd")
     assert names(tmp_path) == ["knee.json", "knee.nrrd"]
     # a file that no side-car of ours announced is left alone
-    (tmp_path / "knee_deviation.nrrd").write_text("somebody's")
+    (tmp_path / "knee_deviation.nrrd").write_text("somebody's", encoding="utf-8")
     write_volume(make_volume(2), tmp_path / "knee.nrrd")
-    assert (tmp_path / "knee_deviation.nrrd").read_text() == "somebody's"
+    assert (tmp_path / "knee_deviation.nrrd").read_text(encoding="utf-8") == "somebody's"
 
 
 def test_a_link_keeps_pointing_to_the_new_volume(tmp_path: Path) -> None:

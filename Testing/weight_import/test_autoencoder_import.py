@@ -50,4 +50,7 @@ class TestAutoencoder:
         assert imported.config.scaling_factor == 0.18215
         for name, tensor in imported.state_dict().items():
             assert torch.equal(tensor, state[name]), name
-        assert "Stable Diffusion" in json.loads((tmp_path / "out" / "training_data.json").read_text())["training_data"]
+        assert (
+            "Stable Diffusion"
+            in json.loads((tmp_path / "out" / "training_data.json").read_text(encoding="utf-8"))["training_data"]
+        )

@@ -45,7 +45,7 @@ class TestFolders:
             "beta_schedule": "scaled_linear",
             "num_train_timesteps": 1000,
         }
-        (source / "scheduler" / "scheduler_config.json").write_text(json.dumps(known | entries))
+        (source / "scheduler" / "scheduler_config.json").write_text(json.dumps(known | entries), encoding="utf-8")
 
     def test_a_folder_equals_the_stock_network(self, folder: Path, stock: dict[str, Any], tmp_path: Path) -> None:
         assert imported_model.import_zero123(folder, tmp_path / "model") == [imported_model._UNTRAINED]

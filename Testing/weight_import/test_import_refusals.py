@@ -105,7 +105,7 @@ class TestRefusals:
         self, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (tmp_path / "mine").mkdir()
-        (tmp_path / "mine" / "notes.txt").write_text("mine")
+        (tmp_path / "mine" / "notes.txt").write_text("mine", encoding="utf-8")
         assert main(["import", "zero123", str(checkpoint), "-o", str(tmp_path / "mine")]) == 2
         assert "The folder mine is not empty" in capsys.readouterr().err
         assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]

@@ -24,13 +24,16 @@ def test_the_imported_network_is_the_stock_one_at_step_0(model: Path, stock: dic
 def test_the_card_says_where_it_comes_from(model: Path, checkpoint: Path) -> None:
     from Xray2MRILib.files.checksums import sha256_of
 
-    card = json.loads((model / "model_card.json").read_text())
+    card = json.loads((model / "model_card.json").read_text(encoding="utf-8"))
     assert card["source_sha256"] == sha256_of(checkpoint)
     assert "Objaverse" in card["training_data"]
     assert "simulated" not in card["training_data"]
     assert "Apache" not in card["licence"]
     assert str(checkpoint.parent) not in json.dumps(card)
-    assert json.loads((model / "scheduler" / "scheduler_config.json").read_text())["prediction_type"] == "epsilon"
+    assert (
+        json.loads((model / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))["prediction_type"]
+        == "epsilon"
+    )
 
 
 @pytest.mark.slow
@@ -72,7 +75,7 @@ def test_it_can_be_trained_from(model: Path, tmp_path: Path) -> None:
     # the first step of AdamW is as long as the rate
     assert base == pytest.approx(1e-4, rel=0.05)
     assert added == pytest.approx(1e-3, rel=0.05)
-    card = json.loads((tmp_path / "run" / "model" / "model_card.json").read_text())
+    card = json.loads((tmp_path / "run" / "model" / "model_card.json").read_text(encoding="utf-8"))
     assert "simulated knees" in card["training_data"]
     assert "initial weights: Zero-123" in card["training_data"]
     assert "Apache" not in card["licence"]

@@ -25,7 +25,7 @@ def test_a_volume_is_enhanced(worker, scan: Path, tmp_path: Path) -> None:
     result = worker.wait_for("result", "error")["result"]
     assert result["size"] == [40, 40, 36]
     assert sitk.ReadImage(str(output)).GetSize() == (40, 40, 36)
-    assert json.loads((tmp_path / "fine.json").read_text())["enhancement"]["scales"] == [1.0, 1.0, 3.0]
+    assert json.loads((tmp_path / "fine.json").read_text(encoding="utf-8"))["enhancement"]["scales"] == [1.0, 1.0, 3.0]
     stages = [report["stage"] for report in worker.reports if report["type"] == "progress"]
     assert stages[-1] == "done"
 

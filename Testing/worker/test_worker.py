@@ -180,10 +180,10 @@ def test_more_depths_of_a_job_and_of_a_file(worker, request_for, tmp_path):
 
     # a side-car from before volumes said how far their noise spread
     card = Path(request["output"]).with_suffix(".json")
-    record = json.loads(card.read_text())
+    record = json.loads(card.read_text(encoding="utf-8"))
     for name in ("guidance_share", "noise_scale"):
         del record["sampling"][name]
-    card.write_text(json.dumps(record))
+    card.write_text(json.dumps(record), encoding="utf-8")
     worker.send(
         "densify", job="from earlier", slices=9, output=str(tmp_path / "earlier.nrrd"), volume=request["output"],
         radiograph=request["radiograph"], model=request["model"], device="cpu",

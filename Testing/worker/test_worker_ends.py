@@ -100,7 +100,8 @@ def test_nothing_foreign_reaches_stdout(start, request_for, tmp_path):
                     library.puts(b"from C")
                     library.fflush(None)
             sys.addaudithook(chatter)
-        """)
+        """),
+        encoding="utf-8",
     )
     worker = start(extra_path=noise)
     worker.send("generate", **request_for("noisy"))

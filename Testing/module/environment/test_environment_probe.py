@@ -53,7 +53,7 @@ def bare_python(tmp_path_factory) -> str:
 
 
 def _program(path: Path, text: str) -> str:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
     return str(path)
 
@@ -63,7 +63,11 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text() if Path(f"/proc/{pid}").exists() else False
+    return (
+        "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        if Path(f"/proc/{pid}").exists()
+        else False
+    )
 
 
 def test_a_complete_python_is_ready(report):
@@ -115,12 +119,12 @@ def test_a_bare_python_lacks_everything_and_says_what(bare_python):
 def test_a_half_installed_package_counts_as_damaged(bare_python, tmp_path, monkeypatch):
     for name, code in (("torch", "raise TypeError('half')"), ("safetensors", "")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(code)
+        (tmp_path / name / "__init__.py").write_text(code, encoding="utf-8")
         record = tmp_path / f"{name}-9.9.dist-info"
         record.mkdir()
-        (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
+        (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n", encoding="utf-8")
     site = next((Path(bare_python).parents[1]).rglob("site-packages"))
-    (site / "half.pth").write_text(str(tmp_path))
+    (site / "half.pth").write_text(str(tmp_path), encoding="utf-8")
     try:
         report = EnvironmentProbe(bare_python).wait()
     finally:
@@ -158,14 +162,15 @@ def test_cancel_reaches_the_process_behind_a_launcher(tmp_path):
     child = tmp_path / "child.py"
     child.write_text(
         f"import os, runpy, sys\nopen({str(note)!r}, 'w').write(str(os.getpid()))\n"
-        "sys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "sys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n",
+        encoding="utf-8",
     )
     launcher = _program(tmp_path / "launcher", f'#!/bin/sh\n"{sys.executable}" "{child}" "$@" <&0\nexit $?\n')
     probe = EnvironmentProbe(launcher)
     limit = time.monotonic() + 60
-    while not (note.exists() and note.read_text()) and time.monotonic() < limit:
+    while not (note.exists() and note.read_text(encoding="utf-8")) and time.monotonic() < limit:
         time.sleep(0.02)
-    pid = int(note.read_text())
+    pid = int(note.read_text(encoding="utf-8"))
     assert _alive(pid)
     probe.cancel()
     while _alive(pid) and time.monotonic() < limit:
@@ -188,8 +193,10 @@ def test_the_report_to_copy_names_no_user(tmp_path, monkeypatch):
 
 def test_requirements_are_those_of_the_library():
     tomllib = pytest.importorskip("tomllib")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [line for line in REQUIREMENTS_FILE.read_text().splitlines() if line and not line.startswith("#")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [
+        line for line in REQUIREMENTS_FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
     assert sorted(lines) == sorted(project["dependencies"])
 
 

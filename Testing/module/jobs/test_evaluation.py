@@ -83,7 +83,7 @@ def test_exports(warm, scene, tmp_path, until):
     run = warm.export(volume, tmp_path / "with.html", "report", comparison=comparison).wait(400)
     assert comparison.verdict.split()[0] in Path(run.result["files"][0]).read_text(encoding="utf-8")
     warm.writeComparisonCsv(comparison, tmp_path / "table.csv")
-    lines = (tmp_path / "table.csv").read_text().splitlines()
+    lines = (tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# pseudo-MRI: synthetic, not for diagnosis"
     assert len(lines) == 14
     failures = []

@@ -86,7 +86,7 @@ def test_what_it_is_and_where_it_comes_from(finished):
     assert volume.GetAttribute("Xray2MRI.synthetic") == "true"
     assert volume.GetAttribute("Xray2MRI.sampling.seed") == "3"
     assert volume.GetAttribute("Xray2MRI.sampling.num_slices") == "5"
-    record = json.loads(Path(run.result["provenance"]).read_text())
+    record = json.loads(Path(run.result["provenance"]).read_text(encoding="utf-8"))
     assert json.loads(volume.GetAttribute("Xray2MRI.record")) == record
     assert volume.GetNodeReference("Xray2MRI.radiograph") is run.radiographNode
     assert "Film" not in volume.GetAttribute("Xray2MRI.record")

@@ -44,7 +44,7 @@ def s4ext() -> dict[str, str]:
 def test_project_module_and_files_have_one_name():
     assert "project(Xray2MRI)\n" in CMAKE
     assert (ROOT / "Xray2MRI" / "Xray2MRI.py").is_file()
-    assert "set(MODULE_NAME Xray2MRI)\n" in (ROOT / "Xray2MRI" / "CMakeLists.txt").read_text()
+    assert "set(MODULE_NAME Xray2MRI)\n" in (ROOT / "Xray2MRI" / "CMakeLists.txt").read_text(encoding="utf-8")
 
 
 def test_the_entry_has_only_what_the_schema_knows():

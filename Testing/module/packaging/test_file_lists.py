@@ -50,17 +50,18 @@ def test_a_new_file_is_noticed_and_listed(tmp_path):
         (tmp_path / list_file).write_bytes((ROOT / list_file).read_bytes())
         refresh(list_file, tmp_path)
     assert written("Xray2MRI/CMakeLists.txt", tmp_path)["MODULE_PYTHON_SCRIPTS"] == []
-    (tmp_path / "Xray2MRI" / "Xray2MRI.py").write_text("")
-    (tmp_path / "Resources" / "a.json").write_text("{}")
+    (tmp_path / "Xray2MRI" / "Xray2MRI.py").write_text("", encoding="utf-8")
+    (tmp_path / "Resources" / "a.json").write_text("{}", encoding="utf-8")
     assert written("Xray2MRI/CMakeLists.txt", tmp_path) != wanted("Xray2MRI/CMakeLists.txt", tmp_path)
     for list_file in LISTS:
         refresh(list_file, tmp_path)
         assert written(list_file, tmp_path) == wanted(list_file, tmp_path)
     assert written("Xray2MRI/CMakeLists.txt", tmp_path)["MODULE_PYTHON_SCRIPTS"] == ["Xray2MRI.py"]
     assert written("Xray2MRILib/CMakeLists.txt", tmp_path)["LIBRARY_RESOURCES"] == ["a.json"]
-    text = (tmp_path / "Xray2MRI/CMakeLists.txt").read_text()
+    text = (tmp_path / "Xray2MRI/CMakeLists.txt").read_text(encoding="utf-8")
     assert (
-        text.partition("slicerMacro")[2] == (ROOT / "Xray2MRI/CMakeLists.txt").read_text().partition("slicerMacro")[2]
+        text.partition("slicerMacro")[2]
+        == (ROOT / "Xray2MRI/CMakeLists.txt").read_text(encoding="utf-8").partition("slicerMacro")[2]
     )
 
 

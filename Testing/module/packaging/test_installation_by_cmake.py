@@ -21,7 +21,7 @@ def installed(tmp_path_factory) -> Path:
         pytest.skip("needs cmake and a C compiler, as every Slicer extension does")
     folder = tmp_path_factory.mktemp("extension")
     (folder / "slicer").mkdir()
-    (folder / "slicer" / "nothing.cmake").write_text("")
+    (folder / "slicer" / "nothing.cmake").write_text("", encoding="utf-8")
     shutil.copy(STUB, folder / "slicer" / "SlicerConfig.cmake")
     steps = [
         ["cmake", "-S", ROOT, "-B", folder / "build", f"-DSlicer_DIR={folder / 'slicer'}"],

@@ -134,7 +134,7 @@ def test_install_button_asks_first_and_does_nothing_after_no(
     from Xray2MRIModule.environment import probe_process
 
     wanted = tmp_path / "requirements.txt"
-    wanted.write_text("xray2mri-package-that-nobody-has>=1\n")
+    wanted.write_text("xray2mri-package-that-nobody-has>=1\n", encoding="utf-8")
     monkeypatch.setattr(probe_process, "REQUIREMENTS_FILE", wanted)
     monkeypatch.setitem(sys.modules, "slicer.packaging", types.ModuleType("slicer.packaging"))
     questions: list[str] = []

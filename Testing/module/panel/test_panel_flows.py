@@ -111,7 +111,7 @@ def test_volume_of_many_slices_is_refused_as_a_radiograph(desk: Any) -> None:
 
 
 def test_file_that_is_no_picture_is_refused_with_a_sentence(desk: Any, tmp_path: Path) -> None:
-    (tmp_path / "letter.png").write_text("Dear colleague")
+    (tmp_path / "letter.png").write_text("Dear colleague", encoding="utf-8")
     desk.panel.radiograph.loadFile(tmp_path / "letter.png")
     assert desk.ui.radiographStatusLabel.text.startswith("<b>Not loaded:</b>")
     assert desk.volumes() == []

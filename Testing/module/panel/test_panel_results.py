@@ -126,7 +126,7 @@ def test_each_exported_file_has_its_own_record(desk: Any, knee_radiograph: Path,
     records = sorted(tmp_path.glob("*.json"))
     volumes = sorted(path for path in tmp_path.iterdir() if path.suffix != ".json" and NOISE_FREE not in path.name)
     assert len(records) == len(volumes) == len(list(tmp_path.glob(f"*{NOISE_FREE}*"))) == 3
-    assert sorted(json.loads(path.read_text())["volume"]["size"][2] for path in records) == [30, 30, 59]
+    assert sorted(json.loads(path.read_text(encoding="utf-8"))["volume"]["size"][2] for path in records) == [30, 30, 59]
     assert sorted(read_volume(path).num_slices for path in volumes) == [30, 30, 59]
 
 

@@ -92,7 +92,7 @@ def test_worker_that_cannot_start_opens_the_section_that_helps(
 ) -> None:
     desk.load(knee_radiograph)
     broken = tmp_path / "python3"
-    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
     broken.chmod(0o755)
     desk.logic.jobs.pythonProgram = str(broken)
     try:

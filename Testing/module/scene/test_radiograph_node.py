@@ -174,7 +174,7 @@ def test_the_radiographs_own_file_unless_the_pixels_changed(application, tmp_pat
 
 def test_loading_refuses_in_one_sentence(application, tmp_path, knee_radiograph):
     assert radiograph_size(load_radiograph(application, knee_radiograph)) == (300, 162)
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     before = application.scene.GetNumberOfNodes()
     for path in (tmp_path / "text.png", tmp_path / "missing.png"):
         with pytest.raises(RadiographError, match=path.name):

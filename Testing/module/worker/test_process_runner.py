@@ -92,7 +92,7 @@ def test_the_worker_behind_a_launcher_is_ended_too():
     limit = time.monotonic() + 5
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < limit:
         # a zombie waits for whoever inherits it
-        with open(f"/proc/{pid}/stat") as stat:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
             if stat.read().split()[2] == "Z":
                 return
         time.sleep(0.02)

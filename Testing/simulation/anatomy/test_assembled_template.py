@@ -27,8 +27,8 @@ def test_a_template_is_the_same_afterwards(monkeypatch: pytest.MonkeyPatch, chan
 def test_the_digest_follows_the_code(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     before = code_digest()
     assert before == code_digest()
-    (tmp_path / "one.py").write_text("a = 1\n")
+    (tmp_path / "one.py").write_text("a = 1\n", encoding="utf-8")
     monkeypatch.setattr(assembled_template, "__file__", str(tmp_path / "one.py"))
     other = code_digest()
-    (tmp_path / "one.py").write_text("a = 2\n")
+    (tmp_path / "one.py").write_text("a = 2\n", encoding="utf-8")
     assert len({before, other, code_digest()}) == 3

@@ -53,7 +53,7 @@ def made_map(folder: Path, *, side: str = "right", muscle: bool = True, **change
     image.SetSpacing(SPACING)
     sitk.WriteImage(image, str(folder / "labels.nrrd"), True)
     description = {"name": "made knee", "side": side, "labels": LABELS if muscle else {k: LABELS[k] for k in "1234"}}
-    (folder / "labels.json").write_text(json.dumps(description | changes))
+    (folder / "labels.json").write_text(json.dumps(description | changes), encoding="utf-8")
     return folder
 
 
@@ -91,11 +91,11 @@ def test_faults_are_named(tmp_path: Path, change: dict, fault: str) -> None:
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         read_label_map(tmp_path / "nowhere")
-    (tmp_path / "labels.json").write_text("{")
+    (tmp_path / "labels.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="not readable JSON"):
         read_label_map(tmp_path)
     folder = made_map(tmp_path / "map")
-    (folder / "labels.nrrd").write_text("no volume")
+    (folder / "labels.nrrd").write_text("no volume", encoding="utf-8")
     with pytest.raises(InputError, match="not a readable volume"):
         read_label_map(folder)
 
@@ -145,7 +145,7 @@ def test_a_template_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
     box, plane = np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2), np.float32)
     centres = {"medial": (0.0, 18.0), "lateral": (0.0, -18.0)}
     template = AnatomyTemplate("made", box, box, box, plane, plane, (-36.0, 36.0), centres, {})
-    (tmp_path / "no folder").write_text("")
+    (tmp_path / "no folder").write_text("", encoding="utf-8")
     with pytest.raises(Xray2MRIError):
         template.save(tmp_path / "no folder" / "template.npz")
     template.save(tmp_path / "template.npz")

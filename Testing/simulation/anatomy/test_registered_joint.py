@@ -32,7 +32,7 @@ def test_templates_are_named_by_the_joint_laid_over_the_maps(tmp_path: Path, mon
     (anatomy / "multi_echo_knee" / "water.nrrd").write_bytes(b"maps")
     labels = anatomy / "dess_knee"
     labels.mkdir()
-    (labels / "labels.json").write_text('{"side": "left", "labels": {}}')
+    (labels / "labels.json").write_text('{"side": "left", "labels": {}}', encoding="utf-8")
     (labels / "labels.nrrd").write_bytes(b"labels")
     monkeypatch.setattr(template_library, "resource_path", lambda name: tmp_path / name)
     names = [multi_echo_hash.__wrapped__()]

@@ -83,7 +83,7 @@ def test_manifest_names_every_file_and_finds_damage(tmp_path: Path) -> None:
     written = manifest.write_manifest(tmp_path, 0, {"t": "hash"})
     assert manifest.read_manifest(tmp_path) == written
     assert [entry["file"] for entry in written["pairs"]] == [p.name for p in list_pairs(tmp_path)]
-    rows = (tmp_path / manifest.TABLE).read_text().splitlines()
+    rows = (tmp_path / manifest.TABLE).read_text(encoding="utf-8").splitlines()
     assert len(rows) == 4
     assert rows[0].startswith("file,seed,kl_grade,template,scale_0")
     assert "true_joint_space_medial_mm" in rows[0]
@@ -101,7 +101,7 @@ def test_populations_are_not_mixed(tmp_path: Path) -> None:
     for seed, maps, what in ((1, {"t": "a"}, "seed"), (0, {"t": "b"}, "label maps")):
         with pytest.raises(InputError, match=f"another {what}"):
             manifest.check_same_population(tmp_path, seed, maps)
-    (tmp_path / manifest.MANIFEST).write_text("{")
+    (tmp_path / manifest.MANIFEST).write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="not readable"):
         manifest.check_same_population(tmp_path, 0, {"t": "a"})
 

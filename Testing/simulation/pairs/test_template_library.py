@@ -65,7 +65,9 @@ def test_knees_draw_outlines_evenly_and_soft_tissue_by_its_share(library: Templa
 def test_maps_of_one_name_are_refused(tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "knee").mkdir(parents=True)
-        (tmp_path / place / "knee" / "labels.json").write_text(json.dumps({"side": "left", "labels": {}}))
+        (tmp_path / place / "knee" / "labels.json").write_text(
+            json.dumps({"side": "left", "labels": {}}), encoding="utf-8"
+        )
     with pytest.raises(InputError, match="the same name"):
         TemplateLibrary([tmp_path / "a" / "knee", tmp_path / "b" / "knee"])
 
