@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from Xray2MRILib.cli import main
+from Xray2MRILib.simulation.pairs.pair_store import list_pairs, read_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
         (["--preview", "sheet.jpg"], "The preview sheet.jpg is not a PNG file."),
         (["--preview", "no_folder/sheet.png"], "does not exist"),
         (["--seed", "1000000"], "overlap those of held-out knees"),
+        (["--regraded-every", "-1"], "--regraded-every cannot be -1"),
+        (["--regraded-every", "1", "--high-resolution"], "--regraded-every cannot be 1 here"),
     ],
 )
 def test_refusals(tmp_path: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,3 +38,19 @@ def test_refusal_in_a_real_process(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "there is no such folder" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_knee_is_made_a_second_time_at_another_grade(tmp_path: Path) -> None:
+    folder = tmp_path / "pairs"
+    assert main(["simulate", "-o", str(folder), "--count", "1", "--regraded-every", "1"]) == 0
+    paths = list_pairs(folder)
+    assert [path.name for path in paths] == ["knee-000000.npz", "knee-500000.npz"]
+    healthy, severe = map(read_pair, paths)
+    assert (healthy.parameters.kl_grade, severe.parameters.kl_grade) == (0, 4)
+    assert healthy.parameters.seed == severe.parameters.seed
+    assert healthy.parameters.crop_mm == severe.parameters.crop_mm
+    assert severe.joint_space_mm["medial"] < healthy.joint_space_mm["medial"]
+    away = np.s_[:, :80]  # far above the joint the knees are one
+    assert np.abs(healthy.volume - severe.volume)[away].mean() < 0.01
+    assert np.abs(healthy.volume - severe.volume)[:, 120:190].mean() > 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from .terminal import Terminal
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--first", type=int, default=0, metavar="K", help="start with knee K (default: %(default)s)")
     add("--stride", type=int, default=1, metavar="M",
         help="simulate every M-th knee, to split the work between processes")  # fmt: skip
+    add("--regraded-every", type=int, default=0, metavar="M",
+        help="make every M-th knee a second time at a grade far from its own, for trainings with regraded_share "
+        "(default: none)")  # fmt: skip
     add(
         "--labels",
         metavar="DIR",
@@ -60,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Simulate the knees missing from the folder; progress on stderr, the folder on stdout."""
+    from ..simulation.pairs.population import HELD_OUT_OFFSET, REGRADED_OFFSET, simulate_population
+
     if not 1 <= options.count <= _LARGEST_COUNT or not 0 <= options.first < options.count or options.stride < 1:
         raise InputError(
             "The options --count, --first and --stride select no knees.",
@@ -68,6 +74,18 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         )
     if not 0 <= options.seed < 2**31:
         raise InputError(f"The option --seed cannot be {options.seed}.", code="bad-option", hint="Choose 0 or more.")
+    if not 0 <= options.regraded_every <= _LARGEST_COUNT or (options.regraded_every and options.high_resolution):
+        raise InputError(
+            f"The option --regraded-every cannot be {options.regraded_every} here.",
+            code="bad-option",
+            hint="Choose 1 or more, 0 for none, and leave it out with --high-resolution.",
+        )
+    if options.regraded_every and options.count > REGRADED_OFFSET:
+        raise InputError(
+            f"With --regraded-every there is room for {REGRADED_OFFSET} knees, not for {options.count}.",
+            code="bad-option",
+            hint="Choose a smaller --count.",
+        )
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"The output {options.output.name} is a file.", code="bad-output", hint="Name a folder.")
     if options.export is not None and options.export.exists() and not options.export.is_dir():
@@ -83,7 +101,6 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
         check_preview_path(options.preview)
     from ..generation.job_progress import JobProgress
-    from ..simulation.pairs.population import HELD_OUT_OFFSET, simulate_population
 
     if not options.held_out and options.seed + options.count > HELD_OUT_OFFSET:
         raise InputError(
@@ -97,7 +114,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
     progress_bar.at("simulate", 0.0, of=options.count)
     if options.high_resolution:
         from ..simulation.high_resolution.fine_population import simulate_fine_population
-    simulate = simulate_fine_population if options.high_resolution else simulate_population
+    simulate: Any = simulate_fine_population if options.high_resolution else simulate_population
+    more = {"regraded_every": options.regraded_every} if options.regraded_every else {}
     simulate(
         options.output,
         options.count,
@@ -105,6 +123,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         first=options.first,
         stride=options.stride,
         label_maps=options.labels,
+        **more,
         progress=lambda done, of: progress_bar.at("simulate", done / of, step=done, of=of),
     )
     progress_bar.finished()

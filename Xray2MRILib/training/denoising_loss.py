@@ -57,7 +57,7 @@ def drawn_batch(
     return draw_batch(
         knees, knees_per_batch=recipe.knees_per_batch, depths_per_knee=recipe.depths_per_knee,
         noise_emphasis=recipe.noise_emphasis, timesteps=scheduler.config.num_train_timesteps, generator=generator,
-        **more,
+        **{"regraded_share": recipe.regraded_share} | more,
     )  # fmt: skip
 
 

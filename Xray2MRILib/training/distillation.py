@@ -178,6 +178,7 @@ class Distiller:
             knees or self.knees, knees_per_batch=self.recipe.knees_per_batch,
             depths_per_knee=self.recipe.depths_per_knee, noise_emphasis=1.0,
             timesteps=self.parts["scheduler"].config.num_train_timesteps, generator=generator, dropout=False,
+            regraded_share=self.recipe.regraded_share,
         )  # fmt: skip
 
     @torch.no_grad()

@@ -17,10 +17,13 @@ from torch import Tensor
 
 from ..conditions.registry import condition
 from ..models.condition_dropout import draw_dropout
-from .data.pair_data import KneeLatents, soft_grades
+from .data.pair_data import KneeLatents, reader_grades, soft_grades
 
 # share of knees of which the network is told nothing but what the radiograph shows
 UNTOLD_SHARE = 0.3
+# share of the other knees whose grade a reader gives, where some knees are regraded: so that not the kind of grade but
+# the grade itself says what to draw
+READ_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,13 @@ class SliceBatch:
 
 def draw_batch(
     knees: KneeLatents, *, knees_per_batch: int, depths_per_knee: int, noise_emphasis: float, timesteps: int,
-    generator: torch.Generator | None, dropout: bool = True, radiograph_shift: int = 0,
+    generator: torch.Generator | None, dropout: bool = True, radiograph_shift: int = 0, regraded_share: float = 0.0,
 ) -> SliceBatch:  # fmt: skip
     """A random batch of knees and depths, computed on the device of the knees without waiting for it.
 
     ``generator`` draws everything. ``radiograph_shift`` gives each knee the radiograph and conditions of the knee that
-    many places later (a control).
+    many places later (a control). Of the knees that have a partner, ``regraded_share`` come with the partner's
+    radiograph, which shows another grade, and with p as a reader of their own volume gives it: p then decides.
     """
     k, d, device = knees_per_batch, depths_per_knee, knees.mean.device
     drawn: dict[str, Any] = {"generator": generator, "device": device}
@@ -110,8 +114,16 @@ def draw_batch(
     noise = torch.randn(clean.shape, **drawn)
     share = torch.rand(k * d, **drawn) ** (1 / noise_emphasis)
     knee = (knee + radiograph_shift) % len(knees)
-    p = soft_grades(knees.grades[knee], generator).repeat_interleave(d, 0)
-    dropped = draw_dropout(k * d, device, generator) if dropout else None
+    p, dropped = soft_grades(knees.grades[knee], generator), draw_dropout(k * d, device, generator) if dropout else None
+    if regraded_share and knees.partners is not None and not radiograph_shift:
+        partner = knees.partners[knee]
+        regraded = (torch.rand(k, **drawn) < regraded_share) & (partner >= 0)
+        read = regraded | (torch.rand(k, **drawn) < READ_SHARE)
+        p = torch.where(read[:, None], reader_grades(knees.grades[knee], generator), p)
+        knee = torch.where(regraded, partner, knee)  # the knee that is shown
+        if dropped is not None:  # nothing is dropped: without p the volume could not be known
+            dropped = torch.where(regraded.repeat_interleave(d), 1.0, dropped)
+    p = p.repeat_interleave(d, 0)
     return SliceBatch(
         crops=knees.crops[knee, exposure][:, None].float() / 127.5 - 1,
         radiograph_latents=knees.radiograph_latents[knee, exposure].float(),

@@ -15,6 +15,16 @@ from .template_library import TemplateChoice, TemplateLibrary
 
 HELD_OUT_OFFSET = 1_000_000  # seeds of held-out knees start here, so they never meet a training seed
 GRADES = 5
+REGRADED_OFFSET = 500_000  # pair k at its other grade is stored as pair k + this
+OTHER_GRADE = (4, 4, 4, 0, 0)  # the grade far from each grade
+
+
+def drawn_knee(index: int) -> tuple[int, int]:
+    """Seed, counted from the population's, and KL grade of pair ``index``."""
+    if index < REGRADED_OFFSET:
+        return index, index % GRADES
+    own = index - REGRADED_OFFSET
+    return own, OTHER_GRADE[own % GRADES]
 
 
 def simulate_population(
@@ -26,6 +36,7 @@ def simulate_population(
     stride: int = 1,
     label_maps: list[Path] | None = None,
     cache: Path | None = None,
+    regraded_every: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write pairs ``first, first + stride, ...`` below ``count`` into ``output``; pairs that exist are kept.
@@ -33,7 +44,9 @@ def simulate_population(
     Pair k has seed ``seed + k`` and KL grade k mod 5, so several processes can share one folder by ``stride`` and a
     stopped run goes on where it was. Knees of one template are made together, since a template takes some ten seconds.
     Manifest and table are written at the beginning and at the end, on an interrupt too. ``label_maps`` are the
-    outlines, by default those that ship; ``cache`` keeps what is built for them, by default the user's. Raises
+    outlines, by default those that ship; ``cache`` keeps what is built for them, by default the user's. Pairs whose
+    number ``regraded_every`` divides are made a second time, as pair k + 500,000: the same knee at a grade far from
+    its own, with the same crop and exposure; a training may then teach what the grade alone means. Raises
     InputError when the folder belongs to another population, and as ``read_label_map`` does.
     """
     library = TemplateLibrary(label_maps, cache)
@@ -43,11 +56,13 @@ def simulate_population(
         raise writing_error(error, output) from error
     check_same_population(output, seed, library.hashes)
     write_manifest(output, seed, library.hashes)
-    wanted = range(first, count, stride)
+    wanted = list(range(first, count, stride))
+    if regraded_every:
+        wanted += [REGRADED_OFFSET + index for index in wanted if index % regraded_every == 0]
     missing: dict[TemplateChoice, list[int]] = {}
     for index in wanted:
         if not pair_path(output, index).exists():
-            missing.setdefault(library.draw(seed + index), []).append(index)
+            missing.setdefault(library.draw(seed + drawn_knee(index)[0]), []).append(index)
     done = len(wanted) - sum(len(indices) for indices in missing.values())
     # processes begin with different templates, so that each is put together by one of them
     places = {choice: place for place, choice in enumerate(library.choices())}
@@ -58,7 +73,8 @@ def simulate_population(
             order.remove(choice)
             for index in missing[choice]:
                 if not pair_path(output, index).exists():  # another process may have come this far
-                    knee = draw_image_knee(seed + index, index % GRADES, source.template)
+                    number, grade = drawn_knee(index)
+                    knee = draw_image_knee(seed + number, grade, source.template)
                     write_pair(output, index, simulate_image_pair(source, knee), drawn_entries(knee, choice))
                 done += 1
                 if progress is not None:

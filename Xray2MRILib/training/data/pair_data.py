@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -18,7 +18,7 @@ from ...conditions.intensity_histogram import intensity_histogram
 from ...conditions.registry import REGISTRY, encode_told, told_conditions
 from ...device import begin_worker
 from ...models.autoencoder import to_autoencoder_channels
-from .training_knee import list_training_pairs, open_knee
+from .training_knee import knee_seed, list_training_pairs, open_knee
 
 TOLD = tuple(told_conditions(tuple(REGISTRY)))
 
@@ -77,6 +77,8 @@ class KneeLatents:
     age, sex, bmi, r
         Vectors of the conditions that a user may tell (``conditions.registry``), float32 [N, size]; None where no pair
         knows them.
+    partners
+        Row of the same knee at another grade, int64 [N], -1 where there is none; None where no knee has one.
     """
 
     mean: Tensor
@@ -90,6 +92,7 @@ class KneeLatents:
     sex: Tensor | None = None
     bmi: Tensor | None = None
     r: Tensor | None = None
+    partners: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.grades)
@@ -111,6 +114,11 @@ class KneeLatents:
     def concatenate(cls, parts: list[KneeLatents]) -> KneeLatents:
         """Several sets as one."""
         found = [part.tensors() for part in parts]
+        if any("partners" in tensors for tensors in found):
+            places = torch.tensor([0, *(len(part) for part in parts)]).cumsum(0).tolist()
+            for part, tensors, first in zip(parts, found, places[:-1], strict=True):
+                own = tensors.get("partners", torch.full_like(part.grades, -1))
+                tensors["partners"] = torch.where(own < 0, own, own + first)
         everywhere = [name for name in found[0] if all(name in tensors for tensors in found)]
         return cls(**{name: torch.cat([tensors[name] for tensors in found]) for name in everywhere})
 
@@ -132,7 +140,8 @@ def encode_pairs(
     rows: dict[str, list[Tensor]] = {name: [] for name in KneeLatents.__dataclass_fields__}
     work = knee_preparation(encoder, exposures=exposures, seed=seed, bend_mm=bend_mm, unreadable_share=unreadable_share)
     people: list[dict[str, Any]] = []
-    for volume, crops, grade, person in map_in_processes(work, list_training_pairs(folder)[:count], workers):
+    paths = list_training_pairs(folder)[:count]
+    for volume, crops, grade, person in map_in_processes(work, paths, workers):
         people.append(person)
         for name, tensor in encoded_knee(
             volume, crops, grade, vae=vae, encoder=encoder, cast=cast, device=device
@@ -141,7 +150,23 @@ def encode_pairs(
     for name in TOLD:
         if any(name in person for person in people):  # one pair that knows it is enough
             rows[name] = [told_vector(name, person) for person in people]
+    partners = partner_rows([knee_seed(path) for path in paths], [int(grade) for grade in rows["grades"]])
+    if max(partners) >= 0:
+        rows["partners"] = list(torch.tensor(partners))
     return KneeLatents(**{name: torch.stack(values) for name, values in rows.items() if values})
+
+
+def partner_rows(seeds: Sequence[int], grades: Sequence[int]) -> list[int]:
+    """For every knee the row of the same knee (the same seed) at the grade farthest from its own, -1 for none."""
+    same: dict[int, list[int]] = {}
+    for row, seed in enumerate(seeds):
+        same.setdefault(seed, []).append(row)
+    found = []
+    for seed, grade in zip(seeds, grades, strict=True):
+        distances = {row: abs(grades[row] - grade) for row in same[seed] if min(grade, grades[row]) >= 0}
+        farthest = max(distances, key=distances.__getitem__, default=-1)
+        found.append(farthest if distances.get(farthest) else -1)
+    return found
 
 
 def told_vector(name: str, person: Mapping[str, Any]) -> Tensor:
@@ -212,3 +237,16 @@ def soft_grades(grades: Tensor, generator: torch.Generator | None) -> Tensor:
     noise = 0.7 * torch.randn(len(grades), 5, generator=generator, device=device)
     soft = torch.softmax(-rate * distance + noise, dim=1)
     return torch.where((grades < 0)[:, None], torch.full_like(soft, 1 / soft.shape[1]), soft)
+
+
+def reader_grades(grades: Tensor, generator: torch.Generator | None) -> Tensor:
+    """KOA probabilities [B, 5] as a reader's grade [B] gives them: a share below 0.1 lies beside the grade.
+
+    As ``KoaProbabilities.reader`` with a random ``smear``. A grade of -1 is unknown: all five are equally likely.
+    """
+    device = grades.device
+    smear = 0.1 * torch.rand(len(grades), 1, generator=generator, device=device)
+    distance = (torch.arange(5, device=device) - grades[:, None]).abs()
+    beside = (distance == 1).float()
+    sharp = (distance == 0) * (1 - smear) + beside * smear / beside.sum(1, keepdim=True).clamp(min=1)
+    return torch.where((grades < 0)[:, None], torch.full_like(sharp, 1 / sharp.shape[1]), sharp)

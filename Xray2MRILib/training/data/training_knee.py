@@ -101,6 +101,11 @@ def open_knee(path: Path, *, volume: bool = True, radiograph: bool = True) -> Tr
     return SimulatedKnee(path, volume=volume, radiograph=radiograph)
 
 
+def knee_seed(path: Path) -> int:
+    """The seed of a pair's knee, which pairs of one knee at several grades share."""
+    return open_knee(path, volume=False, radiograph=False).seed
+
+
 class SimulatedKnee:
     """A knee of ``xray2mri simulate``."""
 

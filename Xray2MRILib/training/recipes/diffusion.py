@@ -41,6 +41,7 @@ class DiffusionRecipe(Recipe):
     bend_mm: float = shared.bend_mm()
     exposures: int = shared.exposures()
     unreadable_share: float = shared.unreadable_share()
+    regraded_share: float = shared.regraded_share()
     steps: int = shared.steps()
     minutes: float | None = shared.minutes()
     clock_minutes: float | None = shared.clock_minutes()

@@ -26,6 +26,7 @@ class DistillationRecipe(Recipe):
     bend_mm: float = shared.bend_mm()
     exposures: int = shared.exposures()
     unreadable_share: float = shared.unreadable_share()
+    regraded_share: float = shared.regraded_share()
     rounds: tuple[int, ...] = entry(
         "the student's steps, round by round; the first round folds the guidance in, each later one halves the steps",
         unit="steps",

@@ -66,6 +66,16 @@ def unreadable_share() -> Any:
     return entry("the share of these radiographs on which the grade cannot be read", low=0, high=1)
 
 
+def regraded_share() -> Any:
+    """Knees shown at another grade than their own."""
+    return entry(
+        "the share of the knees that were simulated at two grades which come with the radiograph of the other grade "
+        "and with a reader's p, so that p decides where radiograph and p disagree",
+        low=0,
+        high=1,
+    )
+
+
 def steps() -> Any:
     """Length of the run."""
     return entry("the number of optimiser steps of the whole run", unit="steps", low=1)
