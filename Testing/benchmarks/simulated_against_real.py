@@ -5,7 +5,9 @@ grades.
         -o docs/simulator-realism.json --picture docs/simulator-realism.png
 
 Only held-out parts of the real sets are read: the split "test" of the first, every other block of the second. All
-radiographs go through the preparation that every radiograph meets in use (256 x 256, right-knee space, [-1, 1]).
+radiographs go through the preparation that every radiograph meets in use (256 x 256, right-knee space, [-1, 1]). The
+second set does not tell the side of single knees, so it is read off the picture, as in use; figures of that set as it
+is stored, left knees unmirrored, are reported beside those.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
 
-    sets = real_radiographs(options)
+    sets, stored = real_radiographs(options)
     simulated, grades, knees = simulated_radiographs(options.simulated, options.exposures)
     report = {
         "films": {name: len(radiographs) for name, (radiographs, _) in sets.items()} | {"simulated": len(simulated)},
@@ -41,8 +43,9 @@ def main() -> None:
         "spectrum": {n: spectrum(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
         "placement": {n: placement(f) for n, f in [*((n, f) for n, (f, _) in sets.items()), ("simulated", simulated)]},
         "told_apart": {n: told_apart(f, simulated, knees) for n, (f, _) in sets.items()},
-        "told_apart_half_mirrored": {
-            n: told_apart(f, half_mirrored(simulated), knees) for n, (f, g) in sets.items() if (g < 0).any()
+        "told_apart_as_stored": {n: told_apart(f, simulated, knees) for n, f in stored.items()},
+        "told_apart_as_stored_half_mirrored": {
+            n: told_apart(f, half_mirrored(simulated), knees) for n, f in stored.items()
         },
         "grades": {"simulated": graded(simulated, grades)}
         | {n: graded(f, g) for n, (f, g) in sets.items() if (g >= 0).all()},
@@ -54,17 +57,30 @@ def main() -> None:
         contact_sheet({n: f for n, (f, _) in sets.items()}, simulated, options.picture)
 
 
-def real_radiographs(options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{set: (radiographs [N, 256, 256] in [-1, 1], grades [N], -1 for unknown)}."""
+def real_radiographs(
+    options: argparse.Namespace,
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
+    """{set: (radiographs [N, 256, 256] in [-1, 1], grades [N], -1 for unknown)}, and as stored those of unknown
+    side."""
     from Xray2MRILib.training.data.graded_radiographs import load_graded_radiographs, load_localised_radiographs
 
     oai = load_graded_radiographs(options.oai, "test", right_knee_space=True, limit=options.limit)
-    sets = {"oai": (oai.images.numpy() / np.float32(127.5) - 1, oai.grades.numpy())}
+    sets, stored = {"oai": (oai.images.numpy() / np.float32(127.5) - 1, oai.grades.numpy())}, {}
     if options.cc_by:
         radiographs, _ = load_localised_radiographs(options.cc_by, options.limit, part="second")
-        # single knees of unknown side: their fibula decides nothing here, so they are left as they are
-        sets["cc_by"] = (radiographs.images.numpy() / np.float32(127.5) - 1, np.full(len(radiographs.images), -1))
-    return sets
+        stored["cc_by"] = radiographs.images.numpy() / np.float32(127.5) - 1
+        sets["cc_by"] = (in_right_knee_space(stored["cc_by"]), np.full(len(radiographs.images), -1))
+    return sets, stored
+
+
+def in_right_knee_space(radiographs: np.ndarray) -> np.ndarray:
+    """``radiographs`` [N, 256, 256] with left knees mirrored, as the picture alone tells them."""
+    from Xray2MRILib.preparation.view_check import left_probability
+
+    left = np.array([left_probability(radiograph[None]) > 0.5 for radiograph in radiographs])
+    mirrored = radiographs.copy()
+    mirrored[left] = mirrored[left][:, :, ::-1]
+    return mirrored
 
 
 def simulated_radiographs(folder: Path, exposures: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

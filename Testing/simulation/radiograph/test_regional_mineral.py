@@ -35,3 +35,11 @@ def test_knees_differ_by_the_spread() -> None:
     assert drawn.mean() == pytest.approx(0.1, abs=0.01)
     assert drawn.std() == pytest.approx(0.1, rel=0.06)
     assert np.array_equal(drawn[7], drawn_levels("femur", mean, 7, 0.1))
+
+
+def test_bones_of_one_knee_vary_by_themselves() -> None:
+    mean = np.zeros((4, 5), np.float32)
+    parts = [
+        np.stack([drawn_levels(part, mean, seed, 0.1).ravel() for seed in range(200)]) for part in ("femur", "tibia")
+    ]
+    assert abs(np.corrcoef(parts[0].ravel(), parts[1].ravel())[0, 1]) < 0.05

@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from ...volume.geometry import CROP_FRAME
 from ..anatomy.knee_parameters import KneeParameters
 from .drr import RADIOGRAPH_MM
+from .station_fields import unevenness
 from .stations import ANY_STATION, Station, draw_station
 
 CUT_CHANCE_OF_END = 0.78  # of either end of a crop that is cut short
@@ -92,23 +93,28 @@ def joint_crop(
 ) -> np.ndarray:
     """The square joint crop [size, size] of a radiograph that spans ``RADIOGRAPH_MM``, as the localiser would cut it.
 
-    With ``rng``: small jitter, tilt, and now and then a radiograph cut short above and below (edge rows repeated), as
-    often as by ``station``.
+    With ``rng``: small jitter, tilt, now and then a radiograph cut short above and below (edge rows repeated), as
+    often as by ``station``, and that station's unevenness.
     """
     from scipy import ndimage
 
     span, (dz, dx) = parameters.crop_mm, parameters.crop_offset_mm
     tilt = 0.0
+    kind = station or ANY_STATION
     if rng is not None:
-        share, up, aside, turn = (station or ANY_STATION).frame(rng)
+        share, up, aside, turn = kind.frame(rng)
         span, dz, dx, tilt = span * share, dz - up, dx + aside, float(np.radians(turn))
     pixel = RADIOGRAPH_MM / radiograph.shape[0]
     step = span / size
     grid = (np.arange(size) - (size - 1) / 2) * step
     zz, xx = np.meshgrid(grid, grid, indexing="ij")
-    if rng is not None and rng.random() < (station or ANY_STATION).cut_chance:
+    if rng is not None and rng.random() < kind.cut_chance:
         top, bottom = (rng.uniform(0.0, share) * (rng.random() < CUT_CHANCE_OF_END) for share in LARGEST_CUT)
         zz = np.clip(zz, span * (top - 0.5), span * (0.5 - bottom))
     rows = (np.cos(tilt) * zz - np.sin(tilt) * xx + dz) / pixel + (radiograph.shape[0] - 1) / 2
     columns = (np.sin(tilt) * zz + np.cos(tilt) * xx + dx) / pixel + (radiograph.shape[1] - 1) / 2
-    return ndimage.map_coordinates(radiograph, (rows, columns), order=1, mode="nearest").astype(np.float32)
+    crop = ndimage.map_coordinates(radiograph, (rows, columns), order=1, mode="nearest").astype(np.float32)
+    if rng is None:
+        return crop
+    # where a crop is cut short, unevenness is that of the edge row, which is repeated
+    return crop * unevenness(kind.waves, zz[:, 0] / (span / 2), grid / (span / 2), rng)

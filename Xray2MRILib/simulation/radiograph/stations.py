@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .station_fields import OF_ANY_STATION, OF_BROAD_STATIONS, OF_EVEN_STATIONS, Waves
+
 # (mean, standard deviation, lowest, highest) of what is drawn for an exposure; _LOGARITHMIC ones are given and drawn as
 # natural logarithms.
 Drawn = tuple[float, float, float, float]
@@ -48,6 +50,8 @@ class Station:
         Uneven field.
     span, up_mm, aside_mm, tilt_deg
         How its crops lie against the knee's own: edge, shift, turn.
+    waves
+        Broad unevenness over the crop, see ``station_fields``.
     """
 
     share: float
@@ -69,6 +73,7 @@ class Station:
     up_mm: Drawn = (0.0, 0.8, -2.4, 2.4)
     aside_mm: Drawn = (0.0, 0.8, -2.4, 2.4)
     tilt_deg: Drawn = (0.0, 1.0, -3.0, 3.0)
+    waves: Waves = OF_ANY_STATION
 
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
         """One exposure, each name with its value."""
@@ -103,6 +108,7 @@ STATIONS = (
         gamma=(0.25, 0.25, -0.5, 0.7), shoulder=(0.9, 0.18, 0.0, 1.0),
         down=(-0.02, 0.07, -0.2, 0.2), across=(-0.05, 0.06, -0.2, 0.2),
         span=(0.995, 0.03, 0.92, 1.08), up_mm=(0.5, 1.1, -2.5, 3.5), aside_mm=(0.6, 1.3, -3.0, 3.0),
+        waves=OF_BROAD_STATIONS,
     ),
     Station(
         0.52, 0.97,
@@ -112,6 +118,7 @@ STATIONS = (
         gamma=(0.27, 0.25, -0.4, 0.7), shoulder=(0.7, 0.18, 0.0, 1.0),
         down=(-0.04, 0.07, -0.2, 0.2), across=(0.0, 0.05, -0.15, 0.15),
         span=(1.025, 0.03, 0.92, 1.08), up_mm=(0.1, 1.1, -2.5, 2.5), tilt_deg=(0.0, 1.8, -4.0, 4.0),
+        waves=OF_EVEN_STATIONS,
     ),
     ANY_STATION,
 )  # fmt: skip
