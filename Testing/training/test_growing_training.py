@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from small_runs import autoencoder_recipe, diffusion_recipe
 torch = pytest.importorskip("torch")
 
 from Xray2MRILib.errors import InputError  # noqa: E402
-from Xray2MRILib.simulation.pairs.pair_store import write_pair  # noqa: E402
+from Xray2MRILib.simulation.pairs.pair_store import read_pair, write_pair  # noqa: E402
 from Xray2MRILib.training.data.pair_data import KneeLatents, encode_pairs  # noqa: E402
 from Xray2MRILib.training.data.picture_set import PictureSet  # noqa: E402
 from Xray2MRILib.training.growing_latents import GrowingLatents  # noqa: E402
@@ -76,6 +77,27 @@ def test_encoded_knees_are_those_of_a_training_that_has_all_pairs(folder: Path, 
     encoding["vae"].encode = None
     again = GrowingLatents(recipe, tmp_path, **encoding).current()
     assert torch.equal(again.mean, expected.mean)
+
+
+def test_a_knee_that_comes_at_another_grade_is_the_partner(folder: Path, tmp_path: Path) -> None:
+    recipe = DiffusionRecipe.from_json(diffusion_recipe(folder, tmp_path, growing=True, variants=2, knees=5))
+    encoding = parts()
+    with GrowingLatents(recipe, tmp_path, **encoding) as knees:
+        assert knees.current().partners is None
+        first = read_pair(folder / "knee-000001.npz")
+        other = dataclasses.replace(first.parameters, kl_grade=4)
+        write_pair(folder, 500_001, dataclasses.replace(first, parameters=other))
+        found = grown(knees, 6)
+    knees.save()
+    # rows: knee 0, knee 1 and the newcomer, two bent versions each
+    assert found.partners is not None
+    assert found.partners.tolist() == [-1, -1, 4, 5, 2, 3]
+    again = GrowingLatents(recipe, tmp_path, **encoding).current()
+    assert again.partners is not None
+    assert torch.equal(again.partners, found.partners)
+    encoded = encode_pairs(folder, encoding["vae"], encoding["encoder"], 2, recipe.seed, bend_mm=recipe.bend_mm)
+    assert encoded.partners is not None
+    assert encoded.partners.tolist() == [-1, 2, 1]
 
 
 def test_knees_of_another_autoencoder_or_of_changed_pairs_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from torch import nn
 
 from ..errors import InputError
 from .data.growing_pairs import GrowingPairs, GrowingRows
-from .data.pair_data import TOLD, KneeLatents, encoded_knee, map_in_processes, told_vector
-from .data.training_knee import list_training_pairs
+from .data.pair_data import TOLD, KneeLatents, encoded_knee, map_in_processes, partner_rows, told_vector
+from .data.training_knee import knee_seed, list_training_pairs
 from .latent_cache import GROWN, grown_origin, knee_variants, load_grown, save_grown
 from .recipes.diffusion import DiffusionRecipe
 
@@ -44,10 +44,17 @@ class GrowingLatents:
         self._origin = grown_origin(recipe, vae, encoder)
         self._names: list[str] = []
         self._rows: GrowingRows | None = None
+        self._same: dict[tuple[int, int], list[tuple[int, int]]] = {}  # variant and seed -> rows and their grades
+        self._partners: list[int] = []
         work = _EveryVariant(knee_variants(recipe, encoder))
         if self._file.exists():
             knees, self._names = load_grown(self._file, self._folder, self._origin)
-            self._rows = GrowingRows(knees.to(device).tensors(), (recipe.knees or 0) * recipe.variants)
+            rows = knees.to(device).tensors()
+            rows.pop("partners", None)
+            self._rows = GrowingRows(rows, (recipe.knees or 0) * recipe.variants)
+            grades = knees.grades.reshape(-1, recipe.variants).tolist()
+            for name, of_variants in zip(self._names, grades, strict=True):
+                self._find_partners(name, of_variants)
         known = set(self._names)
         paths = [path for path in list_training_pairs(self._folder)[: recipe.knees] if path.name not in known]
         room = (recipe.knees or len(paths)) * recipe.variants
@@ -68,13 +75,28 @@ class GrowingLatents:
         """All knees so far, after some that have come were taken in."""
         for name, prepared in self._arrivals.take(_AT_ONCE):
             self._take_in(name, prepared, 0)
-        assert self._rows is not None  # there is a pair
-        return KneeLatents(**self._rows.tensors())
+        return self._knees()
 
     def save(self) -> None:
         """Keep the knees for the next piece of the run and for a distillation."""
-        assert self._rows is not None
-        save_grown(self._file, KneeLatents(**self._rows.tensors()), self._folder, self._names, self._origin)
+        save_grown(self._file, self._knees(), self._folder, self._names, self._origin)
+
+    def _knees(self) -> KneeLatents:
+        assert self._rows is not None  # there is a pair
+        known = any(partner >= 0 for partner in self._partners)
+        partners = torch.tensor(self._partners, device=self._device) if known else None
+        return KneeLatents(**self._rows.tensors(), partners=partners)
+
+    def _find_partners(self, name: str, grades: list[int]) -> None:
+        """Note the rows that a pair's variants have got, and whose partners they are."""
+        seed = knee_seed(self._folder / name)
+        for variant, grade in enumerate(grades):
+            group = self._same.setdefault((variant, seed), [])
+            group.append((len(self._partners), grade))
+            self._partners.append(-1)
+            found = partner_rows([seed] * len(group), [known for _, known in group])
+            for (row, _), partner in zip(group, found, strict=True):
+                self._partners[row] = group[partner][0] if partner >= 0 else -1
 
     def _take_in(self, name: str, prepared: list[tuple[Any, ...]], room: int) -> None:
         for volume, crops, grade, person in prepared:
@@ -86,6 +108,7 @@ class GrowingLatents:
             else:
                 self._rows.add(rows)
         self._names.append(name)
+        self._find_partners(name, [int(grade) for _, _, grade, _ in prepared])
 
 
 class _EveryVariant:

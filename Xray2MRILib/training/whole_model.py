@@ -189,6 +189,7 @@ def _end(processes: list[BaseProcess]) -> None:
 def _simulation(recipe: WholeModelRecipe, wanted: bool) -> Iterator[Simulation]:
     """Processes that simulate the missing pairs, the held-out ones first."""
     pairs = (Path(recipe.pairs), recipe.knees, recipe.seed)
+    every = {pairs[0]: recipe.regraded_every}
     missing = [
         part
         for part in ((Path(recipe.held_out), recipe.held_out_knees, HELD_OUT_OFFSET), pairs)
@@ -200,7 +201,8 @@ def _simulation(recipe: WholeModelRecipe, wanted: bool) -> Iterator[Simulation]:
     if missing:
         stride = min(recipe.simulators, max(count for _, count, _ in missing))
         processes = [
-            context.Process(target=_simulate, args=(missing, first, stride), daemon=True) for first in range(stride)
+            context.Process(target=_simulate, args=(missing, first, stride, every), daemon=True)
+            for first in range(stride)
         ]
     if pairs in missing and recipe.simulate_device is not None and _count(pairs[0], pairs[1]) < recipe.first_knees:
         on_device = context.Process(target=_simulate_on_device, args=(*pairs, recipe.simulate_device), daemon=True)
@@ -214,13 +216,15 @@ def _simulation(recipe: WholeModelRecipe, wanted: bool) -> Iterator[Simulation]:
         simulation.stop()
 
 
-def _simulate(parts: list[tuple[Path, int, int]], first: int, stride: int) -> None:
-    """One process's share of the pairs."""
+def _simulate(parts: list[tuple[Path, int, int]], first: int, stride: int, regraded: dict[Path, int]) -> None:
+    """One process's share of the pairs; ``regraded``: of which folders every how many are made at a second grade."""
     begin_worker()
     if hasattr(os, "nice"):
         os.nice(10)  # whoever feeds a GPU comes first
     for folder, count, seed in parts:
-        simulate_population(folder, count, seed=seed, first=first, stride=stride)
+        simulate_population(
+            folder, count, seed=seed, first=first, stride=stride, regraded_every=regraded.get(folder, 0)
+        )
 
 
 def _simulate_on_device(folder: Path, count: int, seed: int, device: str) -> None:

@@ -22,6 +22,9 @@ class WholeModelRecipe(Recipe):
     growing: bool = entry(
         "whether pairs go on being simulated, and taken in, while the autoencoder and the diffusion model learn"
     )
+    regraded_every: int = entry(
+        "which of these pairs are made a second time, at another grade: every how many; 0 for none", unit="pairs", low=0
+    )
     simulators: int = entry("the number of processes that simulate pairs", unit="processes", low=1)
     simulate_device: str | None = entry(
         "the device, such as cuda, on which one more process simulates until the autoencoder begins; null for none"
