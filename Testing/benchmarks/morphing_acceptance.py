@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from result_file import write_result
 
 from Xray2MRILib.baselines.morphing import MorphingModel, frame, load_morphing_model
 from Xray2MRILib.baselines.siamese_gap import load_siamese_gap
@@ -121,10 +122,20 @@ def main() -> None:
     parser.add_argument("--simulated", type=int, default=30)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    model = load_morphing_model(options.morphing_model or shipped_model())
+    weights = options.morphing_model or shipped_model()
+    model = load_morphing_model(weights)
     found = on_real_radiographs(model, options.data, options.radiographs, options.early_oa)
     found |= on_simulated_knees(model, options.output.parent / "simulated_held_out", options.simulated)
-    options.output.write_text(json.dumps({"measured": found, "wanted": WANTED}, indent=1), encoding="utf-8")
+    write_result(
+        options.output,
+        command="python Testing/benchmarks/morphing_acceptance.py --data FOLDER --morphing-model MODEL -o FILE",
+        settings={
+            "frames": FRAMES,
+            "split": "test",
+            "morphing_checksums": json.loads((weights / "checksums.json").read_text(encoding="utf-8")),
+        },
+        figures={"measured": found, "wanted": WANTED},
+    )
     print(json.dumps(found, indent=1))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def lesion_counts(rows: list[dict[str, Any]], method: str) -> dict[str, int]:
 
 
 def results_of_knee(
-    path: Path, scale: float, networks: dict[str, Any], box: tuple[slice, ...]
+    path: Path, scale: float, networks: dict[str, Any], box: tuple[slice, ...], kinds: Sequence[str] = KINDS
 ) -> tuple[dict[str, dict[str, float]], list[dict[str, Any]]]:
     """{method: measures} and one row per lesion with its contrast in the truth and in every method."""
     stored = read_fine(path)
@@ -140,7 +141,8 @@ def results_of_knee(
     rows = [row for row in rows if row["truth"] is not None]
     found: dict[str, dict[str, float]] = {}
     methods: dict[str, dict[str, Any]] = {"cubic alone": {"kind": "cubic", "consistency": False}}
-    methods |= {kind: {"kind": kind} for kind in KINDS} | {name: {"network": net} for name, net in networks.items()}
+    methods |= {kind: {"kind": kind} for kind in ("cubic", *kinds)}
+    methods |= {name: {"network": network} for name, network in networks.items()}
     for name, options in methods.items():
         began = time.perf_counter()
         result = compute_fine_volume(measured, plan, options.pop("network", None), **options)
@@ -178,6 +180,7 @@ def main() -> None:
     parser.add_argument("--knees", type=int, help="default: all")
     parser.add_argument("--skip", type=int, default=0, help="knees of the folder that trained")
     parser.add_argument("--crop", action="store_true")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="interpolations to compare; default: all")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     networks = {}
@@ -186,10 +189,11 @@ def main() -> None:
         networks[name] = load_enhancement_network(folder)
     paths = list_fine(options.folder)[options.skip :][: options.knees]
     figures: dict[str, Any] = {}
+    box = CROP if options.crop else _WHOLE
     for scale in options.scale or SCALES:
         per_knee, lesions = [], []
         for path in paths:
-            found, rows = results_of_knee(path, scale, networks, CROP if options.crop else _WHOLE)
+            found, rows = results_of_knee(path, scale, networks, box, options.kind or KINDS)
             per_knee.append(found)
             lesions += rows
         table = summary(per_knee)
@@ -202,9 +206,13 @@ def main() -> None:
     write_result(
         options.output,
         command="python Testing/benchmarks/super_resolution.py HELD-OUT --network NAME=FOLDER -o FILE",
-        settings={"knees": len(paths), "noise": NOISE, "crop": options.crop},
+        settings={
+            "knees": len(paths),
+            "noise": NOISE,
+            "crop": options.crop,
+            "networks_sha256": {name: network.weights_sha256 for name, network in networks.items()},
+        },
         figures=figures,
-        weights={name: network.weights_sha256 for name, network in networks.items()},
     )
 
 

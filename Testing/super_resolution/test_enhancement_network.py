@@ -37,6 +37,18 @@ def test_the_scale_changes_what_it_adds() -> None:
     assert float((found[0] - found[1]).abs().max()) > 1e-4
 
 
+def test_more_contrast_gets_a_larger_residual() -> None:
+    """With a linear head and local contrast; other grey values around the same contrast change nothing."""
+    network = random_network(linear_head=True, local_contrast=True)
+    pictures, scalars = torch.randn(1, 5, 32, 32) * 0.05, scalar_inputs(2.0, 1.0, 0.01)
+    pictures[:, 3:] = 0
+    with torch.no_grad():
+        found, stronger = (float(network(pictures * factor, scalars).std()) for factor in (1.0, 8.0))
+        brighter = pictures + torch.tensor([0.5, 0.5, 0.5, 0.0, 0.0])[:, None, None]
+        assert torch.allclose(network(brighter, scalars), network(pictures, scalars), atol=1e-4)
+    assert stronger > 3 * found
+
+
 def test_feature_maps_have_their_levels() -> None:
     network = random_network(teacher=True, attention=True)
     noisy, angle = torch.randn(1, 1, 16, 16), torch.tensor([0.4])
@@ -46,9 +58,11 @@ def test_feature_maps_have_their_levels() -> None:
     }  # fmt: skip
 
 
-def test_tiles_give_what_the_whole_picture_gives() -> None:
+@pytest.mark.parametrize("mended", [False, True])
+def test_tiles_give_what_the_whole_picture_gives(mended: bool) -> None:
     """Far from the seams nothing differs, since no layer looks beyond its neighbourhood."""
-    network, pictures = random_network(), torch.randn(1, 5, 64, 48)
+    network = random_network(linear_head=mended, local_contrast=mended)
+    pictures = torch.randn(1, 5, 64, 48)
     scalars = scalar_inputs(2.0, 1.0, 0.01)
     with torch.no_grad():
         whole = network(pictures, scalars)

@@ -43,8 +43,8 @@ def morphing_loss(
     """The loss's weighted parts for pairs [B, 1, 256, 256] in [-1, 1] in one frame; their sum is minimised.
 
     ``simulated`` [B] bool marks pairs of one knee under one exposure. Without a ``classifier`` the supervision is left
-    out. The classifier sees two severities of each pair, one with the pair's own code and one with a code of the prior,
-    blurred and shifted, so that no pattern of single pixels can please it.
+    out. The classifier sees one severity of each pair, blurred and shifted, so that no pattern of single pixels can
+    please it: of every second pair with its own code, of the others with a code of the prior.
     """
     before, after = model.small(healthy), model.small(severe)
     mean, log_variance = model.code(before, after)
@@ -65,18 +65,16 @@ def morphing_loss(
         apart = ((end - after).abs() * model.window)[simulated]
         parts["likeness"] = weights.likeness * apart.mean()
     if classifier is not None:
-        at_random = _drawn(prior_mean.detach(), prior_log_variance.detach(), generator)
-        again = model.changes(before, at_random)
-        loss = torch.zeros((), device=healthy.device)
-        for changes in ((velocity, appearance), again):
-            severity = torch.rand(len(healthy), 1, 1, 1, generator=generator).to(healthy.device)
-            severity = torch.where(
-                severity > 0.75, 4 * (severity - 0.75), severity / 0.75
-            )  # uniform, and the end twice
-            severity[0] = 1.0
-            shown = disturbed(frame(healthy, *changes, severity), generator)
-            wanted = soft_grade(SEVERE_GRADE * severity.flatten())
-            loss = loss + functional.cross_entropy(classifier(shown.clamp(-1, 1)).float(), wanted) / 2
+        # every second pair is judged with its own code, the others with one of the prior: half the cost of both
+        of_prior = _drawn(prior_mean.detach()[1::2], prior_log_variance.detach()[1::2], generator)
+        again = model.changes(before[1::2], of_prior)
+        shown = torch.cat((healthy[::2], healthy[1::2]))
+        changes = [torch.cat((own[::2], other)) for own, other in zip((velocity, appearance), again, strict=True)]
+        severity = torch.rand(len(shown), 1, 1, 1, generator=generator).to(healthy.device)
+        severity[[0, (len(shown) + 1) // 2]] = 1.0  # the end once of each kind
+        shown = disturbed(frame(shown, changes[0], changes[1], severity), generator)
+        wanted = soft_grade(SEVERE_GRADE * severity.flatten())
+        loss = functional.cross_entropy(classifier(shown.clamp(-1, 1)).float(), wanted)
         parts["supervision"] = weights.supervision * loss
     return parts
 

@@ -23,6 +23,7 @@ SCALARS = 3  # log2 of the scale along rows and along columns, noise
 DISPLACEMENT_UNIT_MM = 5.0
 _FREQUENCIES = 8
 LARGEST_ATTENTION = 32 * 32
+_AROUND = 7  # pixels on each side, of a local mean
 
 
 class EnhancementUNet(Network):
@@ -44,6 +45,12 @@ class EnhancementUNet(Network):
         Whether the middle has self-attention where at most 32 x 32 places remain.
     residual_scale
         Standard deviation of the residuals of the training set, in units of the range.
+    linear_head
+        Whether the output is a linear map of the last features. If not, as in the first version, they are normalised
+        before, which hides how strong the contrast at a place is, and the network hardly learns.
+    local_contrast
+        Whether the three pictures enter as differences from the mean around each place, in units of
+        ``residual_scale``, instead of grey values, next to which these differences are small.
     """
 
     title = "super-resolution network"
@@ -59,6 +66,8 @@ class EnhancementUNet(Network):
         teacher: bool = False,
         attention: bool = False,
         residual_scale: float = 0.05,
+        linear_head: bool = False,
+        local_contrast: bool = False,
     ) -> None:
         super().__init__()
         widths = [width * m for m in multipliers]
@@ -82,7 +91,8 @@ class EnhancementUNet(Network):
             first = _Block(2 * size, size, embedding)
             self.up.append(nn.ModuleList([first, *(_Block(size, size, embedding) for _ in range(blocks - 1))]))
             self.grow.append(nn.Conv2d(size, widths[level - 1], 3, 1, 1) if level else nn.Identity())
-        self.head = nn.Sequential(_ChannelNorm(width), nn.SiLU(), nn.Conv2d(width, unshuffle**2, 3, 1, 1))
+        before_head = () if linear_head else (_ChannelNorm(width), nn.SiLU())
+        self.head = nn.Sequential(*before_head, nn.Conv2d(width, unshuffle**2, 3, 1, 1))
         last = self.head[-1]
         assert isinstance(last, nn.Conv2d)
         nn.init.zeros_(last.weight)
@@ -118,6 +128,9 @@ class EnhancementUNet(Network):
         noisy, angle
             Of a teacher: the noisy residual [B, 1, H, W] and its angle [B] in radians.
         """
+        if self.config["local_contrast"]:
+            contrast = (pictures[:, :3] - _local_mean(pictures[:, 1:2])) / self.config["residual_scale"]
+            pictures = torch.cat((contrast, pictures[:, 3:]), dim=1)
         if self.is_teacher:
             assert noisy is not None
             assert angle is not None
@@ -202,6 +215,12 @@ class _Attention(nn.Module):
         q, k, v = self.project(self.norm(x)).flatten(2).transpose(1, 2).chunk(3, dim=-1)
         mixed = functional.scaled_dot_product_attention(q, k, v)
         return x + self.out(mixed.transpose(1, 2).reshape(b, c, h, w))
+
+
+def _local_mean(pictures: Tensor) -> Tensor:
+    """Mean of pictures [B, 1, H, W] over 15 x 15 pixels around each, edges repeated."""
+    padded = functional.pad(pictures, (_AROUND,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, 2 * _AROUND + 1, stride=1)
 
 
 def _angle_features(angle: Tensor) -> Tensor:

@@ -87,7 +87,10 @@ def new_network(
     """An untrained network whose ``residual_scale`` is measured on the first batches."""
     residuals = [draw(volumes, recipe, 10_000_000 + k).residual for k in range(_MEASURED_BATCHES)]
     scale = float(torch.cat(residuals).std())
-    network = EnhancementUNet(**sizes.to_json(), teacher=teacher, residual_scale=round(max(scale, 1e-3), 5))
+    network = EnhancementUNet(
+        **sizes.to_json(), teacher=teacher, residual_scale=round(max(scale, 1e-3), 5), linear_head=True,
+        local_contrast=True,
+    )  # fmt: skip
     return network.to(memory_format=torch.channels_last)
 
 
