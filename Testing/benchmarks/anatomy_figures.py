@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-SEED, GRADE = 1_000_003, 0
+SEED, GRADE = 1_000_009, 0
 DISEASED_SEED = 1_000_004
 CROP, SCALE = 112, 3  # pixels shown around an arrow, and how large each is drawn
 COLUMNS = 6
@@ -27,7 +27,7 @@ FIGURES = {
     "ligaments": (
         "anterior cruciate ligament", "posterior cruciate ligament", "medial collateral ligament",
         "lateral collateral ligament", "patellar ligament", "quadriceps tendon", "iliotibial band",
-        "medial retinaculum", "lateral retinaculum", "popliteus tendon", "biceps tendon",
+        "medial retinaculum", "lateral retinaculum", "popliteus tendon", "biceps tendon", "hamstring tendons",
     ),
     "muscles": (
         "vastus medialis", "vastus intermedius", "vastus lateralis", "biceps femoris", "semimembranosus",
@@ -86,17 +86,21 @@ def simulated(source: Any, knee: Any) -> ShownKnee:
     return ShownKnee(volume, torch.stack(places).numpy(), knee)
 
 
-def masks_of(shown: ShownKnee, template: Any) -> dict[str, np.ndarray]:
+def masks_of(shown: ShownKnee, source: Any) -> dict[str, np.ndarray]:
     """Where the volume shows every structure of FIGURES, bool [50, 256, 256]."""
-
     from Xray2MRILib.simulation.anatomy.anatomical_structures import STRUCTURE
     from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
 
+    template = source.template
     code, structure = shown.of(template.code), shown.of(template.structure)
+    # drawn when the template is prepared: its tissue codes do not hold them
+    tendons = np.zeros(template.code.shape, bool)
+    tendons[source.box] = (source.code.numpy() == CODE["tendon"]) & (template.code[source.box] != CODE["tendon"])
     outside = shown.of(template.anatomy.outside_mm).astype(np.float32)
     p = shown.knee.parameters
     fat = (outside > 0) & (outside < p.fat_mm)
     special = {
+        "hamstring tendons": shown.of(tendons),
         "subcutaneous fat with septa": fat,
         "skin": (outside >= p.fat_mm) & (outside < p.fat_mm + p.skin_mm),
     }
@@ -204,7 +208,7 @@ def sheet(panels: list[Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Simulate two knees and write the pictures."""
+    """Prepare the template and write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
@@ -212,18 +216,23 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    from Xray2MRILib.simulation.pairs.image_knee import draw_image_knee
     from Xray2MRILib.simulation.pairs.template_library import MULTI_ECHO, TemplateChoice, TemplateLibrary
 
-    source = TemplateLibrary().prepared(TemplateChoice(MULTI_ECHO, MULTI_ECHO))
+    write_figures(TemplateLibrary().prepared(TemplateChoice(MULTI_ECHO, MULTI_ECHO)), options.output)
+
+
+def write_figures(source: Any, folder: Path) -> None:
+    """Simulate two knees of one template and write the pictures of every structure into ``folder``."""
+    from Xray2MRILib.simulation.pairs.image_knee import draw_image_knee
+
     shown = simulated(source, draw_image_knee(SEED, GRADE, source.template))
-    masks = masks_of(shown, source.template)
+    masks = masks_of(shown, source)
     for figure, names in FIGURES.items():
         panels = [panel(shown.volume, at, name) for name in names if (at := target(masks[name], name)) is not None]
         missing = [name for name in names if target(masks[name], name) is None]
         if missing:
             print(f"{figure}: this knee's field does not show {', '.join(missing)}")
-        sheet(panels, options.output / f"knee_anatomy_{figure}.webp")
+        sheet(panels, folder / f"knee_anatomy_{figure}.webp")
     knee = draw_image_knee(DISEASED_SEED, 4, source.template)
     lesions = {**knee.parameters.marrow_lesion_mm, "tibia_medial": 9.0}
     all_of_them = replace(
@@ -233,7 +242,7 @@ def main() -> None:
     shown = simulated(source, replace(knee, parameters=all_of_them))
     masks = diseases_of(shown, source)
     panels = [panel(shown.volume, at, name) for name in DISEASES if (at := target(masks[name], name)) is not None]
-    sheet(panels, options.output / "knee_anatomy_diseases.webp")
+    sheet(panels, folder / "knee_anatomy_diseases.webp")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ ALLOWED = {
     ("Xray2MRILib/simulation/mr/texture_blocks.py", 160): "voxels of a block",
     ("Xray2MRILib/simulation/pairs/standing_knee.py", 1.5): "mm of the leg's contour",
     ("Xray2MRILib/simulation/radiograph/drr.py", 1.5): "mm of the leg's contour",
+    ("Xray2MRILib/simulation/mr/hamstring_tendons.py", 50): "mm, points of a tendon",
     ("Xray2MRILib/simulation/radiograph/stations.py", 1.5): "scatter over primary dose",
     ("Xray2MRILib/comparison/dicom_stack.py", 1.5): "gap in units of the pitch",
     ("Xray2MRILib/comparison/nifti_frame.py", 256): "bytes of a header",

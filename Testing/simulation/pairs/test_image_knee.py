@@ -15,7 +15,12 @@ from Xray2MRILib.simulation.anatomy.shape_model import load_shape_model  # noqa:
 from Xray2MRILib.simulation.anatomy.shape_variation import MODES, fitted_modes  # noqa: E402
 from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM, TISSUE_ID  # noqa: E402
 from Xray2MRILib.simulation.pairs import field_placement  # noqa: E402
-from Xray2MRILib.simulation.pairs.image_knee import deformed, draw_image_knee, sharpened  # noqa: E402
+from Xray2MRILib.simulation.pairs.image_knee import (  # noqa: E402
+    MEDIAL_EXTRUSION_MM,
+    deformed,
+    draw_image_knee,
+    sharpened,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,16 @@ def test_a_knee_is_the_same_for_one_seed(source: SimpleNamespace) -> None:
     first, again = (draw_image_knee(11, 2, source.template) for _ in range(2))
     assert first == again
     assert first.shape_scores != draw_image_knee(12, 2, source.template).shape_scores
+
+
+def test_menisci_that_stand_out_by_themselves_are_seated(source: SimpleNamespace) -> None:
+    """Only the medial meniscus of the outlines that are named, whoever lends the soft tissue."""
+    plain = draw_image_knee(11, 0, source.template).parameters.extrusion_mm
+    anatomy = source.template.anatomy
+    lent = SimpleNamespace(anatomy=anatomy, name="mskt_left_knee+spl_knee_atlas")
+    seated = draw_image_knee(11, 0, lent).parameters.extrusion_mm
+    assert seated["medial"] == pytest.approx(plain["medial"] + MEDIAL_EXTRUSION_MM["mskt_left_knee"])
+    assert seated["lateral"] == plain["lateral"]
 
 
 def test_detail_is_restored_and_a_plane_stays() -> None:

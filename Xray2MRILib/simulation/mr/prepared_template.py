@@ -1,7 +1,7 @@
 """An image-based template made ready for its knees: cut to the leg, water decayed until the echo, layers of the joint.
 
-What thick slices and label maps cannot show of the joint is set by what it is: cartilage by its depth, menisci with a
-core and a free edge, cartilages that touch, synovium in the notch.
+What thick slices and label maps cannot show is set by what it is: cartilage by its depth, menisci with a core and a
+free edge, cartilages that touch, synovium in the notch, tendons of the hamstrings, the courses of vessels.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from ..anatomy.image_template import ImageTemplate
 from ..anatomy.shape_variation import template_modes
 from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
+from .hamstring_tendons import draw_hamstring_tendons
 from .property_tables import PLAIN_FAT, PLAIN_WATER
 from .tissue_properties import ECHO_TIME_MS
+from .vessel_courses import round_off_trunks, wind_genicular_vessels
 
 DENSITY_SCALE = 200.0  # stored value of pure water and pure fat
 T2STAR_SHARE = 0.75  # of the spin echo's T2
@@ -92,11 +94,10 @@ def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> Pre
     gap = between_cartilages(template)[box]
     inside[gap], fat[gap] = CODE["cartilage"], 0
     water[gap] = PLAIN_WATER["cartilage"][0] * np.exp(-ECHO_TIME_MS / CARTILAGE_T2STAR_MS[1])
-    for name in (
-        "fluid",
-        "artery",
-        "vein",
-    ):  # fluid, which the map of water leaves out; blood, the same in all templates
+    round_off_trunks(template, inside, water, fat)
+    wind_genicular_vessels(template, box, inside, water, fat)
+    draw_hamstring_tendons(template, box, inside, water, fat)
+    for name in ("fluid", "artery", "vein"):  # fluid, which the map of water leaves out; blood, the same everywhere
         liquid = inside == CODE[name]
         density, t2star_ms = PLAIN_WATER[name]
         water[liquid], fat[liquid] = density * np.exp(-ECHO_TIME_MS / t2star_ms), 0

@@ -29,6 +29,12 @@ MUSCLE_FOLLOWS = 0.4  # power of size that muscle grows with: it fills as much o
 BULK_SPREAD = 0.5  # against label maps: the share of muscle in a slice is nearly the same on two scans
 BIAS_LENGTH = 1.7  # muscle at the field's ends is as bright as on scans, against the drawn fall-off of the coil
 SHAPE_SPREAD = 0.9  # of the scores: the template itself is no mean shape
+# Against what is drawn, so that measured sizes are the published ones (docs/knee-anatomy.md): the warp towards real
+# radiographs widens the bones, outlines differ in depth, ligaments are long beside their patellae, and menisci of three
+# outlines stand out.
+IN_PLANE, IN_DEPTH = 0.985, 1.02
+PATELLA_HEIGHT = 1.045
+MEDIAL_EXTRUSION_MM = {"multi_echo_knee": -1.3, "mskt_right_knee": -1.3, "mskt_left_knee": -1.3}
 # Of the population, against the person who lends the soft tissue: that of the multi-echo scan is an athlete.
 MUSCLE_BULK = {"multi_echo_knee": 0.78, "spl_knee_atlas": 0.86}
 
@@ -50,12 +56,19 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     drawn = draw(seed, kl_grade, (template.name,), {template.name: high - low})
     parameters = of_person(drawn, person, high - low)
     parameters = standing(parameters, template.name, parameters.scale[2] / drawn.scale[2])
-    parameters = replace(parameters, scale=(parameters.scale[0] * DEPTH, *parameters.scale[1:]))
+    depth, height, width = parameters.scale
+    parameters = replace(
+        parameters,
+        scale=(depth * DEPTH * IN_DEPTH, height * IN_PLANE, width * IN_PLANE),
+        crop_mm=parameters.crop_mm * IN_PLANE,
+        extrusion_mm=_seated(parameters.extrusion_mm, template.name),
+    )
     patella_mm = template.anatomy.regions.patella_size_mm
     bulk = MUSCLE_BULK.get(template.name.rpartition("+")[2], 1.0) * parameters.scale[2] ** (MUSCLE_FOLLOWS - 1)
+    deep, tall, wide = patella_factors(seed, patella_mm, high - low) if patella_mm else (1.0, 1.0, 1.0)
     moved = replace(
         parameters,
-        patella_size=patella_factors(seed, patella_mm, high - low) if patella_mm else (1.0, 1.0, 1.0),
+        patella_size=(deep, tall * PATELLA_HEIGHT, wide) if patella_mm else (1.0, 1.0, 1.0),
         joint_space_mm={side: max(width - BAND_MM[side], 0.4) for side, width in parameters.joint_space_mm.items()},
         field_offset_mm=field_offset_mm(template.anatomy, parameters),
         muscle_bulk=bulk * (1 + BULK_SPREAD * (parameters.muscle_bulk - 1)),
@@ -63,6 +76,12 @@ def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageK
     )
     scores = np.random.default_rng([seed, 61]).normal(0, SHAPE_SPREAD, MODES).clip(-2.5, 2.5)
     return ImageKnee(person, moved, draw_scan(seed), tuple(float(s) for s in scores))
+
+
+def _seated(extrusion_mm: dict[str, float], template: str) -> dict[str, float]:
+    """The drawn extrusion of both menisci less what those of the outline stand out by themselves."""
+    own = MEDIAL_EXTRUSION_MM.get(template.split("+")[0], 0.0)
+    return {side: width + (own if side == "medial" else 0.0) for side, width in extrusion_mm.items()}
 
 
 @dataclass
