@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
+
+_LONGEST_NAME = 40
 
 
 class Xray2MRIError(Exception):
@@ -71,6 +75,19 @@ def unusable_name() -> InputError:
         "A file name contains characters that cannot be encoded as UTF-8.",
         code="bad-name",
         hint="Rename the file or folder, and give the new name.",
+    )
+
+
+def refusal_of_system(error: OSError) -> InputError | None:
+    """The refusal of a name that the system does not take or open, whatever looked at it; None for other faults."""
+    if error.errno not in (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP):
+        return None
+    name = os.path.basename(os.path.normpath(os.fsdecode(error.filename or "")))
+    name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+    return InputError(
+        f"The file or folder {name} cannot be opened: {os.strerror(error.errno)}.",
+        code="bad-name",
+        hint="Check its name and its permissions.",
     )
 
 

@@ -143,7 +143,7 @@ def test_other_networks_in_the_index_are_refused(copied):
     assert refusal(copied).code == "other-model"
 
 
-@pytest.mark.parametrize("name", ["nothing_here", "a/b/c", "../x", "owner/..", ""])
+@pytest.mark.parametrize("name", ["nothing_here", "a/b/c", "../x", "owner/..", "", "x" * 300, "x/" * 3000])
 def test_unknown_models_are_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:

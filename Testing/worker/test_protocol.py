@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Xray2MRILib.generation.settings import GenerationSettings
+from Xray2MRILib.worker.channel import report_line
 from Xray2MRILib.worker.protocol import (
     LONGEST_LINE_BYTES,
     REPORTS,
@@ -69,6 +70,35 @@ def test_nan_is_refused_both_ways():
     assert decode(b'{"type": "log", "message": NaN}') is None
 
 
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "1" + 400 * "0"])
+def test_numbers_that_no_float_holds_are_refused(value):
+    """JSON reads 1e999 as infinity, without the word."""
+    message = decode(b'{"type":"enhance","job":"1","volume":"a","output":"b","spacing":' + value.encode() + b"}")
+    assert "spacing" in fault(message, REQUESTS)
+    message = decode(b'{"type":"compare","job":"1","volume":"a","reference":"b","output_folder":"c","initial":[0,'
+                     + value.encode() + b"]}")  # fmt: skip
+    assert "initial" in fault(message, REQUESTS)
+
+
+def test_integers_have_at_most_64_bits():
+    request = {**_full("generate", REQUESTS), "seed": 2**63 - 1}
+    assert fault(request, REQUESTS) is None
+    assert "seed" in fault({**request, "seed": 2**63}, REQUESTS)
+
+
+def test_reports_are_in_order_whatever_a_file_is_called():
+    """A name in another encoding reaches Python with halves of surrogate pairs, which the caller would not take."""
+    name = b"caf\xe9.dcm".decode("utf-8", "surrogateescape")
+    line = report_line("error", job="1", code="a", message=f"The file {name} cannot be read.", hint="", field="")
+    report = decode(line)
+    assert fault(report, REPORTS) is None
+    assert report["message"] == "The file caf?.dcm cannot be read."
+    report = decode(report_line("result", job="1", result={"files": [name, "\U0001f9b5"], name: {"a": (1, None)}}))
+    assert report["result"] == {"files": ["caf?.dcm", "\U0001f9b5"], "caf?.dcm": {"a": [1, None]}}
+    with pytest.raises(ValueError, match="JSON"):
+        report_line("result", job="1", result={"psnr": float("nan")})
+
+
 def test_true_is_no_number():
     assert "slices" in fault({**_full("generate", REQUESTS), "slices": True}, REQUESTS)
 
@@ -108,6 +138,15 @@ def test_an_endless_line_does_not_fill_the_memory():
     received = [line for _ in range(5) for line in splitter.feed(b"x" * (LONGEST_LINE_BYTES // 2))]
     assert received
     assert max(map(len, received)) <= LONGEST_LINE_BYTES
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_the_end_of_an_endless_line_is_no_message(pieces):
+    splitter = LineSplitter()
+    stream = [b"x" * (LONGEST_LINE_BYTES + 1), *[b"y" * LONGEST_LINE_BYTES] * pieces, b'{"type":"shutdown"}\n{"type":',
+              b'"cancel"}\n']  # fmt: skip
+    received = [line for data in stream for line in splitter.feed(data)]
+    assert received == [b"x" * LONGEST_LINE_BYTES, b'{"type":"cancel"}']
 
 
 def test_the_settings_of_the_protocol_are_those_of_a_generation():

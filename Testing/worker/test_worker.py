@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from volumes import asymmetric_volume
 
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 from Xray2MRILib.worker.protocol import PROTOCOL_VERSION
@@ -107,6 +109,7 @@ def test_only_one_job_at_a_time(worker, request_for):
         b'{"type": "generate", "job": 5, "radiograph": "a", "output": "b"}',
         b'{"type": "generate", "job": "x", "radiograph": "a", "output": "b.nrrd", "slices": "many"}',
         b'{"type": "generate", "job": "x", "radiograph": "a", "output": "b.nrrd", "slices": NaN}',
+        b'{"type": "generate", "job": "x", "radiograph": "a", "output": "b.nrrd", "guidance_scale": 1e999}',
         b'{"type": "densify", "job": "x"}',
         b"[" * 5000,
     ],
@@ -142,6 +145,38 @@ def test_jobs_that_cannot_be_done(worker, request_for, tmp_path, change, code):
     assert error["message"].endswith((".", "?"))
     assert "\n" not in error["message"]
     assert _left_over(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+@pytest.mark.parametrize("name", ["n" * 300, "n/" * 3000, "pipe"])
+@pytest.mark.parametrize(
+    ("kind", "field", "others"),
+    [
+        ("generate", "model", {"radiograph": "", "output": "v.nrrd"}),
+        ("densify", "volume", {"radiograph": "", "output": "v.nrrd", "slices": 5}),
+        ("early-oa", "network", {"radiograph": "", "output": "m.npy"}),
+        ("progress", "morphing_model", {"radiograph": "", "output_folder": "p", "frames": 2}),
+        ("compare", "volume", {"reference": "scan.nrrd", "output_folder": "."}),
+        ("compare", "reference", {"volume": "volume.nrrd", "output_folder": "."}),
+        ("export", "volume", {"output": "x.csv"}),
+        ("export", "comparison", {"volume": "volume.nrrd", "output": "x.csv"}),
+        ("enhance", "volume", {"output": "e.nrrd", "spacing": 1.0}),
+    ],
+)
+def test_names_that_the_system_does_not_take_and_pipes_that_nobody_fills(
+    worker, knee_radiograph, tmp_path, kind, field, others, name
+):
+    os.mkfifo(tmp_path / "pipe.nrrd")
+    asymmetric_volume(5).save(tmp_path / "volume.nrrd")
+    request = {key: str(tmp_path / value) if isinstance(value, str) else value for key, value in others.items()}
+    request |= {key: str(knee_radiograph) for key in ("radiograph",) if key in others}
+    worker.send(kind, job="bad", **{**request, field: str(tmp_path / "pipe.nrrd") if name == "pipe" else name})
+    error = worker.wait_for("error", "result", job="bad", patience_s=60)
+    assert error["type"] == "error"
+    assert error["code"] != "internal", error
+    assert len(error["message"]) < 400
+    assert "\n" not in error["message"]
+    assert _left_over(tmp_path) == ["volume.json", "volume.nrrd"]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
 
 import pytest
+from worker_process import worker_environment
 
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
@@ -128,3 +131,66 @@ def test_shutdown_cancels_what_runs(start, request_for, tmp_path):
     assert [report["code"] for report in worker.rest() if report["type"] == "error"] == ["cancelled"]
     assert worker.process.wait(10) == 0
     assert _left_over(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_pipes_that_do_not_block_are_no_end_of_file():
+    """Some callers give the ends that they use themselves, where "nothing yet" is an error of the system."""
+    (child_in, to_worker), (from_worker, child_out) = os.pipe(), os.pipe()
+    for descriptor in (child_in, child_out):
+        os.set_blocking(descriptor, False)
+    with subprocess.Popen(
+        [sys.executable, "-m", "Xray2MRILib.worker"], stdin=child_in, stdout=child_out, stderr=subprocess.DEVNULL,
+        env=worker_environment(),
+    ) as process, open(from_worker, encoding="utf-8") as reports:  # fmt: skip
+        os.close(child_in)
+        os.close(child_out)
+        assert [json.loads(reports.readline())["type"] for _ in range(2)] == ["starting", "hello"]
+        time.sleep(0.3)
+        os.write(to_worker, b'{"type":"fly"}\n')
+        assert json.loads(reports.readline())["code"] == "bad-request"
+        os.close(to_worker)
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "soon"])
+def test_a_time_that_nobody_can_wait_is_refused(seconds):
+    command = [sys.executable, "-m", "Xray2MRILib.worker", f"--idle-shutdown={seconds}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=worker_environment(), check=False)
+    assert done.returncode == 2
+    assert f"'{seconds}' is no number of seconds" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_torch_that_cannot_be_loaded_is_told(start, tmp_path):
+    """What a library that is missing in the system raises, is not an ImportError."""
+    (tmp_path / "torch.py").write_text("raise OSError('libcudart.so: cannot open shared object file')\n", "utf-8")
+    worker = start(extra_path=tmp_path)
+    assert [report["type"] for report in worker.rest()] == ["starting", "error"]
+    assert worker.reports[-1]["code"] == "worker-cannot-start"
+    assert worker.reports[-1]["message"] == "The background process cannot start: OSError."
+    assert worker.process.wait(10) == 1
+
+
+def test_a_job_without_memory_and_one_with_a_result_that_is_no_json_end_in_a_sentence():
+    from Xray2MRILib.worker.server import Worker
+
+    said = []
+
+    class Door:
+        """Channel and reader in one."""
+
+        finish_job = staticmethod(lambda: None)
+
+        def send_error(self, error, job):
+            said.append((job, error.code))
+
+    worker = Worker(Door(), Door())
+
+    def raising(message: dict) -> dict:
+        raise MemoryError
+
+    worker._work |= {"export": raising, "compare": lambda message: {"psnr": float("nan")}}
+    worker._run_job({"type": "export", "job": "1"})
+    worker._run_job({"type": "compare", "job": "2"})
+    assert said == [("1", "out-of-memory"), ("2", "internal")]

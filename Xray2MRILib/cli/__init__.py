@@ -17,7 +17,15 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..device import wait_passively
-from ..errors import Cancelled, InputError, ProcessingError, Xray2MRIError, check_name, unusable_name
+from ..errors import (
+    Cancelled,
+    InputError,
+    ProcessingError,
+    Xray2MRIError,
+    check_name,
+    refusal_of_system,
+    unusable_name,
+)
 from ..files.standard_streams import open_missing_streams
 from .terminal import Terminal, discard, unwritten
 
@@ -118,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _refuse(ProcessingError("This machine does not have enough memory."), terminal)
     except Exception as error:
-        return _refuse(_log_crash(error, given), terminal)
+        known = refusal_of_system(error) if isinstance(error, OSError) else None
+        return _refuse(known or _log_crash(error, given), terminal)
     finally:
         terminal.close()
 

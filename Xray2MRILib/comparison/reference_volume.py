@@ -59,6 +59,8 @@ def read_reference(path: str | Path) -> ReferenceVolume:
     check_name(str(path))
     if not path.exists():
         raise InputError(f"There is no reference {path.name}.", code="missing-reference", hint="Check the path.")
+    if not path.is_file() and not path.is_dir():  # opening a named pipe would wait for ever
+        raise _refusal(path, "is not a regular file", _HINT, "unreadable-reference")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         if path.suffix.lower() == ".npz":

@@ -39,11 +39,11 @@ def _local(model: str | os.PathLike[str]) -> Path | None:
     if text in SHIPPED:
         return resource_path(f"models/{text}")
     path = Path(text)
-    if text and path.is_dir():
+    if text and os.path.isdir(path):  # unlike pathlib's, these functions answer for names that are too long as well
         return path
-    if path.is_file() and path.suffix.lower() in PICKLE_ENDINGS:
+    if os.path.isfile(path) and path.suffix.lower() in PICKLE_ENDINGS:
         raise pickle_error(path.name)
-    if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", text) or ".." in text:
+    if os.path.exists(path) or not re.fullmatch(r"[\w.-]+/[\w.-]+", text) or ".." in text:
         raise InputError(
             f"There is no model {path.name!r}.",
             code="no-such-model",

@@ -9,6 +9,8 @@ from typing import Any
 from ..errors import InputError
 from .per_slice_table import COMPARISON_COLUMNS
 
+_LONGEST_BYTES = 20_000_000
+
 
 def read_comparison(path: str | Path) -> dict[str, Any]:
     """The result of a comparison: ``per_slice`` (list of rows), ``summary``, ``verdict``, ``warnings``.
@@ -17,7 +19,7 @@ def read_comparison(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_bytes()[:20_000_000])
+        record = json.loads(_content(path))
     except OSError as error:
         raise InputError(
             f"The comparison {path.name} cannot be read: {error.strerror}.",
@@ -35,6 +37,14 @@ def read_comparison(path: str | Path) -> dict[str, Any]:
             hint="Choose the JSON file of a comparison.",
         )
     return record
+
+
+def _content(path: Path) -> bytes:
+    """The first 20 MB of a file; nothing of what is no regular file, and would be endless or waited for."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_LONGEST_BYTES)
 
 
 def _is_comparison(record: Any) -> bool:

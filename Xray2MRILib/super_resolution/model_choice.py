@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,6 @@ def _folder(model: str, teacher: bool) -> Path:
             ) from None
     folder = Path(model)
     for inner in (folder / kind, folder / "model", folder):
-        if (inner / _CONFIG).is_file():
+        if os.path.isfile(inner / _CONFIG):  # False for a name that is too long
             return inner
     raise InputError(f"There is no model {folder.name!r}.", code="no-such-model", hint=_TRAIN, field="model")

@@ -1,4 +1,4 @@
-"""``python -m Xray2MRILib.worker``: see worker/server.py."""
+"""``python -m Xray2MRILib.worker``: see worker/startup.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from .server import main
+        from .startup import main
 
         code = main()
     except KeyboardInterrupt:

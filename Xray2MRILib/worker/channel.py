@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import sys
 import threading
 from typing import Any
 
 from ..errors import InputError, Xray2MRIError
 from .protocol import REQUESTS, LineSplitter, decode, encode, fault
+
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+
+
+def report_line(kind: str, **fields: Any) -> bytes:
+    """One report as a line of JSON; bytes of a file name that are no UTF-8 become ``?``, since no caller reads them.
+
+    Raises ValueError or TypeError for what JSON cannot hold.
+    """
+    return encode({"type": kind, **{name: _readable(value) for name, value in fields.items()}})
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF_PAIR.sub("?", value)
+    if isinstance(value, dict):
+        return {_readable(name): _readable(item) for name, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 class ReportChannel:
@@ -24,11 +43,17 @@ class ReportChannel:
             import msvcrt
 
             msvcrt.setmode(self._descriptor, os.O_BINARY)
+        else:
+            os.set_blocking(0, True)  # a caller may give pipes of its own event loop, where "nothing yet" is an error
+            os.set_blocking(self._descriptor, True)
         self._lock = threading.Lock()
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Write one report. Ends the process if the reader has closed the pipe."""
-        data = encode({"type": kind, **fields})
+        """Write one report. Raises ValueError or TypeError for what JSON cannot hold, before anything is written."""
+        self.write(report_line(kind, **fields))
+
+    def write(self, data: bytes) -> None:
+        """Write a line of ``report_line``. Ends the process if the reader has closed the pipe."""
         with self._lock:
             try:
                 while data:

@@ -33,6 +33,7 @@ A conversation, with > to the worker and < from it::
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -196,8 +197,8 @@ REPORTS: dict[str, dict[str, Field]] = {
 _KINDS: dict[str, Any] = {
     # file names cannot contain a null character, and system calls fail on it
     "text": lambda value: isinstance(value, str) and "\0" not in value and _is_encodable(value),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63,
+    "number": lambda value: _is_number(value),
     "flag": lambda value: isinstance(value, bool),
     "numbers": lambda value: isinstance(value, list) and all(_KINDS["number"](item) for item in value),
     "object": lambda value: isinstance(value, dict),
@@ -206,7 +207,7 @@ _KINDS: dict[str, Any] = {
 
 _IN_WORDS = {
     "text": "a text that a file name can hold",
-    "integer": "an integer",
+    "integer": "an integer of at most 64 bits",
     "number": "a number",
     "flag": "true or false",
     "numbers": "a list of numbers",
@@ -221,6 +222,12 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_number(value: Any) -> bool:
+    """False for 1e999 too, which JSON reads as infinity, and for integers that no float holds."""
+    is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_one and abs(value) <= sys.float_info.max
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -264,14 +271,18 @@ class LineSplitter:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._is_skipping = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The lines completed by these bytes, without newline; a line longer than LONGEST_LINE_BYTES is truncated."""
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._is_skipping:
+            # the end of a line whose beginning came out already: half a line could be a message by chance
+            self._is_skipping = not lines
+            lines, self._rest = lines[1:], self._rest if lines else b""
         if len(self._rest) > LONGEST_LINE_BYTES:
-            # the rest of the line is invalid too, and is answered by an error
             lines.append(self._rest[:LONGEST_LINE_BYTES])
-            self._rest = b""
+            self._rest, self._is_skipping = b"", True
         for line in lines:
             if line.strip():
                 yield line.strip()

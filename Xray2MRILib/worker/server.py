@@ -1,13 +1,7 @@
-"""The background process that generates volumes for another program: ``python -m Xray2MRILib.worker``.
-
-worker/protocol.py describes the messages. The process ends together with its caller: end of file on stdin ends it at
-once, even during a job, so that no abandoned worker occupies a GPU.
-"""
+"""The jobs of the background process: one after another, each with its reports and its one end."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import queue
 import sys
 import threading
@@ -16,29 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..device import wait_passively
-from ..errors import InputError, Xray2MRIError, unusable_name
-from ..files.standard_streams import open_missing_streams
-from .channel import ReportChannel, RequestReader
-from .protocol import PROTOCOL_VERSION
+from ..errors import InputError, ProcessingError, Xray2MRIError, refusal_of_system, unusable_name
+from ..files.crash_log import failure_text
+from .channel import ReportChannel, RequestReader, report_line
 from .slice_files import SliceFiles
 
 if TYPE_CHECKING:
     from ..generation.volume_from_radiograph import Generation
 
-IDLE_SHUTDOWN_S = 300.0
 # limit for volumes in memory for densify; a volume of 500 slices has 131 MB
 KEPT_VOLUMES_BYTES = 512_000_000
 # fields that may identify a person; removed from failure reports
-_PATHS = ("radiograph", "volume", "reference", "output", "output_folder", "montage", "preview", "slice_folder",
-          "comparison")  # fmt: skip
+_PATHS = ("radiograph", "volume", "reference", "controls", "output", "output_folder", "montage", "preview",
+          "slice_folder", "comparison", "network", "morphing_model")  # fmt: skip
 
 
 class Worker:
     """Runs jobs one after another and keeps the model and the latest volumes in memory for the next ones."""
 
     def __init__(self, channel: ReportChannel, reader: RequestReader) -> None:
-        from ..generation.volume_from_radiograph import PipelineCache
+        from ..generation.pipeline_cache import PipelineCache
 
         self._channel = channel
         self._reader = reader
@@ -69,29 +60,36 @@ class Worker:
             self._run_job(message)
 
     def _run_job(self, message: dict[str, Any]) -> None:
-        from ..files.crash_log import failure_text
-
         job = message["job"]
         try:
-            result = self._work[message["type"]](message)
+            line = report_line("result", job=job, result=self._work[message["type"]](message))
         except Xray2MRIError as error:
             failure = error
         except UnicodeEncodeError:
             failure = unusable_name()
-        except Exception as error:
-            private = [str(message.get(name, "")) for name in _PATHS]
-            print(failure_text(error, private), file=sys.stderr, flush=True)
-            failure = Xray2MRIError(
-                f"An unexpected {type(error).__name__} stopped the job.",
-                code="internal",
-                hint="See the log for details.",
+        except MemoryError:
+            failure = ProcessingError(
+                "This machine does not have enough memory.",
+                code="out-of-memory",
+                hint="Choose fewer slices, or close other programs.",
             )
+        except Exception as error:
+            known = refusal_of_system(error) if isinstance(error, OSError) else None
+            failure = known or self._unforeseen(error, message)
         else:
             self._reader.finish_job()
-            self._channel.send("result", job=job, result=result)
+            self._channel.write(line)
             return
         self._reader.finish_job()
         self._channel.send_error(failure, job)
+
+    @staticmethod
+    def _unforeseen(error: Exception, message: dict[str, Any]) -> Xray2MRIError:
+        """Print the traceback without what may identify a person; returns the error that tells of it."""
+        print(failure_text(error, [str(message.get(name, "")) for name in _PATHS]), file=sys.stderr, flush=True)
+        return Xray2MRIError(
+            f"An unexpected {type(error).__name__} stopped the job.", code="internal", hint="See the log for details."
+        )
 
     def _generate(self, message: dict[str, Any]) -> dict[str, Any]:
         from ..generation.settings import GenerationSettings
@@ -248,47 +246,3 @@ class Worker:
         while len(self._done) > 1 and sum(kept.volume.nbytes for kept in self._done.values()) > KEPT_VOLUMES_BYTES:
             self._done.popitem(last=False)
         return generation.result
-
-
-def _send_hello(channel: ReportChannel, idle_shutdown_s: float) -> None:
-    from ..device import choose_device, describe_device, free_memory_bytes
-    from ..volume.provenance import library_versions
-
-    device = choose_device("auto")
-    channel.send(
-        "hello",
-        pid=os.getpid(),
-        protocol=PROTOCOL_VERSION,
-        versions=library_versions(),
-        device=device,
-        device_name=describe_device(device),
-        free_memory_bytes=free_memory_bytes(device),
-        idle_shutdown_s=idle_shutdown_s,
-    )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the worker until shutdown, idleness or end of file on stdin. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m Xray2MRILib.worker", description=__doc__)
-    parser.add_argument("--idle-shutdown", type=float, default=IDLE_SHUTDOWN_S, metavar="SECONDS",
-                        help="end after this time without a request (default: %(default)g)")  # fmt: skip
-    options = parser.parse_args(arguments)
-
-    wait_passively()
-    open_missing_streams()
-    channel = ReportChannel()
-    channel.send("starting", pid=os.getpid(), protocol=PROTOCOL_VERSION)
-    reader = RequestReader(channel)
-    reader.start()
-    try:
-        _send_hello(channel, options.idle_shutdown)
-        worker = Worker(channel, reader)
-    except ImportError as error:
-        channel.send_error(Xray2MRIError(
-            f"The package {error.name or 'torch'} cannot be loaded.",
-            code="missing-dependency",
-            hint="Install Xray2MRI and its dependencies in this Python environment.",
-        ))  # fmt: skip
-        return 1
-    worker.serve(options.idle_shutdown)
-    return 0

@@ -104,3 +104,15 @@ def test_killing_what_is_gone_is_no_error():
     child = Collected("-c", "")
     child.until(lambda: child.ends)
     kill_process(child.runner.pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_number_that_stands_for_many_processes_is_not_killed(monkeypatch):
+    """A worker reports its own number; -1 would mean every process of the user."""
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    for pid in (-1, 0, 1, os.getpid(), 2**31, 2**70):
+        kill_process(pid)
+    assert killed == []
+    kill_process(2**31 - 1)
+    assert killed == [2**31 - 1]

@@ -1,7 +1,4 @@
-"""The conversation with the real worker: one process, real jobs, real deaths.
-
-One file, because all tests drive one conversation with the same fixtures.
-"""
+"""The conversation with the real worker: one process, real jobs, real deaths."""
 
 from __future__ import annotations
 
@@ -11,66 +8,15 @@ import time
 
 import pytest
 from subprocess_runner import SubprocessRunner
-from Xray2MRIModule.worker.launch_command import WorkerCommand, worker_command
+from worker_story import Story, python_program, until
+from Xray2MRIModule.worker.launch_command import worker_command
 from Xray2MRIModule.worker.process_runner import kill_process
 from Xray2MRIModule.worker.request import Request
 from Xray2MRIModule.worker.session import WorkerSession
 
 from Xray2MRILib.worker.protocol import REPORTS
 
-QUICK = {"slices": 3, "steps": 2, "device": "cpu"}
 ENDLESS = {"slices": 500, "steps": 1000, "device": "cpu"}
-
-
-class Story:
-    """What happened to one request."""
-
-    def __init__(self, session: WorkerSession, kind: str, **fields) -> None:
-        self.progress, self.slices, self.results, self.failures = [], [], [], []
-        self.request = Request(kind, fields)
-        self.request.signals.connect(
-            onProgress=self.progress.append, onSlice=self.slices.append,
-            onDone=self.results.append, onError=self.failures.append,
-        )  # fmt: skip
-        session.submit(self.request)
-
-    @property
-    def over(self) -> bool:
-        assert len(self.results) + len(self.failures) <= 1
-        return bool(self.results or self.failures)
-
-
-def until(session: WorkerSession, condition, seconds: float = 180.0) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, session.log[-2000:]
-        session.poll()
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def open_session():
-    """Makes sessions and leaves no process behind."""
-    sessions = []
-
-    def opened(command=worker_command, **choices) -> WorkerSession:
-        sessions.append(WorkerSession(SubprocessRunner, command, **choices))
-        return sessions[-1]
-
-    yield opened
-    for session in sessions:
-        session.close()
-
-
-@pytest.fixture
-def request_for(knee_radiograph, tiny_model, tmp_path):
-    """Fields of a generate request."""
-
-    def fields(name: str, **settings) -> dict:
-        own = {"radiograph": str(knee_radiograph), "output": str(tmp_path / f"{name}.nrrd"), "model": str(tiny_model)}
-        return {**own, **QUICK, **settings}
-
-    return fields
 
 
 def test_one_worker_for_several_jobs(open_session, request_for, knee_radiograph, tmp_path):
@@ -165,7 +111,7 @@ def test_a_worker_that_does_not_obey_is_ended(open_session, request_for):
         "say(type='progress', job=job, stage='a', step=0, of=1, fraction=0.0)\n"
         "time.sleep(600)\n"
     )
-    session = open_session(lambda: _python(stubborn), cancel_grace_s=0.3)
+    session = open_session(lambda: python_program(stubborn), cancel_grace_s=0.3)
     story = Story(session, "generate", **request_for("never"))
     until(session, lambda: story.progress, 20)
     asked = time.monotonic()
@@ -174,19 +120,6 @@ def test_a_worker_that_does_not_obey_is_ended(open_session, request_for):
     assert story.failures[0].is_cancellation
     assert time.monotonic() - asked >= 0.3
     assert session.state == "stopped"
-
-
-def test_a_program_that_never_says_hello_is_ended(open_session, request_for):
-    silent = "import sys\nfor line in sys.stdin: pass"
-    session = open_session(lambda: _python(silent), start_patience_s=0.5, cancel_grace_s=0.5)
-    stories = [Story(session, "generate", **request_for(name)) for name in ("a", "b")]
-    until(session, lambda: all(story.over for story in stories), 20)
-    for story in stories:
-        assert story.failures[0].code == "worker-cannot-start"
-        assert "did not answer" in story.failures[0].message
-    assert session.state == "stopped"
-    assert session.incarnation == 1
-    assert not session.has_work
 
 
 class Unending(SubprocessRunner):
@@ -214,7 +147,7 @@ def test_a_worker_that_cannot_be_ended_is_given_up(request_for):
         runners.append(Unending() if not runners else SubprocessRunner())
         return runners[-1]
 
-    session = WorkerSession(runner, lambda: _python(hung), cancel_grace_s=0.2)
+    session = WorkerSession(runner, lambda: python_program(hung), cancel_grace_s=0.2)
     try:
         story = Story(session, "generate", **request_for("never"))
         until(session, lambda: story.progress, 20)
@@ -230,50 +163,6 @@ def test_a_worker_that_cannot_be_ended_is_given_up(request_for):
         session.close()
         for made in runners:
             kill_process(made.pid)
-
-
-@pytest.mark.parametrize(
-    ("program", "said"),
-    [
-        ("raise ImportError('no torch here')", "ImportError: no torch here"),
-        ("import sys; sys.exit(7)", "exit code 7"),
-        ("print('not a message', flush=True)", "not a message"),
-        (
-            "import json, os; print(json.dumps({'type': 'starting', 'pid': os.getpid(), 'protocol': 99}), flush=True);"
-            "input()",
-            "version 99",
-        ),
-        (
-            "import json; print(json.dumps({'type': 'error', 'code': 'missing-dependency', 'message': 'No torch.', "
-            "'hint': 'Install it.'}), flush=True)",
-            "No torch. Install it.",
-        ),
-    ],
-)
-def test_a_worker_that_cannot_start(open_session, request_for, program, said):
-    session = open_session(lambda: _python(program))
-    stories = [Story(session, "generate", **request_for(name)) for name in ("a", "b")]
-    until(session, lambda: all(story.over for story in stories), 20)
-    for story in stories:
-        assert said in story.failures[0].sentence()
-        assert "\n" not in story.failures[0].sentence()
-    assert session.state == "stopped"
-    assert not session.has_work
-
-
-def test_no_python_at_all_and_no_library(open_session, request_for):
-    session = open_session(lambda: WorkerCommand("/nowhere/python", (), dict(os.environ)))
-    story = Story(session, "generate", **request_for("a"))
-    until(session, lambda: story.over, 10)
-    assert story.failures[0].code == "worker-cannot-start"
-    assert "python cannot start" in story.failures[0].message
-
-    def missing() -> WorkerCommand:
-        raise FileNotFoundError("The library is missing.")
-
-    session = open_session(missing)
-    story = Story(session, "generate", **request_for("a"))
-    assert "The library is missing" in story.failures[0].message
 
 
 def test_closing_in_the_middle_leaves_nothing(open_session, request_for, tmp_path):
@@ -314,10 +203,6 @@ def test_a_setting_that_is_no_number(open_session, request_for):
 
 def test_every_report_of_the_protocol_has_a_handler(open_session):
     assert set(open_session().handlers) == set(REPORTS)
-
-
-def _python(program: str) -> WorkerCommand:
-    return WorkerCommand(sys.executable, ("-c", program), dict(os.environ))
 
 
 def _alive(pid: int) -> bool:

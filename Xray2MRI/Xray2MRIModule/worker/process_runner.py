@@ -18,6 +18,7 @@ from ..translation import tr as _
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 _TASKKILL_S = 5.0
+_MOST_PROCESSES = 2**31
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,13 @@ class QProcessRunner(ProcessRunner):
 
 
 def kill_process(pid: int) -> None:
-    """Kill a process and its children by number; no effect when it is gone."""
+    """Kill a process and its children by number; no effect when it is gone.
+
+    No effect either for numbers that a faulty worker may report and that stand for many processes, for the first one of
+    the system, or for this one.
+    """
+    if not 1 < pid < _MOST_PROCESSES or pid == os.getpid():
+        return
     if sys.platform == "win32":
         command = ["taskkill", "/PID", str(pid), "/T", "/F"]
         try:

@@ -209,6 +209,10 @@ class WorkerSession:
         self.handlers[message["type"]](message, request)
 
     def _on_starting(self, message: dict[str, Any], request: Request | None) -> None:
+        self._meet(message)
+
+    def _meet(self, message: dict[str, Any]) -> bool:
+        """Remember the worker's number; a worker of another protocol is refused. Returns whether it is not."""
         self._process.pid = message["pid"]
         if message["protocol"] != PROTOCOL_VERSION:
             self._process.refuse(Failure(
@@ -218,8 +222,11 @@ class WorkerSession:
                 ),
                 _("Install the module and the library in the same version."),
             ))  # fmt: skip
+        return message["protocol"] == PROTOCOL_VERSION
 
     def _on_hello(self, message: dict[str, Any], request: Request | None) -> None:
+        if not self._meet(message):
+            return
         self._process.hello = message
         self.changed.emit()
         self._advance()

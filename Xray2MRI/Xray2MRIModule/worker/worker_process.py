@@ -91,8 +91,9 @@ class WorkerProcess:
         self._kill_at = self._clock() + self._grace_s
 
     def refuse(self, complaint: Failure) -> None:
-        """Kill the process because it cannot be used."""
+        """Kill the process because it cannot be used; what else it says is not heard."""
         self.complaint = complaint
+        self._on_message = lambda _: None
         self._runner.terminate_tree(self.pid)
 
     def close(self) -> None:
@@ -136,6 +137,8 @@ class WorkerProcess:
             sentence = "not a message" if message is None else fault(message, REPORTS)
             if message is None or sentence is not None:
                 self._log.append(f"[{sentence}] {line[:500].decode('utf-8', 'replace')}\n")
+                if message is not None and message["type"] in ("result", "error"):
+                    self._on_message(_unreadable_end(message.get("job")))
             else:
                 self._on_message(message)
 
@@ -146,3 +149,12 @@ class WorkerProcess:
     def _silence(self) -> None:
         self._runner.on_stdout = self._runner.on_stderr = self._runner.on_finished = lambda _: None
         self._on_message = lambda _: None  # ignore the lines that follow
+
+
+def _unreadable_end(job: Any) -> dict[str, Any]:
+    """What stands for the last report of a job that is not in order: without one the job would never end."""
+    return {
+        "type": "error", "job": job if isinstance(job, str) else None, "code": "bad-report",
+        "message": _("The background process gave an answer that cannot be read."),
+        "hint": _("Install the module and the library in the same version."),
+    }  # fmt: skip
