@@ -180,3 +180,11 @@ def test_more_than_any_disk_has_is_refused(tmp_path: Path) -> None:
         check_place(tmp_path / "a.txt", 1 << 60)
     assert caught.value.code == "disk-full"
     assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+def test_what_is_no_regular_file_is_no_output(tmp_path: Path) -> None:
+    """Known before the work begins, and called what it is: a named pipe cannot be replaced."""
+    os.mkfifo(tmp_path / "pipe.nrrd")
+    with pytest.raises(InputError, match=r"The output pipe.nrrd is not a regular file"):
+        check_place(tmp_path / "pipe.nrrd")

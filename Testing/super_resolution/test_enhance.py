@@ -170,6 +170,17 @@ def test_a_foreign_json_is_not_overwritten(scan: Path, tmp_path: Path) -> None:
     assert (tmp_path / "fine.json").read_text(encoding="utf-8") == "{}"
 
 
+def test_an_enhanced_volume_does_not_take_the_record_of_its_source(tmp_path: Path) -> None:
+    """pseudo.mha would be written with pseudo.json, which pseudo.nrrd needs."""
+    array = np.linspace(0, 1, 8 * 32 * 40, dtype=np.float32).reshape(8, 32, 40)
+    PseudoMRI(array, {"model": {"name": "tiny"}}).save(tmp_path / "pseudo.nrrd")
+    before = (tmp_path / "pseudo.json").read_bytes()
+    with pytest.raises(InputError, match=r"pseudo.json would be overwritten, and it is that of the volume pseudo.nrrd"):
+        enhance(tmp_path / "pseudo.nrrd", tmp_path / "pseudo.mha", EnhancementSettings(model="interpolation"))
+    assert (tmp_path / "pseudo.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pseudo.json", "pseudo.nrrd"]
+
+
 def test_cancelled_in_the_middle_leaves_nothing(scan: Path, network: Path, tmp_path: Path) -> None:
     asked = iter([False] * 6 + [True] * 100)
     with pytest.raises(Cancelled):

@@ -158,6 +158,22 @@ def test_a_json_file_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None
     assert names(tmp_path) == ["knee.json"]
 
 
+def test_two_formats_share_a_side_car_only_if_they_hold_one_volume(tmp_path: Path) -> None:
+    """knee.nrrd and knee.mha both have knee.json: the second volume would take it from the first."""
+    first, second = make_volume(slices=5), make_volume(slices=6)
+    first.save(tmp_path / "knee.nrrd")
+    first.save(tmp_path / "knee.mha")
+    for check in (lambda: second.save(tmp_path / "knee.nii.gz"), lambda: check_destination(tmp_path / "knee.nii.gz")):
+        with pytest.raises(InputError, match=r"knee.json would be overwritten, and it is that of the volume knee.nrrd"):
+            check()
+    assert names(tmp_path) == ["knee.json", "knee.mha", "knee.nrrd"]
+    for name in ("knee.nrrd", "knee.mha"):
+        assert np.abs(PseudoMRI.load(tmp_path / name).array - first.array).max() < 1 / 4095
+    (tmp_path / "knee.mha").unlink()
+    second.save(tmp_path / "knee.nrrd")  # a volume may replace itself
+    assert PseudoMRI.load(tmp_path / "knee.nrrd").num_slices == 6
+
+
 def test_an_outdated_deviation_goes_with_its_volume(tmp_path: Path) -> None:
     write_volume(make_volume(deviation=True), tmp_path / "knee.nrrd")
     write_volume(make_volume(1), tmp_path / "knee.nrrd")

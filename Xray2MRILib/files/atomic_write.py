@@ -153,7 +153,7 @@ def _flush_folder(folder: Path) -> None:
 def check_place(target: Path, needed_bytes: int = 0) -> None:
     """Check that a file can be written, before its content is computed.
 
-    Raises InputError when the folder is missing, is not a folder or is not writable, or when the target is a folder;
+    Raises InputError when the folder is missing, is not a folder or is not writable, or when the target is no file;
     ProcessingError (code ``disk-full``) when the disk has less free space than ``needed_bytes``.
     """
     if "\0" in str(target):
@@ -162,6 +162,10 @@ def check_place(target: Path, needed_bytes: int = 0) -> None:
     try:
         if target.is_dir():
             raise InputError(f"The output {target.name} is a folder.", code="bad-output", hint="Give a file name.")
+        if target.exists() and not target.is_file():
+            raise InputError(
+                f"The output {target.name} is not a regular file.", code="bad-output", hint="Choose another name."
+            )
         if not folder.is_dir():
             fault = "is not a folder" if folder.exists() else "does not exist"
             raise InputError(

@@ -13,7 +13,7 @@ from ..errors import InputError, ProcessingError
 from ..files.atomic_write import AtomicFiles, check_place
 from ..volume import provenance
 from ..volume.file_name import volume_ending
-from ..volume.writing import VolumeFiles, read_record
+from ..volume.writing import VolumeFiles, check_shared_record, read_record
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -34,6 +34,8 @@ def check_enhanced_destination(path: str | Path, voxels: int) -> VolumeFiles:
             code="bad-output",
             hint="Choose another output name.",
         )
+    if files.record.exists():
+        check_shared_record(files)
     return files
 
 

@@ -111,8 +111,10 @@ def write_volume(
     """
     files = VolumeFiles.to_write(path)
     further = {"deviation": volume.deviation, "noise_free": None if volume.acquired is None else volume.array}
-    previous = _check_files(files, volume.array.size, *(values is not None for values in further.values()))
     stored = STANDARD_MAPPING.to_stored(volume.shown)
+    previous = _check_files(
+        files, volume.array.size, volume.deviation is not None, volume.acquired is not None, voxels_sha256(stored)
+    )
     record = complete_record(volume, stored, keep_identifiers)
     ending = volume_ending(files.volume)
     with AtomicFiles() as atomic:
@@ -200,8 +202,13 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record if ours and isinstance(record.get("volume"), dict) else None
 
 
-def _check_files(files: VolumeFiles, voxels: int, deviation: bool, noise_free: bool) -> dict[str, Any]:
-    """Check the output files; returns the existing side-car, or an empty one with the section ``volume``."""
+def _check_files(
+    files: VolumeFiles, voxels: int, deviation: bool, noise_free: bool, sha256: str | None = None
+) -> dict[str, Any]:
+    """Check the output files; returns the existing side-car, or an empty one with the section ``volume``.
+
+    ``sha256`` of the voxels is None as long as they are not known.
+    """
     # uncompressed size: files are smaller, but a disk with less space is too full
     size = voxels * 2 * (1 + deviation + noise_free) + _RECORD_BYTES
     check_place(files.volume, size)
@@ -217,7 +224,25 @@ def _check_files(files: VolumeFiles, voxels: int, deviation: bool, noise_free: b
             code="bad-output",
             hint="Choose another output name.",
         )
+    if previous is not None and previous["volume"].get("voxels_sha256") != sha256:
+        check_shared_record(files)
     return previous or {"volume": {}}
+
+
+def check_shared_record(files: VolumeFiles) -> None:
+    """Refuse to overwrite the side-car of a volume in another format, which could not be read without it.
+
+    Raises InputError.
+    """
+    stem = files.record.name.removesuffix(".json")
+    for ending in VOLUME_ENDINGS:
+        other = files.record.with_name(stem + ending)
+        if other.name.lower() != files.volume.name.lower() and other.is_file():
+            raise InputError(
+                f"The side-car {files.record.name} would be overwritten, and it is that of the volume {other.name}.",
+                code="bad-output",
+                hint="Choose another output name.",
+            )
 
 
 def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], path: Path) -> None:
