@@ -221,25 +221,41 @@ def test_a_comparison_survives_saving(application, logic, comparison, tmp_path):
     assert rgba[0] > rgba[2]
 
 
-def test_opacity_begins_at_the_noise_that_was_measured(application, synthetic, result):
+def test_colours_begin_at_the_noise_that_was_measured(application, synthetic, result):
     comparison = create_comparison(application.scene, synthetic, None, {**result, "difference_noise": 0.5})
     colours = comparison.differenceNode.GetDisplayNode().GetColorNode()
 
-    def opacity(share: float) -> float:
+    def colour(share: float) -> list[float]:
         rgba = [0.0] * 4
         colours.GetColor(round((share + 1) * 127.5), rgba)
-        return rgba[3]
+        return rgba
 
     # the window of this map is -1 to 1
-    assert [opacity(share) for share in (-0.48, 0.0, 0.1, 0.48)] == [0.0] * 4
-    rising = [opacity(share) for share in (0.52, 0.6, 0.8, 1.0)]
-    assert 0 < rising[0] < rising[1] < rising[2] < rising[3] == 1.0
+    assert [colour(share)[3] for share in (-0.48, 0.0, 0.1, 0.48)] == [0.0] * 4
+    assert [colour(share)[3] for share in (-1.0, -0.52, 0.52, 0.6, 0.8, 1.0)] == [1.0] * 6
+    red, blue = [colour(share)[0] for share in (0.52, 0.6, 0.8, 1.0)], [colour(-s)[2] for s in (0.52, 0.6, 0.8, 1.0)]
+    assert red == sorted(set(red))
+    assert blue == sorted(set(blue))
     from Xray2MRIModule.scene.comparison_nodes import set_difference_threshold
 
     set_difference_threshold(comparison, "signed", 0.05)
-    assert opacity(0.1) > 0
+    assert colour(0.1)[3] == 1.0
     set_difference_threshold(comparison, "signed", None)
-    assert opacity(0.1) == 0
+    assert colour(0.1)[3] == 0.0
+
+
+def test_a_slice_view_draws_an_entry_of_the_table_fully_or_not_at_all(application, logic, comparison):
+    """Why the table has no opacity between 0 and 1; a Slicer that draws one may have a smoother map."""
+    logic.views.setReadingsVisible(False)
+    logic.showComparison(comparison)
+    assert logic.views.setDifferenceVisible(comparison, True, opacity=1.0)
+    colours, drawn = comparison.node("colours"), []
+    for opacity in (0.1, 0.5, 1.0):
+        for index in range(colours.GetNumberOfColors()):
+            colours.SetColor(index, "red", 1.0, 0.0, 0.0, opacity)
+        drawn.append(application.picture_of_slice(SYNTHETIC, (256, 256))[60:80, 100:150])
+    for picture in drawn:
+        np.testing.assert_array_equal(picture, np.broadcast_to((255, 0, 0), picture.shape))
 
 
 def test_a_broken_result_leaves_no_node(application, synthetic, result):

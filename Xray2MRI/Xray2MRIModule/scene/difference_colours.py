@@ -21,11 +21,12 @@ def create_signed_colours(scene: Any, name: str, clear_share: float) -> Any:
 
 
 def set_clear_share(node: Any, clear_share: float) -> None:
-    """Make another part of the middle transparent; beyond it, colours grow stronger and more opaque to the ends."""
+    """Make another part of the middle transparent; beyond it, colours are opaque and grow brighter to the ends.
+
+    Slice views draw an entry of a table fully or not at all, whatever opacity between 0 and 1 it has. The opacity of
+    the whole layer is the view's.
+    """
     for index, position in enumerate(np.linspace(-1.0, 1.0, _COLOURS)):
-        strength = abs(position)
-        rgb = np.asarray(_NEGATIVE if position < 0 else _POSITIVE) * (0.55 + 0.45 * strength)
-        above = (strength - clear_share) / (1.0 - clear_share)
-        # soon visible: a straight line would hide differences of twice the noise
-        opacity = float(np.sqrt(above)) if above > 0 else 0.0
-        node.SetColor(index, f"{position:.3f}", *(float(part) for part in rgb), opacity)
+        above = (abs(position) - clear_share) / (1.0 - clear_share)
+        rgb = np.asarray(_NEGATIVE if position < 0 else _POSITIVE) * (0.5 + 0.5 * max(above, 0.0))
+        node.SetColor(index, f"{position:.3f}", *(float(part) for part in rgb), float(above > 0))
