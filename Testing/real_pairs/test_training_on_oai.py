@@ -82,15 +82,20 @@ def test_from_the_archive_to_a_volume(archive: Path, tmp_path: Path, monkeypatch
     # the autoencoder of the compact model serves the paper's where Zero-123's cannot be imported
     order = ours if imported else sorted(ours, key=lambda words: words[:2] != ["train", "autoencoder"]
                                          and words[0] != "prepare")  # fmt: skip
-    done = []
+    done, together = [], []
     for words in order:
         tiny = small(list(words), imported)
         if tiny is None:
             continue
         assert cli.main(tiny) == 0, " ".join(words)
         done.append(words[0])
+        together += [word for word in tiny if word == "--processes"]
     assert {"prepare", "train", "info", "generate", "evaluate"} <= set(done)
     assert done.count("prepare") == 2
+    if has("accelerate"):
+        assert together == ["--processes"]
+        metrics = json.loads(Path("runs/paper/diffusion_metrics.json").read_text(encoding="utf-8"))
+        assert metrics["step"] == 4  # two processes went on where one had stopped after two steps
     card = json.loads(Path("runs/paper/model/model_card.json").read_text(encoding="utf-8"))
     assert "OAI, baseline" in card["training_data"]
     people = [

@@ -113,6 +113,27 @@ def test_two_processes_then_one_equal_one(recipe: dict, alone: Path, tmp_path: P
     assert sorted(p.name for p in (tmp_path / "whole").iterdir()) == sorted(p.name for p in alone.iterdir())
 
 
+@pytest.mark.slow
+@needs_accelerate
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no",
+         "--dynamo_backend=no"],
+        ["torch.distributed.run", "--nproc_per_node=2", "--standalone"],
+    ],
+)  # fmt: skip
+def test_launchers_of_others_start_the_same_training(
+    launcher: list[str], recipe: dict, alone: Path, tmp_path: Path
+) -> None:
+    """``accelerate launch -m Xray2MRILib train ...`` and ``torchrun -m``: they start processes, we find the others."""
+    program, *arguments = command(recipe, tmp_path)
+    done = run([program, "-m", *launcher, *arguments[arguments.index("-m") :]])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert difference(alone, tmp_path) < 1e-6
+    assert (done.stdout + done.stderr).count("step 4 held out") == 1
+
+
 def _children(parent: int) -> list[int]:
     """The training processes of a command, the first one first."""
     found = []
@@ -182,7 +203,8 @@ def test_a_fault_of_the_input_is_told_once(recipe: dict, tmp_path: Path) -> None
 def test_refusals(
     words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    for name in ("bitsandbytes", "bitsandbytes.optim"):  # a part that was imported before is found without the whole
+        monkeypatch.setitem(sys.modules, name, None)
     assert main(["train", *words, "--set", "device=cpu", "-o", str(tmp_path / "run")]) == 2
     assert sentence in capsys.readouterr().err
 
