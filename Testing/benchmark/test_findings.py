@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from Xray2MRILib.benchmark.findings import verdict
-from Xray2MRILib.benchmark.runner import BenchmarkPlan, BenchmarkResult
+from Xray2MRILib.benchmark.plan import BenchmarkPlan
+from Xray2MRILib.benchmark.runner import BenchmarkResult
 
 
 def _found(edges: dict[str, float], rssim: dict[str, float | None], p: float) -> dict[str, Any]:

@@ -101,7 +101,8 @@ def radiographs(folder: Path, copies: int) -> Iterator[Outcome]:
 
 def series(folder: Path, count: int) -> Iterator[Outcome]:
     """The damaged MR series of the fuzz test."""
-    from mri_series import damaged_series, outcome
+    from damaged_mri_series import damaged_series
+    from mri_series import outcome
 
     for seed in range(count):
         place = folder / str(seed) / "scan"

@@ -47,8 +47,9 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
 
+    from Xray2MRILib.generation.pipeline_cache import PipelineCache
     from Xray2MRILib.generation.settings import GenerationSettings
-    from Xray2MRILib.generation.volume_from_radiograph import PipelineCache, generate
+    from Xray2MRILib.generation.volume_from_radiograph import generate
 
     message = {"model": options.model, "scanner_noise": options.noise}
     settings = GenerationSettings.from_message(message | ({"steps": options.steps} if options.steps else {}))

@@ -29,7 +29,8 @@ import json, resource, sys, time
 started, used = time.perf_counter(), time.process_time()
 from dataclasses import replace
 from Xray2MRILib.generation.settings import GenerationSettings
-from Xray2MRILib.generation.volume_from_radiograph import PipelineCache, generate
+from Xray2MRILib.generation.pipeline_cache import PipelineCache
+from Xray2MRILib.generation.volume_from_radiograph import generate
 radiograph, output, slices, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 settings = GenerationSettings(num_slices=slices)
 if steps:

@@ -24,7 +24,8 @@ from cohort_files import (
 
 from Xray2MRILib.cohort import run_cohort
 from Xray2MRILib.errors import InputError
-from Xray2MRILib.generation.volume_from_radiograph import PipelineCache, generate
+from Xray2MRILib.generation.pipeline_cache import PipelineCache
+from Xray2MRILib.generation.volume_from_radiograph import generate
 
 pytestmark = pytest.mark.slow
 

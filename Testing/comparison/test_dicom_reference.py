@@ -9,7 +9,8 @@ import shutil
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from mri_series import COLUMNS, PITCH_MM, ROWS, SLICES, damaged_series, lies_in_place, mri_series, outcome, refusal
+from damaged_mri_series import damaged_series
+from mri_series import COLUMNS, PITCH_MM, ROWS, SLICES, lies_in_place, mri_series, outcome, refusal
 
 from Xray2MRILib.comparison.reference_volume import read_reference
 

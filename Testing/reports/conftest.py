@@ -8,7 +8,8 @@ from comparison_results import COMPARISON
 from drawn_pairs import drawn_pair
 from volumes import asymmetric_volume
 
-from Xray2MRILib.benchmark.runner import BenchmarkPlan, BenchmarkResult, volume_file
+from Xray2MRILib.benchmark.plan import BenchmarkPlan, volume_file
+from Xray2MRILib.benchmark.runner import BenchmarkResult
 from Xray2MRILib.benchmark.tables import summary
 from Xray2MRILib.comparison.evaluation import MEASURES
 from Xray2MRILib.reports.benchmark_report import write_benchmark_report

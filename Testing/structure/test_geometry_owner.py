@@ -53,7 +53,7 @@ ALLOWED = {
     ("Xray2MRILib/baselines/morphing_loss.py", 1.5): "pixels of a blur",
     ("Xray2MRILib/baselines/siamese_gap.py", 256): "channels",
     ("Xray2MRILib/baselines/x_diffusion.py", 50): "N of the published code",
-    ("Xray2MRILib/benchmark/runner.py", 50): "one of the numbers of slices on the density curve",
+    ("Xray2MRILib/benchmark/plan.py", 50): "one of the numbers of slices on the density curve",
     ("Xray2MRILib/benchmark/statistics.py", 50): "per cent",
     ("Xray2MRILib/cli/benchmark.py", 50): "one of the numbers of slices on the density curve",
     ("Xray2MRILib/cohort/work_run.py", 50): "radiographs between two writings of the table",

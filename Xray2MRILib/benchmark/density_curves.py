@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from ..metrics.adjacent_correlation import adjacent_correlation
 from ..metrics.leg_mask import leg_mask
 from ..volume.geometry import OAI_FIELD
 from .held_out import load_held_out_knee
-
-if TYPE_CHECKING:
-    from .runner import BenchmarkPlan
+from .plan import BenchmarkPlan, correlation_file
 
 REFERENCE, INTERPOLATED = "reference", "linear interpolation of 50"
 NATIVE = OAI_FIELD.num_slices  # slices of every reference
@@ -45,8 +43,6 @@ def load_correlations(plan: BenchmarkPlan, files: list[Path]) -> tuple[Curves, C
     The values of the methods come from the files of ``measure_correlation``. The reference is measured with its own
     50 slices, and its linear interpolation at every density.
     """
-    from .runner import correlation_file
-
     kept = {title: {d: [correlation_file(plan, title, path.stem, d) for path in files] for d in plan.densities}
             for title in plan.models}  # fmt: skip
     own = plan.output / "correlation" / "_controls"  # a title cannot result in this name

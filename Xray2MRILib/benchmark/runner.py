@@ -14,7 +14,7 @@ import numpy as np
 from ..comparison.evaluation import Target, score
 from ..errors import InputError
 from ..files.json_files import write_json
-from ..generation.volume_from_radiograph import PipelineCache
+from ..generation.pipeline_cache import PipelineCache
 from ..metrics.canny_edges import EdgeMap, canny_edges
 from ..metrics.edge_distance import edge_distance_mm
 from ..metrics.joint_region import find_joint_region, nominal_box
@@ -22,50 +22,11 @@ from ..metrics.summary import summarise
 from ..volume.geometry import OAI_FIELD
 from .density_curves import load_correlations, measure_correlation
 from .held_out import HeldOutKnee, load_held_out_knee, select_depths, select_files, training_mean
+from .plan import BenchmarkPlan, correlation_file, method_folder, volume_file
 
 BLANK, CONSTANT, MEAN, OTHER_KNEE = "blank", "constant 10 %", "training mean", "another knee's MRI"
 OTHER_RADIOGRAPH = " with another radiograph"
 CONSTANT_GREY = 0.1
-
-
-@dataclass(frozen=True)
-class BenchmarkPlan:
-    """The methods, the knees and the settings of a benchmark.
-
-    Attributes
-    ----------
-    models
-        Title -> model folder or shipped name, in the order of the table; the first is tested against the others.
-    pairs, training
-        Held-out pairs, and training pairs for the control "training mean" (None leaves it out).
-    output
-        Folder of all results; a folder with the results of another plan is refused.
-    knees, slices, steps, seed, grades, device
-        As in held_out and GenerationSettings; ``knees`` None takes all.
-    densities, density_knees
-        Numbers of slices in the correlation curve, and number of knees for it.
-    specificity_knees
-        Number of knees for which every volume is compared with every reference.
-    """
-
-    models: dict[str, str]
-    pairs: Path
-    output: Path
-    training: Path | None = None
-    knees: int | None = None
-    slices: int = OAI_FIELD.num_slices
-    steps: int = 20
-    seed: int = 0
-    grades: str = "truth"
-    device: str = "auto"
-    densities: tuple[int, ...] = (30, 50, 100, 200, 300, 400, 500)
-    density_knees: int = 2
-    specificity_knees: int = 12
-
-    def signature(self) -> dict[str, Any]:
-        """The settings that two runs must have in common to share results."""
-        return {"slices": self.slices, "steps": self.steps, "seed": self.seed, "grades": self.grades,
-                "pairs": [path.name for path in select_files(self.pairs, self.knees)]}  # fmt: skip
 
 
 @dataclass
@@ -93,7 +54,7 @@ class BenchmarkResult:
 def run_benchmark(plan: BenchmarkPlan, progress: Callable[[int, int], None] = lambda done, of: None) -> BenchmarkResult:
     """Compute the missing results and return all of them. Raises InputError for an unusable plan or folder."""
     files = select_files(plan.pairs, plan.knees)
-    _check_folder(plan)
+    _checkmethod_folder(plan)
     pipelines = PipelineCache()
     result = BenchmarkResult(plan, [path.stem for path in files], [])
     curves = [density for density in plan.densities if plan.density_knees]
@@ -143,11 +104,6 @@ def choose_other_knee(files: list[Path], place: int) -> Path | None:
     return files[(place + step) % len(files)] if len(files) > 1 else None
 
 
-def volume_file(plan: BenchmarkPlan, title: str, knee: str) -> Path:
-    """Path of a method's volume of a knee: uint8 [S, 256, 256], posterior slice first."""
-    return _folder(plan, title) / f"{knee}.npz"
-
-
 def load_stored_volume(file: Path) -> np.ndarray:
     """Load a volume file as float32 [S, 256, 256] in [0, 1]."""
     with np.load(file, allow_pickle=False) as content:
@@ -156,11 +112,6 @@ def load_stored_volume(file: Path) -> np.ndarray:
 
 def _load_stored(plan: BenchmarkPlan, title: str, path: Path) -> np.ndarray:
     return load_stored_volume(volume_file(plan, title, path.stem))
-
-
-def correlation_file(plan: BenchmarkPlan, title: str, knee: str, density: int) -> Path:
-    """The file with the adjacent-slice correlation of a method's volume of ``density`` slices."""
-    return plan.output / "correlation" / _folder(plan, title).name / f"{knee}-{density}.json"
 
 
 def build_target(knee: HeldOutKnee, slices: int) -> Target:
@@ -172,14 +123,10 @@ def build_target(knee: HeldOutKnee, slices: int) -> Target:
     return Target(np.asarray(volume, np.float64), None, replace(whole, **parts), box, edges, OAI_FIELD.pixel_mm)
 
 
-def _folder(plan: BenchmarkPlan, title: str) -> Path:
-    return plan.output / "volumes" / "".join(c if c.isalnum() else "-" for c in title.lower())
-
-
-def _check_folder(plan: BenchmarkPlan) -> None:
+def _checkmethod_folder(plan: BenchmarkPlan) -> None:
     if not plan.models:
         raise InputError("No method was given.", code="bad-option", hint="Give at least one.", field="method")
-    if len({_folder(plan, title) for title in plan.models}) < len(plan.models):
+    if len({method_folder(plan, title) for title in plan.models}) < len(plan.models):
         raise InputError("Two methods have the same title.", code="bad-option", hint="Use different titles.")
     plan.output.mkdir(parents=True, exist_ok=True)
     kept = plan.output / "plan.json"
@@ -196,7 +143,7 @@ def _load_checked_card(pipeline: Any, plan: BenchmarkPlan, title: str) -> dict[s
     """Store the model's card next to its volumes; InputError if these have other weights or sampling settings."""
     from ..diffusion.sampling_settings import sampling_of_model
 
-    card = _folder(plan, title) / "model.json"
+    card = method_folder(plan, title) / "model.json"
     about = {**pipeline.model_card, "weights_sha256": pipeline.weights_sha256}
     known = json.loads(card.read_text(encoding="utf-8")) if card.exists() else about
     if known["weights_sha256"] != about["weights_sha256"] or sampling_of_model(known) != sampling_of_model(about):
@@ -260,7 +207,7 @@ def _columns(plan: BenchmarkPlan, path: Path, other: Path | None) -> dict[str, C
 
 def _specificity_matrices(plan: BenchmarkPlan, files: list[Path]) -> dict[str, np.ndarray]:
     """Title -> [N, N] median edge distance of each generated volume (row) to each reference (column)."""
-    kept = {t: plan.output / "specificity" / f"{_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
+    kept = {t: plan.output / "specificity" / f"{method_folder(plan, t).name}-{len(files)}.json" for t in plan.models}
     missing = [title for title, file in kept.items() if not file.exists()]
     edges = {title: [canny_edges(_load_stored(plan, title, path)) for path in files] for title in missing}
     matrices = {title: np.zeros((len(files), len(files))) for title in missing}

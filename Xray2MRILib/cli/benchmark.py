@@ -78,7 +78,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         if value is not None and value < low:
             raise InputError(f"{name} cannot be {value}: choose {low} or more.", code="bad-option")
     from ..benchmark.findings import verdict
-    from ..benchmark.runner import BenchmarkPlan, run_benchmark
+    from ..benchmark.plan import BenchmarkPlan
+    from ..benchmark.runner import run_benchmark
     from ..benchmark.tables import summary, write_tables
     from ..reports.benchmark_report import write_benchmark_report
 

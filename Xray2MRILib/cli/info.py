@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> None:
     """Print the description; the speed measurement takes a few seconds."""
     from ..device import describe_device
-    from ..generation.volume_from_radiograph import PipelineCache
+    from ..generation.pipeline_cache import PipelineCache
     from ..model_store.model_folder import locate_model
     from ..volume.provenance import notice, plain
 

@@ -37,7 +37,7 @@ class VolumeMaker:
     """Carries out tasks; keeps the model between them."""
 
     def __init__(self) -> None:
-        from ..generation.volume_from_radiograph import PipelineCache
+        from ..generation.pipeline_cache import PipelineCache
 
         self._pipelines = PipelineCache()
         self._model = threading.Lock()

@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import ProcessingError, Xray2MRIError
+from .executor import Executor, start_executor
 from .keyed_rows import KeyedRow
 from .manifest import EVALUATION, VOLUME
 from .task import DIED, FAULT, FINISHED, PROGRESS, RETURNED, Report, Task
@@ -17,8 +18,6 @@ from .throughput import Throughput
 from .work_queue import DONE, FAILED, REFUSED, RUNNING, WAITING, WorkQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .lease import Leases
     from .run import CohortSetup
 
@@ -30,29 +29,6 @@ _LOOK_EVERY_S = 0.5
 _OTHERS_EVERY_S = 2.0
 # no other radiograph would fare better
 _ENDS_RUN = ("disk-full", "write-failed", "bad-output", "other-version", "worker-cannot-start", "missing-dependency")
-
-
-class Executor(Protocol):
-    """Where tasks are carried out."""
-
-    def has_room(self, alone: bool = False) -> bool:
-        """Whether a task can be submitted."""
-
-    def submit(self, task: Task) -> None:
-        """Send a task to a worker."""
-
-    def reports(self, timeout: float) -> Iterator[Report]:
-        """What the workers reported."""
-
-    @property
-    def in_flight(self) -> int:
-        """Number of tasks under way."""
-
-    def drain(self) -> None:
-        """Hand back what was not begun."""
-
-    def close(self) -> None:
-        """End all workers."""
 
 
 class WorkRun:
@@ -96,7 +72,7 @@ class WorkRun:
         self._fill_queue()
         self._throughput = Throughput()
         if self._queue.has_waiting:
-            executor = self._executor = self._executor or self._start_executor()
+            executor = self._executor = self._executor or start_executor(self._setup.plan)
             try:
                 while self._goes_on(executor):
                     self._step(executor)
@@ -134,17 +110,6 @@ class WorkRun:
         line = self._setup.manifest.last(row.key, EVALUATION)
         over = line is not None and line.get("mri") == row.signature and line["state"] in (DONE, REFUSED)
         self._queue.add((row.key, EVALUATION), DONE if over else WAITING)
-
-    def _start_executor(self) -> Executor:
-        plan = self._setup.plan
-        if plan.executor == "ray":
-            from .ray_executor import RayExecutor
-
-            return RayExecutor(plan.workers, plan.gpus_per_worker, plan.address, plan.settings.device)
-        from .local_executor import LocalExecutor, choose_workers
-
-        workers, threads = choose_workers(plan.settings.device, plan.workers)
-        return LocalExecutor(workers, threads)
 
     # the loop
 

@@ -17,7 +17,8 @@ from ..preparation.recorded_radiograph import crop_digest
 from ..radiograph.photometric import recorded_photometric
 from .generation_result import generation_result
 from .job_progress import StageTimer
-from .preflight import check_destinations, check_device_memory, check_memory, expected_seconds
+from .pipeline_cache import PipelineCache
+from .preflight import check_destinations, check_memory, expected_seconds
 from .prepared_knee import PreparedKnee, prepare_knee
 from .scanner_noise import (
     SECTION,
@@ -44,36 +45,6 @@ class Generation:
     knee: PreparedKnee
     settings: GenerationSettings
     result: dict[str, Any]
-
-
-class PipelineCache:
-    """The last model, kept in memory for the next volume."""
-
-    def __init__(self) -> None:
-        self._key: tuple[str, str] | None = None
-        self._pipeline: VolumePipeline | None = None
-
-    def get(self, model: str, device: str, precision: str = "fp32") -> VolumePipeline:
-        """The pipeline of a model on a device (names as in GenerationSettings), loaded unless it was used last.
-
-        Raises InputError and ProcessingError as Xray2MRIPipeline.from_pretrained does.
-        """
-        if self._pipeline is None or self._key != (model, device):
-            from .cae_pipeline import CaePipeline, is_cae
-            from .pipeline import Xray2MRIPipeline
-
-            # release the old model first: two paper-size models do not fit into memory together
-            self._key = self._pipeline = None
-            check_device_memory(model, device, precision)
-            kind = CaePipeline if is_cae(model) else Xray2MRIPipeline
-            self._pipeline = kind.from_pretrained(model, device=device)
-            self._key = (model, device)
-        self._pipeline.use_precision(precision)
-        return self._pipeline
-
-    def holds(self, model: str, device: str) -> bool:
-        """Whether ``get`` would return without loading."""
-        return self._key == (model, device)
 
 
 def generate(

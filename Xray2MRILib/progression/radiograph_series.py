@@ -18,9 +18,9 @@ from ..errors import Cancelled, InputError, ProcessingError
 from ..files.json_files import write_json
 from ..files.new_folder import NewFolder
 from ..files.resources import resource_path
+from ..generation.pipeline_cache import PipelineCache
 from ..generation.scanner_noise import SECTION, acquisition_record, add_scanner_noise
 from ..generation.settings import GenerationSettings
-from ..generation.volume_from_radiograph import PipelineCache
 from ..preparation.joint_crop import PreparedRadiograph
 from ..preparation.recorded_radiograph import crop_digest
 from ..volume.geometry import OAI_FIELD

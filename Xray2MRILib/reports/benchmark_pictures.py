@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..benchmark.held_out import load_held_out_knee, select_depths, select_files
-from ..benchmark.runner import BenchmarkResult, load_stored_volume, volume_file
+from ..benchmark.plan import volume_file
+from ..benchmark.runner import BenchmarkResult, load_stored_volume
 from ..metrics.sobel_difference import signed_sobel_difference
 from .embedded_picture import data_uri
 from .slice_pictures import draw_grey, draw_signed

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.sampling_settings import SamplingSettings, is_printed
+from ..diffusion.sampling_settings import SamplingSettings
 from ..errors import InputError
-from ..model_store.model_folder import load_components, locate_model, read_checked_card, verify_model
 from ..models.condition_dropout import null_conditions
 from ..models.conditional_unet import Xray2MRIUNet
-from ..models.diffusers_parts import AutoencoderKL
 from .data.pair_data import KneeLatents
 from .denoising_loss import latent_scaling
-from .diffusion import load_autoencoder
 from .distillation_target import StepGrid, guided_share, state_at, turned, two_step_target
+from .distillation_teacher import encoding_autoencoder, load_teacher
 from .latent_cache import encode_knees
 from .log import TrainingLog
 from .loop import EmaTrainer, LoopSettings, step_generator
@@ -37,7 +35,6 @@ from .precision import autocast
 from .recipes.distillation import DistillationRecipe
 from .run_setup import prepare_run
 from .slice_batch import SliceBatch, draw_batch
-from .warm_start import autoencoder_folder
 
 _NOT_IN_CARD = ("data", "held_out", "teacher", "autoencoder", "latents", "eight_bit")  # folders, and what is seen
 _HELD_OUT_STEPS = 40  # of the guided teacher whose samples the student is compared with
@@ -107,18 +104,8 @@ class Distiller:
     @classmethod
     def of(cls, recipe: DistillationRecipe, output: Path, device: torch.device) -> Distiller:
         """Load the teacher and encode the knees. Raises InputError for a teacher that cannot be distilled."""
-        folder = locate_model(recipe.teacher)
-        hashes = verify_model(folder)
-        parts, card = load_components(folder), read_checked_card(folder)
-        if not isinstance(parts["unet"], Xray2MRIUNet) or not parts["scheduler"].config.rescale_betas_zero_snr:
-            raise InputError(
-                f"The model {folder.name} cannot be distilled: it does not predict velocities from pure noise.",
-                code="bad-recipe",
-                hint="Name a model trained with zero_terminal_snr, such as the result of train diffusion.",
-                field="teacher",
-            )
-        _check_teacher(folder.name, parts["unet"], SamplingSettings().for_model(card))
-        encoding = _encoding_autoencoder(recipe, parts["autoencoder"]).to(device, memory_format=torch.channels_last)
+        folder, hashes, parts, card = load_teacher(recipe.teacher)
+        encoding = encoding_autoencoder(recipe, parts["autoencoder"]).to(device, memory_format=torch.channels_last)
         for name in ("autoencoder", "unet", "radiograph_encoder"):
             parts[name].to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
         precision = recipe.precision
@@ -266,39 +253,6 @@ class Distiller:
         Xray2MRIPipeline(**parts).save_pretrained(
             folder, half_precision=True, eight_bit=self.recipe.eight_bit, card=card
         )
-
-
-def _check_teacher(name: str, unet: Xray2MRIUNet, sampling: SamplingSettings) -> None:
-    """Raise InputError for a student, and for a teacher whose student could not tell its two modes apart."""
-    if getattr(unet.config, "two_modes", False):
-        raise InputError(
-            f"The model {name} is a student itself and cannot be a teacher.",
-            code="bad-recipe",
-            hint="Name the model that it was distilled from, or the result of train diffusion.",
-            field="teacher",
-        )
-    if sampling.guidance_scale != 1 and is_printed(replace(sampling, guidance_scale=1.0)):
-        raise InputError(
-            f"The model {name} is guided, but begins with as much noise as the printed algorithm and renews none.",
-            code="bad-recipe",
-            hint="Set renewed_noise or a noise_scale of at most 0.75 under 'sampling' of the recipe that trains it.",
-            field="teacher",
-        )
-
-
-def _encoding_autoencoder(recipe: DistillationRecipe, own: AutoencoderKL) -> AutoencoderKL:
-    """The autoencoder that the recipe names, or the teacher's own. Raises InputError for one of another teacher."""
-    if recipe.autoencoder is None:
-        return own
-    found = load_autoencoder(autoencoder_folder(recipe.autoencoder))
-    if found.config.latents_mean != own.config.latents_mean:
-        raise InputError(
-            f"The autoencoder in {Path(recipe.autoencoder).name} is not the one of the teacher.",
-            code="bad-recipe",
-            hint="Give the autoencoder that the teacher was trained with, or null.",
-            field="autoencoder",
-        )
-    return found
 
 
 def _velocity(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,45 +10,13 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
+from scene_content import nodes_and_items
 from slicer.util import arrayFromVolume
 from subprocess_runner import SubprocessRunner
-from Xray2MRIModule.failure import JobFailed
-from Xray2MRIModule.scene import density_sequence, subject_folder
+from Xray2MRIModule.scene import subject_folder
 from Xray2MRIModule.scene.volume_nodes import reading_window
-from Xray2MRIModule.worker.process_runner import kill_process
 
 QUICK = {"slices": 5, "steps": 2, "device": "cpu", "seed": 3}
-ENDLESS = {"slices": 500, "steps": 8, "device": "cpu"}
-
-
-@pytest.fixture(scope="module")
-def finished(warm, knee_radiograph):
-    """One run, with everything that was heard of it."""
-    radiograph = warm.application.loadVolume(str(knee_radiograph), "Film")
-    warm.application.scene.GetSubjectHierarchyNode().CreateItem(
-        warm.application.scene.GetSubjectHierarchyNode().GetSceneItemID(), radiograph
-    )
-    heard = {"slices": [], "progress": [], "done": [], "saved": []}
-
-    def on_slice(report):
-        heard["slices"].append(report["file_index"])
-        heard["saved"].append(warm.currentRun.volumeNode.GetSaveWithScene())
-
-    run = warm.generate(
-        radiograph, QUICK, onSlice=on_slice, onProgress=heard["progress"].append, onDone=heard["done"].append
-    )
-    assert run.state in ("waiting", "running")
-    assert warm.isBusy
-    run.wait(300)
-    return run, heard
-
-
-def _nodes(scene) -> set[str]:
-    """IDs of all nodes, numbers of all items of the subject hierarchy."""
-    hierarchy, items = scene.GetSubjectHierarchyNode(), vtk.vtkIdList()
-    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
-    numbers = {f"item {items.GetId(n)}" for n in range(items.GetNumberOfIds())}
-    return numbers | {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
 
 
 def test_the_node_is_the_file(finished):
@@ -104,7 +69,7 @@ def test_more_depths_and_back_again(warm, finished):
     run, _ = finished
     volume = run.volumeNode
     identifier, coarse = volume.GetID(), arrayFromVolume(volume).copy()
-    before = _nodes(warm.application.scene)
+    before = nodes_and_items(warm.application.scene)
     dense = warm.densify(volume, 9).wait(300)
     assert dense.volumeNode.GetID() == identifier
     assert warm.densities(volume) == [5, 9]
@@ -113,7 +78,7 @@ def test_more_depths_and_back_again(warm, finished):
     assert volume.GetSpacing()[2] == pytest.approx(73.5 / 8)
     assert volume.GetAttribute("Xray2MRI.sampling.num_slices") == "9"
     assert volume.GetNodeReference("Xray2MRI.radiograph") is run.radiographNode
-    assert _nodes(warm.application.scene) == before
+    assert nodes_and_items(warm.application.scene) == before
     pid, done = warm.jobs.workerPid, []
     again = warm.densify(volume, 5, onDone=done.append)
     assert again.state == "done"
@@ -193,55 +158,6 @@ def test_several_samples_and_their_deviation(warm, finished):
     assert not warm.views.setUncertaintyVisible(run.volumeNode, True)
 
 
-def test_a_cancelled_run_leaves_nothing(warm, finished, until):
-    run, _ = finished
-    scene = warm.application.scene
-    before = _nodes(scene)
-    failures = []
-    doomed = warm.generate(run.radiographNode, ENDLESS, onError=failures.append)
-    until(warm, lambda: doomed.volumeNode is not None)
-    assert _nodes(scene) != before
-    warm.cancel()
-    until(warm, lambda: doomed.isOver, 20)
-    assert (doomed.state, failures[0].code) == ("cancelled", "cancelled")
-    assert _nodes(scene) == before
-    assert not doomed.folder.exists()
-    with pytest.raises(JobFailed):
-        doomed.wait()
-
-
-def test_a_volume_deleted_in_mid_run_ends_the_run(warm, finished, until):
-    run, _ = finished
-    scene = warm.application.scene
-    before = _nodes(scene)
-    doomed = warm.generate(run.radiographNode, ENDLESS)
-    until(warm, lambda: doomed.volumeNode is not None)
-    scene.RemoveNode(doomed.volumeNode)
-    # at once, not with the next slice; a busy machine takes its time to end the worker
-    until(warm, lambda: doomed.request.cancelled_at is not None, 2)
-    until(warm, lambda: doomed.isOver, 60)
-    assert doomed.state == "cancelled"
-    assert {name for name in _nodes(scene) - before if "Display" not in name} == set()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_a_killed_worker_costs_one_run(warm, finished, until):
-    run, _ = finished
-    before = _nodes(warm.application.scene)
-    failures = []
-    doomed = warm.generate(run.radiographNode, ENDLESS, onError=failures.append)
-    until(warm, lambda: doomed.volumeNode is not None)
-    kill_process(warm.jobs.workerPid)
-    until(warm, lambda: doomed.isOver, 60)
-    assert failures[0].code == "worker-died"
-    assert not warm.isBusy
-    assert _nodes(warm.application.scene) == before
-    warm.generate(run.radiographNode, {**QUICK, "slices": 3}).wait(300)
-    # the memory of the dead worker is lost, its files are not
-    warm.densify(run.volumeNode, 3).wait(300)
-    assert warm.volumes.density(run.volumeNode) == 3
-
-
 def test_what_cannot_be_a_radiograph_or_is_changed(warm, finished):
     run, _ = finished
     failures = []
@@ -296,37 +212,3 @@ def test_a_radiograph_whose_file_lies_turned(warm, finished, knee_radiograph, tm
     assert any("is rotated" in sentence for sentence in answers[0]["film_warnings"])
     slicer.mrmlScene.RemoveNode(radiograph)
     slicer.mrmlScene.RemoveNode(storage)
-
-
-def test_the_scene_closes_in_mid_run(warm, finished, until):
-    """The last test of this file: its scene is gone afterwards."""
-    run, _ = finished
-    doomed = warm.generate(run.radiographNode, ENDLESS)
-    until(warm, lambda: doomed.volumeNode is not None)
-    scene = warm.application.scene
-    scene.Clear(0)
-    assert doomed.volumeNode is None
-    until(warm, lambda: doomed.isOver, 20)
-    assert doomed.state == "cancelled"
-    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
-    assert scene.GetNumberOfNodesByClass("vtkMRMLSequenceBrowserNode") == 0
-    assert warm.runs == []
-    assert density_sequence.densities(None) == []
-
-
-def test_closing_leaves_no_process_and_no_file(logic, radiograph, until):
-    doomed = logic.generate(radiograph, ENDLESS)
-    until(logic, lambda: doomed.progress is not None)
-    pid, folder = logic.jobs.workerPid, doomed.folder.parent
-    logic.close()
-    logic.close()
-    assert doomed.isOver
-    assert not folder.exists()
-    limit = time.monotonic() + 5
-    while time.monotonic() < limit:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.02)
-    pytest.fail("the worker is still there")
