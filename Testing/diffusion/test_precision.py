@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from Xray2MRILib.errors import InputError  # noqa: E402
 from Xray2MRILib.generation import volume_pipeline  # noqa: E402
 from Xray2MRILib.generation.settings import PRECISIONS, GenerationSettings  # noqa: E402
 
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 # bfloat16 has 8 bits of mantissa, a relative step of 0.8 %; two denoising steps and the decoder add some of them
 TOLERANCE_MEAN, TOLERANCE_LARGEST = 0.01, 0.1  # of the grey range from 0 to 1
 
@@ -126,3 +130,38 @@ def test_fp32_is_no_autocast() -> None:
         assert not torch.is_autocast_enabled("cpu")
     with autocast("bf16", "cpu"):
         assert torch.get_autocast_dtype("cpu") == torch.bfloat16
+
+
+@pytest.mark.slow
+def test_the_script_for_a_machine_with_a_gpu_runs_to_its_end(tmp_path: Path) -> None:
+    """On a processor it rehearses all but torch.compile and the size; such figures mean nothing."""
+    output = tmp_path / "figures.json"
+    command = [sys.executable, BENCHMARKS / "paper_preset_gpu.py", "--device", "cpu", "--no-compile", "--slices", "3",
+               "--batch", "2", "--repeats", "1", "-o", output]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(output.read_text(encoding="utf-8"))
+    assert (found["preset"], found["device"]) == ("tiny", "cpu")
+    assert (found["forward_step"]["slices"], found["training_step"]["slices"]) == (3, 2)
+    for name in ("forward_step", "training_step"):
+        assert found[name]["seconds"] > 0
+        assert found[name]["tflops"] == pytest.approx(found[name]["tflop_of_step"] / found[name]["seconds"])
+    # three times the forward pass, for gradients of values and of weights, but for the first layer's
+    per_slice = [found[name]["tflop_of_step"] / found[name]["slices"] for name in ("forward_step", "training_step")]
+    assert per_slice[1] / per_slice[0] == pytest.approx(3, rel=0.1)
+    assert all(found["volume"][steps]["seconds"] > 0 for steps in ("4 steps", "20 steps"))
+
+
+def test_the_script_fits_the_paper_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At full size with tensors that have no numbers: shapes, and the work of a slice that the documentation states."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import paper_preset_gpu as script
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        unet = script.Xray2MRIUNet(**script.UNET["paper"])
+    given = script.unet_inputs(unet, 2, "meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        assert unet(*given).shape == (2, 4, 32, 32)
+        assert unet(*given[:4], None).shape == (2, 4, 32, 32)  # a volume is measured without CLIP's token
+    assert counter.get_total_flops() / 4 == pytest.approx(176e9, rel=0.03)

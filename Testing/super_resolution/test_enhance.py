@@ -175,8 +175,9 @@ def test_an_enhanced_volume_does_not_take_the_record_of_its_source(tmp_path: Pat
     array = np.linspace(0, 1, 8 * 32 * 40, dtype=np.float32).reshape(8, 32, 40)
     PseudoMRI(array, {"model": {"name": "tiny"}}).save(tmp_path / "pseudo.nrrd")
     before = (tmp_path / "pseudo.json").read_bytes()
+    settings = EnhancementSettings(spacing_mm=4.0, model="interpolation")
     with pytest.raises(InputError, match=r"pseudo.json would be overwritten, and it is that of the volume pseudo.nrrd"):
-        enhance(tmp_path / "pseudo.nrrd", tmp_path / "pseudo.mha", EnhancementSettings(model="interpolation"))
+        enhance(tmp_path / "pseudo.nrrd", tmp_path / "pseudo.mha", settings)
     assert (tmp_path / "pseudo.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pseudo.json", "pseudo.nrrd"]
 
