@@ -13,6 +13,7 @@ from Xray2MRILib import cli
 from Xray2MRILib.errors import InputError
 from Xray2MRILib.generation.pipeline import Xray2MRIPipeline
 from Xray2MRILib.generation.settings import GenerationSettings
+from Xray2MRILib.generation.told_conditions import checked_told
 from Xray2MRILib.model_store.assembly import build_components
 from Xray2MRILib.volume.pseudo_mri import PseudoMRI
 
@@ -72,6 +73,15 @@ def test_a_model_refuses_what_it_was_not_trained_with(knowing: Path, tiny_model:
         volume(knowing, crop, weight=80)
     with pytest.raises(InputError, match="sex cannot be"):
         volume(knowing, crop, sex="both")
+
+
+def test_a_great_age_is_recorded_as_90() -> None:
+    """Single people of a cohort could be known by it."""
+    from types import SimpleNamespace
+
+    model = SimpleNamespace(condition_names=("p", "i", "age"), model_name="old")
+    assert checked_told({"age": 97, "sex": None}, model) == {"age": 90.0}
+    assert checked_told({"age": 61}, model) == {"age": 61.0}
 
 
 def test_the_command_tells_and_refuses(
