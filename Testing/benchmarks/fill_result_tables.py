@@ -234,6 +234,15 @@ def look() -> str:
     return f"{text} {count['highest']}.\n\n{table(heading, rows)}"
 
 
+def narrower() -> str:
+    """The U-Net of the shipped model and one of half the channels in its place."""
+    rows = [
+        [name, f"{row['weights']:,}", *(f"{row[part]:.2f}" for part in ("total", "unet", "decoder", "rest"))]
+        for name, row in figures("narrower_network").items()
+    ]
+    return table(("U-Net", "weights", "whole volume, s", "U-Net, s", "decoder, s", "rest, s"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "held out short": held_out_short,
     "held out": held_out,
@@ -244,6 +253,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "features": features,
     "look": look,
     "speed": speed,
+    "narrower": narrower,
     "anatomy sizes": anatomy_sizes,
     "image template figures": image_template_figures,
     "early osteoarthritis": early_osteoarthritis,

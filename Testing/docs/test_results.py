@@ -257,6 +257,25 @@ def test_the_figures_of_early_osteoarthritis_are_those_of_the_shipped_network():
     assert result["figures"]["siamese_gap"]["auc_minus_crop_32"][0] > 0
 
 
+def test_a_narrower_network():
+    """docs/results.md: the table of a U-Net of half the channels, and the shares in the sentence below it."""
+    figures = RESULTS["narrower_network"]["figures"]
+    names = {
+        "weights": "weights",
+        "whole volume, s": "total",
+        "U-Net, s": "unet",
+        "decoder, s": "decoder",
+        "rest, s": "rest",
+    }
+    for cells in tables("docs/results.md", "narrower"):
+        for heading, part in names.items():
+            check(cells[heading], [figures[cells["row"]][part]], f"narrower network, {cells['row']}, {heading}")
+    now, narrow = figures["as it is"], figures["half the channels, untrained"]
+    assert narrow["unet"] / now["unet"] == pytest.approx(2 / 3, abs=0.04)  # "a third off the U-Net"
+    assert narrow["total"] / now["total"] == pytest.approx(5 / 6, abs=0.02)  # "a sixth off the volume"
+    assert now["unet"] / now["total"] == pytest.approx(0.55, abs=0.02)  # "almost half" is left without it
+
+
 def test_interpolation_of_super_resolution():
     """docs/super-resolution.md: the table of interpolation, and the numbers below it."""
     figures = RESULTS["super_resolution_interpolation"]["figures"]
