@@ -370,3 +370,19 @@ def test_a_series_towards_another_radiograph_is_of_the_same_side(
     assert run(sample("kl0_left"), "--towards", str(tmp_path / "none.png"), folder="none") == 2
     assert "none.png" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_the_shipped_model_leads_a_healthy_knee_to_a_severe_grade(tmp_path: Path) -> None:
+    """From a fresh install, on a sample of another collection: the grade rises in every frame, little else changes."""
+    sample = Path(__file__).resolve().parents[2] / "Resources/samples/kl0_right.webp"
+    assert main(["progress", str(sample), "-o", str(tmp_path / "series"), "--frames", "4", "--side", "right"]) == 0
+    record = json.loads((tmp_path / "series/series.json").read_text(encoding="utf-8"))
+    expected = record["expected_grade"]
+    assert np.diff(expected).min() > -0.05
+    assert expected[-1] > 2.5
+    assert record["warnings"] == []
+    films = [np.asarray(Image.open(tmp_path / "series" / row["film"]), float)[:256] for row in record["frames"]]
+    change = np.abs(films[-1] - films[0])
+    assert change[110:160].max() > 25
+    assert change[:50].max() <= 1
+    assert change[235:].max() <= 1

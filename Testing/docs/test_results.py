@@ -257,6 +257,33 @@ def test_the_figures_of_early_osteoarthritis_are_those_of_the_shipped_network():
     assert result["figures"]["siamese_gap"]["auc_minus_crop_32"][0] > 0
 
 
+def test_the_shipped_morphing_model():
+    """Model card and docs/comparison-of-methods.md give what was measured with the weights that ship."""
+    shipped = json.loads((ROOT / "Resources/models/morphing/checksums.json").read_text(encoding="utf-8"))
+    assert RESULTS["morphing"]["settings"]["morphing_checksums"] == shipped
+    found = RESULTS["morphing"]["figures"]["measured"]
+    falls, grades = found["joint_space_fall_mm"], found["expected_grade"]
+    early = (found["kl2_probability"][0], found["kl2_probability_at_the_end"], found["kl2_probability_of_real_kl4"])
+    rows = tables("Resources/models/morphing/MODEL_CARD.md", "morphing")
+    expected = [
+        (grades[0], grades[-1]), early, (100 * found["rising"],), (found["ssim_outside_the_joint"],),
+        (found["smallest_determinant"],), (found["joint_space_r"],), (falls["mean"], falls["true"]),
+    ]  # fmt: skip
+    for cells, values in zip(rows, expected, strict=True):
+        check(cells["found"], list(values), f"morphing, {cells['row']}")
+    text = " ".join((ROOT / "docs/comparison-of-methods.md").read_text(encoding="utf-8").split())
+    pattern = (
+        r"expects grade (\S+) in the first frame and (\S+) in the last; in (\d+) % .* probability of (\S+) in the "
+        r"first frame, (\S+) in the last and (\S+) in real .* is (\S+); nothing folds \(smallest Jacobian (\S+)\).* "
+        r"falls by (\S+) mm instead of ([\d.]+), .* \(r ([\d.]+); "
+    )
+    printed_there = re.search(pattern, text)
+    assert printed_there
+    values = [value for index in (0, 2, 1, 3, 4, 6, 5) for value in expected[index]]
+    for number, value in zip(printed_there.groups(), values, strict=True):
+        assert same(number, value), f"it prints {number}; docs/results says {value}"
+
+
 def test_a_narrower_network():
     """docs/results.md: the table of a U-Net of half the channels, and the shares in the sentence below it."""
     figures = RESULTS["narrower_network"]["figures"]

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--morphing-model",
         metavar="FOLDER",
         type=Path,
-        help="model of xray2mri train morphing (its folder model); none ships with this version",
+        help="model of xray2mri train morphing (its folder model) instead of the shipped one",
     )
     aim = parser.add_mutually_exclusive_group()
     aim.add_argument(

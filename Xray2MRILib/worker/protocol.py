@@ -107,7 +107,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "to_grade": Field("integer", "grade of the last frame, 1 to 4; 4 if absent"),
         "frames": Field("integer", "number of radiographs, 2 to 100; 8 if absent"),
         "volumes": Field("flag", "also make a pseudo-MRI of every radiograph"),
-        "morphing_model": Field("text", "folder of a morphing model; none ships with this version"),
+        "morphing_model": Field("text", "folder of a morphing model instead of the shipped one"),
         **SETTINGS,
     },
     # Xray2MRILib.comparison.compare describes the result
