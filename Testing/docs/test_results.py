@@ -1,4 +1,7 @@
-"""Numbers in README, docs and model cards are those of docs/results/*.json, which the benchmarks write."""
+"""Numbers in README, docs and model cards are those of docs/results/*.json, which the benchmarks write.
+
+One file, because tables and sentences are read and compared by the same few functions.
+"""
 
 from __future__ import annotations
 
