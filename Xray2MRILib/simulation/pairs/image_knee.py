@@ -49,10 +49,10 @@ class ImageKnee:
     shape_scores: tuple[float, ...] = (0.0,) * MODES
 
 
-def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate) -> ImageKnee:
-    """Draw one knee of ``template``."""
+def draw_image_knee(seed: int, kl_grade: int, template: ImageTemplate, person: Person | None = None) -> ImageKnee:
+    """Draw one knee of ``template``, of the person that the seed draws or of the one given; the rest is the same."""
     low, high = template.anatomy.plateau_mm
-    person = draw_person(seed)
+    person = person or draw_person(seed)
     drawn = draw(seed, kl_grade, (template.name,), {template.name: high - low})
     parameters = of_person(drawn, person, high - low)
     parameters = standing(parameters, template.name, parameters.scale[2] / drawn.scale[2])
