@@ -23,7 +23,10 @@ SHOWN_PERCENTILE, GAMMA = 99.6, 0.85
 _LABEL = 22  # pixels of text under a picture
 _ARROW = 20.0  # length in pixels of the volume
 FIGURES = {
-    "bones": ("femur", "tibia", "fibula", "patella", "cartilage", "meniscus"),
+    "bones": (
+        "femur", "tibia", "fibula", "patella", "femoral cartilage", "tibial cartilage", "patellar cartilage",
+        "medial meniscus", "lateral meniscus", "posterior capsule",
+    ),
     "ligaments": (
         "anterior cruciate ligament", "posterior cruciate ligament", "medial collateral ligament",
         "lateral collateral ligament", "patellar ligament", "quadriceps tendon", "iliotibial band",
@@ -43,8 +46,14 @@ FIGURES = {
         "Hoffa's fat pad", "suprapatellar pouch", "synovium", "fascia", "subcutaneous fat with septa", "skin",
     ),
 }  # fmt: skip
-# Slices in which a sheet that wraps the leg is cut across, not shown from the front.
-ACROSS = {"fascia": (20, 30), "skin": (14, 34), "synovium": (20, 30), "iliotibial band": (18, 34)}
+# Slices in which a sheet that wraps the leg is cut across, not shown from the front; for genicular vessels, those
+# between the popliteal bundle and the middle of the condyles, where a branch runs within the slice.
+ACROSS = {
+    "fascia": (20, 30), "skin": (14, 34), "synovium": (20, 30), "iliotibial band": (18, 34),
+    "genicular vessels": (20, 30),
+}  # fmt: skip
+GENICULAR_MM = {"y": (-32.0, 50.0), "z": (-58.0, 22.0)}  # vessels of the calf share their label and lie behind it
+CAPSULE_MM = {"y": (-60.0, -12.0), "z": (-40.0, 12.0), "x": (-38.0, 38.0)}  # where the posterior capsule is drawn
 DISEASES = ("marrow lesion", "Baker's cyst", "effusion", "extruded meniscus", "osteophyte")
 
 
@@ -89,6 +98,7 @@ def simulated(source: Any, knee: Any) -> ShownKnee:
 def masks_of(shown: ShownKnee, source: Any) -> dict[str, np.ndarray]:
     """Where the volume shows every structure of FIGURES, bool [50, 256, 256]."""
     from Xray2MRILib.simulation.anatomy.anatomical_structures import STRUCTURE
+    from Xray2MRILib.simulation.anatomy.anatomy_template import template_axes
     from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
 
     template = source.template
@@ -99,7 +109,13 @@ def masks_of(shown: ShownKnee, source: Any) -> dict[str, np.ndarray]:
     outside = shown.of(template.anatomy.outside_mm).astype(np.float32)
     p = shown.knee.parameters
     fat = (outside > 0) & (outside < p.fat_mm)
+    y, z, _ = template_axes()
+    (rear, front), (top, foot) = GENICULAR_MM.values()
+    about_the_joint = ((y > rear) & (y < front))[:, None, None] & ((z > top) & (z < foot))[None, :, None]
+    genicular = (template.structure == STRUCTURE["genicular vessels"]) & about_the_joint
     special = {
+        **{name: shown.of(part) for name, part in parts_of_the_joint(template).items()},
+        "genicular vessels": shown.of(genicular),
         "hamstring tendons": shown.of(tendons),
         "subcutaneous fat with septa": fat,
         "skin": (outside >= p.fat_mm) & (outside < p.fat_mm + p.skin_mm),
@@ -114,6 +130,31 @@ def masks_of(shown: ShownKnee, source: Any) -> dict[str, np.ndarray]:
             else:
                 found[name] = code == CODE[name]
     return found
+
+
+def parts_of_the_joint(template: Any) -> dict[str, np.ndarray]:
+    """What the template's tissue codes hold under one code, bool [Y, Z, X]: cartilage by bone, menisci by side."""
+    from scipy import ndimage
+
+    from Xray2MRILib.simulation.anatomy.anatomy_template import template_axes
+    from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
+
+    code = template.code
+    y, z, x = template_axes()
+    cartilage = code == CODE["cartilage"]
+    box = ndimage.find_objects(cartilage.astype(np.uint8))[0]
+    bones = ("femur", "tibia", "patella")
+    away = np.stack([ndimage.distance_transform_edt(code[box] != CODE[bone]).astype(np.float32) for bone in bones])
+    nearest = np.full(code.shape, -1, np.int8)
+    nearest[box] = away.argmin(axis=0)
+    names = ("femoral cartilage", "tibial cartilage", "patellar cartilage")
+    parts = {name: cartilage & (nearest == k) for k, name in enumerate(names)}
+    meniscus = code == CODE["meniscus"]
+    parts["medial meniscus"], parts["lateral meniscus"] = meniscus & (x > 0), meniscus & (x < 0)
+    inside = [(a > low) & (a < high) for a, (low, high) in zip((y, z, x), CAPSULE_MM.values(), strict=True)]
+    near = inside[0][:, None, None] & inside[1][None, :, None] & inside[2]
+    parts["posterior capsule"] = (code == CODE["ligament"]) & (template.structure == 0) & near
+    return parts
 
 
 def diseases_of(shown: ShownKnee, source: Any) -> dict[str, np.ndarray]:

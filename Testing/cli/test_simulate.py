@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
         (["--seed", "1000000"], "overlap those of held-out knees"),
         (["--regraded-every", "-1"], "--regraded-every cannot be -1"),
         (["--regraded-every", "1", "--high-resolution"], "--regraded-every cannot be 1 here"),
+        (["--export", "viewers", "--high-resolution"], "The options --export and --preview are for pairs."),
     ],
 )
 def test_refusals(tmp_path: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,10 +43,16 @@ def test_refusal_in_a_real_process(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_knee_is_made_a_second_time_at_another_grade(tmp_path: Path) -> None:
-    folder = tmp_path / "pairs"
-    assert main(["simulate", "-o", str(folder), "--count", "1", "--regraded-every", "1"]) == 0
+    """Both come as pairs for training and, with ``--export``, as files for viewers."""
+    folder, viewers = tmp_path / "pairs", tmp_path / "viewers"
+    command = ["simulate", "-o", str(folder), "--count", "1", "--regraded-every", "1", "--export", str(viewers)]
+    assert main(command) == 0
+    knees = ("knee-000000", "knee-500000")
+    assert sorted(path.name for path in viewers.iterdir()) == [
+        f"{knee}-{part}" for knee in knees for part in ("mr.nrrd", "radiograph.png")
+    ]
     paths = list_pairs(folder)
-    assert [path.name for path in paths] == ["knee-000000.npz", "knee-500000.npz"]
+    assert [path.name for path in paths] == [f"{knee}.npz" for knee in knees]
     healthy, severe = map(read_pair, paths)
     assert (healthy.parameters.kl_grade, severe.parameters.kl_grade) == (0, 4)
     assert healthy.parameters.seed == severe.parameters.seed
