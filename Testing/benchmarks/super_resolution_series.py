@@ -72,6 +72,7 @@ def main() -> None:
     truth = torch.from_numpy(((values - low) / (high - low)).astype(np.float32)).permute(1, 0, 2).contiguous()
     methods: dict[str, dict[str, Any]] = {"cubic alone": {"kind": "cubic", "consistency": False}}
     methods |= {kind: {"kind": kind} for kind in KINDS}
+    methods["cubic, one iteration"] = {"kind": "cubic", "least": 1}
     for given in options.network:
         name, _, folder = given.partition("=")
         methods[name] = {"network": load_enhancement_network(folder)}

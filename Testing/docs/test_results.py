@@ -331,6 +331,38 @@ def test_interpolation_of_super_resolution():
     assert all(same(n, v) for n, v in zip(found.groups(), (cubic["psnr_db"], cubic["ssim"]), strict=True))
 
 
+def test_the_shipped_student_of_super_resolution():
+    """Its card gives what was measured with the weights that ship, which are better than interpolation."""
+    result = RESULTS["super_resolution_student"]
+    shipped = json.loads((ROOT / "Resources/models/enhance-compact/student/checksums.json").read_text(encoding="utf-8"))
+    assert result["settings"]["networks_sha256"]["student"] in shipped.values()
+    names = {
+        "PSNR, dB": "psnr_db", "SSIM": "ssim", "edge distance, mm": "edge_mm", "power in the lost band": "band_power",
+        "lesions found": "found", "lost": "lost", "invented": "invented", "residual, noise": "residual_in_noise",
+    }  # fmt: skip
+    for cells in tables("Resources/models/enhance-compact/MODEL_CARD.md", "student"):
+        scale, _, method = cells["row"].partition(", ")
+        row = result["figures"][scale][method]
+        for heading, measure in names.items():
+            check(cells[heading], [row[measure]], f"student, {cells['row']}, {heading}")
+    for scale in ("2", "2.4"):
+        figures = result["figures"][scale]
+        assert figures["student"]["edge_p_against_cubic"] < 0.01
+        assert figures["student"]["invented"] <= figures["cubic"]["invented"]
+        for control in ("cubic", "cubic, one iteration", "lanczos"):
+            assert figures["student"]["edge_mm"] < figures[control]["edge_mm"]
+    series = RESULTS["super_resolution_series"]["figures"]
+    card = (ROOT / "Resources/models/enhance-compact/MODEL_CARD.md").read_text(encoding="utf-8")
+    pattern = (
+        r"edges (\S+) and (\S+) mm off; (\S+) and (\S+) mm by cubic interpolation, (\S+) and (\S+) mm with one "
+        r"iteration"
+    )
+    found = re.search(pattern, " ".join(card.split()))
+    methods = ("student", "cubic", "cubic, one iteration")
+    expected = [series[scale][method]["edge_mm"] for method in methods for scale in ("2", "2.4")]
+    assert all(same(number, value) for number, value in zip(found.groups(), expected, strict=True))
+
+
 def test_each_result_says_where_it_is_from():
     for name, result in RESULTS.items():
         assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", result["date"]), name

@@ -69,3 +69,17 @@ def test_texture_of_a_part_is_no_noise() -> None:
     )
     noise = 0.02 * torch.randn((4, 96, 96), generator=torch.Generator().manual_seed(3))
     assert noise_level(chequered + noise) == pytest.approx(0.02, rel=0.1)
+
+
+def test_the_least_iterations_bring_back_what_lies_below_the_noise(scene: tuple[torch.Tensor, VoxelResponse]) -> None:
+    """A guess without the body's fine waves explains it up to a large noise; one iteration restores part of them."""
+    body, response = scene
+    measured = response.sampled(body)
+    place = torch.linspace(-1, 1, 30)[:, None, None]
+    smooth = body - 0.05 * torch.sin(place * 9) * body
+    none = make_consistent(smooth, measured, response, noise=0.1)
+    once = make_consistent(smooth, measured, response, noise=0.1, least=1)
+    assert (none.iterations, once.iterations) == (0, 1)
+    assert torch.equal(none.values, smooth)
+    assert once.residual < 0.8 * none.residual
+    assert (once.values - body).abs().mean() < 0.9 * (smooth - body).abs().mean()

@@ -38,9 +38,13 @@ class ConsistentVolume:
 
 
 def make_consistent(
-    fine: Tensor, measured: Tensor, response: VoxelResponse, noise: float, *, most: int = MOST_ITERATIONS
-) -> ConsistentVolume:
+    fine: Tensor, measured: Tensor, response: VoxelResponse, noise: float, *, most: int = MOST_ITERATIONS,
+    least: int = 0,
+) -> ConsistentVolume:  # fmt: skip
     """``fine`` [A, B, C] corrected until it explains ``measured`` [a, b, c] up to ``noise``, or ``most`` times.
+
+    At ``least`` so many iterations are made even if it does: a network takes fine texture for noise, and the first
+    iteration brings most of it back.
 
     Values are relative to the range [0, 1] of the measured volume.
     """
@@ -52,7 +56,7 @@ def make_consistent(
     difference = measured - response.sampled(found)
     before = residual = _in_noise(difference, signal, noise)
     done = 0
-    while done < most and residual > 1:
+    while done < most and (residual > 1 or done < least):
         found = found + response.spread(difference) / response.gain
         difference = measured - response.sampled(found)
         residual, done = _in_noise(difference, signal, noise), done + 1

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..acquisition.voxel_response import VoxelResponse, along_axes
 from ..errors import Cancelled
-from .consistency import ConsistentVolume, make_consistent
+from .consistency import MOST_ITERATIONS, ConsistentVolume, make_consistent
 from .enhancement_network import DISPLACEMENT_UNIT_MM, EnhancementUNet, scalar_inputs
 from .interpolation import interpolation_matrix
 from .noise_level import noise_level
@@ -19,6 +19,7 @@ from .spacing_plan import SpacingPlan, samplings
 from .tiles import in_tiles
 
 _TOGETHER = 8  # pictures at once
+_AFTER_A_NETWORK = 1  # iterations of data consistency at least
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,13 @@ def compute_fine_volume(
     on_share: Callable[[float], None] | None = None,
     should_cancel: Callable[[], bool] | None = None,
     consistency: bool = True,
+    least: int | None = None,
 ) -> FineResult:
     """``measured`` float32 [S, H, W] on the grid of ``plan``; without a ``network`` it is interpolated (``kind``).
 
-    A teacher takes ``steps`` steps of DDIM from noise of ``seed``. Raises Cancelled when ``should_cancel`` says so.
+    A teacher takes ``steps`` steps of DDIM from noise of ``seed``. At ``least`` so many iterations of data consistency
+    are made; None makes one after a network and none after an interpolation that explains the voxels already.
+    Raises Cancelled when ``should_cancel`` says so.
     """
     order = plan.order
     low, high = _range(measured)
@@ -81,7 +85,9 @@ def compute_fine_volume(
         fine = fine + (passes.along(fine, maps, scales, 2) + passes.along(fine, maps, scales, 1)) / 2
     fine = fine.clamp(min=float(scaled.min()))
     response = VoxelResponse.of(axes)
-    found = make_consistent(fine, scaled, response, noise, most=5 if consistency else 0)
+    if least is None:
+        least = 0 if network is None else _AFTER_A_NETWORK
+    found = make_consistent(fine, scaled, response, noise, most=MOST_ITERATIONS if consistency else 0, least=least)
     back = sorted(range(3), key=lambda axis: order[axis])
     values = found.values.clamp(min=float(scaled.min())).permute(back).contiguous() * (high - low) + low
     return FineResult(values, noise * (high - low), found)
