@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps knees and trainings")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=300, help="of the network that sees radiographs")
+    parser.add_argument("--steps", type=int, default=700, help="of the network that sees radiographs")
     parser.add_argument("--more-steps", type=int, default=900, help="of the network that sees none")
     parser.add_argument("--learnt", type=int, default=64, help="knees to learn from; the others are compared with")
     parser.add_argument("--knees", type=int, default=5, help="knees to measure on, each of four persons")
