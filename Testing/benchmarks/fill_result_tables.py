@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grade_tables import narrow_joint_rows, what_if_rows
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
 PAGES = (
@@ -252,12 +254,19 @@ TABLES: dict[str, Callable[[], str]] = {
     "reprojection generated": lambda: _reprojection(figures("reprojection")["generated, all radiographs"]),
     "features": features,
     "look": look,
+    "what if": lambda: _headed(what_if_rows(figures("what_if_grade"))),
+    "narrow joints": lambda: _headed(narrow_joint_rows(figures("narrow_joints"))),
     "speed": speed,
     "narrower": narrower,
     "anatomy sizes": anatomy_sizes,
     "image template figures": image_template_figures,
     "early osteoarthritis": early_osteoarthritis,
 }
+
+
+def _headed(rows: Iterable[Sequence[str]]) -> str:
+    heading, *others = rows
+    return table(heading, others)
 
 
 def filled(text: str) -> str:

@@ -134,6 +134,8 @@ def value(path: str) -> float:
     name, *keys = path.lstrip("%").split("/")
     found: Any = RESULTS[name]["figures"]
     for key in keys:
+        if key.startswith("-"):  # printed behind a minus
+            return -found[key[1:]]
         found = found[int(key)] if isinstance(found, list) else found[key]
     if isinstance(found, str):
         found = float(NUMBER.search(found)[0])
@@ -203,6 +205,12 @@ SENTENCES = [
         "by # mm in the medial and # mm in the lateral compartment",
         [f"{GRADE}/{side}/narrower by" for side in SIDES],
     ),
+    (
+        CARD,
+        "nearer to the true knee at that grade: # mm instead of # (edges",
+        [f"what_if_grade/edge_mm/{what}, to the other truth" for what in ("what if", "as shown")],
+    ),
+    (CARD, "medial compartment is (r -#)", ["narrow_joints/narrow/medial space/-r"]),
     (CARD, "sides of the bones, AUC at least 0.75 | #: missed", [f"{REAL}/outline, as placed/auc"]),
     (
         CARD,
