@@ -47,7 +47,10 @@ def scan_fine(source: PreparedTemplate, knee: ImageKnee, *, with_lesions: bool) 
     deformation = deformed(source, knee)
     nodes = flash_mri.field_nodes(deformation, parameters, FINE_SCAN)
     low, high = nodes[..., 0].aminmax()
-    signal = knee_signal(source, parameters, knee.scan, low_mm=float(low), high_mm=float(high), slice_average=False)
+    signal = knee_signal(
+        source, parameters, knee.scan, low_mm=float(low), high_mm=float(high),
+        along_mm=flash_mri.reach_along_leg(deformation, nodes), slice_average=False,
+    )  # fmt: skip
     lesions = with_places(draw_small_lesions(source.template.anatomy, parameters.seed), deformation, FINE_SCAN)
     if with_lesions:
         paint(signal, lesions, knee)

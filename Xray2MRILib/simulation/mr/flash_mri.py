@@ -65,6 +65,13 @@ def field_nodes(
     return deformation.shape(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
 
 
+def reach_along_leg(deformation: KneeDeformation, nodes: torch.Tensor) -> tuple[float, float]:
+    """Lowest and highest place along the template's leg, in mm, that ``field_nodes`` show, joint closed or open."""
+    shown = torch.stack((nodes[..., 1], deformation.open_joint(nodes)[..., 1]))
+    low, high = shown.aminmax()
+    return float(low), float(high)
+
+
 def scan(
     deformation: KneeDeformation,
     signal: TissueVolume,

@@ -16,13 +16,14 @@ from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
 from ..anatomy.tissue_volume import TissueVolume, looked_up
 from . import texture_blocks
 from .flash_mri import slice_averaged
+from .leg_ends import LegRows
 from .prepared_template import SHELL_CODE, SHELL_STEP_MM, PreparedTemplate, prepared
 from .property_tables import PropertyTables, property_tables
 from .scan_parameters import CHEMICAL_SHIFT_MM, ScanParameters
 from .tissue_maps import TissueMaps
 
 _LESION_WATER = 0.75  # signal of a marrow lesion's water against that of synovial tissue
-_MIRRORED_ROWS = 24
+_SPARE_ROWS = 5  # above what is wanted, for the fat that is shifted down
 _SKIN_VESSELS = 0.45  # signal of subcutaneous vessels against those of deep fat: they are thinner
 _TOGETHER = 6  # sections worked out at once on a processor: what they need stays in its cache
 
@@ -35,11 +36,13 @@ def knee_signal(
     maps: TissueMaps | None = None,
     low_mm: float = EXTENT_MM["y"][0],
     high_mm: float = EXTENT_MM["y"][1],
+    along_mm: tuple[float, float] | None = None,
     slice_average: bool = True,
 ) -> TissueVolume:
     """Signal between two depths on the template's grid, averaged over about one slice of 1.5 mm.
 
-    Without ``slice_average`` a voxel holds its own signal alone, as thin slices need.
+    ``along_mm`` is the part along the leg that is wanted, which may lie beyond the template; by default what the
+    template holds. Without ``slice_average`` a voxel holds its own signal alone, as thin slices need.
     ``maps`` holds the knee's osteoarthritis; without them it is worked out here.
     """
     maps = maps or TissueMaps(source.template.anatomy, parameters, source.device)
@@ -52,40 +55,44 @@ def knee_signal(
     texture = _Texture(parameters.seed, scan, tables, source.device, source.bare)
     lesions = marrow_lesions(source.template.anatomy, parameters, source.device)
     lesion_signal = _LESION_WATER * float(tables.plain_water[CODE["synovium"]])
-    _, rows, columns = source.code.shape
-    shape = (last - first, rows, columns)
-    signal = torch.empty(shape, device=source.device)
+    rows = _wanted_rows(source, along_mm)
+    leg = LegRows(rows.start, rows.stop, tuple(source.code.shape), source.ends, source.device)
+    held = slice(box[1].start + leg.held.start, box[1].start + leg.held.stop)
+    signal = torch.empty((last - first, rows.stop - rows.start, source.code.shape[2]), device=source.device)
     together = _TOGETHER if source.device.type == "cpu" else len(signal)
     shift = CHEMICAL_SHIFT_MM / parameters.scale[1] / SPACING_MM
     for at in range(0, len(signal), together):
         count = min(together, len(signal) - at)
         here = slice(first - box[0].start + at, first - box[0].start + at + count)
-        there = (slice(first + at, first + at + count), box[1], box[2])
-        own = source.code[here].int()
-        inside = own < SHELL_CODE
-        diseased = maps.code[there]
-        changed = (diseased != maps.tensors.code[there]) & inside
-        code = torch.where(changed, diseased.int(), looked_up(lookup.kind, own))
-        water = torch.where(
-            changed, looked_up(lookup.plain_water, code), source.water[here] * looked_up(lookup.water_gain, own)
-        )
-        fat = torch.where(
-            changed, looked_up(lookup.plain_fat, code), source.fat[here] * looked_up(lookup.fat_gain, own)
-        )
+        sections = slice(first + at, first + at + count)
+        own, water, fat = leg.of(here, source.code, source.water, source.fat)
+        own = own.int()
+        diseased, changed = torch.zeros_like(own), torch.zeros_like(own, dtype=torch.bool)
+        held_code = maps.code[sections, held, box[2]]
+        diseased[:, leg.own] = held_code
+        changed[:, leg.own] = held_code != maps.tensors.code[sections, held, box[2]]
+        changed &= own < SHELL_CODE
+        code = torch.where(changed, diseased, looked_up(lookup.kind, own))
+        water = torch.where(changed, looked_up(lookup.plain_water, code), water * looked_up(lookup.water_gain, own))
+        fat = torch.where(changed, looked_up(lookup.plain_fat, code), fat * looked_up(lookup.fat_gain, own))
         bone = (code >= CODE["femur"]) & (code <= CODE["patella"])
+        there = (sections, slice(box[1].start + rows.start, box[1].start + rows.stop), box[2])
         replace_fat(water, fat, bone, lesions, there, lesion_signal)
-        texture.apply(water, fat, code, at)
+        texture.apply(water, fat, code, (at, rows.start))
         signal[at : at + count] = water + _shifted(fat, shift)
-    averaged = torch.empty((len(signal), rows + 2 * _MIRRORED_ROWS, columns), device=source.device)
-    middle = averaged[:, _MIRRORED_ROWS:-_MIRRORED_ROWS]
-    if slice_average:
-        slice_averaged(signal, out=middle)
-    else:
-        middle.copy_(signal)
-    # a small knee shows more of the leg than the template's box holds: what is beyond is the mirror image
-    averaged[:, :_MIRRORED_ROWS] = middle[:, 1 : _MIRRORED_ROWS + 1].flip(1)
-    averaged[:, -_MIRRORED_ROWS:] = middle[:, -_MIRRORED_ROWS - 1 : -1].flip(1)
-    return TissueVolume.of_template(averaged, (first, box[1].start - _MIRRORED_ROWS, box[2].start))
+    averaged = slice_averaged(signal) if slice_average else signal
+    return TissueVolume.of_template(averaged, (first, box[1].start + rows.start, box[2].start))
+
+
+def _wanted_rows(source: PreparedTemplate, along_mm: tuple[float, float] | None) -> slice:
+    """Rows of the source's box between two places along the leg; before 0 and from its last one on beyond it."""
+    count = source.code.shape[1]
+    if along_mm is None:
+        return slice(0, count)
+    start = EXTENT_MM["z"][0] + SPACING_MM * source.box[1].start
+    low, high = ((place - start) / SPACING_MM for place in along_mm)
+    first = min(int(np.floor(low)) - _SPARE_ROWS, count - 1)
+    return slice(first, max(int(np.ceil(high)) + 2, first + 1, 1))
 
 
 class _Lookup:
@@ -142,14 +149,14 @@ class _Texture:
         self.vessels = table((fatty, bare * flow), (("subcutaneous",), _SKIN_VESSELS * flow))
         self.marrow = table((BONES, 1.0))
 
-    def apply(self, water: torch.Tensor, fat: torch.Tensor, code: torch.Tensor, first: int) -> None:
-        """Change water and fat of the sections from ``first`` on, in place."""
+    def apply(self, water: torch.Tensor, fat: torch.Tensor, code: torch.Tensor, first: tuple[int, int]) -> None:
+        """Change water and fat of the sections and rows from ``first`` on, in place."""
         _, rows, columns = water.shape
         shape = (len(water), rows, columns)
 
         def part(name: str, block: str = "") -> torch.Tensor:
             y, z, x = self.origin[name]
-            return texture_blocks.placed(self.blocks[block or name], shape, (y + first, z, x))
+            return texture_blocks.placed(self.blocks[block or name], shape, (y + first[0], z + first[1], x))
 
         def level(table: torch.Tensor) -> torch.Tensor:
             return looked_up(table, code)

@@ -17,6 +17,7 @@ from ..anatomy.shape_variation import template_modes
 from ..anatomy.tissue_classes import EXTENT_MM, SPACING_MM
 from ..anatomy.tissue_codes import BYTE_VALUES, CODE, CODES
 from .hamstring_tendons import draw_hamstring_tendons
+from .leg_ends import LegEnd, leg_end
 from .property_tables import PLAIN_FAT, PLAIN_WATER
 from .tissue_properties import ECHO_TIME_MS
 from .vessel_courses import round_off_trunks, wind_genicular_vessels
@@ -55,6 +56,8 @@ class PreparedTemplate:
     bare
         How much of its thin structures the template lacks: all where tissues are classes of a label map, less where
         they were measured, so that the maps themselves hold septa and small vessels.
+    ends
+        How the leg goes on beyond the first row (thigh) and beyond the last one (calf).
     """
 
     template: ImageTemplate
@@ -63,6 +66,7 @@ class PreparedTemplate:
     water: torch.Tensor
     fat: torch.Tensor
     bare: float = 1.0
+    ends: tuple[LegEnd, LegEnd] = (LegEnd(), LegEnd())
 
     @property
     def device(self) -> torch.device:
@@ -106,8 +110,10 @@ def prepared(template: ImageTemplate, device: torch.device | str = "cpu") -> Pre
     code = np.where(beyond > 0, (SHELL_CODE + steps).astype(np.uint8), inside)
     water[beyond > 0] = fat[beyond > 0] = 1  # their tables hold the whole signal
     bare = LABELS_BARE if template.structure is None else MEASURED_BARE
+    leg = (inside > 0) & (beyond <= 0)
+    ends = (leg_end(leg), leg_end(leg[:, ::-1]))
     on_device = [torch.from_numpy(values).to(device) for values in (code, water, fat)]
-    return PreparedTemplate(template, box, on_device[0], on_device[1], on_device[2], bare)
+    return PreparedTemplate(template, box, on_device[0], on_device[1], on_device[2], bare, ends)
 
 
 def _layer_cartilage(template: ImageTemplate, box: tuple[slice, ...], water: np.ndarray, fat: np.ndarray) -> None:

@@ -124,7 +124,10 @@ def scan_image_knee(
     deformation = deformation or deformed(source, knee)
     nodes = flash_mri.field_nodes(deformation, parameters)
     low, high = nodes[..., 0].aminmax()
-    signal = knee_signal(source, parameters, knee.scan, maps=maps, low_mm=float(low), high_mm=float(high))
+    signal = knee_signal(
+        source, parameters, knee.scan, maps=maps, low_mm=float(low), high_mm=float(high),
+        along_mm=flash_mri.reach_along_leg(deformation, nodes),
+    )  # fmt: skip
     return sharpened(flash_mri.scan(deformation, signal, parameters, nodes))
 
 
