@@ -227,7 +227,7 @@ def test_names_that_no_file_can_have(tmp_path, saved, capsys):
 @pytest.mark.parametrize(
     ("value", "words"),
     [({"roi": 3}, "roi of the message generate is not a list of numbers."),
-     ({"slices": "a"}, "slices of the message generate is not an integer."),
+     ({"slices": "a"}, "slices of the message generate is not an integer of at most 64 bits."),
      ({"guidance_scale": "a"}, "guidance_scale of the message generate is not a number."),
      ({"keep_identifiers": 1}, "keep_identifiers of the message generate is not true or false.")],
 )  # fmt: skip
