@@ -93,9 +93,15 @@ def unet_inputs(unet: Xray2MRIUNet, slices: int, device: str) -> tuple[Any, ...]
     )
 
 
+def drawn_unet(bench: Bench) -> Xray2MRIUNet:
+    """The U-Net with random weights, drawn on the device itself, which takes a moment instead of many seconds."""
+    with torch.device(bench.device):
+        return Xray2MRIUNet(**UNET[bench.preset])
+
+
 def forward_step(bench: Bench, slices: int, compiled: bool) -> dict[str, Any]:
     """One pass of the U-Net over a batch, as in one denoising step without guidance."""
-    unet = Xray2MRIUNet(**UNET[bench.preset]).to(bench.device).eval()
+    unet = drawn_unet(bench).eval()
     given = unet_inputs(unet, slices, bench.device)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         unet(*given)
@@ -112,7 +118,7 @@ def forward_step(bench: Bench, slices: int, compiled: bool) -> dict[str, Any]:
 
 def training_step(bench: Bench, slices: int, compiled: bool) -> dict[str, Any]:
     """Forward, backward, clipping and AdamW of the U-Net alone; latents and tokens are kept by training."""
-    unet = Xray2MRIUNet(**UNET[bench.preset]).to(bench.device).train()
+    unet = drawn_unet(bench).train()
     given = unet_inputs(unet, slices, bench.device)
     target = torch.randn(slices, unet.config.out_channels, LATENT, LATENT, device=bench.device)
     optimiser = torch.optim.AdamW(unet.parameters(), 1e-6, fused=bench.device.startswith("cuda"))
@@ -155,8 +161,14 @@ def freed(bench: Bench) -> Iterator[None]:
         torch.cuda.empty_cache()
 
 
-def measure(bench: Bench, slices: int, batch: int, compile_too: bool) -> dict[str, Any]:
-    """All figures as plain values. What fails is named in its place; the other figures are kept."""
+def measure(
+    bench: Bench, slices: int, batch: int, compile_too: bool, keep: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """All figures as plain values. What fails is named in its place; the other figures are kept.
+
+    ``keep`` gets what there is after every figure, so that a run that is cut off loses only the figure it was at. What
+    is compiled comes last, since compiling takes minutes.
+    """
     result: dict[str, Any] = {
         "card": describe_device(bench.device),
         "device": bench.device,
@@ -169,11 +181,12 @@ def measure(bench: Bench, slices: int, batch: int, compile_too: bool) -> dict[st
         "measured_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     jobs: dict[str, Callable[[], dict[str, Any]]] = {}
-    for name, function, count in (("forward_step", forward_step, slices), ("training_step", training_step, batch)):
-        for compiled in (False, True) if compile_too else (False,):
-            key = f"{name}_compiled" if compiled else name
-            jobs[key] = lambda f=function, n=count, c=compiled: f(bench, n, c)
+    jobs["forward_step"] = lambda: forward_step(bench, slices, False)
+    jobs["training_step"] = lambda: training_step(bench, batch, False)
     jobs["volume"] = lambda: volumes(bench, slices)
+    if compile_too:
+        jobs["forward_step_compiled"] = lambda: forward_step(bench, slices, True)
+        jobs["training_step_compiled"] = lambda: training_step(bench, batch, True)
     for name, job in jobs.items():
         with freed(bench):
             try:
@@ -183,6 +196,7 @@ def measure(bench: Bench, slices: int, batch: int, compile_too: bool) -> dict[st
                     "failed": f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
                 }
         print(f"{name}: {json.dumps(result[name])}", file=sys.stderr, flush=True)
+        keep(result)
     return result
 
 
@@ -215,12 +229,15 @@ def main(arguments: list[str] | None = None) -> int:
         options.peak_tflops or known,
     )
     torch.manual_seed(0)
-    text = json.dumps(measure(bench, options.slices, options.batch, not options.no_compile), indent=1)
+
+    def keep(result: dict[str, Any]) -> None:
+        if options.output is not None:
+            options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+    result = measure(bench, options.slices, options.batch, not options.no_compile, keep)
     if options.output is None:
-        print(text)
-    else:
-        options.output.write_text(text + "\n", encoding="utf-8")
-    return 1 if '"failed"' in text else 0
+        print(json.dumps(result, indent=1))
+    return 1 if '"failed"' in json.dumps(result) else 0
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ class GrowingLatents:
         self._rows: GrowingRows | None = None
         self._same: dict[tuple[int, int], list[tuple[int, int]]] = {}  # variant and seed -> rows and their grades
         self._partners: list[int] = []
+        self._on_device: torch.Tensor | None = None  # the partners, copied once for all steps until a pair comes
+        self._has_partners = False
         work = _EveryVariant(knee_variants(recipe, encoder))
         if self._file.exists():
             knees, self._names = load_grown(self._file, self._folder, self._origin)
@@ -83,9 +85,10 @@ class GrowingLatents:
 
     def _knees(self) -> KneeLatents:
         assert self._rows is not None  # there is a pair
-        known = any(partner >= 0 for partner in self._partners)
-        partners = torch.tensor(self._partners, device=self._device) if known else None
-        return KneeLatents(**self._rows.tensors(), partners=partners)
+        if self._on_device is None or len(self._on_device) != len(self._partners):
+            self._on_device = torch.tensor(self._partners, device=self._device)
+            self._has_partners = any(partner >= 0 for partner in self._partners)
+        return KneeLatents(**self._rows.tensors(), partners=self._on_device if self._has_partners else None)
 
     def _find_partners(self, name: str, grades: list[int]) -> None:
         """Note the rows that a pair's variants have got, and whose partners they are."""

@@ -56,9 +56,11 @@ def simulate_population(
         raise writing_error(error, output) from error
     check_same_population(output, seed, library.hashes)
     write_manifest(output, seed, library.hashes)
-    wanted = list(range(first, count, stride))
-    if regraded_every:
-        wanted += [REGRADED_OFFSET + index for index in wanted if index % regraded_every == 0]
+    wanted: list[int] = []
+    for index in range(first, count, stride):
+        wanted.append(index)
+        if regraded_every and index % regraded_every == 0:
+            wanted.append(REGRADED_OFFSET + index)  # at once, since a training beside it may end before the last pair
     missing: dict[TemplateChoice, list[int]] = {}
     for index in wanted:
         if not pair_path(output, index).exists():
