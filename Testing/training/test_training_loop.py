@@ -254,3 +254,47 @@ def test_eight_bit_moments_outlive_a_stop(tmp_path: Path) -> None:
     assert torch.equal(whole.network.bias, training.network.bias)
     moments = next(iter(whole._optimiser.state.values()))
     assert moments["state1"].dtype == torch.uint8
+
+
+def test_fused_moments_lie_as_their_parameters_after_a_stop(tmp_path: Path) -> None:
+    """A GPU's fused AdamW goes through memory in order: a resumed channels-last network gets its moments in its own.
+
+    The fused AdamW of a processor does so too, without a complaint.
+    """
+    import copy
+
+    from Xray2MRILib.training.checkpoint import load_checkpoint, save_checkpoint
+
+    average_of = pytest.importorskip("diffusers.training_utils").EMAModel
+    torch.manual_seed(0)
+    batch = torch.randn(4, 8, 9, 9).to(memory_format=torch.channels_last)
+
+    def network() -> torch.nn.Conv2d:
+        torch.manual_seed(1)
+        return torch.nn.Conv2d(8, 8, 3).to(memory_format=torch.channels_last)
+
+    def parts(net: torch.nn.Module):
+        return net, average_of(net.parameters()), torch.optim.AdamW(net.parameters(), 1e-2, fused=True)
+
+    def step(net, average, optimiser) -> None:
+        net(batch).square().mean().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        average.step(net.parameters())
+
+    whole = parts(network())
+    for _ in range(2):
+        step(*whole)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", *whole, {"step": 2})
+    resumed = parts(network())
+    load_checkpoint(tmp_path / "checkpoint.safetensors", *resumed)
+    weight = resumed[0].weight
+    moments = resumed[2].state[weight]
+    assert weight.stride() != weight.contiguous().stride()
+    for tensor in (moments["exp_avg"], moments["exp_avg_sq"], resumed[1].shadow_params[0]):
+        assert tensor.stride() == weight.stride()
+    before = copy.deepcopy(weight.detach())
+    step(*whole)
+    step(*resumed)
+    assert not torch.equal(before, weight)
+    torch.testing.assert_close(weight, whole[0].weight, rtol=0, atol=0)

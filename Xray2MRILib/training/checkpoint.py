@@ -50,7 +50,7 @@ def load_checkpoint(
             raise ValueError("its parameters have other groups of learning rates.")
         network.load_state_dict(_with_prefix(tensors, "network."))
         shadows = _with_prefix(tensors, "average.").values()
-        average.shadow_params = [s.to(old.device) for s, old in zip(shadows, average.shadow_params, strict=True)]
+        average.shadow_params = [_laid_out(s, old) for s, old in zip(shadows, average.shadow_params, strict=True)]
         average.optimization_step = int(metadata["average_steps"])
         state: dict[int, dict[str, Any]] = {}
         for name, tensor in _with_prefix(tensors, "optimiser.").items():
@@ -61,6 +61,10 @@ def load_checkpoint(
             else:
                 state.setdefault(int(index), {})[key] = value
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        for parameter, known in optimiser.state.items():
+            for key, value in known.items():
+                if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                    known[key] = _laid_out(value, parameter)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"The checkpoint {path.name} cannot be resumed: {str(error).splitlines()[0]}",
@@ -82,6 +86,15 @@ def host_copy(tensor: torch.Tensor) -> torch.Tensor:
     """A copy in main memory: a device has no room for all of them, and safetensors refuses shared storage."""
     tensor = tensor.detach()
     return tensor.cpu().contiguous() if tensor.device.type != "cpu" else tensor.contiguous().clone()
+
+
+def _laid_out(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """The values of ``tensor``, of its own type, on the device and in the memory order of ``like``.
+
+    A fused optimiser goes through a parameter and its moments side by side in memory, so all need the same order;
+    files hold the contiguous one, networks may be channels-last.
+    """
+    return torch.empty_like(like, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
 
 
 def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
