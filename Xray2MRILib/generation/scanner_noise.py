@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # grey value that stands for the clip level of a scan: generated and simulated volumes have 0.61 to 0.96
 LEVEL = 0.75
 SECTION = "acquisition"  # of the provenance
+_AT_ONCE = 50  # slices that get their noise together, which takes four times their memory
 
 
 def acquisition_record(strength: float, seed: int, crop_sha256: str) -> dict[str, Any]:
@@ -68,7 +69,14 @@ def noisy_slices(slices: np.ndarray, acquisition: Acquisition, depths: np.ndarra
 def add_scanner_noise(volume: PseudoMRI) -> None:
     """Set ``acquired`` of a noise-free volume by its own provenance; None where that records no noise."""
     acquisition = recorded_acquisition(volume.provenance)
-    volume.acquired = None if acquisition is None else noisy_slices(volume.array, acquisition, volume.depth_positions)
+    if acquisition is None:
+        volume.acquired = None
+        return
+    shown = np.empty(volume.array.shape, np.float32)
+    for first in range(0, len(shown), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        shown[part] = noisy_slices(volume.array[part], acquisition, volume.depth_positions[part])
+    volume.acquired = shown
 
 
 def keep_shown_slices(volume: PseudoMRI, earlier: PseudoMRI) -> None:

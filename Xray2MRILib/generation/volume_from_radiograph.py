@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[dict[str, Any]], None]
 
+# bytes of a volume's voxels, beyond which its picture is not drawn while its files are written
+_LARGE = 100_000_000
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -104,6 +107,8 @@ def generate(
     with AtomicFiles() as atomic, ThreadPoolExecutor(1) as beside:
         drawn = None if montage is None else beside.submit(_draw, volume, knee, atomic.stage(montage))
         complete_provenance(volume, knee, pipeline, settings, radiograph)
+        if drawn is not None and volume.nbytes > _LARGE:
+            drawn.result()  # one after the other, or both need their memory at once
         timer.enter("write")
         # the volume does not appear without its overview
         paths = write_files(volume, output, montage, settings, (lambda: None) if drawn is None else drawn.result)

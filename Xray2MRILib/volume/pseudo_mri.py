@@ -133,7 +133,10 @@ class PseudoMRI:
         """The volume as a SimpleITK image in LPS, or another ``array`` of the same shape in its geometry."""
         import SimpleITK as sitk
 
-        image = sitk.GetImageFromArray(self.array if array is None else array)
+        return self.placed(sitk.GetImageFromArray(self.array if array is None else array))
+
+    def placed(self, image: SimpleITK.Image) -> SimpleITK.Image:
+        """The same image, [W, H, S] voxels, with the geometry of the volume."""
         image.SetSpacing(self.spacing)
         image.SetDirection(self.direction)
         image.SetOrigin(self.origin)

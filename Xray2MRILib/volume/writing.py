@@ -19,6 +19,8 @@ from .file_name import VOLUME_ENDINGS, volume_ending
 from .intensity_mapping import STANDARD_MAPPING
 
 if TYPE_CHECKING:
+    import SimpleITK
+
     from .pseudo_mri import PseudoMRI
 
 # voxels beside those of a volume: end of their file's stem -> what they are
@@ -28,6 +30,7 @@ FURTHER_VOXELS = {
 }
 # upper bound for side-car and headers
 _RECORD_BYTES = 200_000
+_AT_ONCE = 50  # slices that are converted together
 # NIfTI has room for one line only
 _SHORT_NOTICE = "synthetic, not for diagnosis; grey = stored / 4095; details in the .json"
 
@@ -111,20 +114,20 @@ def write_volume(
     """
     files = VolumeFiles.to_write(path)
     further = {"deviation": volume.deviation, "noise_free": None if volume.acquired is None else volume.array}
-    stored = STANDARD_MAPPING.to_stored(volume.shown)
+    record = complete_record(volume, keep_identifiers)
     previous = _check_files(
-        files, volume.array.size, volume.deviation is not None, volume.acquired is not None, voxels_sha256(stored)
-    )
-    record = complete_record(volume, stored, keep_identifiers)
+        files, volume.array.size, volume.deviation is not None, volume.acquired is not None,
+        record["volume"]["voxels_sha256"],
+    )  # fmt: skip
     ending = volume_ending(files.volume)
     with AtomicFiles() as atomic:
-        _write_image(volume, stored, record, atomic.stage(files.volume, ending))
+        _write_image(volume, volume.shown, record, atomic.stage(files.volume, ending))
         for name, values in further.items():
             path_of_values: Path = getattr(files, name)
             if values is not None:
                 about = {**record, "content": FURTHER_VOXELS[name]}
                 about["volume"] = {key: value for key, value in record["volume"].items() if not key.endswith("sha256")}
-                _write_image(volume, STANDARD_MAPPING.to_stored(values), about, atomic.stage(path_of_values, ending))
+                _write_image(volume, values, about, atomic.stage(path_of_values, ending))
             elif previous["volume"].get(f"has_{name}") and path_of_values.is_file():
                 # the old file would look like one of the new volume
                 atomic.remove(path_of_values)
@@ -134,7 +137,7 @@ def write_volume(
     return files
 
 
-def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: bool) -> dict[str, Any]:
+def complete_record(volume: PseudoMRI, keep_identifiers: bool) -> dict[str, Any]:
     """The provenance with the section ``volume``: geometry, intensity mapping, and notes on nominal values."""
     cleaned = provenance.plain if keep_identifiers else provenance.remove_identifiers
     record = {**provenance.build_provenance(model={}, sampling={}, radiograph={}, koa={}), **cleaned(volume.provenance)}
@@ -161,7 +164,7 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
             "intensity_note": "grey in [0, 1] = stored * slope + intercept, relative to the volume, without unit",
             "has_deviation": volume.deviation is not None,
             "has_noise_free": volume.acquired is not None,
-            "voxels_sha256": voxels_sha256(stored),
+            "voxels_sha256": _stored_sha256(volume.shown),
             **_noise_free_checksum(volume),
         }
     )
@@ -171,7 +174,15 @@ def complete_record(volume: PseudoMRI, stored: np.ndarray, keep_identifiers: boo
 def _noise_free_checksum(volume: PseudoMRI) -> dict[str, str]:
     if volume.acquired is None:
         return {}
-    return {"noise_free_sha256": voxels_sha256(STANDARD_MAPPING.to_stored(volume.array))}
+    return {"noise_free_sha256": _stored_sha256(volume.array)}
+
+
+def _stored_sha256(grey: np.ndarray) -> str:
+    """``voxels_sha256`` of grey values [S, H, W] as they are stored, without all of these at once."""
+    digest = hashlib.sha256()
+    for one in grey:
+        digest.update(np.ascontiguousarray(STANDARD_MAPPING.to_stored(one[None]), dtype="<i2").data)
+    return digest.hexdigest()
 
 
 def volume_grid(num_slices: int, rows: int, columns: int) -> dict[str, Any]:
@@ -245,10 +256,23 @@ def check_shared_record(files: VolumeFiles) -> None:
             )
 
 
-def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], path: Path) -> None:
+def _stored_image(volume: PseudoMRI, grey: np.ndarray) -> SimpleITK.Image:
+    """Grey values [S, H, W] as they are stored, filled in part by part: dense volumes need the memory."""
     import SimpleITK as sitk
 
-    image = volume.to_sitk(stored)
+    slices, rows, columns = grey.shape
+    image = sitk.Image([columns, rows, slices], sitk.sitkInt16)
+    for first in range(0, slices, _AT_ONCE):
+        part = sitk.GetImageFromArray(STANDARD_MAPPING.to_stored(grey[first : first + _AT_ONCE]))
+        image[:, :, first : first + part.GetDepth()] = part
+    return volume.placed(image)
+
+
+def _write_image(volume: PseudoMRI, grey: np.ndarray, record: dict[str, Any], path: Path) -> None:
+    """Write grey values [S, H, W] with the geometry of ``volume``, and read them back."""
+    import SimpleITK as sitk
+
+    image = _stored_image(volume, grey)
     for name, text in provenance.header_fields(record).items():
         image.SetMetaData(name, text)
     image.SetMetaData("NRRD_content", record["notice"])
@@ -257,7 +281,11 @@ def _write_image(volume: PseudoMRI, stored: np.ndarray, record: dict[str, Any], 
         sitk.WriteImage(image, str(path), useCompression=True)
         del image  # free the memory for the copy that is read back
         # the NIfTI writer reports success on a full disk
-        intact = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), stored)
+        written = sitk.ReadImage(str(path))
+        found = sitk.GetArrayViewFromImage(written)
+        intact = found.shape == grey.shape and all(
+            np.array_equal(one, STANDARD_MAPPING.to_stored(own[None])[0]) for one, own in zip(found, grey, strict=True)
+        )
     except RuntimeError:
         intact = False
     if not intact:
