@@ -71,3 +71,13 @@ def test_a_model_that_a_gpu_cannot_hold_is_refused_before_it_is_loaded(monkeypat
     assert refused.value.code == "out-of-memory"
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda name: 10_000_000_000)
     preflight.check_device_memory("compact", "auto", "auto")
+
+
+def test_weights_packed_in_six_bits_are_counted_as_weights(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from Xray2MRILib.models.eight_bit_weights import save_eight_bits
+
+    (tmp_path / "unet").mkdir()
+    large = {"large": torch.ones(64, 1001)}
+    save_eight_bits(large, tmp_path / "unet", coarse=True)
+    assert 0 <= count_parameters(tmp_path) - 64 * 1001 < 64 + 2 + 4  # scales, shape, what fills the last bytes

@@ -38,6 +38,12 @@ def _parameters_of(path: Path) -> int:
             if length > _LONGEST_HEADER:
                 return 0
             header = json.loads(file.read(length))
-        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        return sum(_weights_of(name, entry, header) for name, entry in header.items() if name != "__metadata__")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
         return 0
+
+
+def _weights_of(name: str, entry: dict[str, Any], header: dict[str, Any]) -> int:
+    """The number of weights of a tensor; packed ones (models.eight_bit_weights) lie four in three bytes."""
+    count = math.prod(entry["shape"])
+    return count * 4 // 3 if f"{name}.shape" in header else count

@@ -51,7 +51,7 @@ def load_matching_weights(network: nn.Module, folder: Path) -> int:
     try:
         small = (folder / eight_bit_weights.FILE).exists()
         earlier = eight_bit_weights.load_eight_bits(folder) if small else load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(
             f"The folder {folder.parent.name}/{folder.name} holds no weights to begin from.",
             code="bad-recipe",
