@@ -35,7 +35,7 @@ def test_seeds_of_a_system_are_averaged_per_knee(tmp_path: Path) -> None:
     columns = {
         "Ours": [1.0, 2.0, 3.0, 4.0, 5.0],
         "LDM": [5.0, 5.0, 5.0, 5.0, 5.0],
-        "Ours, seed 1": [3.0, 2.0, 1.0, 8.0, 7.0],
+        "Ours, seed 1": [3.0, 4.0, 1.0, 8.0, 7.0],
         "blank": [9.0, 9.0, 9.0, 9.0, 9.0],
     }
     write_benchmark(tmp_path, columns, ["Ours", "LDM", "Ours, seed 1"])
@@ -43,13 +43,13 @@ def test_seeds_of_a_system_are_averaged_per_knee(tmp_path: Path) -> None:
     with (tmp_path / "seeds.csv").open(newline="", encoding="utf-8") as stream:
         rows = {row["system"]: row for row in csv.DictReader(stream) if row["measure"] == "edge_mm"}
     assert list(rows) == ["Ours", "LDM", "blank"]
-    assert float(rows["Ours"]["median"]) == 2.0  # of the means 2, 2, 2, 6, 6
+    assert float(rows["Ours"]["median"]) == 3.0  # of the means 2, 3, 2, 6, 6
     assert rows["Ours"]["trainings"] == "2"
     assert rows["LDM"]["trainings"] == "1"
-    assert float(rows["Ours"]["apart"]) == 0.0  # both have the median 3
+    assert float(rows["Ours"]["apart"]) == 1.0  # the medians are 3 and 4
     assert rows["LDM"]["apart"] == ""
-    assert float(rows["LDM"]["first_less_this"]) == -3.0  # of -3, -3, -3, 1, 1
+    assert float(rows["LDM"]["first_less_this"]) == -2.0  # of -3, -2, -3, 1, 1
     assert float(rows["LDM"]["first_closer_share"]) == 0.6
     table = (tmp_path / "seeds.md").read_text(encoding="utf-8")
-    assert "| Ours | 2.00 (2.00-6.00) ±0.00 |" in table
+    assert "| Ours | 3.00 (2.00-6.00) ±0.50 |" in table
     assert "| 1.00 (1.00-1.00) |" in table  # own reference against others

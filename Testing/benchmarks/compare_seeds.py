@@ -36,6 +36,8 @@ def read_per_knee(file: Path) -> dict[str, dict[str, np.ndarray]]:
     with file.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             rows[row["column"]].append(row)
+    if len({tuple(row["knee"] for row in found) for found in rows.values()}) > 1:
+        raise SystemExit(f"The columns of {file.name} have not the same knees in the same order: measure them again.")
     return {
         column: {measure: np.array([float(row[measure]) for row in found]) for measure in MEASURES}
         for column, found in rows.items()
@@ -88,7 +90,7 @@ def joined_specificity(folder: Path, titles: list[str]) -> dict[str, str]:
 
 
 def markdown(rows: list[dict[str, object]], areas: dict[str, str]) -> str:
-    """The table of docs/comparison-of-methods.md: median (95 % interval), and how far the trainings are apart."""
+    """The table of the page on methods: median (95 % interval), and half of how far the trainings are apart."""
     by_system: dict[object, dict[object, dict[str, object]]] = defaultdict(dict)
     for row in rows:
         by_system[row["system"]][row["measure"]] = row

@@ -232,7 +232,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def keep(result: dict[str, Any]) -> None:
         if options.output is not None:
-            options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            unfinished = options.output.with_name(options.output.name + ".tmp")
+            unfinished.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            unfinished.replace(options.output)
 
     result = measure(bench, options.slices, options.batch, not options.no_compile, keep)
     if options.output is None:

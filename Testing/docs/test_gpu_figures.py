@@ -25,8 +25,8 @@ def test_a_step_of_the_table_is_the_measured_one(row: str, name: str) -> None:
     assert milliseconds == round(1000 * measured["seconds"])
     assert share == round(100 * measured["tflops"] / RESULT["peak_tflops"])
     assert memory == round(measured["largest_memory_gb"], 1)
-    assert RESULT[f"{name}_compiled"] is None
-    assert re.search(rf"\| {row}[^\n]*\n\| the same, compiled \| not measured", PAGE)
+    said = re.search(rf"\| {row}[^\n]*\n\| the same, compiled \| not measured", PAGE)
+    assert (said is not None) == (RESULT[f"{name}_compiled"] is None)
 
 
 @pytest.mark.parametrize("steps", [4, 20])
@@ -42,9 +42,9 @@ def test_the_cost_of_a_long_training_follows_from_the_measured_step() -> None:
     page = (ROOT / "docs/training-on-oai.md").read_text(encoding="utf-8")
     per_slice = RESULT["forward_step"]["tflop_of_step"] / 50
     step = 64 * 3 * per_slice
-    assert step == pytest.approx(33.8, rel=0.02)
+    assert step == pytest.approx(34.4, rel=0.005)
     seconds = float(re.search(r"\| a step \|[^|]*\| ([\d.]+) s \|", page)[1])
-    assert seconds == pytest.approx(step / 50, rel=0.02)
-    assert seconds < 4 * RESULT["training_step"]["seconds"] < 1.2 * seconds
+    assert seconds == pytest.approx(step / 45, rel=0.02)
+    assert seconds == pytest.approx(4 * RESULT["training_step"]["seconds"], rel=0.02)
     hours = float(re.search(r"\| 233,000 steps[^|]*\|[^|]*\| (\d+) h \|", page)[1])
     assert hours == pytest.approx(233_000 * seconds / 3600, rel=0.03)

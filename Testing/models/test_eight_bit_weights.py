@@ -78,6 +78,27 @@ def test_bytes_of_another_shape_are_refused(shape: list[int]) -> None:
         unpacked(packed(torch.zeros(8, 1)), torch.tensor(shape))
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"large" + SHAPE: torch.tensor([-64, -1000])},
+        {"large" + SHAPE: torch.tensor([64.0, 1000.0])},
+        {"large" + SHAPE: torch.tensor(64_000)},
+        {"large" + SHAPE: torch.tensor([], dtype=torch.int64)},
+        {"large": torch.zeros(48_000, dtype=torch.int8)},
+        {"large": torch.zeros(16_000, 3, dtype=torch.uint8)},
+        {"large" + SCALE: torch.ones(63)},
+        {"large" + SHAPE: None},
+    ],
+    ids=["negative", "fractions", "one number", "nothing", "other bytes", "two axes", "scales", "no shape"],
+)
+def test_damaged_packed_weights_are_refused(damage: dict) -> None:
+    stored = to_eight_bits({"large": torch.randn(64, 1000)}, coarse=True) | damage
+    stored = {name: tensor for name, tensor in stored.items() if tensor is not None}
+    with pytest.raises(ValueError, match=r"[a-z]"):
+        from_eight_bits(stored)
+
+
 def test_coarse_weights_as_earlier_versions_stored_them_are_read(state) -> None:
     """The same 63 values in eight bits each."""
     large = {"large": torch.randn(64, 1000, generator=torch.Generator().manual_seed(5))}

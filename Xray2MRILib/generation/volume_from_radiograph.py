@@ -107,9 +107,9 @@ def generate(
     with AtomicFiles() as atomic, ThreadPoolExecutor(1) as beside:
         drawn = None if montage is None else beside.submit(_draw, volume, knee, atomic.stage(montage))
         complete_provenance(volume, knee, pipeline, settings, radiograph)
+        timer.enter("write")
         if drawn is not None and volume.nbytes > _LARGE:
             drawn.result()  # one after the other, or both need their memory at once
-        timer.enter("write")
         # the volume does not appear without its overview
         paths = write_files(volume, output, montage, settings, (lambda: None) if drawn is None else drawn.result)
     timer.finished()

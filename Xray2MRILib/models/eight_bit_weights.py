@@ -80,10 +80,12 @@ def packed(whole: Tensor) -> Tensor:
 
 
 def unpacked(stored: Tensor, shape: Tensor) -> Tensor:
-    """Inverse of ``packed``, int8 of this shape. Raises ValueError for another number of bytes."""
+    """Inverse of ``packed``, int8 of this shape. Raises ValueError for what is no packed tensor of this shape."""
+    if stored.dtype != torch.uint8 or stored.ndim != 1 or shape.dtype != torch.int64 or shape.ndim != 1:
+        raise ValueError("Packed weights must be bytes, and their shape whole numbers.")
     size = shape.tolist()
     count = math.prod(size)
-    if count < 1 or len(stored) != 3 * -(-count // 4):
+    if min(size, default=0) < 1 or len(stored) != 3 * -(-count // 4):
         raise ValueError(f"{len(stored)} bytes do not hold {count} weights of six bits.")
     three = stored.view(-1, 3).to(torch.int32)
     together = three[:, 0] | three[:, 1] << 8 | three[:, 2] << 16
@@ -104,7 +106,11 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
             tensor = unpacked(tensor, stored[name + SHAPE])
         if tensor.dtype == torch.int8:
             scale = stored[name + SCALE]
+            if scale.shape != tensor.shape[:1]:
+                raise ValueError(f"The scales of {name} do not fit its channels.")
             tensor = tensor.float() * scale.view(-1, *[1] * (tensor.ndim - 1))
+        elif name + SCALE in stored:
+            raise ValueError(f"{name} has scales, but neither int8 weights nor packed ones.")
         state[name] = tensor.float() if tensor.is_floating_point() else tensor
     return state
 
