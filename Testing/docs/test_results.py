@@ -181,7 +181,11 @@ SENTENCES = [
     ),
     ("docs/results.md", "from others (AUC #). Agreement", [f"{REAL}/outline, as placed/auc"]),
     ("docs/results.md", "(correlation #, true #)", [f"{LAG}/generated/0", f"{LAG}/true/0"]),
-    ("docs/results.md", "narrows the joint by # mm on average beyond", [f"{GRADE}/medial/narrower by"]),
+    (
+        "docs/results.md",
+        "narrows or widens the joint by # to # of what",
+        [f"what_if_grade/{side}/share of the true change" for side in ("lateral", "medial")],
+    ),
     (
         CARD,
         "is # of that in the true volume (quartiles #-#",
@@ -207,10 +211,10 @@ SENTENCES = [
     ),
     (
         CARD,
-        "nearer to the true knee at that grade: # mm instead of # (edges",
+        "nearer to the true knee at that grade, by little: # mm instead of # mm (edges",
         [f"what_if_grade/edge_mm/{what}, to the other truth" for what in ("what if", "as shown")],
     ),
-    (CARD, "medial compartment is (r -#)", ["narrow_joints/narrow/medial space/-r"]),
+    (CARD, "how narrow the medial compartment is follows with r #", ["narrow_joints/narrow/medial space/r"]),
     (CARD, "sides of the bones, AUC at least 0.75 | #: missed", [f"{REAL}/outline, as placed/auc"]),
     (
         CARD,
@@ -219,7 +223,7 @@ SENTENCES = [
     ),
     (CARD, "Two seeds of one radiograph differ by # mm", ["held_out/two seeds of one radiograph/edge_mm"]),
     (CARD, "edge distance at most 1.6 mm | # mm: missed", ["held_out/own/edge_mm/0"]),
-    (CARD, "| # medial, # lateral: reached in the medial one", [f"{BAND}/{side}/{WITH_TRUE}" for side in SIDES]),
+    (CARD, "| # medial, # lateral: missed", [f"{BAND}/{side}/{WITH_TRUE}" for side in SIDES]),
     (CARD, "with the simulated joint space itself # and #", [f"{BAND}/{side}/{WITH_SPACE}" for side in SIDES]),
     (CARD, "(# against # dB)", ["held_out/own/psnr_db/0", "held_out/mean/psnr_db/0"]),
     (
