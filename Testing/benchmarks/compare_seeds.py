@@ -117,7 +117,7 @@ def main() -> None:
         writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
     text = markdown(rows, joined_specificity(folder, titles))
     (folder / "seeds.md").write_text(text, encoding="utf-8")
-    print(text)
+    print(f"The table is in {folder / 'seeds.md'}, the numbers are in seeds.csv.")
 
 
 if __name__ == "__main__":

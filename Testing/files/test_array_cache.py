@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("safetensors")
 
 from Xray2MRILib.files import array_cache
-from Xray2MRILib.files.array_cache import digest_of, kept_arrays, kept_path
+from Xray2MRILib.files.array_cache import digest_of, kept_arrays, kept_file, kept_path
 from Xray2MRILib.files.process_lock import exclusive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,3 +152,40 @@ def test_the_digest_follows_names_contents_and_words(tmp_path: Path) -> None:
     digests = {digest_of([first]), digest_of([second]), digest_of([first], ["numpy 2"]), digest_of([first, second])}
     first.write_text("y", encoding="utf-8")
     assert len(digests | {digest_of([first])}) == 5
+
+
+def test_of_several_processes_one_makes_a_file(tmp_path: Path) -> None:
+    """A label map's part that takes minutes: who comes later waits for it instead of making it again."""
+    code = """
+import sys, time
+from pathlib import Path
+from Xray2MRILib.files.array_cache import kept_file
+folder = Path(sys.argv[1])
+
+def write(path):
+    with (folder / "log").open("a", encoding="utf-8") as log:
+        log.write("made\\n")
+    time.sleep(1.0)
+    temporary = path.with_name("unfinished")
+    temporary.write_text("whole", encoding="utf-8")
+    temporary.replace(path)
+
+print(kept_file(folder / "parts" / "part.npz", write).read_text(encoding="utf-8"))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=60)[0].strip() for process in running] == ["whole"] * 3
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "made\n"
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["part.npz"]
+
+
+def test_a_file_that_cannot_be_made_leaves_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    def fail(path: Path) -> None:
+        raise ValueError("no space")
+
+    path = tmp_path / "part.npz"
+    with pytest.raises(ValueError, match="no space"):
+        kept_file(path, fail)
+    assert not path.exists()
+    assert kept_file(path, lambda new: new.write_bytes(b"now") and None) == path
+    assert path.read_bytes() == b"now"

@@ -95,6 +95,20 @@ def kept_arrays(
     return _mapped(path) or built
 
 
+def kept_file(path: Path, write: Callable[[Path], None]) -> Path:
+    """``path``, which ``write`` makes, complete at once, where it is missing; of several processes one does so."""
+    if not path.exists():
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.name}.lock")
+        with exclusive(lock):
+            if not path.exists():  # another process may have made it meanwhile
+                write(path)
+                with contextlib.suppress(OSError):
+                    lock.unlink()
+    return path
+
+
 def _mapped(path: Path) -> dict[str, np.ndarray] | None:
     """The arrays of a file; None where it is missing or damaged."""
     from safetensors import SafetensorError, safe_open
@@ -149,4 +163,4 @@ def _remove_older(folder: Path, name: str, newest: Path) -> None:
                 path.unlink()
 
 
-__all__ = ["Arrays", "digest_of", "kept_arrays", "kept_path", "user_cache", "versions_of"]
+__all__ = ["Arrays", "digest_of", "kept_arrays", "kept_file", "kept_path", "user_cache", "versions_of"]

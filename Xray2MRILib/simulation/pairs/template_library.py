@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError, ProcessingError
-from ...files.array_cache import digest_of, kept_arrays, user_cache
+from ...files.array_cache import digest_of, kept_arrays, kept_file, user_cache
 from ...files.resources import resource_path
 from ..anatomy.assembled_template import code_digest, from_arrays, to_arrays
 from ..anatomy.image_template import ImageTemplate
@@ -150,13 +150,10 @@ class TemplateLibrary:
             donor = self._donor(name)
             return outline_of(donor.template, donor.bones)
         path = self._kept(self._outline_file(name))
-        if not path.exists():
-            save_outline(build_outline(self.folders[name]), path)
-        return load_outline(path)
+        return load_outline(kept_file(path, lambda new: save_outline(build_outline(self.folders[name]), new)))
 
     def _donor(self, name: str) -> Donor:
-        path = self._kept(self._soft_tissue_file(name))
-        if not path.exists():
+        def write(path: Path) -> None:
             if name == MULTI_ECHO:
                 built = Donor(build_multi_echo_template(resource_path(f"anatomy/{name}")), bare_cortex=True)
             else:
@@ -164,13 +161,14 @@ class TemplateLibrary:
                 around.anatomy.name = name
                 built = build_label_map_donor(self.folders[name], around)
             save_donor(built, path)
-        return _loaded_donor(path)
+
+        return _loaded_donor(kept_file(self._kept(self._soft_tissue_file(name)), write))
 
     def _map(self, choice: TemplateChoice) -> SoftTissueMap:
-        path = self._kept(self._map_file(choice))
-        if not path.exists():
+        def write(path: Path) -> None:
             save_map(register(self._outline(choice.outline), self._donor(choice.soft_tissue).bones), path)
-        return load_map(path)
+
+        return load_map(kept_file(self._kept(self._map_file(choice)), write))
 
     def _outline_file(self, name: str) -> str:
         return f"outline-{name}-{self._hash(name)}-{OUTLINE_VERSION}.npz"
