@@ -22,17 +22,20 @@ endif
 # the tests share one thread each and the processors with each other; the slowest are named at the end
 PYTEST = PYTHONPATH="$(CURDIR)" OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n $(JOBS) --dist loadfile --durations 12
 
-.PHONY: demo test test-all lint bench environment test-environment clean
+.PHONY: demo test test-all lint templates bench environment test-environment clean
 
 demo: environment
 	@mkdir -p demo
 	@"$(BIN)/xray2mri" generate "$(DEMO_FILM)" -o demo/knee.nrrd --montage demo/knee.png
 
-test: test-environment lint
+test: test-environment lint templates
 	$(PYTEST) -m "not slow"
 
-test-all: test-environment lint
+test-all: test-environment lint templates
 	$(PYTEST)
+
+templates: test-environment
+	@OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" "$(BIN)/python" Testing/material/kept_templates.py
 
 lint: test-environment
 	"$(BIN)/ruff" check .

@@ -1,13 +1,18 @@
 """The templates of a population: every outline with every soft tissue that can be lent to it.
 
-What ships is loaded from ``Resources/anatomy/templates``; what a user brings is built once and kept in the user's
-cache. A template is put together when a knee asks for it for the first time and kept there too, as arrays that all
-processes map into memory; the last one stays prepared.
+The parts that take minutes ship in ``Resources/anatomy/templates``; the others, and what a user brings, are built once
+and kept in the user's cache. A template is put together when a knee asks for it for the first time and kept there too,
+as arrays that all processes map into memory; the last one stays prepared.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -90,7 +95,7 @@ class TemplateLibrary:
     def template(self, choice: TemplateChoice) -> ImageTemplate:
         """The template of ``choice``: a second, ten when no process needed it before.
 
-        It takes minutes for a label map that is used for the first time.
+        It takes a minute or two more where its parts are not kept yet, and minutes for a user's label map.
         """
         template = self.template_unless_awaited(choice, wait=True)
         assert template is not None  # it was waited for
@@ -140,10 +145,19 @@ class TemplateLibrary:
         return [self._kept(name) for name in names]
 
     def build(self, choice: TemplateChoice) -> None:
-        """Build and keep the parts of ``choice`` that are missing (minutes)."""
+        """Build and keep the parts of ``choice`` that are missing (seconds to minutes)."""
+        self._find_writable_cache()
         self._donor(choice.soft_tissue)
         if choice.outline != choice.soft_tissue:
             self._map(choice)
+
+    def _find_writable_cache(self) -> None:
+        """Where the cache cannot be written, parts lie in a temporary folder as long as this library exists."""
+        with contextlib.suppress(OSError):
+            self.cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.cache, os.W_OK):
+            self.cache = Path(tempfile.mkdtemp(prefix="xray2mri-templates-"))
+            weakref.finalize(self, shutil.rmtree, self.cache, ignore_errors=True)
 
     def _outline(self, name: str) -> Outline:
         if name == MULTI_ECHO:
