@@ -192,6 +192,49 @@ def test_exhausted_memory_halves_the_batch_and_goes_on(parts, conditions):
     assert torch.allclose(slices, volume(parts, conditions, num_inference_steps=1), atol=1e-5)
 
 
+class ExhaustedOnce(torch.nn.Module):
+    """An autoencoder whose memory ends at its decoding number ``fails_at``, and counts what it decodes."""
+
+    def __init__(self, vae, fails_at):
+        super().__init__()
+        self.vae, self.fails_at = vae, fails_at
+        self.config, self.device, self.dtype = vae.config, vae.device, vae.dtype
+        self.sizes = []
+
+    def decode(self, latents):
+        self.sizes.append(len(latents))
+        if len(self.sizes) == self.fails_at:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return self.vae.decode(latents)
+
+
+def test_slices_are_handed_out_as_soon_as_they_are_decoded(parts, conditions):
+    """Five slices of one batch are decoded four at a time on a processor; the first ones do not wait for the last."""
+    vae = ExhaustedOnce(parts["autoencoder"], fails_at=0)
+    loop = slice_loop(
+        parts["unet"], vae, parts["scheduler"], conditions, DEPTHS, SamplingSettings(1, seed=7), batch_size=5
+    )
+    first, images = next(loop)
+    assert vae.sizes == [4]
+    assert len(images) == len(first) == 4
+    last, images = next(loop)
+    assert vae.sizes == [4, 1]
+    assert sorted([*first, *last]) == list(range(5))
+    assert next(loop, None) is None
+
+
+def test_memory_that_ends_while_decoding_loses_no_slice_and_makes_none_twice(parts, conditions):
+    vae, unet, told = ExhaustedOnce(parts["autoencoder"], fails_at=2), Exhausted(parts["unet"], limit=5), []
+    slices = volume(
+        parts | {"autoencoder": vae, "unet": unet}, conditions, num_inference_steps=1, batch_size=5,
+        on_smaller_batch=told.append,
+    )  # fmt: skip
+    assert told == [3]
+    assert vae.sizes == [4, 1, 1]
+    assert unet.sizes == [5, 1]
+    assert torch.allclose(slices, volume(parts, conditions, num_inference_steps=1), atol=1e-5)
+
+
 def test_memory_too_small_for_a_slice_is_one_sentence(parts, conditions):
     with pytest.raises(ProcessingError) as failure:
         volume(parts | {"unet": Exhausted(parts["unet"], limit=0)}, conditions)

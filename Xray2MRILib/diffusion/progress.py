@@ -51,20 +51,20 @@ class LoopProgress:
         self._progress = progress
         self._per_slice = num_inference_steps + DECODING_IN_STEPS
         self._slices, self._steps = num_slices, num_inference_steps
-        self._done = 0
+        self._done = self._steps_done = 0
         self._fraction = 0.0
 
     def step(self, batch: int, step: int) -> None:
         """Report that ``step`` denoising steps of the current batch of slices are done."""
         work = self._done * self._per_slice + batch * step
-        # never decreases, even when a batch is repeated with fewer slices
+        # neither decreases, even when a batch is repeated with fewer slices
         self._fraction = max(self._fraction, work / (self._slices * self._per_slice))
         stage = "decode" if step == self._steps else "sample"
-        steps_done = self._done * self._steps + batch * step
+        self._steps_done = max(self._steps_done, self._done * self._steps + batch * step)
         fraction = ENCODING_SHARE + (1 - ENCODING_SHARE) * self._fraction
-        self._progress.at(stage, steps_done, self._slices * self._steps, fraction)
+        self._progress.at(stage, self._steps_done, self._slices * self._steps, fraction)
 
-    def finish_batch(self, batch: int) -> None:
-        """Report that the slices of a batch are decoded."""
-        self._done += batch
+    def finish(self, slices: int) -> None:
+        """Report that ``slices`` are decoded, a batch or a part of one."""
+        self._done += slices
         self.step(0, 0)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import Cancelled, ProcessingError
-from ..models.autoencoder import decode_latents
+from ..models.autoencoder import decode_latents, decoding_chunk
 from ..models.conditional_unet import Xray2MRIUNet
 from ..models.diffusers_parts import AutoencoderKL
 from ..volume.geometry import OAI_FIELD
@@ -121,7 +121,10 @@ def slice_loop(
     should_cancel: Callable[[], bool] = lambda: False,
     precision: str = "fp32",
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield (indices into ``depths``, slices [B, H, W] in [0, 1] on the CPU), batch after batch, coarse depths first.
+    """Yield (indices into ``depths``, slices [C, H, W] in [0, 1] on the CPU), coarse depths first.
+
+    A batch is denoised together and handed out in the parts C <= B in which it is decoded, so that the first slice does
+    not wait for the decoding of the others.
 
     Parameters
     ----------
@@ -160,6 +163,7 @@ def slice_loop(
     pending = coarse_first(range(len(depths)))
     while pending:
         batch = pending[:batch_size]
+        decoded, failed = 0, False
         try:
             with autocast(precision, device):
                 latents = denoise(
@@ -173,7 +177,12 @@ def slice_loop(
                     None if fresh is None else fresh[batch].to(device),
                 )
                 before_step(sampling.num_inference_steps)
-                slices = decode_slices(autoencoder, latents)
+                chunk = decoding_chunk(autoencoder, latents.shape[-2] * latents.shape[-1])
+            while decoded < len(batch):  # what is decoded is handed out before the rest of the batch is
+                with autocast(precision, device):
+                    slices = decode_slices(autoencoder, latents[decoded : decoded + chunk])
+                yield batch[decoded : decoded + chunk], slices
+                decoded += len(slices)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -184,13 +193,12 @@ def slice_loop(
                     hint="Close other programs, or use the compact model or another device.",
                 ) from error
             batch_size = (len(batch) + 1) // 2 if len(batch) > 1 else 1
-            slices = None
-        if slices is None:  # outside the handler, because its traceback keeps the failed batch in memory
+            failed = True
+        pending = pending[decoded:]
+        if failed:  # outside the handler, because its traceback keeps the failed batch in memory
+            latents = slices = torch.empty(0)
             release_cached_memory(device)
             on_smaller_batch(batch_size)
-            continue
-        yield batch, slices
-        pending = pending[len(batch) :]
 
 
 def slice_loop_as_printed(

@@ -178,5 +178,5 @@ class Xray2MRIPipeline(VolumePipeline):
             for place, image in zip(batch, images.numpy(), strict=True):
                 slices[indices[place]] = image
                 progress.slice(indices[place], image)
-            loop.finish_batch(len(batch))
+            loop.finish(len(batch))
         return notes
