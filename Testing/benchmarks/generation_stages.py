@@ -5,7 +5,8 @@
 
 Each round starts a process of every checkout in turn. It generates the volume twice: *cold* with all imports and
 loading, *warm* once more in the same process. Seconds are those of the clock, processor seconds those of the whole
-process; medians over the rounds. Ratios compare the two checkouts in the same run. ``--steps 20`` gives both the same
+process; medians over the rounds. ``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2`` before the command holds
+PyTorch to AVX2. Ratios compare the two checkouts in the same run. ``--steps 20`` gives both the same
 number of steps; otherwise each takes its model's own.
 """
 
@@ -81,6 +82,7 @@ def main() -> None:
             "slices": arguments.slices,
             "steps": arguments.steps or "the model's own",
             "rounds": arguments.rounds,
+            "held_to": os.environ.get("ONEDNN_MAX_CPU_ISA", "all instructions of the processor"),
         }
         write_result(arguments.output, command=command, settings=settings, figures=figures)
 
