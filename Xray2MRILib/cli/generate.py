@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file for the volume: .nrrd, .nii.gz or .mha; the provenance is written as .json in the same folder",
     )
     add("--montage", metavar="OUT.png", type=Path,
-        help="file for an overview image: radiograph, grade, slices, 3D rendering")  # fmt: skip
+        help="file for an overview image: radiograph, grade, slices, 3-D view")  # fmt: skip
     add_generation_settings(parser)
     add_json_argument(parser)
 

@@ -1,4 +1,4 @@
-"""The overview image of one generation: radiograph, grade probabilities, slices, 3-D rendering and provenance."""
+"""The overview image of one generation: radiograph, grade probabilities, slices, 3-D view and provenance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files.atomic_write import AtomicFiles, check_place
-from .direct_volume_rendering import render
+from .cutaway_view import cutaway_view
 from .grade_bars import describe_source, draw_grade_bars
 from .radiograph_panel import draw_radiograph
 from .slice_grid import draw_scale_bar, draw_slices, grid_size
@@ -109,13 +109,13 @@ def draw_montage(prepared: PreparedRadiograph | np.ndarray, koa: GradeProbabilit
     top += _LABEL
     draw_grade_bars(canvas, koa.values, (left, top, right, top + _BARS))
     top += _BARS + _GAP
-    draw_text(draw, (left, top + 18), "3-D rendering, oblique anterior view", 18)
+    draw_text(draw, (left, top + 18), "3-D view, cut open at the joint", 18)
     top += _LABEL
     bottom = _HEADER + _LABEL + grid_height
-    rendering = render(
-        volume.array, volume.spacing, size=(bottom - top, _SIDE), left_knee=left_knee, background=BACKGROUND
+    view = cutaway_view(
+        volume.shown, volume.spacing, size=(bottom - top, _SIDE), left_knee=left_knee, background=BACKGROUND
     )
-    canvas.paste(Image.fromarray(rendering), (left, top))
+    canvas.paste(Image.fromarray(view), (left, top))
     draw_orientation(canvas, (left, top, right, bottom))
 
     grid_left = right + _MARGIN

@@ -1,4 +1,4 @@
-"""The pictures of a volume's report: radiograph, slices, standard deviation over seeds, 3-D rendering."""
+"""The pictures of a volume's report: radiograph, slices, standard deviation over seeds, 3-D view."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def deviation_picture(volume: PseudoMRI) -> tuple[Image.Image, float] | None:
     return slices_picture(shown), white
 
 
-def rendering_picture(volume: PseudoMRI) -> Image.Image:
-    """Oblique view from the front with orientation letters."""
+def cutaway_picture(volume: PseudoMRI) -> Image.Image:
+    """The knee cut open at the joint, seen from the front, with orientation letters."""
     from PIL import Image
 
-    from ..rendering.direct_volume_rendering import render
+    from ..rendering.cutaway_view import cutaway_view
 
     left_knee = volume.side == "left"
-    pixels = render(volume.array, volume.spacing, size=(_SIDE, _SIDE), left_knee=left_knee, background=BACKGROUND)
+    pixels = cutaway_view(volume.shown, volume.spacing, size=(_SIDE, _SIDE), left_knee=left_knee, background=BACKGROUND)
     picture = Image.fromarray(pixels)
     draw_orientation(picture, (0, 0, _SIDE, _SIDE))
     return _with_notice(picture)

@@ -19,7 +19,7 @@ from .measure_text import number_text
 from .page_templates import render_page
 from .per_slice_table import COMPARISON_COLUMNS
 from .svg import Svg
-from .volume_pictures import deviation_picture, radiograph_picture, rendering_picture, slices_picture
+from .volume_pictures import cutaway_picture, deviation_picture, radiograph_picture, slices_picture
 
 if TYPE_CHECKING:
     from ..volume.pseudo_mri import PseudoMRI
@@ -101,7 +101,7 @@ def _pictures(volume: PseudoMRI, radiograph: str | Path | None) -> list[dict[str
                 "radiograph: whether it was this one is unknown"
             )
         shown.append((picture, caption))
-    shown.append((rendering_picture(volume), "3-D rendering of the synthetic volume, from the front"))
+    shown.append((cutaway_picture(volume), "The synthetic volume cut open at the joint, from the front"))
     caption = "SYNTHETIC coronal slices from posterior to anterior"
     if volume.acquired is not None or volume.contains_noise:
         caption += ", with the noise of a scanner added after the model"
