@@ -149,32 +149,142 @@ def test_towards_another_radiograph_its_own_code_is_followed() -> None:
 @pytest.mark.slow
 def test_steps_of_training_lower_the_loss_and_reach_all_networks() -> None:
     from Xray2MRILib.baselines.morphing import MorphingModel
-    from Xray2MRILib.baselines.morphing_loss import MorphingWeights, morphing_loss
+    from Xray2MRILib.baselines.morphing_loss import MorphingBatch, MorphingWeights, morphing_loss
     from Xray2MRILib.conditions.koa_classifier import KneeGradeNetwork
 
     torch.manual_seed(0)
-    model = MorphingModel(channels=(4, 8, 8, 8))
+    model = MorphingModel(channels=(4, 8, 8, 8), courses=("medial", "lateral"))
     classifier = KneeGradeNetwork(channels=(8, 8, 8, 8, 8)).eval().requires_grad_(False)
     rows = torch.linspace(-1, 1, 256)[:, None].expand(256, 256)
-    healthy, severe = (torch.sin(9 * rows + phase)[None, None].repeat(2, 1, 1, 1) for phase in (0.0, 0.5))
-    simulated = torch.tensor([True, False])
+    healthy, severe = (torch.sin(9 * rows + phase)[None, None].repeat(4, 1, 1, 1) for phase in (0.0, 0.5))
+    severe[1::2] = torch.sin(9 * rows - 1.5)  # so that the two simulated courses can be told apart
+    simulated = torch.tensor([True, True, False, False])
+    surfaces = flat_surfaces(140.0, 160.0)[None].repeat(2, 2, 1, 1, 1, 1, 1)
+    surfaces[:, 1, :, 1, ..., 0] -= 8  # the tibia rises
+    facts = torch.tensor([[0.9, 0.1, 0.6], [0.1, 0.9, 0.4]])
+    joints = flat_surfaces(140.0, 160.0)[None, :, :, 0, :5].repeat(2, 1, 1, 1, 1)
+    batch = MorphingBatch(healthy, severe, simulated, surfaces, facts, joints)
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
     totals = []
     for _ in range(12):
         generator = torch.Generator().manual_seed(1)
-        parts = morphing_loss(model, classifier, healthy, severe, simulated, MorphingWeights(), generator)
+        parts = morphing_loss(model, [classifier], batch, MorphingWeights(), generator)
         loss = torch.stack(list(parts.values())).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        totals.append(loss.item())
+        totals.append({name: float(part.detach()) for name, part in parts.items()})
     assert set(parts) == {"correlation", "velocity", "folding", "variation", "appearance", "code", "prior", "likeness",
-                          "supervision"}  # fmt: skip
-    assert totals[-1] < totals[0] - 0.05
+                          "facts", "motion", "lent", "supervision"}  # fmt: skip
+    assert sum(totals[-1].values()) < sum(totals[0].values()) - 0.05
+    assert totals[-1]["facts"] < 0.9 * totals[0]["facts"]
+    assert totals[-1]["motion"] < totals[0]["motion"]
     for part in (model.encoder, model.prior, model.change):
         assert any(p.grad.any() for p in part.parameters())
-    without = morphing_loss(model, None, healthy, severe, ~simulated & False, MorphingWeights(), generator)
-    assert not {"supervision", "likeness"} & set(without)
+    assert model.course_codes.grad.any()
+    people = MorphingBatch(healthy, severe, ~simulated & False)
+    without = morphing_loss(model, [], people, MorphingWeights(), generator)
+    assert not {"supervision", "likeness", "facts", "motion", "lent"} & set(without)
+
+
+def flat_surfaces(femur: float, tibia: float) -> torch.Tensor:
+    """Pixels [2 sides, 2 bones, 3 depths, 9, 2] of level joint surfaces at two rows."""
+    places = torch.zeros(2, 2, 3, 9, 2)
+    places[:, 0, ..., 0], places[:, 1, ..., 0] = femur, tibia
+    places[..., 1] = torch.tensor([[60.0], [180.0]])[:, :, None, None] + 4 * torch.arange(9)
+    return places
+
+
+def test_surfaces_move_against_the_look_up() -> None:
+    """A frame that looks two pixels of 128 below shows the bone four pixels of 256 above."""
+    from Xray2MRILib.baselines.joint_motion import fall_of_gaps, moved_places
+    from Xray2MRILib.baselines.morphing_loss import motion_error
+
+    velocity = torch.zeros(1, 2, 128, 128)
+    velocity[:, 0], velocity[:, 1] = 1.0, 2.0
+    places = flat_surfaces(120.0, 150.0)[None]
+    moved = moved_places(velocity, places, 256)
+    assert torch.allclose(moved, places - torch.tensor((4.0, 2.0)), atol=1e-4)
+    assert torch.allclose(fall_of_gaps(velocity, places[:, :, :, 0], 256), torch.zeros(1, 2), atol=1e-4)
+    assert float(motion_error(velocity, torch.stack((places, moved), dim=1))) == pytest.approx(0.0, abs=1e-4)
+    wrong = moved.clone()
+    wrong[:, :, 1, ..., 0] += 6.0  # half of the surfaces are three pixels of 128 off, and so is each space
+    found = float(motion_error(velocity, torch.stack((places, wrong), dim=1)))
+    assert found == pytest.approx(0.5 * 0.5 * (math.sqrt(36.25) - 0.5) + 3.0, abs=1e-3)
+
+
+def test_a_linear_velocity_lets_the_joint_space_fall_by_its_exponential() -> None:
+    """v = r (y - c): the frame shows what lay at c + d at c + e^-r d, so that 1 - e^-r of the space is lost."""
+    from Xray2MRILib.baselines.joint_motion import fall_of_gaps
+    from Xray2MRILib.baselines.morphing_loss import lent_fall_error
+
+    rate, size = 0.6, 128
+    velocity = torch.zeros(1, 2, size, size)
+    velocity[:, 1] = rate * (torch.arange(float(size)) - 64.0)[:, None]
+    places = flat_surfaces(119.0, 139.0)[None, :, :, 0]  # (129 + 0.5) / 2 - 0.5 is row 64.25 of 128
+    lost = 1 - math.exp(-rate)
+    fall = fall_of_gaps(velocity, places, 256)
+    assert torch.allclose(fall, torch.full((1, 2), 20 * lost), atol=0.1)
+    shares = torch.tensor([[lost, lost - 0.3]])
+    assert float(lent_fall_error(velocity, places, shares)) == pytest.approx(0.5 * 0.3 * 20 / 2, abs=0.05)
+    places[:, 1] = torch.nan  # no outline of the second compartment
+    assert float(lent_fall_error(velocity, places, shares)) == pytest.approx(0.0, abs=0.05)
+
+
+def test_courses_of_the_prior() -> None:
+    from Xray2MRILib.baselines.morphing import MorphingModel
+
+    torch.manual_seed(0)
+    model = MorphingModel(courses=("medial", "lateral")).eval()
+    assert model.course_codes[:, :3].tolist() == [[1.5, -1.5, 0.0], [-1.5, 1.5, 0.0]]
+    torch.nn.init.normal_(model.change.appearance.weight, std=1.0)
+    radiograph = torch.rand(1, 1, 256, 256) * 2 - 1
+    usual, medial, lateral = (model.changes_of(radiograph, course=c)[1] for c in (None, "medial", "lateral"))
+    assert torch.equal(usual, medial)
+    assert not torch.allclose(medial, lateral, atol=1e-4)
+    small = model.small(radiograph)
+    mean, _ = model.prior(small)
+    expected = model.changes(small, mean + model.course_codes[1])[1]
+    assert torch.allclose(lateral, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="central"):
+        model.changes_of(radiograph, course="central")
+    former = MorphingModel()  # as of an earlier version
+    assert "course_codes" not in former.state_dict()
+    assert torch.equal(former.prior_of(small)[0], former.prior(small)[0])
+
+
+def test_variation_moves_places_with_the_picture() -> None:
+    from Xray2MRILib.baselines.morphing_loss import MorphingBatch
+    from Xray2MRILib.training.data.morphing_pairs import varied
+
+    rows, columns = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    places = torch.tensor([[110.0, 90.0], [150.0, 170.0]])
+    dots = [torch.exp(-((rows - r) ** 2 + (columns - c) ** 2) / 18) * 2 - 1 for r, c in places.tolist()]
+    pictures = torch.stack(dots)[:, None]
+    batch = MorphingBatch(pictures, pictures, torch.tensor([True, False]), places[:1, None], None, places[1:, None])
+    seen = varied(batch, torch.Generator().manual_seed(4))
+    for picture, place in zip(seen.healthy[:, 0], (seen.surfaces, seen.joints), strict=True):
+        weight = ((picture + 1) / 2) ** 2
+        centre = torch.stack([(weight * axis).sum() / weight.sum() for axis in (rows, columns)])
+        assert torch.allclose(place[0, 0], centre, atol=0.1)
+        assert (centre - places).abs().amax(dim=1).min() > 1  # it has moved
+
+
+def test_joint_places_lie_on_both_outlines() -> None:
+    from Xray2MRILib.reprojection.frame_grid import SPAN_MM
+    from Xray2MRILib.reprojection.knee_outline import KneeOutline
+    from Xray2MRILib.training.data.morphing_pairs import JOINT_PLACES, joint_places
+
+    x = np.arange(9.25, 30.0, 0.5)
+    outline = KneeOutline({"femur medial joint": np.stack((x, 4 + 0.1 * x), axis=1),
+                           "tibia medial joint": np.stack((x[4:], 9 + 0.1 * x[4:]), axis=1)})  # fmt: skip
+    found = np.array(joint_places(outline)).reshape(2, 2, JOINT_PLACES, 2)
+    assert (found[1] == -1).all()  # no lateral outline
+    down, across = np.moveaxis((found[0] + 0.5) / 256 * SPAN_MM - SPAN_MM / 2, -1, 0)
+    assert np.allclose(down[0], 4 + 0.1 * across[0], atol=0.01)
+    assert np.allclose(down[1] - down[0], 5.0, atol=0.01)
+    assert across.min() > x[4] + 3
+    assert across.max() < x[-1] - 3
 
 
 def test_a_similarity_becomes_the_same_map_of_the_crop() -> None:
@@ -282,9 +392,22 @@ def test_a_simulated_knee_at_two_grades_is_one_knee(tmp_path: Path) -> None:
     assert (healthy.kl_grade, severe.kl_grade) == (0, 4)
     assert healthy.scale == severe.scale
     assert healthy.crop_offset_mm == severe.crop_offset_mm
+    facts = pair.facts()
+    assert facts.shape == (8,)
     narrowed = [pair.joint_space_mm[0][side] - pair.joint_space_mm[1][side] for side in ("medial", "lateral")]
     assert max(narrowed) > 2.0  # of the diseased compartment
     one, other = pair.crops(0)
+    shown, surfaces, pixels_of_mm = pair.placed_crops(0)
+    assert np.array_equal(shown, np.stack((one, other)))
+    surface = surfaces[:, :, :, 0, 3:6]  # [grade, side, bone, place, (row, column)], where it is narrowest
+    gaps = (surface[:, :, 1, :, 0] - surface[:, :, 0, :, 0]).mean(axis=-1) / pixels_of_mm
+    assert np.allclose(gaps[0] - gaps[1], narrowed, atol=0.5)
+    assert np.allclose(facts[:2], 1 - np.array([pair.joint_space_mm[1][s] / pair.joint_space_mm[0][s]
+                                               for s in ("medial", "lateral")]))  # fmt: skip
+    for grade, crop in enumerate((one, other)):  # bone is brighter than the space above it, also where it moved to
+        row, column = np.rint(surfaces[grade, :, 1, 0, 4]).astype(int).T
+        below, above = (np.mean([crop[r + d, c] for r, c in zip(row, column, strict=True)]) for d in (5, -5))
+        assert grade or below > above
     assert np.corrcoef(one[:60].ravel(), other[:60].ravel())[0, 1] > 0.97  # far from the joint
     assert np.abs(one - other)[110:180].mean() > 2 * np.abs(one - other)[:60].mean()
     path.write_bytes(b"no archive")

@@ -133,7 +133,7 @@ def shown_at(deformation: Any, points: np.ndarray, *, tibia: bool) -> np.ndarray
 
     target = torch.from_numpy(points.astype(np.float32))
     if tibia:
-        shift = deformation._surfaces_at(target[:, 0], target[:, 2])[2]
+        shift = deformation.surfaces_at(target[:, 0], target[:, 2])[2]
         target = torch.stack((target[:, 0], target[:, 1] - shift, target[:, 2]), dim=-1)
     point = target.clone()
     for _ in range(12):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joint_space_fall import on_simulated_knees
 from result_file import write_result
 
 from Xray2MRILib.baselines.morphing import MorphingModel, frame, load_morphing_model
@@ -23,15 +24,12 @@ from Xray2MRILib.baselines.siamese_gap import load_siamese_gap
 from Xray2MRILib.baselines.velocity_field import exponential, jacobian_determinant
 from Xray2MRILib.conditions.koa_classifier import grade_probabilities, load_classifier
 from Xray2MRILib.progression.radiograph_series import severities, shipped_model
-from Xray2MRILib.reprojection.knee_outline import KneeOutline
-from Xray2MRILib.reprojection.radiograph_outline import radiograph_outline
-from Xray2MRILib.simulation.pairs.population import HELD_OUT_OFFSET
-from Xray2MRILib.simulation.pairs.radiograph_pairs import read_radiograph_pair, simulate_radiograph_pairs
 from Xray2MRILib.training.data.graded_radiographs import from_bytes
 from Xray2MRILib.training.morphing import radiographs_of_two_grades
 
 FRAMES = 8
 OUTSIDE = (0.36, 0.76)  # shares of the height: the joint lies between
+OF_OTHER_COURSES = ("expected_grade_at_the_end", "rising", "kl2_probability_at_the_end", "smallest_determinant")
 WANTED = {
     "expected_grade_at_the_end": "at least 2.5",
     "kl2_probability_at_the_end": "that of real KL-4, by a network that never trained it; 2.0 as a grade",
@@ -43,8 +41,10 @@ WANTED = {
 
 
 @torch.no_grad()
-def on_real_radiographs(model: MorphingModel, data: Path, count: int, early: Path | None) -> dict[str, Any]:
-    """Grades, SSIM and folding of ``count`` healthy radiographs of the test split."""
+def on_real_radiographs(
+    model: MorphingModel, data: Path, count: int, early: Path | None, course: str | None = None
+) -> dict[str, Any]:
+    """Grades, SSIM and folding of ``count`` healthy radiographs of the test split on their usual or another course."""
     from skimage.metrics import structural_similarity
 
     healthy, severe = radiographs_of_two_grades(data, "test")
@@ -53,7 +53,7 @@ def on_real_radiographs(model: MorphingModel, data: Path, count: int, early: Pat
     grades, judged, ssim, determinants = [], [], [], []
     for image in healthy.images[:: max(1, len(healthy) // count)][:count]:
         one = from_bytes(image[None])
-        changes = model.changes_of(one)
+        changes = model.changes_of(one, course=course)
         series = torch.cat([frame(one, *changes, g) if g else one for g in severities(4, FRAMES)]).clamp(-1, 1)
         grades.append((grade_probabilities(classifier, series, temperature) @ numbers).numpy())
         judged.append(torch.softmax(judge(series), dim=1)[:, 1].numpy())
@@ -77,41 +77,6 @@ def on_real_radiographs(model: MorphingModel, data: Path, count: int, early: Pat
     }
 
 
-@torch.no_grad()
-def on_simulated_knees(model: MorphingModel, folder: Path, count: int) -> dict[str, Any]:
-    """How the joint space falls in held-out simulated knees, with each pair's own code, against the truth."""
-    found, true = [], []
-    for path in simulate_radiograph_pairs(folder, count, seed=HELD_OUT_OFFSET + 5000):
-        pair = read_radiograph_pair(path)
-        healthy, severe = (torch.from_numpy(crop)[None, None] for crop in pair.crops())
-        end = frame(healthy, *model.changes_of(healthy, severe), 1.0).clamp(-1, 1)
-        before, after = (joint_space_mm(radiograph_outline(p[0, 0].numpy())) for p in (healthy, end))
-        for side in before.keys() & after.keys():
-            found.append(before[side] - after[side])
-            true.append(pair.joint_space_mm[0][side] - pair.joint_space_mm[1][side])
-    r = float(np.corrcoef(found, true)[0, 1]) if len(found) > 2 else float("nan")
-    return {
-        "simulated_knees": count,
-        "compartments": len(found),
-        "joint_space_r": round(r, 3),
-        "joint_space_fall_mm": {"mean": round(float(np.mean(found)), 2), "true": round(float(np.mean(true)), 2)},
-    }
-
-
-def joint_space_mm(outline: KneeOutline) -> dict[str, float]:
-    """Smallest height in mm between femur and tibia in each compartment, of places that both outlines show."""
-    widths = {}
-    for side in ("medial", "lateral"):
-        curves = [outline.curves.get(f"{bone} {side} joint") for bone in ("femur", "tibia")]
-        if any(curve is None for curve in curves):
-            continue
-        femur, tibia = ({round(float(x), 2): float(z) for x, z in curve} for curve in curves if curve is not None)
-        heights = [tibia[x] - femur[x] for x in femur.keys() & tibia.keys()]
-        if len(heights) >= 8:
-            widths[side] = float(np.percentile(heights, 10))
-    return widths
-
-
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -125,6 +90,9 @@ def main() -> None:
     weights = options.morphing_model or shipped_model()
     model = load_morphing_model(weights)
     found = on_real_radiographs(model, options.data, options.radiographs, options.early_oa)
+    for course in model.config["courses"][1:]:
+        other = on_real_radiographs(model, options.data, options.radiographs, options.early_oa, course)
+        found[f"{course}_course"] = {name: other[name] for name in OF_OTHER_COURSES}
     found |= on_simulated_knees(model, options.output.parent / "simulated_held_out", options.simulated)
     write_result(
         options.output,

@@ -50,7 +50,7 @@ ALLOWED = {
     ("Xray2MRILib/simulation/radiograph/stations.py", 1.5): "scatter over primary dose",
     ("Xray2MRILib/comparison/dicom_stack.py", 1.5): "gap in units of the pitch",
     ("Xray2MRILib/comparison/nifti_frame.py", 256): "bytes of a header",
-    ("Xray2MRILib/baselines/morphing_loss.py", 1.5): "pixels of a blur",
+    ("Xray2MRILib/baselines/morphing.py", 1.5): "entry of a code",
     ("Xray2MRILib/baselines/siamese_gap.py", 256): "channels",
     ("Xray2MRILib/baselines/x_diffusion.py", 50): "N of the published code",
     ("Xray2MRILib/benchmark/plan.py", 50): "one of the numbers of slices on the density curve",

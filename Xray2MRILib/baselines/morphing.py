@@ -25,6 +25,8 @@ SIZE = 128
 SHIPPED_FOLDER = "models/morphing"
 _GROUPS = 4
 _PIXELS = 4.0  # of a velocity for an output of 1
+_FIRST_LOG_VARIANCE = -4.0  # of a code: at 0 its noise would drown what it says, and training would ignore it
+_FIRST_COURSE = 1.5  # of a course's own entry among the code's first ones, the others have the opposite
 _LARGEST_CHANGE = 0.5  # of the appearance, radiographs lie in [-1, 1]
 
 
@@ -40,6 +42,8 @@ class CodeNetwork(nn.Module):
             entering = leaving
         self.features = nn.Sequential(*layers)
         self.moments = nn.Linear(16 * entering, 2 * code)
+        with torch.no_grad():
+            self.moments.bias[code:] = _FIRST_LOG_VARIANCE
 
     def forward(self, radiographs: Tensor) -> tuple[Tensor, Tensor]:
         """The two moments."""
@@ -123,6 +127,11 @@ class MorphingModel(Network):
         within the next ``fade``.
     fade
         Width of the transition, a share of the height.
+    courses
+        Names of the courses of the disease that the prior tells apart, the usual one first; each has a code of its own
+        that is added to the prior's mean. Models of an earlier version know none.
+    smoothing
+        Pixels of the box, an odd number, over which the appearance is averaged.
     """
 
     title = "morphing model"
@@ -139,12 +148,17 @@ class MorphingModel(Network):
         channels: tuple[int, ...] = (16, 32, 48, 64),
         rows: tuple[float, float] = (0.36, 0.76),
         fade: float = 0.14,
+        courses: tuple[str, ...] = (),
+        smoothing: int = 3,
     ) -> None:
         super().__init__()
         channels = tuple(channels)
         self.encoder = CodeNetwork(2, code, channels)
         self.prior = CodeNetwork(1, code, channels)
         self.change = ChangeNetwork(code, channels)
+        if courses:
+            own = 2 * torch.eye(len(courses), code) - (torch.arange(code) < len(courses)).float()
+            self.course_codes = nn.Parameter(_FIRST_COURSE * own)
         self.register_buffer("window", row_window(size, rows, fade), persistent=False)
 
     def small(self, radiograph: Tensor) -> Tensor:
@@ -159,25 +173,42 @@ class MorphingModel(Network):
     def changes(self, healthy: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity [B, 2, 128, 128] in pixels and appearance [B, 1, 128, 128], both confined to the joint."""
         velocity, appearance = self.change(healthy, code)
-        smooth = functional.avg_pool2d(functional.pad(appearance, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        return velocity * self.window, smooth * self.window
+        box = self.config["smoothing"]
+        padded = functional.pad(appearance, [box // 2] * 4, mode="replicate")
+        return velocity * self.window, functional.avg_pool2d(padded, box, stride=1) * self.window
+
+    def prior_of(self, healthy: Tensor, course: Tensor | int = 0) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the code of radiographs [B, 1, 128, 128] alone, of a course [B] (a place in
+        ``courses``)."""
+        mean, log_variance = self.prior(healthy)
+        return (mean + self.course_codes[course] if self.config["courses"] else mean), log_variance
 
     @torch.no_grad()
-    def changes_of(self, radiograph: Tensor, towards: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Velocity and appearance for a radiograph [B, 1, H, W], towards another one or by the mean of the prior."""
+    def changes_of(
+        self, radiograph: Tensor, towards: Tensor | None = None, course: str | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Velocity and appearance for a radiograph [B, 1, H, W], towards another one or by the mean of the prior.
+
+        ``course`` is one of the model's courses; None takes the first. Raises ValueError for another one.
+        """
         healthy = self.small(radiograph)
-        mean, _ = self.prior(healthy) if towards is None else self.code(healthy, self.small(towards))
-        return self.changes(healthy, mean)
+        if towards is not None:
+            return self.changes(healthy, self.code(healthy, self.small(towards))[0])
+        place = 0 if course is None else list(self.config["courses"]).index(course)
+        return self.changes(healthy, self.prior_of(healthy, place)[0])
 
     @torch.no_grad()
-    def progress_to(self, radiograph: Tensor, severity: float, towards: Tensor | None = None) -> Tensor:
+    def progress_to(
+        self, radiograph: Tensor, severity: float, towards: Tensor | None = None, course: str | None = None
+    ) -> Tensor:
         """A radiograph [B, 1, H, W] in [-1, 1] as it might look at a severity from 0 (itself) to 1.
 
-        At severity 1 it resembles the radiograph ``towards`` [B, 1, h, w]; without one, KL-4 as the prior has it.
+        At severity 1 it resembles the radiograph ``towards`` [B, 1, h, w]; without one, KL-4 as the prior has it
+        for the ``course``.
         """
         if severity == 0:
             return radiograph
-        velocity, appearance = self.changes_of(radiograph, towards)
+        velocity, appearance = self.changes_of(radiograph, towards, course)
         return frame(radiograph, velocity, appearance, severity)
 
 

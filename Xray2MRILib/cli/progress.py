@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rectangle of the knee in pixels of the radiograph of --towards")  # fmt: skip
     add("--towards-photometric", choices=PHOTOMETRIC, default=PHOTOMETRIC[0],
         help="how bone is stored in the radiograph of --towards: normal (bright) or inverted (dark)")  # fmt: skip
+    add(
+        "--course",
+        metavar="NAME",
+        help="course of the disease, medial or lateral with the shipped model (default: the usual one)",
+    )
     add("--frames", type=int, default=8, metavar="N", help="number of radiographs, 2 to 100 (default: %(default)s)")
     add("--volumes", action="store_true", help="also generate a pseudo-MRI volume from every radiograph")
     add_setting(parser, "slices", help="slices per volume")
@@ -59,6 +64,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         raise InputError(
             "--towards-roi needs the radiograph of --towards.", code="bad-option", hint="Give --towards as well."
         )
+    if options.course is not None and options.towards is not None:
+        raise InputError(
+            "--course has no meaning beside --towards, which gives the course.",
+            code="bad-option",
+            hint="Give one of the two.",
+        )
     if options.towards_photometric != PHOTOMETRIC[0] and options.towards is None:
         raise InputError(
             "--towards-photometric needs the radiograph of --towards.",
@@ -79,11 +90,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
             photometric=options.towards_photometric,
         )  # fmt: skip
         terminal.warn(warnings)
+    stage = "volume" if options.volumes else "film"
     record = write_radiograph_series(
         knee.prepared, options.morphing_model, options.output, to_grade=options.to, frames=options.frames,
-        towards=towards, settings=settings if options.volumes else None, on_frame=lambda done, of: terminal.progress(
-            {"stage": "volume" if options.volumes else "film", "step": done, "of": of, "fraction": done / of,
-             "eta_s": None}
+        towards=towards, course=options.course, settings=settings if options.volumes else None,
+        on_frame=lambda done, of: terminal.progress(
+            {"stage": stage, "step": done, "of": of, "fraction": done / of, "eta_s": None}
         ),
     )  # fmt: skip
     terminal.warn(record["warnings"])

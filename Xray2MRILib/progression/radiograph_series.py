@@ -48,7 +48,7 @@ def severities(to_grade: int, frames: int) -> list[float]:
 
 def write_radiograph_series(
     prepared: PreparedRadiograph, morphing_model: Path | None, folder: Path, *, to_grade: int = 4, frames: int = 8,
-    towards: PreparedRadiograph | None = None, settings: GenerationSettings | None = None,
+    towards: PreparedRadiograph | None = None, course: str | None = None, settings: GenerationSettings | None = None,
     on_frame: Callable[[int, int], None] = lambda done, of: None, stack: bool = False,
     pipelines: PipelineCache | None = None, on_share: Callable[[float], None] = lambda share: None,
     should_cancel: Callable[[], bool] = lambda: False,
@@ -57,7 +57,8 @@ def write_radiograph_series(
 
     ``morphing_model`` None takes the shipped one. With ``towards``, another radiograph such as that of a follow-up
     visit, the series leads to it and ``to_grade`` is ignored. The record then contains the similarity of first and last
-    frame to it (``correlation_with_target``, the mean squared local correlation that training maximises).
+    frame to it (``correlation_with_target``, the mean squared local correlation that training maximises). Without it,
+    ``course`` is one of the model's courses of the disease; None takes the usual one.
 
     ``stack`` also writes films.npy, the radiographs as uint8 [N, H, W] without the line below them. ``on_share``
     receives the finished share of the whole, also while a volume is computed; ``should_cancel`` is asked before every
@@ -65,9 +66,14 @@ def write_radiograph_series(
 
     Returns the record of series.json: ``frames`` (film, severity, kl_probabilities, volume), ``warnings``, ``notice``.
     The classifier's grades serve as a check, because the training does not force them to increase. Raises InputError
-    for a folder that is not empty and ProcessingError for a folder without a morphing model.
+    for a folder that is not empty and for a course that the model does not know, and ProcessingError for a folder
+    without a morphing model.
     """
     model = load_morphing_model(morphing_model or shipped_model())
+    courses = model.config["courses"]
+    if course is not None and course not in courses:
+        known = f"It knows {', '.join(courses)}." if courses else "It knows one course only; leave the option out."
+        raise InputError(f"The morphing model knows no course {course}.", code="bad-option", hint=known, field="course")
     digest = model.weights_sha256
     pipeline = None
     if settings is not None:
@@ -84,7 +90,7 @@ def write_radiograph_series(
     with NewFolder(folder, per_frame * frames) as draft:
         for index, severity in enumerate(severities(to_grade, frames)):
             on_frame(index, frames)
-            image = model.progress_to(radiograph, severity, target)[0].clamp(-1, 1).numpy()
+            image = model.progress_to(radiograph, severity, target, course)[0].clamp(-1, 1).numpy()
             koa = classify_koa(image)
             row: dict[str, Any] = {
                 "film": f"film-{index:02d}.png", "severity": round(severity, 4), "kl_probabilities": list(koa.values),
@@ -107,6 +113,8 @@ def write_radiograph_series(
             rows.append(row)
         on_frame(frames, frames)
         aim: dict[str, Any] = {"to_grade": to_grade}
+        if target is None and courses:
+            aim["course"] = course or courses[0]
         if target is not None:
             aim = leads_to | _measure_similarity(radiograph, torch.from_numpy(image)[None], target)
         expected = [sum(g * p for g, p in enumerate(row["kl_probabilities"])) for row in rows]

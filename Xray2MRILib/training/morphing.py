@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..baselines.morphing import MorphingModel, frame
-from ..baselines.morphing_loss import MorphingWeights, local_correlation, morphing_loss
+from ..baselines.morphing_loss import MorphingBatch, MorphingWeights, local_correlation, morphing_loss
 from ..baselines.velocity_field import exponential, jacobian_determinant
 from ..conditions.koa_classifier import grade_probabilities, load_classifier
 from ..errors import InputError
 from ..files.json_files import write_json
+from ..simulation.radiograph.joint_surfaces import SIDES
 from .data.graded_radiographs import GradedRadiographs, data_folder, from_bytes, load_graded_radiographs
 from .data.morphing_pairs import AlignedPairs, SimulatedPairs, aligned_pairs, simulated_pairs, varied
 from .log import TrainingLog
@@ -28,6 +29,7 @@ HEALTHY, SEVERE = 0, 4  # Kellgren-Lawrence grades of a pair
 FIRST_KNEE = 5000  # seed of the first simulated knee
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MEASURED = 40  # radiographs
+_APPEARANCE_RATE = 4.0
 
 
 def train(recipe: MorphingRecipe | Mapping[str, Any], output: Path, resume: bool = False) -> dict[str, Any]:
@@ -48,19 +50,21 @@ def train(recipe: MorphingRecipe | Mapping[str, Any], output: Path, resume: bool
         simulated = simulated_pairs(output / "simulated", recipe.simulated_knees, FIRST_KNEE)
     print(f"{len(real)} real pairs, {len(simulated or ())} simulated ones on {device}", flush=True)
     classifier, _ = load_classifier()
-    classifier = classifier.requires_grad_(False).to(device)
-    model = MorphingModel().to(device)
+    judges = [classifier, *(load_classifier(Path(one))[0] for one in recipe.judges)]
+    judges = [judge.requires_grad_(False).to(device) for judge in judges]
+    model = MorphingModel(courses=SIDES).to(device, memory_format=torch.channels_last)
     settings = LoopSettings.of(recipe, weight_decay=0.0, keep="last", precision="float32", clip=1.0)
-    trainer = EmaTrainer(model, settings, output, resume=resume)
-    weights = MorphingWeights(likeness=recipe.likeness_weight, supervision=recipe.supervision_weight)
+    trainer = EmaTrainer(model, settings, output, resume=resume, parameter_groups=_groups(model))
+    weights = MorphingWeights(
+        likeness=recipe.likeness_weight, motion=recipe.motion_weight, people=recipe.people_weight,
+        supervision=recipe.supervision_weight,
+    )  # fmt: skip
     with TrainingLog(output, recipe.log_every, recipe.steps) as log:
         for step in trainer.steps():
             generator = step_generator(recipe.seed, step)
-            healthy, severe, is_simulated = mixed_batch(real, simulated, recipe.batch_size, generator)
-            judge = classifier if step >= recipe.supervision_from * recipe.steps else None
-            parts = morphing_loss(
-                model, judge, healthy.to(device), severe.to(device), is_simulated.to(device), weights, generator
-            )
+            batch = mixed_batch(real, simulated, recipe.batch_size, generator).to(device)
+            asked = judges if step >= recipe.supervision_from * recipe.steps else ()
+            parts = morphing_loss(model, asked, batch, weights, generator)
             loss = torch.stack(list(parts.values())).sum()
             trainer.step(loss)
             log.loss(step + 1, loss)
@@ -80,17 +84,29 @@ def train(recipe: MorphingRecipe | Mapping[str, Any], output: Path, resume: bool
     return metrics
 
 
+def _groups(model: MorphingModel) -> list[dict[str, Any]]:
+    """AdamW's groups: the appearance begins at zero and is needed in few places, so its layer takes larger steps."""
+    head = list(model.change.appearance.parameters())
+    known = {id(parameter) for parameter in head}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    return [{"params": others}, {"params": head, "rate_factor": _APPEARANCE_RATE}]
+
+
 def mixed_batch(
     real: AlignedPairs, simulated: SimulatedPairs | None, size: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Healthy and severe radiographs [B, 1, 256, 256] of random pairs, varied alike, and which are simulated [B]."""
+) -> MorphingBatch:
+    """Random pairs, simulated ones first, varied alike."""
     of_simulated = size // 2 if simulated is not None else 0
-    parts = []
-    for pairs, count in ((simulated, of_simulated), (real, size - of_simulated)):
-        if pairs is not None and count:
-            parts.append(pairs.batch(torch.randint(len(pairs), (count,), generator=generator)))
+    parts, surfaces, facts = [], None, None
+    if simulated is not None and of_simulated:
+        chosen = torch.randint(len(simulated), (of_simulated,), generator=generator)
+        parts.append(simulated.batch(chosen))
+        surfaces, facts = simulated.surfaces[chosen], simulated.facts[chosen]
+    chosen = torch.randint(len(real), (size - of_simulated,), generator=generator)
+    parts.append(real.batch(chosen))
     healthy, severe = (torch.cat(pictures) for pictures in zip(*parts, strict=True))
-    return *varied(healthy, severe, generator), torch.arange(size) < of_simulated
+    batch = MorphingBatch(healthy, severe, torch.arange(size) < of_simulated, surfaces, facts, real.joints[chosen])
+    return varied(batch, generator)
 
 
 def radiographs_of_two_grades(folder: Path, split: str, limit: int = 0) -> tuple[GradedRadiographs, GradedRadiographs]:

@@ -65,7 +65,7 @@ def test_the_field_follows_the_joint(source: SimpleNamespace) -> None:
         knee = draw_image_knee(seed, 0, source.template)
         deformation = deformed(source, replace(knee, shape_scores=(0.0,) * MODES))
         sides = [(y, 0.0, x) for y, x in source.template.anatomy.compartment_mm.values()]
-        shown = np.mean([deformation._output_of(torch.tensor(side)).numpy() for side in sides], axis=0)
+        shown = np.mean([deformation.output_of(torch.tensor(side)).numpy() for side in sides], axis=0)
         forward = field_placement.FORWARD_MM + field_placement.BEHIND_MM * (1 - knee.parameters.scale[0])
         slices, height, aside = knee.parameters.field_offset_mm
         places.append(shown + np.array((forward - slices, height, aside - field_placement.ASIDE_MM)))

@@ -67,3 +67,22 @@ def test_a_crop_cut_short_repeats_its_last_row() -> None:
     assert 0.2 < (cut.max(axis=1) > 3).mean() < 0.75
     assert cut[:, 0].max() < 0.30 * 256
     assert cut[:, 1].max() < 0.26 * 256
+
+
+def test_a_crop_knows_where_it_shows_a_place_of_the_radiograph() -> None:
+    """A dot 12 mm below and 9 mm beside the centre is found where the crop's place says, jitter and turn included."""
+    from Xray2MRILib.simulation.anatomy.knee_parameters import KneeParameters
+    from Xray2MRILib.simulation.radiograph.appearance import CropPlace, joint_crop
+    from Xray2MRILib.simulation.radiograph.drr import RADIOGRAPH_MM, RADIOGRAPH_PIXELS
+    from Xray2MRILib.simulation.radiograph.stations import Station
+
+    parameters = KneeParameters(seed=0, kl_grade=0, crop_offset_mm=(-7.0, 1.0))
+    mm = (np.arange(RADIOGRAPH_PIXELS) - (RADIOGRAPH_PIXELS - 1) / 2) * RADIOGRAPH_MM / RADIOGRAPH_PIXELS
+    dot = np.exp(-((mm[:, None] - 12) ** 2 + (mm[None] - 9) ** 2) / 4).astype(np.float32)
+    station = Station(1.0, 0.0)
+    for seed in (1, 2):
+        crop = joint_crop(dot, parameters, np.random.default_rng(seed), station=station) ** 2
+        place = CropPlace.drawn(parameters, np.random.default_rng(seed), station)
+        centre = [(crop * axis).sum() / crop.sum() for axis in np.indices(crop.shape)]
+        assert np.allclose(place.pixels_of(np.array([12.0, 9.0])), centre, atol=0.15)
+    assert not np.isclose(place.turn, 0.0)

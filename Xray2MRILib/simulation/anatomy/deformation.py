@@ -163,10 +163,10 @@ class KneeDeformation:
         found = {}
         for side, (yc, xc) in self.contact_mm.items():
             across = torch.linspace(-2.5, 2.5, 5, device=self.device)
-            centre = self._output_of(torch.tensor((yc, 0.0, xc), device=self.device))
+            centre = self.output_of(torch.tensor((yc, 0.0, xc), device=self.device))
             dy, dx, z = torch.meshgrid(across, across, steps, indexing="ij")
             q = self.shape(torch.stack((dy + centre[0], z + centre[1], dx + centre[2]), dim=-1))
-            surfaces = self._surfaces_at(q[..., 0], q[..., 2])
+            surfaces = self.surfaces_at(q[..., 0], q[..., 2])
             femur = _crossing(q[..., 1] - surfaces[0], steps)
             tibia = _crossing(q[..., 1] - (surfaces[1] - surfaces[2]), steps)
             found[side] = float((tibia - femur).mean())
@@ -181,13 +181,13 @@ class KneeDeformation:
         slope = 0.0
         for side, (yc, xc) in self.contact_mm.items():
             y, x = yc + steps, torch.full_like(steps, xc)
-            surfaces = self._surfaces_at(y, x)
-            found = self._output_of(torch.stack((y, surfaces[1] - surfaces[2], x), dim=-1)).numpy()
+            surfaces = self.surfaces_at(y, x)
+            found = self.output_of(torch.stack((y, surfaces[1] - surfaces[2], x), dim=-1)).numpy()
             rise = np.polyfit(found[:, 0], found[:, 1], 1)[0]
             slope += _SLOPE_WEIGHT[side] * float(np.degrees(np.arctan(rise)))
         return slope
 
-    def _output_of(self, target: torch.Tensor) -> torch.Tensor:
+    def output_of(self, target: torch.Tensor) -> torch.Tensor:
         """The output points [..., 3] that show template points ``target``, by fixed-point iteration."""
         point = target.clone()
         for _ in range(12):
@@ -214,7 +214,7 @@ class KneeDeformation:
         Between the bones only the gap gives way; muscle and skin beside them yield over ``SOFT_MM`` above and below.
         """
         y, z, x = q.unbind(-1)
-        floor, roof, shift, soft = self._surfaces_at(y, x)
+        floor, roof, shift, soft = self.surfaces_at(y, x)
         closed = roof - shift
         inside = (roof - floor) / (closed - floor)
         z_open = torch.where(z <= floor, z, torch.where(z < closed, floor + (z - floor) * inside, z + shift))
@@ -229,21 +229,23 @@ class KneeDeformation:
         rigid bodies, soft tissue bends smoothly between them.
         """
         y, z, x = q.unbind(-1)
-        shift = self._surfaces_at(y, x)[2]
+        shift = self.surfaces_at(y, x)[2]
         tibia = torch.stack((y, z + shift, x), dim=-1)
         angle = float(np.radians(self.p.flexion_deg))
-        femur = self._rotate(y, z, x, torch.tensor(angle, device=q.device))
-        soft = self._rotate(y, z + shift * (z > 0), x, angle * torch.sigmoid((-8 - z) / 6))
+        femur = self.flexed(y, z, x, torch.tensor(angle, device=q.device))
+        soft = self.flexed(y, z + shift * (z > 0), x, angle * torch.sigmoid((-8 - z) / 6))
         return femur, tibia, soft
 
-    def _rotate(self, y: torch.Tensor, z: torch.Tensor, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+    def flexed(self, y: torch.Tensor, z: torch.Tensor, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        """Points turned by ``angle`` (radians) about the condylar axis."""
         yc, zc = self.flexion_axis_mm
         sine, cosine = torch.sin(angle), torch.cos(angle)
         return torch.stack(
             (cosine * (y - yc) - sine * (z - zc) + yc, sine * (y - yc) + cosine * (z - zc) + zc, x), dim=-1
         )
 
-    def _surfaces_at(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def surfaces_at(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """The template's femur floor, tibia roof, the tibia's shift upwards and the share of soft tissue, [4, ...]."""
         grid = normalised(torch.stack((y, torch.zeros_like(y), x), dim=-1))[..., [0, 2]].reshape(1, -1, 1, 2)
         values = F.grid_sample(self.surfaces, grid, mode="bilinear", padding_mode="border", align_corners=True)
         return values.reshape(4, *y.shape)

@@ -18,13 +18,15 @@ from ..anatomy.knee_parameters import KneeParameters
 from ..mr.image_signal import PreparedTemplate
 from ..mr.tissue_maps import TissueMaps
 from ..radiograph import drr
-from ..radiograph.appearance import exposed_crop
+from ..radiograph.appearance import placed_crop
+from ..radiograph.joint_surfaces import BONES, SIDES, joint_surfaces
 from .image_knee import deformed, draw_image_knee
 from .pair_store import parameters_of
 from .template_library import TemplateChoice, TemplateLibrary
 
 GRADES = (0, 4)
-_FORMAT = 1
+_OSTEOPHYTE_MM, _SCLEROSIS_MM = 7.0, 4.0  # of large ones
+_FORMAT = 2  # 1 had no surfaces
 
 
 @dataclass
@@ -39,24 +41,46 @@ class RadiographPair:
         float32 [2, 2, 288, 288]: per grade the attenuation integrals of bone mineral and of all other tissue.
     joint_space_mm
         Per grade, bone to bone where each compartment is narrowest (truth).
+    surfaces_mm
+        float32 [2, ...]: per grade, where the joint surfaces lie on the radiograph (``joint_surfaces``).
     """
 
     parameters: tuple[KneeParameters, KneeParameters]
     integrals: np.ndarray
     joint_space_mm: tuple[dict[str, float], dict[str, float]]
+    surfaces_mm: np.ndarray
 
     def crops(self, exposure: int = 0) -> np.ndarray:
         """Prepared crops float32 [2, 256, 256] in [-1, 1] of both grades under one exposure and crop placement."""
+        return self.placed_crops(exposure)[0]
+
+    def placed_crops(self, exposure: int = 0) -> tuple[np.ndarray, np.ndarray, float]:
+        """The same crops, the pixels float32 [2, ..., 2] (row, column) of the joint surfaces, pixels of a mm."""
         shown = []
         for parameters, (bone, soft) in zip(self.parameters, self.integrals, strict=True):
             rng = np.random.default_rng([parameters.seed, 83, exposure])
-            shown.append(normalise_crop(exposed_crop(bone, soft, self.parameters[0], rng)))
-        return np.stack(shown)
+            crop, place = placed_crop(bone, soft, self.parameters[0], rng)
+            shown.append(normalise_crop(crop))
+        surfaces = place.pixels_of(self.surfaces_mm).astype(np.float32)
+        return np.stack(shown), surfaces, len(shown[0]) / place.span_mm
+
+    def facts(self) -> np.ndarray:
+        """What becomes of the knee, float32 [8], about 0 to 1.
+
+        The share of its joint space that each side loses (medial, lateral), the growth of the osteophytes of femur and
+        tibia on each side in 7 mm, and that of the subchondral plate of each side in 4 mm.
+        """
+        first, last = self.parameters
+        lost = [1 - self.joint_space_mm[1][side] / self.joint_space_mm[0][side] for side in SIDES]
+        rims = [f"{bone}_{side}" for bone in BONES for side in SIDES]
+        grown = [(last.osteophyte_mm[rim] - first.osteophyte_mm[rim]) / _OSTEOPHYTE_MM for rim in rims]
+        hardened = [(last.sclerosis_mm[side] - first.sclerosis_mm[side]) / _SCLEROSIS_MM for side in SIDES]
+        return np.array([*lost, *grown, *hardened], np.float32)
 
 
 def simulate_radiograph_pair(source: PreparedTemplate, seed: int, grades: tuple[int, int] = GRADES) -> RadiographPair:
     """Radiographs of the knee ``seed`` at two grades; no MR volume is computed."""
-    parameters, integrals, spaces = [], [], []
+    parameters, integrals, spaces, surfaces = [], [], [], []
     for grade in grades:
         knee = draw_image_knee(seed, grade, source.template)
         deformation = deformed(source, knee)
@@ -69,7 +93,10 @@ def simulate_radiograph_pair(source: PreparedTemplate, seed: int, grades: tuple[
         parameters.append(knee.parameters)
         integrals.append(radiograph.cpu().numpy())
         spaces.append(deformation.joint_space_mm())
-    return RadiographPair((parameters[0], parameters[1]), np.stack(integrals), (spaces[0], spaces[1]))
+        surfaces.append(joint_surfaces(deformation, source.template.anatomy))
+    return RadiographPair(
+        (parameters[0], parameters[1]), np.stack(integrals), (spaces[0], spaces[1]), np.stack(surfaces)
+    )
 
 
 def simulate_radiograph_pairs(
@@ -122,6 +149,7 @@ def write_radiograph_pair(path: Path, pair: RadiographPair) -> None:
         np.savez_compressed(
             temporary,
             integrals=pair.integrals.astype(np.float16),
+            surfaces=pair.surfaces_mm,
             record=np.frombuffer(json.dumps(record).encode(), np.uint8),
         )
         temporary.replace(path)
@@ -135,15 +163,17 @@ def read_radiograph_pair(path: Path) -> RadiographPair:
     try:
         with np.load(path, allow_pickle=False) as data:
             record = json.loads(bytes(data["record"]))
-            integrals = data["integrals"].astype(np.float32)
+            if record["format"] != _FORMAT:
+                raise ValueError("it has another format")
+            integrals, surfaces = data["integrals"].astype(np.float32), data["surfaces"]
         first, second = (parameters_of(entries) for entries in record["parameters"])
         spaces = record["joint_space_mm"]
-        if record["format"] != _FORMAT or integrals.shape[:2] != (2, 2):
-            raise ValueError("it has another format")
+        if integrals.shape[:2] != (2, 2) or len(surfaces) != 2:
+            raise ValueError("it has another shape")
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path.name} is not a pair of simulated radiographs.",
             code="bad-pair",
             hint="Delete it; the training makes it again.",
         ) from error
-    return RadiographPair((first, second), integrals, (spaces[0], spaces[1]))
+    return RadiographPair((first, second), integrals, (spaces[0], spaces[1]), surfaces)

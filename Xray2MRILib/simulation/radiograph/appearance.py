@@ -5,6 +5,8 @@ It is drawn again each time a pair is read, so that a network sees one knee with
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -58,6 +60,32 @@ def expose(
     return radiograph.cpu().numpy()
 
 
+@dataclass(frozen=True)
+class CropPlace:
+    """Where a joint crop lies on a simulated radiograph: its edge and centre (down, across) in mm, its turn in
+    radians."""
+
+    span_mm: float
+    centre_mm: tuple[float, float]
+    turn: float = 0.0
+
+    @classmethod
+    def drawn(cls, parameters: KneeParameters, rng: np.random.Generator | None, station: Station) -> CropPlace:
+        """The knee's own place, with ``rng`` as a crop of the station strays from it."""
+        down, across = parameters.crop_offset_mm
+        if rng is None:
+            return cls(parameters.crop_mm, (down, across))
+        share, up, aside, turn = station.frame(rng)
+        return cls(parameters.crop_mm * share, (down - up, across + aside), float(np.radians(turn)))
+
+    def pixels_of(self, places_mm: np.ndarray, size: int = CROP_FRAME.pixels) -> np.ndarray:
+        """Pixels (row, column) [..., 2] of the crop that show places (down, across) in mm from the film's centre."""
+        down, across = np.moveaxis(places_mm - np.array(self.centre_mm), -1, 0)
+        cosine, sine = np.cos(self.turn), np.sin(self.turn)
+        inside = np.stack((cosine * down + sine * across, cosine * across - sine * down), axis=-1)
+        return inside * (size / self.span_mm) + (size - 1) / 2
+
+
 def exposed_crop(
     bone: np.ndarray | torch.Tensor,
     soft: np.ndarray | torch.Tensor,
@@ -65,8 +93,22 @@ def exposed_crop(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """A joint crop as one drawn station makes it: its exposure, and crops cut short as often as its are."""
+    return placed_crop(bone, soft, parameters, rng)[0]
+
+
+def placed_crop(
+    bone: np.ndarray | torch.Tensor,
+    soft: np.ndarray | torch.Tensor,
+    parameters: KneeParameters,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, CropPlace]:
+    """The same crop, and where it lies."""
     station = draw_station(rng)
-    return joint_crop(expose(bone, soft, rng, station), parameters, rng, station=station)
+    radiograph = expose(bone, soft, rng, station)
+    state = rng.bit_generator.state
+    place = CropPlace.drawn(parameters, rng, station)
+    rng.bit_generator.state = state  # joint_crop draws it again
+    return joint_crop(radiograph, parameters, rng, station=station), place
 
 
 def shouldered(radiograph: torch.Tensor, share: float) -> torch.Tensor:
@@ -98,15 +140,11 @@ def joint_crop(
     """
     from scipy import ndimage
 
-    span, (dz, dx) = parameters.crop_mm, parameters.crop_offset_mm
-    tilt = 0.0
     kind = station or ANY_STATION
-    if rng is not None:
-        share, up, aside, turn = kind.frame(rng)
-        span, dz, dx, tilt = span * share, dz - up, dx + aside, float(np.radians(turn))
+    placed = CropPlace.drawn(parameters, rng, kind)
+    span, (dz, dx), tilt = placed.span_mm, placed.centre_mm, placed.turn
     pixel = RADIOGRAPH_MM / radiograph.shape[0]
-    step = span / size
-    grid = (np.arange(size) - (size - 1) / 2) * step
+    grid = (np.arange(size) - (size - 1) / 2) * (span / size)
     zz, xx = np.meshgrid(grid, grid, indexing="ij")
     if rng is not None and rng.random() < kind.cut_chance:
         top, bottom = (rng.uniform(0.0, share) * (rng.random() < CUT_CHANCE_OF_END) for share in LARGEST_CUT)

@@ -60,11 +60,8 @@ def project(
     grid = torch.stack(torch.meshgrid(coarse_y, coarse_uv, coarse_uv, indexing="ij"), dim=-1)
     spread = (source + grid[..., :1]) / source
     rays = torch.cat((grid[..., :1], grid[..., 1:] * spread), dim=-1)
-    # The central ray runs along this knee's plateau (the aim of the fixed-flexion view), give or take.
-    tilt = deformation.plateau_slope_deg + parameters.beam_deg
-    turn = torch.tensor(rotation((tilt, 0.0, parameters.film_axial_deg)), dtype=torch.float32, device=device)
     # Pose and shape vary slowly, so they are evaluated at the nodes only.
-    shaped = deformation.shape(rays @ turn.T)
+    shaped = deformation.shape(rays @ beam_turn(deformation, parameters).T)
     of_femur, of_tibia, of_soft = deformation.radiograph_pose(shaped)
     mineral = torch.zeros(pixels, pixels, device=device)
     aside = torch.tensor((0.0, *parameters.patella_film_mm), device=device)
@@ -79,6 +76,16 @@ def project(
     uv = torch.linspace(-half, half, pixels, device=device)
     oblique = torch.sqrt(1 + (uv[:, None] ** 2 + uv[None] ** 2) / source**2)
     return torch.stack((mineral, rest)) * STEP_MM * oblique
+
+
+def beam_turn(deformation: KneeDeformation, parameters: KneeParameters) -> torch.Tensor:
+    """Rotation [3, 3] by which rays, as row vectors times its transpose, become points of the knee.
+
+    The central ray runs along this knee's plateau (the aim of the fixed-flexion view), give or take.
+    """
+    tilt = deformation.plateau_slope_deg + parameters.beam_deg
+    turn = rotation((tilt, 0.0, parameters.film_axial_deg))
+    return torch.tensor(turn, dtype=torch.float32, device=deformation.device)
 
 
 def standing_contour(points: torch.Tensor, drawn_mm: tuple[float, ...] = ()) -> torch.Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...baselines.morphing_loss import MorphingBatch
 from ...errors import InputError
 from ...files.json_files import write_json
 from ...reprojection.frame_grid import SPAN_MM
@@ -23,10 +24,13 @@ from ...reprojection.knee_outline import JOINT_LINE, SIDES, KneeOutline
 from ...reprojection.outline_distance import curve_distances
 from ...reprojection.radiograph_outline import radiograph_outline
 from ...reprojection.similarity import Similarity, fit_similarity
+from ...volume.geometry import CROP_FRAME
 from .graded_radiographs import GradedRadiographs, from_bytes, to_bytes
 
 _EXPOSURES = 3
 _FEWEST_POINTS = 60  # of an outline that is good enough to align by
+JOINT_PLACES = 5  # along each compartment
+_UNKNOWN = [-1.0] * (2 * 2 * JOINT_PLACES * 2)
 
 
 @dataclass
@@ -41,12 +45,16 @@ class AlignedPairs:
         int64 [N], the severe radiograph of each healthy one.
     maps
         float32 [N, 2, 3], from a place of the healthy crop to that of its partner, in units of half the crop.
+    joints
+        float32 [N, 2 sides, 2 bones, JOINT_PLACES, 2] (row, column) in pixels, the joint line of the healthy
+        radiographs; NaN where no outline was found.
     """
 
     healthy: Tensor
     severe: Tensor
     partners: Tensor
     maps: Tensor
+    joints: Tensor
 
     def __len__(self) -> int:
         return len(self.healthy)
@@ -61,9 +69,15 @@ class AlignedPairs:
 
 @dataclass
 class SimulatedPairs:
-    """Pairs of one knee: ``images`` uint8 [N, 2, 256, 256], healthy and severe under one exposure."""
+    """Pairs of one knee: ``images`` uint8 [N, 2, 256, 256], healthy and severe under one exposure.
+
+    ``surfaces`` float32 [N, 2, 2, 2, 3, 9, 2] are the pixels of its joint surfaces (``RadiographPair.placed_crops``),
+    ``facts`` float32 [N, F] what becomes of the knee (``RadiographPair.facts``).
+    """
 
     images: Tensor
+    surfaces: Tensor
+    facts: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,8 +106,15 @@ def simulated_pairs(folder: Path, knees: int, seed: int) -> SimulatedPairs:
     if len(paths) < knees:
         simulate_radiograph_pairs(folder, knees, seed=seed, progress=report)
         paths = radiograph_pair_files(folder)
-    crops = [read_radiograph_pair(path).crops(exposure) for path in paths[:knees] for exposure in range(_EXPOSURES)]
-    return SimulatedPairs(torch.from_numpy(np.stack([to_bytes(pair) for pair in crops])))
+    images, surfaces, facts = [], [], []
+    for path in paths[:knees]:
+        pair = read_radiograph_pair(path)
+        for exposure in range(_EXPOSURES):
+            crops, places, _ = pair.placed_crops(exposure)
+            images.append(to_bytes(crops))
+            surfaces.append(places)
+            facts.append(pair.facts())
+    return SimulatedPairs(*(torch.from_numpy(np.stack(parts)) for parts in (images, surfaces, facts)))
 
 
 def aligned_pairs(
@@ -104,7 +125,7 @@ def aligned_pairs(
     Healthy radiographs without usable outline are left out. ``kept`` is a file that keeps the result for a resumed run.
     Raises InputError when no radiograph of either kind has a usable outline.
     """
-    wanted = {"healthy": len(healthy), "severe": len(severe), "candidates": candidates, "seed": seed}
+    wanted = {"healthy": len(healthy), "severe": len(severe), "candidates": candidates, "seed": seed, "joints": 1}
     found = _read_kept(kept, wanted)
     if found is None:
         found = _choose_partners(healthy, severe, candidates, seed)
@@ -120,7 +141,9 @@ def aligned_pairs(
     indices = torch.tensor([pair[0] for pair in found], dtype=torch.long)
     maps = torch.tensor([pair[2] for pair in found], dtype=torch.float32).reshape(-1, 2, 3)
     partners = torch.tensor([pair[1] for pair in found], dtype=torch.long)
-    return AlignedPairs(healthy.images[indices], severe.images, partners, maps)
+    joints = torch.tensor([pair[3] or _UNKNOWN for pair in found], dtype=torch.float32)
+    joints = torch.where(joints < 0, torch.nan, joints).reshape(-1, 2, 2, JOINT_PLACES, 2)
+    return AlignedPairs(healthy.images[indices], severe.images, partners, maps, joints)
 
 
 def _read_kept(path: Path | None, wanted: dict[str, int]) -> list | None:
@@ -133,7 +156,7 @@ def _read_kept(path: Path | None, wanted: dict[str, int]) -> list | None:
 
 def _choose_partners(
     healthy: GradedRadiographs, severe: GradedRadiographs, candidates: int, seed: int
-) -> list[tuple[int, int, list[float]]]:
+) -> list[tuple[int, int, list[float], list[float]]]:
     rng = np.random.default_rng(seed)
     of_severe = {index: outline for index, outline in enumerate(_outlines(severe.images)) if outline is not None}
     found = []
@@ -143,7 +166,7 @@ def _choose_partners(
         drawn = rng.choice(list(of_severe), min(candidates, len(of_severe)), replace=False)
         fitted = [(partner, *_fit(outline, of_severe[int(partner)])) for partner in drawn]
         partner, similarity, _ = min(fitted, key=lambda entry: entry[2])
-        found.append((index, int(partner), affine_map(similarity)))
+        found.append((index, int(partner), affine_map(similarity), joint_places(outline)))
     return found
 
 
@@ -172,9 +195,29 @@ def affine_map(similarity: Similarity) -> list[float]:
     return [float(column[row]) for row in (0, 1) for column in columns]
 
 
-def varied(healthy: Tensor, severe: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Both radiographs of each pair [B, 1, H, W] turned, scaled, moved and brightened alike, at random."""
-    count = len(healthy)
+def joint_places(outline: KneeOutline) -> list[float]:
+    """Pixels [2 sides, 2 bones, JOINT_PLACES, 2] (row, column) of both bones' outlines in the middle of each
+    compartment, flattened; -1 for a compartment without."""
+    found = np.full((2, 2, JOINT_PLACES, 2), np.nan)
+    for side, name in enumerate(("medial", "lateral")):
+        curves = [outline.curves.get(f"{bone} {name} joint") for bone in ("femur", "tibia")]
+        if any(curve is None for curve in curves):
+            continue
+        femur, tibia = ({round(float(x), 2): float(z) for x, z in curve} for curve in curves if curve is not None)
+        common = sorted(femur.keys() & tibia.keys())
+        if len(common) < 4 * JOINT_PLACES:
+            continue
+        for place, share in enumerate(np.linspace(0.3, 0.7, JOINT_PLACES)):
+            x = common[round(share * (len(common) - 1))]
+            for bone, curve in enumerate((femur, tibia)):
+                found[side, bone, place] = (curve[x], x)
+    pixels = (found / SPAN_MM + 0.5) * CROP_FRAME.pixels - 0.5
+    return np.nan_to_num(pixels, nan=-1.0).round(2).ravel().tolist()
+
+
+def varied(batch: MorphingBatch, generator: torch.Generator) -> MorphingBatch:
+    """The batch with both radiographs of each pair turned, scaled, moved and brightened alike, at random."""
+    count, size = len(batch.healthy), batch.healthy.shape[-1]
 
     def draw(deviation: float) -> Tensor:
         return deviation * torch.randn(count, generator=generator).clamp(-2, 2)
@@ -182,11 +225,23 @@ def varied(healthy: Tensor, severe: Tensor, generator: torch.Generator) -> tuple
     turn, scale = draw(0.04), torch.exp(draw(0.04))
     cosine, sine = scale * torch.cos(turn), scale * torch.sin(turn)
     matrix = torch.stack((cosine, -sine, draw(0.03), sine, cosine, draw(0.03)), dim=1).reshape(-1, 2, 3)
-    grid = functional.affine_grid(matrix, list(healthy.shape), align_corners=False)
+    grid = functional.affine_grid(matrix, list(batch.healthy.shape), align_corners=False)
     power = torch.exp(draw(0.12))[:, None, None, None]
 
     def change(radiographs: Tensor) -> Tensor:
         moved = functional.grid_sample(radiographs, grid, padding_mode="border", align_corners=False)
         return 2 * ((moved + 1) / 2).clamp(0, 1) ** power - 1
 
-    return change(healthy), change(severe)
+    def move(places: Tensor | None, of: Tensor) -> Tensor | None:
+        """A pixel that the grid looks up at p is seen where the map leads to p."""
+        if places is None:
+            return None
+        flat = ((2 * places.flip(-1) + 1) / size - 1).reshape(len(places), -1, 2)  # (column, row)
+        seen = torch.linalg.solve(of[:, None, :, :2], (flat - of[:, None, :, 2])[..., None])[..., 0]
+        return (((seen + 1) * size - 1) / 2).reshape(places.shape).flip(-1)
+
+    simulated = batch.simulated
+    return MorphingBatch(
+        change(batch.healthy), change(batch.severe), simulated, move(batch.surfaces, matrix[simulated]),
+        batch.facts, move(batch.joints, matrix[~simulated]),
+    )  # fmt: skip

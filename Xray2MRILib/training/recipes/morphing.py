@@ -30,7 +30,12 @@ class MorphingRecipe(Recipe):
     learning_rate: float = shared.learning_rate()
     warm_up_steps: int | None = shared.warm_up_steps_or_constant()
     likeness_weight: float = entry("the weight of the mean difference to the simulated severe radiograph", low=0)
-    supervision_weight: float = entry("the weight of the grade classifier's supervision", low=0)
+    motion_weight: float = entry("the weight of the simulated motion of the joint surfaces, a pixel of 128", low=0)
+    people_weight: float = entry("the weight of the local correlation of two people's radiographs", low=0)
+    judges: tuple[str, ...] = entry(
+        "the folders of classifiers that supervise beside the one that ships", may_be_empty=True
+    )
+    supervision_weight: float = entry("the weight of the grade classifiers' supervision", low=0)
     supervision_from: float = entry("the share of the run after which the supervision begins", low=0, high=1)
     ema_decay: float = shared.ema_decay()
     device: str = shared.device()
