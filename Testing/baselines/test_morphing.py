@@ -495,6 +495,35 @@ def test_a_series_towards_another_radiograph_is_of_the_same_side(
     assert not (tmp_path / "other").exists()
 
 
+def test_the_command_takes_a_course_that_the_model_knows(
+    bending_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from Xray2MRILib.baselines.morphing import MorphingModel
+
+    model = MorphingModel(courses=("medial", "lateral"))
+    torch.nn.init.normal_(model.change.appearance.weight, std=1.0)
+    model.save_pretrained(tmp_path / "two")
+
+    def run(folder: str, model: Path, *more: str) -> int:
+        output = ["-o", str(tmp_path / folder), "--morphing-model", str(model), "--frames", "2", "--json"]
+        return main(["progress", sample("kl0_left"), *output, *more])
+
+    last = {}
+    for folder, more in (("usual", ()), ("medial", ("--course", "medial")), ("lateral", ("--course", "lateral"))):
+        assert run(folder, tmp_path / "two", *more) == 0
+        assert json.loads(capsys.readouterr().out)["course"] == ("lateral" if folder == "lateral" else "medial")
+        last[folder] = np.asarray(Image.open(tmp_path / folder / "film-01.png"), float)
+    assert np.array_equal(last["usual"], last["medial"])
+    assert np.abs(last["medial"] - last["lateral"]).mean() > 0.5
+    assert run("none", tmp_path / "two", "--course", "central") == 2
+    assert "knows no course central. It knows medial, lateral." in capsys.readouterr().err
+    assert run("none", bending_model, "--course", "medial") == 2
+    assert "It knows one course only" in capsys.readouterr().err
+    assert run("none", tmp_path / "two", "--course", "medial", "--towards", sample("kl3_left")) == 2
+    assert "has no meaning beside --towards" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_shipped_model_leads_a_healthy_knee_to_a_severe_grade(tmp_path: Path) -> None:
     """From a fresh install, on a sample of another collection: the grade rises in every frame, little else changes."""
     sample = Path(__file__).resolve().parents[2] / "Resources/samples/kl0_right.webp"
