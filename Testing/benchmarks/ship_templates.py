@@ -1,17 +1,17 @@
-"""Builds what ``Resources/anatomy/templates`` ships: outlines, and the soft tissue of the multi-echo knee.
+"""Builds what ``Resources/anatomy/templates`` ships: the outlines.
 
     OMP_NUM_THREADS=1 python Testing/benchmarks/ship_templates.py
 
 Run it whenever maps, ``OUTLINE_VERSION`` or ``IMAGE_TEMPLATE_VERSION`` change. Parts that are up to date are kept,
-others are built (seven minutes of processor time for all), and those that no template asks for are removed. What a
-template builds in less than two minutes when it is first needed does not ship, and is removed again.
+others are built (seven minutes of processor time for all), and those that no template asks for are removed. Soft
+tissue and maps do not ship, because of their size, and are removed again: templates build them when first needed.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-BUILT = ("map-", "soft-tissue-spl_knee_atlas-")  # at first use
+BUILT = ("map-", "soft-tissue-")  # at first use
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -2,7 +2,7 @@
 
     python Testing/material/kept_templates.py
 
-``make test`` calls it. It takes two to three minutes of one core once, and nothing when all parts are there.
+``make test`` calls it. It takes five to six minutes of one core once, and nothing when all parts are there.
 """
 
 from __future__ import annotations

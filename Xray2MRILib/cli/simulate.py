@@ -101,6 +101,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
         check_preview_path(options.preview)
     from ..generation.job_progress import JobProgress
+    from ..simulation.pairs.template_library import TemplateLibrary
 
     if not options.held_out and options.seed + options.count > HELD_OUT_OFFSET:
         raise InputError(
@@ -110,6 +111,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
         )
     if options.image_templates:
         terminal.say("--image-templates is no longer needed: knees are always drawn from image-based templates.")
+    missing = TemplateLibrary(options.labels).missing()
+    if missing:
+        terminal.say(
+            f"{len(missing)} parts of the knees' templates are built first where a knee needs them, and kept in "
+            f"{missing[0].parent}: some minutes, once."
+        )
     progress_bar = JobProgress({"simulate": 1.0}, "simulate", terminal.progress, proportions_only=True)
     progress_bar.at("simulate", 0.0, of=options.count)
     if options.high_resolution:

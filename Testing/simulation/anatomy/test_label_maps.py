@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from Xray2MRILib.simulation.anatomy.anatomy_template import TISSUE_ID, AnatomyTe
 from Xray2MRILib.simulation.anatomy.label_map import label_map_hash, read_label_map
 from Xray2MRILib.simulation.anatomy.tissue_classes import EXTENT_MM, SPACING_MM
 from Xray2MRILib.simulation.anatomy.tissue_codes import CODE
-from Xray2MRILib.simulation.pairs.template_library import LABEL_MAPS, TemplateLibrary
+from Xray2MRILib.simulation.pairs.template_library import LABEL_MAPS, MULTI_ECHO, TemplateChoice, TemplateLibrary
 
 LABELS = {
     "1": {"structure": "femur", "tissue": "bone"},
@@ -130,6 +131,11 @@ def test_made_map_becomes_a_pair(tmp_path: Path) -> None:
     from Xray2MRILib.simulation.pairs.population import simulate_population
 
     folder = made_map(tmp_path / "made", muscle=False)
+    library = TemplateLibrary()
+    library.build(TemplateChoice(MULTI_ECHO, MULTI_ECHO))
+    soft_tissue = library.parts(TemplateChoice(MULTI_ECHO, MULTI_ECHO))[0]
+    (tmp_path / "cache").mkdir()
+    shutil.copy(soft_tissue, tmp_path / "cache")
     simulate_population(tmp_path / "pairs", 1, seed=3, label_maps=[folder], cache=tmp_path / "cache")
     (path,) = list_pairs(tmp_path / "pairs")
     pair, record = read_pair(path), read_record(path)
@@ -138,7 +144,9 @@ def test_made_map_becomes_a_pair(tmp_path: Path) -> None:
     assert pair.volume.shape == (50, 256, 256)
     assert pair.bone.max() > 0.5  # a bone absorbs more than half
     # outline and map are kept for the next run
-    assert {p.name.split("-")[0] for p in (tmp_path / "cache").iterdir()} == {"outline", "map", "assembled"}
+    assert {p.name.split("-")[0] for p in (tmp_path / "cache").iterdir()} == {
+        "soft", "outline", "map", "assembled"
+    }  # fmt: skip
 
 
 def test_a_template_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:

@@ -32,9 +32,8 @@ def cone() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def multi_echo(tmp_path_factory: pytest.TempPathFactory) -> PreparedTemplate:
-    library = TemplateLibrary(cache=tmp_path_factory.mktemp("cache"))
-    return library.prepared(TemplateChoice(MULTI_ECHO, MULTI_ECHO))
+def multi_echo() -> PreparedTemplate:
+    return TemplateLibrary().prepared(TemplateChoice(MULTI_ECHO, MULTI_ECHO))
 
 
 def sizes(sections: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from Testing.material.template_comparison import check_same  # noqa: E402
 from Xray2MRILib.errors import InputError  # noqa: E402
 from Xray2MRILib.simulation.anatomy.outline_registration import LEAST_JACOBIAN  # noqa: E402
-from Xray2MRILib.simulation.anatomy.template_files import load_map, load_outline  # noqa: E402
+from Xray2MRILib.simulation.anatomy.template_files import load_donor, load_map, load_outline  # noqa: E402
 from Xray2MRILib.simulation.anatomy.tissue_codes import CODE  # noqa: E402
 from Xray2MRILib.simulation.pairs.template_library import (  # noqa: E402
     LABEL_MAPS,
@@ -31,15 +31,17 @@ def library() -> TemplateLibrary:
     return TemplateLibrary()
 
 
-def test_every_part_that_takes_minutes_ships(tmp_path: Path) -> None:
-    """Run Testing/benchmarks/ship_templates.py where this fails: knees would build the parts first, for minutes."""
+def test_outlines_ship_and_nothing_else_does(tmp_path: Path) -> None:
+    """Run Testing/benchmarks/ship_templates.py where this fails."""
     library = TemplateLibrary(cache=tmp_path)
     assert len(library.choices()) == 10
-    missing = {path.name for choice in library.choices() for path in library.parts(choice) if not path.exists()}
-    assert len(missing) == 9
-    assert all(name.startswith(("map-", "soft-tissue-spl_knee_atlas-")) for name in missing)
-    folder = library.parts(library.choices()[0])[0].parent
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 4_500_000
+    missing = [path.name for path in library.missing()]
+    assert len(set(missing)) == len(missing) == 10
+    assert sum(name.startswith("soft-tissue-") for name in missing) == 2
+    assert sum(name.startswith("map-") for name in missing) == 8
+    shipped = library.parts(TemplateChoice(LABEL_MAPS[0], MULTI_ECHO))[2]
+    assert {path.name.split("-")[0] for path in shipped.parent.iterdir()} == {"outline"}
+    assert sum(path.stat().st_size for path in shipped.parent.iterdir()) < 300_000
 
 
 @pytest.mark.slow
@@ -87,6 +89,8 @@ def test_parts_are_built_where_the_cache_cannot_be_written(tmp_path: Path, monke
     kept.build(choice)
     expected = load_map(kept.parts(choice)[1])
     monkeypatch.setattr(template_library, "register", lambda *_: expected)
+    multi_echo = load_donor(kept.parts(choice)[0]).template
+    monkeypatch.setattr(template_library, "build_multi_echo_template", lambda _: multi_echo)
     library.build(choice)
     written = library.parts(choice)[1]
     assert written.exists()

@@ -1,7 +1,7 @@
 """The templates of a population: every outline with every soft tissue that can be lent to it.
 
-The parts that take minutes ship in ``Resources/anatomy/templates``; the others, and what a user brings, are built once
-and kept in the user's cache. A template is put together when a knee asks for it for the first time and kept there too,
+Outlines ship in ``Resources/anatomy/templates``. Soft tissue, maps and what a user brings are built once and kept in
+the user's cache. A template is put together when a knee asks for it for the first time and kept there too,
 as arrays that all processes map into memory; the last one stays prepared.
 """
 
@@ -95,7 +95,7 @@ class TemplateLibrary:
     def template(self, choice: TemplateChoice) -> ImageTemplate:
         """The template of ``choice``: a second, ten when no process needed it before.
 
-        It takes a minute or two more where its parts are not kept yet, and minutes for a user's label map.
+        It takes some minutes more where its parts are not kept yet, see ``missing``.
         """
         template = self.template_unless_awaited(choice, wait=True)
         assert template is not None  # it was waited for
@@ -143,6 +143,11 @@ class TemplateLibrary:
             own = choice.outline
             names.append(self._soft_tissue_file(own) if own == MULTI_ECHO else self._outline_file(own))
         return [self._kept(name) for name in names]
+
+    def missing(self) -> list[Path]:
+        """Parts of all templates that are neither shipped nor kept: a template builds them when it is first needed."""
+        wanted = {path for choice in self.choices() for path in self.parts(choice)}
+        return sorted(path for path in wanted if not path.exists())
 
     def build(self, choice: TemplateChoice) -> None:
         """Build and keep the parts of ``choice`` that are missing (seconds to minutes)."""
