@@ -184,6 +184,61 @@ def test_volume_rendering(application, logic, synthetic):
     assert "vtkMRMLViewNodeXray2MRIRendering" not in logic.views.annotatedViews()
 
 
+def roi_of(application, volume):
+    return application.moduleLogic("VolumeRendering").GetFirstVolumeRenderingDisplayNode(volume).GetROINode()
+
+
+def test_the_rendering_is_cut_open_at_the_slice_that_is_shown(application, logic, synthetic):
+    """Behind the plane of the slice everything is there, in front of it nothing; the box itself is not drawn."""
+    logic.showLayout(None, synthetic)
+    assert logic.views.setVolumeRendering(synthetic, True)
+    bounds = [0.0] * 6
+    synthetic.GetRASBounds(bounds)
+    view = logic.views.layout.sliceNode(SYNTHETIC)
+    for place in (0.0, 12.0, -20.0):
+        view.JumpSliceByOffsetting(0.0, place, 0.0)
+        shown, cut = logic.views.layout.coronalPlace(), [0.0] * 6
+        assert shown == pytest.approx(place, abs=3.5)  # at the nearest slice
+        roi_of(application, synthetic).GetRASBounds(cut)
+        assert cut == pytest.approx([*bounds[:3], shown, *bounds[4:]], abs=1e-3)
+    assert not roi_of(application, synthetic).GetDisplayVisibility()
+    # in another plane the rendering is whole
+    logic.views.layout.reformat("Sagittal")
+    roi_of(application, synthetic).GetRASBounds(cut)
+    assert cut == pytest.approx(bounds, abs=1e-3)
+
+
+def test_a_section_of_the_rendering_shows_the_grey_values_of_its_slice(application, logic, synthetic):
+    """Around a ball of 3800 is tissue of 900 in air: a cut through the middle shows a disc, one behind it none."""
+    logic.showLayout(None, synthetic)
+    application.picture_of_rendering(RENDERING)
+    voxels = arrayFromVolume(synthetic)
+    voxels[voxels == 300] = 900
+    voxels[:, :, :8] = voxels[:, :, -8:] = 0
+    synthetic.Modified()
+    assert logic.views.setVolumeRendering(synthetic, True)
+    view = logic.views.layout.sliceNode(SYNTHETIC)
+    seen = {}
+    for place in (0.0, -35.0):
+        view.JumpSliceByOffsetting(0.0, place, 0.0)
+        seen[place] = application.picture_of_rendering(RENDERING)[40:].astype(int).max(axis=2)
+    assert (seen[0.0] > 220).sum() > 1500
+    assert (seen[-35.0] > 220).sum() < 50
+    tissue = (seen[-35.0] > 45) & (seen[-35.0] < 75)  # 900 / 3800 * 255 = 60
+    assert tissue.sum() > 5000
+
+
+def test_a_removed_volume_takes_its_cut_with_it(application, logic, synthetic):
+    from Xray2MRIModule.scene.volume_nodes import remove
+
+    logic.showLayout(None, synthetic)
+    assert logic.views.setVolumeRendering(synthetic, True)
+    assert slicer.util.getNodesByClass("vtkMRMLMarkupsROINode")
+    remove(application.scene, synthetic)
+    assert not slicer.util.getNodesByClass("vtkMRMLMarkupsROINode")
+    assert not slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode")
+
+
 def test_uncertainty_in_colour(application, logic, synthetic):
     values = np.zeros((12, 64, 64), np.int16)
     values[:, 40:56, 40:56] = 800

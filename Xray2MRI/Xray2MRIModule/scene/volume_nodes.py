@@ -195,6 +195,7 @@ def remove(scene: Any, node: Any) -> None:
     if node is None or node.GetScene() is not scene:
         return
     own = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    own += [display.GetROINode() for display in own if display.IsA("vtkMRMLVolumeRenderingDisplayNode")]
     own.append(node.GetStorageNode())
     remove_node(scene, node)
     for other in own:

@@ -22,6 +22,7 @@ LAYOUT_ID = 23712
 _FORMER = f"{PREFIX}.formerLayout"
 # with the default group, other views would follow these
 _RADIOGRAPH_GROUP, _MR_GROUP = 23711, 23712
+_CORONAL = 0.98  # least cosine between a view's normal and the axis from posterior to anterior
 
 
 def _view(node_class: str, tag: str, **properties: object) -> str:
@@ -208,3 +209,11 @@ class ViewLayout:
         position = [matrix.GetElement(row, 3) for row in range(3)]
         index = round(to_ijk.MultiplyPoint((*position, 1.0))[2])
         return index if 0 <= index < volume.GetImageData().GetDimensions()[2] else None
+
+    def coronalPlace(self) -> float | None:
+        """Where the view of the pseudo-MRI cuts the axis from posterior to anterior, mm; None in another plane."""
+        node = self.sliceNode(SYNTHETIC)
+        if node is None:
+            return None
+        matrix = node.GetSliceToRAS()
+        return matrix.GetElement(1, 3) if abs(matrix.GetElement(1, 2)) > _CORONAL else None

@@ -117,6 +117,7 @@ class ViewControl:
             return False
         done = volume_rendering.set_visible(self._application, volumeNode, visible) is not None
         if done and visible:
+            self._cutAtSlice()
             self._lookFromFront(volumeNode)
         return done
 
@@ -243,12 +244,22 @@ class ViewControl:
             return
         self._unfollowSlice()
         event = vtk.vtkCommand.ModifiedEvent
-        self._sliceObservers = [(node, node.AddObserver(event, lambda *_: self._markSlice())) for node in nodes]
+        self._sliceObservers = [(node, node.AddObserver(event, self._onSlice)) for node in nodes]
 
     def _unfollowSlice(self) -> None:
         for node, tag in self._sliceObservers:
             node.RemoveObserver(tag)
         self._sliceObservers = []
+
+    def _onSlice(self, *_: Any) -> None:
+        self._markSlice()
+        self._cutAtSlice()
+
+    def _cutAtSlice(self) -> None:
+        """Open the rendering of the pseudo-MRI at the slice that its view shows; in another plane it stays whole."""
+        volume = self.layout.backgroundVolume(SYNTHETIC)
+        if volume is not None and volume_rendering.is_visible(self._application, volume):
+            volume_rendering.cut_in_front(self._application, volume, self.layout.coronalPlace())
 
     def _markSlice(self) -> None:
         comparison, text = self._chosen, ""
