@@ -7,12 +7,14 @@ Every knee is scanned by a coarser scanner (coronal slices, Gaussian profile, 2 
 methods are measured after data consistency; ``cubic alone`` is not, and ``cubic, one iteration`` gets the iteration
 that networks get. A lesion is found when its contrast in the result is at least half of that in the truth; one is
 invented when an empty place gets half of the contrast that lesions of its kind have. --crop measures a box around the
-joint, which takes a quarter of the time.
+joint, which takes a quarter of the time. --keep stores what was found for each knee in a folder: a stopped run goes on,
+and further networks are measured beside those of earlier runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,9 +130,17 @@ def lesion_counts(rows: list[dict[str, Any]], method: str) -> dict[str, int]:
 
 
 def results_of_knee(
-    path: Path, scale: float, networks: dict[str, Any], box: tuple[slice, ...], kinds: Sequence[str] = KINDS
-) -> tuple[dict[str, dict[str, float]], list[dict[str, Any]]]:
-    """{method: measures} and one row per lesion with its contrast in the truth and in every method."""
+    path: Path, scale: float, networks: dict[str, Any], box: tuple[slice, ...], kinds: Sequence[str] = KINDS,
+    keep: Path | None = None,
+) -> tuple[dict[str, dict[str, float]], list[dict[str, Any]]]:  # fmt: skip
+    """{method: measures} and one row per lesion with its contrast in the truth and in every method.
+
+    ``keep`` is a file of what earlier calls found; networks of other weights are measured anew.
+    """
+    kept: dict[str, Any] = {"found": {}, "rows": [], "weights": {}}
+    if keep is not None and keep.exists():
+        kept = json.loads(keep.read_text(encoding="utf-8"))
+    weights = {name: network.weights_sha256 for name, network in networks.items()}
     stored = read_fine(path)
     truth = torch.from_numpy(stored.values[box].astype(np.float32))
     measured, plan = scanned(truth, scale, int(stored.record["parameters"]["seed"]))
@@ -140,12 +150,15 @@ def results_of_knee(
         for one in stored.record["lesions"]
     ]
     rows = [row for row in rows if row["truth"] is not None]
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float]] = kept["found"]
+    rows = [{**row, **before} for row, before in zip(rows, kept["rows"] or [{}] * len(rows), strict=True)]
     methods: dict[str, dict[str, Any]] = {"cubic alone": {"kind": "cubic", "consistency": False}}
     methods |= {kind: {"kind": kind} for kind in ("cubic", *kinds)}
     methods["cubic, one iteration"] = {"kind": "cubic", "least": 1}
     methods |= {name: {"network": network} for name, network in networks.items()}
     for name, options in methods.items():
+        if name in found and weights.get(name) == kept["weights"].get(name):
+            continue
         began = time.perf_counter()
         result = compute_fine_volume(measured, plan, options.pop("network", None), **options)
         seconds = time.perf_counter() - began
@@ -154,11 +167,18 @@ def results_of_knee(
         found[name] |= {"residual_in_noise": result.consistent.residual, "seconds": seconds}
         for row in rows:
             row[name] = contrast(values, row["place"], origin)
-    return found, [{k: v for k, v in row.items() if k != "place"} for row in rows]
+    rows = [{k: v for k, v in row.items() if k != "place"} for row in rows]
+    if keep is not None:
+        kept = {"found": found, "rows": rows, "weights": {**kept["weights"], **weights}}
+        keep.write_text(json.dumps(kept), encoding="utf-8")
+    return {name: found[name] for name in methods}, rows
 
 
 def summary(per_knee: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Mean of every measure, correlation of the band's height, and p of the edge distance against cubic (Wilcoxon)."""
+    """Mean of every measure, correlation of the band's height, and p of the edge distance (Wilcoxon).
+
+    p is against cubic interpolation, and against the network named l1 where there is one.
+    """
     from scipy.stats import wilcoxon
 
     table = {}
@@ -167,9 +187,12 @@ def summary(per_knee: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, 
         row = {key: round(float(v.mean()), 4) for key, v in values.items()}
         if len(per_knee) > 2:
             row["band_r"] = round(float(np.corrcoef(values["band_true_mm"], values["band_mm"])[0, 1]), 3)
-        difference = values["edge_mm"] - np.array([knee["cubic"]["edge_mm"] for knee in per_knee])
-        if len(per_knee) > 5 and np.any(difference):
-            row["edge_p_against_cubic"] = float(wilcoxon(difference).pvalue)
+        for other in ("cubic", "l1"):
+            if other not in per_knee[0] or len(per_knee) <= 5:
+                continue
+            difference = values["edge_mm"] - np.array([knee[other]["edge_mm"] for knee in per_knee])
+            if np.any(difference):
+                row[f"edge_p_against_{other}"] = float(wilcoxon(difference).pvalue)
         table[method] = row
     return table
 
@@ -183,19 +206,23 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="knees of the folder that trained")
     parser.add_argument("--crop", action="store_true")
     parser.add_argument("--kind", action="append", choices=KINDS, help="interpolations to compare; default: all")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="what is found for each knee, for later runs")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     networks = {}
     for given in options.network:
         name, _, folder = given.partition("=")
-        networks[name] = load_enhancement_network(folder)
+        networks[name] = load_enhancement_network(folder, teacher=name == "teacher")
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
     paths = list_fine(options.folder)[options.skip :][: options.knees]
     figures: dict[str, Any] = {}
     box = CROP if options.crop else _WHOLE
     for scale in options.scale or SCALES:
         per_knee, lesions = [], []
         for path in paths:
-            found, rows = results_of_knee(path, scale, networks, box, options.kind or KINDS)
+            keep = None if options.keep is None else options.keep / f"{path.stem}-{scale:g}.json"
+            found, rows = results_of_knee(path, scale, networks, box, options.kind or KINDS, keep)
             per_knee.append(found)
             lesions += rows
         table = summary(per_knee)

@@ -1,6 +1,6 @@
 """A small network that is told sex and BMI: do its volumes move as the simulated knees do?
 
-    xray2mri simulate -o runs/people --count 360
+    xray2mri simulate -o runs/people --count 650
     python Testing/benchmarks/told_person.py --pairs runs/people --work DIR -o FILE
 
 Two networks of 128 x 128 slices learn some of the knees in the frame of the scan, from scratch, told sex and BMI: one
@@ -9,7 +9,8 @@ and a man, of normal weight and obese, and generated: told what they are, told o
 a volume is laid over the true one: 1 means that it moves as far as simulated, 0 that nothing moves. True is the
 difference of two groups of people, of knees that no network learnt. What a radiograph shows already, no word need move:
 told alone, the network with radiographs may stay below 1; told together with the radiograph, and the other network told
-alone, may not.
+alone, may not. Thickness of the fat, width between the fat of both sides and width of the joint are read off the true
+volumes and the generated ones in the same way.
 
 Means of two groups differ by chance too. The slope is therefore taken over two halves of the groups, whose chance is
 not the same: sums of products of different halves hold none of it.
@@ -36,6 +37,8 @@ UNET = {"out_channels": 16, "block_out_channels": [32, 64, 96], "cross_attention
 ENCODER = {"field_placement": False, "feature_channels": 0, "width": 8, "slice_size": 128, "token_width": 32}
 SCHEDULER = {"prediction_type": "v_prediction", "zero_terminal_snr": True}
 AIR = 0.06  # grey below which there is no leg
+MOST_CHANCE = 0.9
+FAT, BRIGHT = 0.35, 0.5  # grey that fat stays below, and that cartilage, fluid and muscle are above
 FIELD_CM = 16.0
 
 
@@ -45,9 +48,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps knees and trainings")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=700, help="of the network that sees radiographs")
+    parser.add_argument("--steps", type=int, default=1500, help="of the network that sees radiographs")
     parser.add_argument("--more-steps", type=int, default=900, help="of the network that sees none")
-    parser.add_argument("--learnt", type=int, default=64, help="knees to learn from; the others are compared with")
+    parser.add_argument("--learnt", type=int, default=354, help="knees to learn from; the others are compared with")
+    parser.add_argument("--more-learnt", type=int, default=64, help="of these, the network that sees no radiograph")
     parser.add_argument("--knees", type=int, default=5, help="knees to measure on, each of four persons")
     options = parser.parse_args()
     from Xray2MRILib.training.data.training_knee import list_training_pairs
@@ -60,13 +64,19 @@ def main() -> None:
     figures: dict[str, Any] = {"groups": {name: found.chance for name, found in groups.items()}}
     for name, steps in (("radiograph", options.steps), ("no radiograph", options.more_steps)):
         sees, work = name == "radiograph", options.work / name.replace(" ", "-")
-        own, held_out = linked(learnt, work / "knees"), people
+        count = options.learnt if sees else options.more_learnt
+        own, held_out = linked(learnt[:count], work / "knees"), people
         if not sees:
             own, held_out = (without_radiographs(folder, work / f"{folder.name}-empty") for folder in (own, people))
         trained = train(own, held_out, work, steps, sees=sees)
-        figures[name] = {"steps": steps, "training": trained, **measure(held_out, work, groups, sees=sees)}
+        figures[name] = {
+            "steps": steps,
+            "knees": count,
+            "training": trained,
+            **measure(held_out, work, groups, sees=sees),
+        }
     command = "python Testing/benchmarks/told_person.py --pairs PAIRS --work WORK -o docs/results/told_person.json"
-    settings = {"knees": len(learnt), "compared_with": len(others), "simulated": options.knees, "slices": SLICES,
+    settings = {"compared_with": len(others), "simulated": options.knees, "slices": SLICES,
                 "sampling_steps": STEPS_OF_SAMPLING, "told": GROUPS}  # fmt: skip
     write_result(options.output, command=command, settings=settings, figures=figures)
     print(figures)
@@ -91,8 +101,10 @@ class GroupDifference:
     halves: tuple[np.ndarray, np.ndarray]
     chance: float
 
-    def slope(self, change: np.ndarray) -> float:
-        """Of a change over the difference that people have, without what chance adds to it."""
+    def slope(self, change: np.ndarray) -> float | None:
+        """Of a change over the difference that people have, without what chance adds to it; None if all is chance."""
+        if self.chance > MOST_CHANCE:
+            return None
         first, second = self.halves
         return round(float(change.ravel() @ (first + second)) / (2 * float(first @ second)), 3)
 
@@ -189,7 +201,7 @@ def train(pairs: Path, held_out: Path, work: Path, steps: int, *, sees: bool) ->
         "data": str(pairs), "held_out": str(held_out), "autoencoder": "compact", "preset": "compact",
         "changes": network, "told": list(GROUPS), "variants": 1, "exposures": 2, "steps": steps, "knees_per_batch": 4,
         "depths_per_knee": 6, "learning_rate": 1.5e-3, "warm_up_steps": 30, "ema_decay": 0.98, "threads": 1,
-        "precision": "float32", "device": "cpu", "save_every": 100, "log_every": 50, "compile": False,
+        "precision": "auto", "device": "cpu", "save_every": 100, "log_every": 50, "compile": False,
     }  # fmt: skip
     return diffusion.train(recipe, work / "training", resume=True)
 
@@ -226,12 +238,61 @@ def measure(people: Path, work: Path, groups: dict[str, GroupDifference], *, see
             "both": [[f[b, b] - f[a, a] for a, b in steps] for f in made],
             "radiograph, nothing told": [[f[b, None] - f[a, None] for a, b in steps] for f in made],
         }
-        result[name] = {"slope": {}, "area_cm2": _areas(made, true, steps)}
+        result[name] = {"slope": {}, "area_cm2": _areas(made, true, steps), "widths": _widths(made, true, steps)}
         for what, changes in moved.items():
             if sees or what == "told":
                 mean = np.mean([np.mean(of_knee, axis=0) for of_knee in changes], axis=0)
                 result[name]["slope"][what] = groups[name].slope(mean)
     result["area_error_cm2"] = _area_errors(made, true)
+    return result
+
+
+WIDTHS = ("fat_mm", "lean_mm", "joint_mm")
+
+
+def leg_widths(volume: np.ndarray) -> tuple[float, float, float]:
+    """Thickness of the fat, width between it on both sides (medians above and below the joint), width of the joint.
+
+    All in mm, of the slices in the middle. Fat ends where four pixels together are brighter than it; the joint's width
+    is that of what is bright there, in the quarter of its rows where it is widest.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    def ends(row: np.ndarray, level: float, run: int) -> tuple[int, int] | None:
+        together = np.convolve(row > level, np.ones(run), "valid") > run - 0.5
+        found = np.flatnonzero(together)
+        return (int(found[0]), int(found[-1]) + run - 1) if len(found) else None
+
+    fat: list[int] = []
+    lean: list[int] = []
+    joint: list[int] = []
+    for picture in volume[2:6]:
+        for row in (*range(16, 90, 4), *range(170, 240, 4)):
+            outer, inner = ends(gaussian_filter1d(picture[row], 1.5), AIR, 4), ends(picture[row], FAT, 4)
+            if outer and inner and inner[1] - inner[0] > 30:
+                fat += [inner[0] - outer[0], outer[1] - inner[1]]
+                lean.append(inner[1] - inner[0])
+        bright = [ends(picture[row], BRIGHT, 3) for row in range(116, 146, 2)]
+        joint += [both[1] - both[0] for both in bright if both]
+    pixel = 10 * FIELD_CM / volume.shape[-1]
+    medians = (np.median(fat), np.median(lean), np.percentile(joint, 75)) if fat and joint else (np.nan,) * 3
+    return tuple(float(pixel * value) for value in medians)  # type: ignore[return-value]
+
+
+def _widths(made: list[dict], true: list[list[np.ndarray]], steps: list[tuple[int, int]]) -> dict[str, dict[str, Any]]:
+    """Mean change of each width: true, told alone, the radiograph alone, and how many of those told go the true way."""
+    of_true = [[leg_widths(volume) for volume in versions] for versions in true]
+    of_made = [{key: leg_widths(volume) for key, volume in found.items()} for found in made]
+    result: dict[str, dict[str, Any]] = {}
+    for place, width in enumerate(WIDTHS):
+        truly = [knee[b][place] - knee[a][place] for knee in of_true for a, b in steps]
+        told = [f[r, b][place] - f[r, a][place] for f in of_made for a, b in steps for r in (a, b)]
+        shown = [f[b, t][place] - f[a, t][place] for f in of_made for a, b in steps for t in (a, b)]
+        means = {
+            what: round(float(np.mean(v)), 2) for what, v in (("true", truly), ("told", told), ("radiograph", shown))
+        }
+        alike = [np.sign(change) == np.sign(means["true"]) for change in told]
+        result[width] = {**means, "as_true": int(sum(alike)), "of": len(alike)}
     return result
 
 

@@ -33,7 +33,28 @@ def test_what_a_radiograph_leaves_to_be_told():
         assert row(words) == [*(f"{value:+.{digits}f}" for value in values), *(f"{share:.2f}" for share in explained)]
 
 
-def test_how_far_volumes_move():
+def test_how_far_widths_move():
+    figures = result("told_person")
+    for words, width in (("fat", "fat_mm"), ("between the fat", "lean_mm"), ("joint", "joint_mm")):
+        for moved, name in (("BMI 22 to 34", "bmi"), ("woman to man", "sex")):
+            seen, blind = (figures[network][name]["widths"][width] for network in ("radiograph", "no radiograph"))
+            values = [seen["true"], seen["told"], seen["radiograph"], blind["told"]]
+            assert row(f"{words} | {moved}") == [f"{value:+.1f}" for value in values]
+    text = " ".join(PAGE.split())
+    fat = figures["radiograph"]["bmi"]["widths"]["fat_mm"]
+    assert f"in {fat['as_true']} of {fat['of']} comparisons, by {100 * fat['told'] / fat['true']:.0f} % of" in text
+    sex = figures["radiograph"]["sex"]["widths"]
+    counts = [sex[width]["as_true"] for width in ("lean_mm", "joint_mm", "fat_mm")]
+    assert (
+        f"muscle in {counts[0]} of 20 and the joint in {counts[1]} of 20**; the fat thins too little ({counts[2]} of"
+        in text
+    )
+    errors = figures["radiograph"]["area_error_cm2"]
+    told, nothing, otherwise = (errors[name] for name in ("told", "nothing told", "told otherwise"))
+    assert f"{told:.1f} square centimetres off, told nothing {nothing:.1f}, told otherwise {otherwise:.1f}" in text
+
+
+def test_how_far_volumes_move_for_sex():
     figures = result("told_person")
     for words, network, moved in (
         ("told alone, no radiograph", "no radiograph", "told"),
@@ -42,9 +63,10 @@ def test_how_far_volumes_move():
         ("both", "radiograph", "both"),
     ):
         of = figures[network]
-        slopes = [f"{of[name]['slope'][moved]:.2f}" for name in ("sex", "bmi")]
-        assert row(words) == [str(of["steps"]), *slopes], words
+        assert row(words) == [str(of["steps"]), f"{of['sex']['slope'][moved]:.2f}"], words
     percent = [f"{round(100 * figures['groups'][name])} %" for name in ("sex", "bmi")]
-    assert f"{percent[0]} of the square of the difference is chance for sex, {percent[1]} for BMI" in " ".join(
-        PAGE.split()
-    )
+    text = " ".join(PAGE.split())
+    assert f"{percent[0]} of the square of the difference is chance for sex, {percent[1]} for BMI" in text
+    for network, knees in (("radiograph", "354 pairs, 1,500 steps"), ("no radiograph", "64 pairs, 900 steps")):
+        assert knees == f"{figures[network]['knees']} pairs, {figures[network]['steps']:,} steps"
+        assert knees in text
