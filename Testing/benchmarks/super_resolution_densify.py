@@ -45,7 +45,7 @@ def main() -> None:
     rows: dict[str, list[dict[str, float]]] = {}
     for radiograph in options.radiographs:
         with tempfile.TemporaryDirectory() as folder:
-            coarse = generate(radiograph, Path(folder) / "coarse.nrrd", GenerationSettings(slices=50, side="right"))
+            coarse = generate(radiograph, Path(folder) / "coarse.nrrd", GenerationSettings(num_slices=50, side="right"))
             began = time.perf_counter()
             fine = densify(coarse, SLICES, Path(folder) / "fine.nrrd")
             rows.setdefault("densify", []).append({"seconds": time.perf_counter() - began})
