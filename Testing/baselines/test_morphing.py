@@ -248,6 +248,12 @@ def test_courses_of_the_prior() -> None:
     assert torch.allclose(lateral, expected, atol=1e-6)
     with pytest.raises(ValueError, match="central"):
         model.changes_of(radiograph, course="central")
+    told = MorphingModel(courses=("medial", "lateral"), course_facts=((0.9, 0.1), (0.2, 0.8))).eval()
+    told.load_state_dict(model.state_dict())
+    of_lateral = told.prior_of(small, torch.tensor([1]))[0]
+    assert torch.allclose(of_lateral[0, :2], torch.tensor([-1.2, 1.2]))  # 4 (f - 1/2)
+    assert torch.equal(of_lateral[:, 2:], model.prior_of(small, 1)[0][:, 2:])
+    assert torch.allclose(told.prior_of(small)[0][0, :2], torch.tensor([1.6, -1.6]))
     former = MorphingModel()  # as of an earlier version
     assert "course_codes" not in former.state_dict()
     assert torch.equal(former.prior_of(small)[0], former.prior(small)[0])

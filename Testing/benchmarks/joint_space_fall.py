@@ -1,8 +1,9 @@
-"""By how much a joint space falls between two radiographs of one simulated knee, by three instruments.
+"""By how much a joint space falls between two radiographs of one simulated knee, and how well one can measure that.
 
-The deformation's own fall where each compartment is narrowest, the outlines that an edge finder sees on both
-radiographs, and, to show what the first instrument can tell at best, the fall under the deformation that registers the
-healthy radiograph to the true severe one.
+The deformation's own fall where each compartment is narrowest, and the outlines that an edge finder sees on both
+radiographs. What the first instrument can tell: its reading under the true motion of the bones, and under a deformation
+that registers the healthy radiograph to the true severe one and knows nothing else. What the outlines can tell: their
+reading on the true severe radiograph.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from Xray2MRILib.baselines.joint_motion import fall_of_gaps
+from Xray2MRILib.baselines.joint_motion import fall_of_gaps, joint_gaps
 from Xray2MRILib.baselines.morphing import MorphingModel, frame, row_window
 from Xray2MRILib.baselines.morphing_loss import blurred, local_correlation
 from Xray2MRILib.baselines.velocity_field import exponential, roughness, warp
@@ -39,25 +40,27 @@ def on_simulated_knees(model: MorphingModel, folder: Path, count: int) -> dict[s
         pair = read_radiograph_pair(path)
         crops, surfaces, pixels_of_mm = pair.placed_crops()
         healthy, severe = (torch.from_numpy(crop)[None, None] for crop in crops)
-        narrowest = torch.from_numpy(surfaces)[:1, :, :, 0, NARROWEST]
+        narrowest = torch.from_numpy(surfaces)[:, :, :, 0, NARROWEST]
+        first, last = joint_gaps(narrowest).numpy()
         true = [pair.joint_space_mm[0][side] - pair.joint_space_mm[1][side] for side in SIDES]
         changes = model.changes_of(healthy, severe)
         found = [
-            fall_of_gaps(velocity, narrowest, len(crops[0]))[0].numpy() / pixels_of_mm
+            fall_of_gaps(velocity, narrowest[:1], len(crops[0]))[0].numpy() / pixels_of_mm
             for velocity in (changes[0], registering_velocity(healthy, severe))
         ]
-        rows += zip(true, *found, strict=True)
+        rows += zip(true, (first - last) / pixels_of_mm, *found, strict=True)
         with torch.no_grad():
             end = frame(healthy, *changes, 1.0).clamp(-1, 1)
         seen = [joint_space_mm(radiograph_outline(p[0, 0].numpy())) for p in (healthy, end, severe)]
         for side, fall in zip(SIDES, true, strict=True):
             if all(side in widths for widths in seen):
                 outlines.append((fall, seen[0][side] - seen[1][side], seen[0][side] - seen[2][side]))
-    true, own, registered = np.array(rows).T
+    true, moved, own, registered = np.array(rows).T
     return {
         "simulated_knees": count,
         "compartments": len(rows),
         "joint_space_r": _correlation(true, own),
+        "joint_space_r_of_the_true_motion": _correlation(true, moved),
         "joint_space_r_of_a_registration": _correlation(true, registered),
         "joint_space_fall_mm": {
             "mean": round(float(own.mean()), 2),
@@ -66,10 +69,8 @@ def on_simulated_knees(model: MorphingModel, folder: Path, count: int) -> dict[s
         },
         "by_outlines": {
             "compartments": len(outlines),
-            "joint_space_r": _correlation(*np.array(outlines).T[:2]) if len(outlines) > 2 else None,
-            "joint_space_r_of_the_true_radiograph": _correlation(*np.array(outlines).T[[0, 2]])
-            if len(outlines) > 2
-            else None,
+            "joint_space_r": _correlation(*np.array(outlines).T[:2]),
+            "joint_space_r_of_the_true_radiograph": _correlation(*np.array(outlines).T[::2]),
         },
     }
 

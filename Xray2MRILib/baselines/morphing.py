@@ -27,6 +27,7 @@ _GROUPS = 4
 _PIXELS = 4.0  # of a velocity for an output of 1
 _FIRST_LOG_VARIANCE = -4.0  # of a code: at 0 its noise would drown what it says, and training would ignore it
 _FIRST_COURSE = 1.5  # of a course's own entry among the code's first ones, the others have the opposite
+_CODE_OF_FACT = 4.0
 _LARGEST_CHANGE = 0.5  # of the appearance, radiographs lie in [-1, 1]
 
 
@@ -130,6 +131,9 @@ class MorphingModel(Network):
     courses
         Names of the courses of the disease that the prior tells apart, the usual one first; each has a code of its own
         that is added to the prior's mean. Models of an earlier version know none.
+    course_facts
+        What becomes of the knee on each course (``RadiographPair.facts``). The code's first entries say that, see
+        ``code_of_facts``, instead of what the prior expects.
     smoothing
         Pixels of the box, an odd number, over which the appearance is averaged.
     """
@@ -149,6 +153,7 @@ class MorphingModel(Network):
         rows: tuple[float, float] = (0.36, 0.76),
         fade: float = 0.14,
         courses: tuple[str, ...] = (),
+        course_facts: tuple[tuple[float, ...], ...] = (),
         smoothing: int = 3,
     ) -> None:
         super().__init__()
@@ -181,7 +186,13 @@ class MorphingModel(Network):
         """Mean and log-variance of the code of radiographs [B, 1, 128, 128] alone, of a course [B] (a place in
         ``courses``)."""
         mean, log_variance = self.prior(healthy)
-        return (mean + self.course_codes[course] if self.config["courses"] else mean), log_variance
+        if self.config["courses"]:
+            mean = mean + self.course_codes[course]
+        if self.config["course_facts"]:
+            facts = torch.tensor(self.config["course_facts"], device=mean.device)[course]
+            told = code_of_facts(facts).expand(len(mean), -1)
+            mean = torch.cat((told, mean[:, told.shape[1] :]), dim=1)
+        return mean, log_variance
 
     @torch.no_grad()
     def changes_of(
@@ -210,6 +221,11 @@ class MorphingModel(Network):
             return radiograph
         velocity, appearance = self.changes_of(radiograph, towards, course)
         return frame(radiograph, velocity, appearance, severity)
+
+
+def code_of_facts(facts: Tensor) -> Tensor:
+    """What the code's first entries say of facts [..., F] about 0 to 1: about as much as a normal variable."""
+    return _CODE_OF_FACT * (facts - 0.5)
 
 
 def frame(radiograph: Tensor, velocity: Tensor, appearance: Tensor, severity: Tensor | float) -> Tensor:

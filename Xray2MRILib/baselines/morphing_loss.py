@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..conditions.koa_probabilities import GRADES
 from ..volume.geometry import CROP_FRAME
 from .joint_motion import joint_gaps, moved_places
-from .morphing import MorphingModel, frame
+from .morphing import MorphingModel, code_of_facts, frame
 from .velocity_field import exponential, jacobian_determinant, roughness, warp
 
 SEVERE_GRADE = 4
@@ -21,7 +21,6 @@ _SPREAD = 0.6  # of the soft grade, in grades
 _LEAST_DETERMINANT = 0.1
 _FRAMES = 8  # of a series: one frame to the next must raise the grade
 _LEAST_RISE = 0.2  # grades, of the 0.57 that are aimed at
-_CODE_OF_FACT = 4.0
 _SIDES = 2  # of the facts: medial and lateral share of the joint space
 _SQUARE = 4.0  # of a difference, against its amount: an osteophyte in nearly the right place is better than none
 _INNER = slice(2, 7)  # of the places along a compartment, those near its narrowest
@@ -169,11 +168,6 @@ def lent_fall_error(velocity: Tensor, joints: Tensor, shares: Tensor) -> Tensor:
     return velocity.shape[-1] / size * error.sum() / known.sum().clamp(min=1)
 
 
-def code_of_facts(facts: Tensor) -> Tensor:
-    """What the code's first entries say of facts [S, F] about 0 to 1: about as much as a normal variable."""
-    return _CODE_OF_FACT * (facts - 0.5)
-
-
 def supervision(
     judges: Sequence[nn.Module], radiographs: Tensor, changes: tuple[Tensor, Tensor], generator: torch.Generator
 ) -> Tensor:
@@ -182,6 +176,7 @@ def supervision(
     count = len(radiographs)
     early = torch.rand(count, 1, 1, 1, generator=generator) * (1 - 1 / (_FRAMES - 1))
     early[0] = 1 - 1 / (_FRAMES - 1)
+    early[1:2] = 0.0  # the radiograph itself and the first frame
     severity = torch.cat((early, early + 1 / (_FRAMES - 1))).to(radiographs.device)
     twice = [torch.cat((part, part)) for part in (radiographs, *changes)]
     frames = frame(twice[0], twice[1], twice[2], severity)
@@ -229,17 +224,18 @@ def soft_grade(grade: Tensor, spread: float = _SPREAD) -> Tensor:
 
 
 def disturbed(radiographs: Tensor, generator: torch.Generator) -> Tensor:
-    """Radiographs [B, 1, H, W] blurred, moved by up to 8 pixels, in another contrast, with noise, half of them
-    mirrored: one random change for all of them, but for the noise."""
+    """Radiographs [B, 1, H, W] blurred, in another contrast, with noise, moved by up to 8 pixels, half of them
+    mirrored: one random change for all of them, but for the noise; every second time little but moved and mirrored."""
     size = radiographs.shape[-1]
-    blur, contrast, brightness, noise, mirror = torch.rand(5, generator=generator).tolist()
-    shown = blurred(radiographs, 2.0 * blur) if blur > 0.15 else radiographs
+    blur, contrast, brightness, noise, mirror, kind = torch.rand(6, generator=generator).tolist()
+    strength = 1.0 if kind < 0.5 else 0.1
+    shown = blurred(radiographs, 2.0 * blur * strength) if blur * strength > 0.15 else radiographs
     move = torch.randint(-8, 9, (2,), generator=generator).tolist()
     shown = functional.pad(shown, (8, 8, 8, 8), mode="replicate")
     shown = shown[..., 8 + move[0] : 8 + move[0] + size, 8 + move[1] : 8 + move[1] + size]
-    shown = (0.75 + 0.4 * contrast) * shown + 0.2 * (brightness - 0.5)
+    shown = (1 + strength * (0.4 * contrast - 0.25)) * shown + 0.2 * strength * (brightness - 0.5)
     grain = torch.randn(shown.shape, generator=generator).to(shown.device)
-    shown = shown + 0.08 * noise * grain
+    shown = shown + 0.08 * strength * noise * grain
     return shown.flip(-1) if mirror < 0.5 else shown
 
 
