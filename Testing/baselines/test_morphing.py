@@ -175,7 +175,7 @@ def test_steps_of_training_lower_the_loss_and_reach_all_networks() -> None:
         optimiser.step()
         totals.append({name: float(part.detach()) for name, part in parts.items()})
     assert set(parts) == {"correlation", "velocity", "folding", "variation", "appearance", "code", "prior", "likeness",
-                          "facts", "motion", "lent", "supervision"}  # fmt: skip
+                          "facts", "motion", "lent", "restraint", "supervision"}  # fmt: skip
     assert sum(totals[-1].values()) < sum(totals[0].values()) - 0.05
     assert totals[-1]["facts"] < 0.9 * totals[0]["facts"]
     assert totals[-1]["motion"] < totals[0]["motion"]
@@ -184,7 +184,7 @@ def test_steps_of_training_lower_the_loss_and_reach_all_networks() -> None:
     assert model.course_codes.grad.any()
     people = MorphingBatch(healthy, severe, ~simulated & False)
     without = morphing_loss(model, [], people, MorphingWeights(), generator)
-    assert not {"supervision", "likeness", "facts", "motion", "lent"} & set(without)
+    assert not {"supervision", "likeness", "facts", "motion", "lent", "restraint"} & set(without)
 
 
 def flat_surfaces(femur: float, tibia: float) -> torch.Tensor:

@@ -282,12 +282,17 @@ def test_the_shipped_morphing_model():
     shipped = json.loads((ROOT / "Resources/models/morphing/checksums.json").read_text(encoding="utf-8"))
     assert RESULTS["morphing"]["settings"]["morphing_checksums"] == shipped
     found = RESULTS["morphing"]["figures"]["measured"]
-    falls, grades = found["joint_space_fall_mm"], found["expected_grade"]
+    falls, grades, lateral = found["joint_space_fall_mm"], found["expected_grade"], found["lateral_course"]
+    outlines = found["by_outlines"]
     early = (found["kl2_probability"][0], found["kl2_probability_at_the_end"], found["kl2_probability_of_real_kl4"])
     rows = tables("Resources/models/morphing/MODEL_CARD.md", "morphing")
     expected = [
-        (grades[0], grades[-1]), early, (100 * found["rising"],), (found["ssim_outside_the_joint"],),
-        (found["smallest_determinant"],), (found["joint_space_r"],), (falls["mean"], falls["true"]),
+        (grades[0], grades[-1]), early, (100 * found["rising"],),
+        (lateral["expected_grade_at_the_end"], lateral["kl2_probability_at_the_end"], 100 * lateral["rising"]),
+        (found["ssim_outside_the_joint"],), (found["smallest_determinant"],), (found["joint_space_r"],),
+        (found["joint_space_r_of_the_true_motion"], found["joint_space_r_of_a_registration"]),
+        (outlines["joint_space_r"], outlines["joint_space_r_of_the_true_radiograph"]),
+        (falls["mean"], falls["true"], falls["error"]),
     ]  # fmt: skip
     for cells, values in zip(rows, expected, strict=True):
         check(cells["found"], list(values), f"morphing, {cells['row']}")
@@ -299,7 +304,8 @@ def test_the_shipped_morphing_model():
     )
     printed_there = re.search(pattern, text)
     assert printed_there
-    values = [value for index in (0, 2, 1, 3, 4, 6, 5) for value in expected[index]]
+    values = [value for index in (0, 2, 1, 4, 5) for value in expected[index]]
+    values += [falls["mean"], falls["true"], found["joint_space_r"]]
     for number, value in zip(printed_there.groups(), values, strict=True):
         assert same(number, value), f"it prints {number}; docs/results says {value}"
 

@@ -20,7 +20,7 @@ SEVERE_GRADE = 4
 _SPREAD = 0.6  # of the soft grade, in grades
 _LEAST_DETERMINANT = 0.1
 _FRAMES = 8  # of a series: one frame to the next must raise the grade
-_LEAST_RISE = 0.2  # grades, of the 0.57 that are aimed at
+_LEAST_RISE, _RISE = 0.2, 3.0  # grades, of the 0.57 that are aimed at; weight of a grade that is missing
 _SIDES = 2  # of the facts: medial and lateral share of the joint space
 _SQUARE = 4.0  # of a difference, against its amount: an osteophyte in nearly the right place is better than none
 _INNER = slice(2, 7)  # of the places along a compartment, those near its narrowest
@@ -38,6 +38,7 @@ class MorphingWeights:
     folding: float = 0.5
     variation: float = 0.05
     appearance: float = 0.02
+    restraint: float = 3.0  # squared appearance of real radiographs, which no truth holds back
     supervision: float = 0.3
     code: float = 2e-4
     prior: float = 0.02
@@ -131,11 +132,18 @@ def morphing_loss(
         every_second = (torch.arange(count, device=lent.device) % 2 == 1)[:, None]
         there = model.changes(before[real][:count], torch.where(every_second, of_prior, lent))
         if batch.joints is not None and batch.facts is not None:
-            error = lent_fall_error(there[0][::2], batch.joints[:count:2], batch.facts[:count:2, :_SIDES])
-            parts["lent"] = weights.motion * error
+            shares = torch.where(every_second, _shares_of(model, lent_course, batch.facts[:count]), batch.facts[:count])
+            parts["lent"] = weights.motion * lent_fall_error(there[0], batch.joints[:count], shares[:, :_SIDES])
+        parts["restraint"] = weights.restraint * there[1].square().mean()
         if judges:
             parts["supervision"] = weights.supervision * supervision(judges, shown, there, generator)
     return parts
+
+
+def _shares_of(model: MorphingModel, course: Tensor, facts: Tensor) -> Tensor:
+    """The facts [N, F] of courses [N], or ``facts`` where the model's courses have none."""
+    own = model.config["course_facts"]
+    return torch.tensor(own, device=facts.device)[course] if own else facts
 
 
 def motion_error(velocity: Tensor, surfaces: Tensor) -> Tensor:
@@ -187,7 +195,7 @@ def supervision(
         logits = judge(disturbed(frames, generator).clamp(-1, 1)).float()
         grade = torch.softmax(logits, dim=1) @ numbers
         rise = functional.relu(_LEAST_RISE - grade[count:] + grade[:count]).mean()
-        losses.append(functional.cross_entropy(logits, wanted) + rise)
+        losses.append(functional.cross_entropy(logits, wanted) + _RISE * rise)
     return torch.stack(losses).mean()
 
 
