@@ -374,6 +374,8 @@ def test_the_shipped_student_of_super_resolution():
         assert figures["student"]["invented"] <= figures["cubic"]["invented"]
         for control in ("cubic", "cubic, one iteration", "lanczos", "l1"):
             assert figures["student"]["edge_mm"] < figures[control]["edge_mm"]
+    bias = RESULTS["super_resolution_bias"]
+    assert bias["settings"]["network_sha256"] in shipped.values()
     series = RESULTS["super_resolution_series"]["figures"]
     card = (ROOT / "Resources/models/enhance-compact/MODEL_CARD.md").read_text(encoding="utf-8")
     pattern = (
@@ -381,6 +383,9 @@ def test_the_shipped_student_of_super_resolution():
         r"iteration"
     )
     found = re.search(pattern, " ".join(card.split()))
+    edges = re.search(r"edges are (\S+) mm off without the map, (\S+) mm with that of N4 and (\S+) mm with", card)
+    known = [bias["figures"][name]["edge_mm"] for name in ("none", "N4", "true")]
+    assert all(same(number, value) for number, value in zip(edges.groups(), known, strict=True))
     methods = ("student", "cubic", "cubic, one iteration")
     expected = [series[scale][method]["edge_mm"] for method in methods for scale in ("2", "2.4")]
     assert all(same(number, value) for number, value in zip(found.groups(), expected, strict=True))
