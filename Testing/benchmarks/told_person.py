@@ -3,14 +3,14 @@
     xray2mri simulate -o runs/people --count 650
     python Testing/benchmarks/told_person.py --pairs runs/people --work DIR -o FILE
 
-Two networks of 128 x 128 slices learn some of the knees in the frame of the scan, from scratch, told sex and BMI: one
-sees the radiograph, one sees an empty one. The same knees (seed, template, grade, scan) are then simulated of a woman
-and a man, of normal weight and obese, and generated: told what they are, told otherwise, told nothing. The change of
-a volume is laid over the true one: 1 means that it moves as far as simulated, 0 that nothing moves. True is the
-difference of two groups of people, of knees that no network learnt. What a radiograph shows already, no word need move:
-told alone, the network with radiographs may stay below 1; told together with the radiograph, and the other network told
-alone, may not. Thickness of the fat, width between the fat of both sides and width of the joint are read off the true
-volumes and the generated ones in the same way.
+Networks of 128 x 128 slices learn some of the knees in the frame of the scan, from scratch, told sex and BMI: one sees
+the radiograph, one sees that of fewer knees, one sees an empty one. The same knees (seed, template, grade, scan) are
+then simulated of a woman and a man, of normal weight and obese, and generated: told what they are, told otherwise, told
+nothing. The change of a volume is laid over the true one: 1 means that it moves as far as simulated, 0 that nothing
+moves. True is the difference of two groups of people, of knees that no network learnt. What a radiograph shows already,
+no word need move: told alone, the network with radiographs may stay below 1; told together with the radiograph, and the
+other network told alone, may not. Thickness of the fat, width between the fat of both sides and width of the joint are
+read off the true volumes and the generated ones in the same way.
 
 Means of two groups differ by chance too. The slope is therefore taken over two halves of the groups, whose chance is
 not the same: sums of products of different halves hold none of it.
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500, help="of the network that sees radiographs")
     parser.add_argument("--more-steps", type=int, default=900, help="of the network that sees none")
     parser.add_argument("--learnt", type=int, default=354, help="knees to learn from; the others are compared with")
-    parser.add_argument("--more-learnt", type=int, default=64, help="of these, the network that sees no radiograph")
+    parser.add_argument("--more-learnt", type=int, default=64, help="of these, the two other networks")
     parser.add_argument("--knees", type=int, default=5, help="knees to measure on, each of four persons")
     options = parser.parse_args()
     from Xray2MRILib.training.data.training_knee import list_training_pairs
@@ -62,9 +62,10 @@ def main() -> None:
     learnt, others = pairs[: options.learnt], pairs[options.learnt :]
     groups = group_differences(others)
     figures: dict[str, Any] = {"groups": {name: found.chance for name, found in groups.items()}}
-    for name, steps in (("radiograph", options.steps), ("no radiograph", options.more_steps)):
-        sees, work = name == "radiograph", options.work / name.replace(" ", "-")
-        count = options.learnt if sees else options.more_learnt
+    fewer = "radiograph, fewer knees"
+    for name, steps in (("radiograph", options.steps), (fewer, options.steps), ("no radiograph", options.more_steps)):
+        sees, work = name != "no radiograph", options.work / name.replace(",", "").replace(" ", "-")
+        count = options.learnt if name == "radiograph" else options.more_learnt
         own, held_out = linked(learnt[:count], work / "knees"), people
         if not sees:
             own, held_out = (without_radiographs(folder, work / f"{folder.name}-empty") for folder in (own, people))

@@ -54,6 +54,17 @@ def test_how_far_widths_move():
     assert f"{told:.1f} square centimetres off, told nothing {nothing:.1f}, told otherwise {otherwise:.1f}" in text
 
 
+def test_what_fewer_knees_teach():
+    few, text = result("told_person")["radiograph, fewer knees"], " ".join(PAGE.split())
+    assert (few["knees"], few["steps"]) == (64, 1500)
+    widths = few["bmi"]["widths"]
+    fat, lean = (widths[name]["told"] for name in ("fat_mm", "lean_mm"))
+    assert f"{fat:.1f} mm of fat, but takes {-lean:.1f} mm from what lies between it" in text
+    assert f"told sex has a slope of {few['sex']['slope']['told']:.2f}" in text
+    errors = few["area_error_cm2"]
+    assert f"{errors['told']:.1f} square centimetres off instead of {errors['nothing told']:.1f}" in text
+
+
 def test_how_far_volumes_move_for_sex():
     figures = result("told_person")
     for words, network, moved in (
