@@ -69,7 +69,7 @@ def is_visible(application: Application, volume: Any) -> bool:
 
 def _add_cut(logic: Any, display: Any, volume: Any) -> None:
     """A box around the volume whose front can move; the user finds it in the module Volume Rendering."""
-    roi = logic.CreateROINode(display)
+    roi = display.GetROINode() or logic.CreateROINode(display)
     if roi is None:
         return
     roi.SetName(f"{volume.GetName()} cut")
