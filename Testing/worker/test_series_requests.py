@@ -81,6 +81,9 @@ def test_the_worker_makes_a_series_and_a_map_and_refuses_in_sentences(tmp_path: 
         worker.send("progress", job="2", output_folder=str(tmp_path / "other"), frames=1, **asked)
         error = worker.wait_for("result", "error")
         assert (error["type"], error["field"]) == ("error", "frames")
+        worker.send("progress", job="2b", output_folder=str(tmp_path / "other"), course="lateral", **asked)
+        error = worker.wait_for("result", "error")
+        assert (error["type"], error["field"]) == ("error", "course")
         worker.send("early-oa", job="3", radiograph=str(tmp_path / "none.png"), output=str(tmp_path / "map.npy"))
         assert "none.png" in worker.wait_for("result", "error")["message"]
         map_asked = {"output": str(tmp_path / "map.npy"), "network": str(tmp_path / "average")}

@@ -190,6 +190,7 @@ class JobCalls:
         radiographNode: Any,
         *,
         toGrade: int = 4,
+        course: str = "",
         frames: int = 8,
         volumes: bool = False,
         morphingModel: str = "",
@@ -200,12 +201,13 @@ class JobCalls:
     ) -> Job:
         """A synthetic course, not a forecast: radiographs from this one to grade ``toGrade`` (1 to 4) as a sequence.
 
+        ``course`` is one of the model's courses of the disease, such as "lateral"; "" is its usual one.
         ``volumes`` adds a pseudo-MRI of each. ``morphingModel`` is the folder of a model; "" takes the one that ships.
         ``settings`` are those of ``generate``. The browser of the sequence is ``job.node("course")``.
         """
         return self.progression.progress(
-            radiographNode, toGrade=toGrade, frames=frames, volumes=volumes, morphingModel=morphingModel,
-            settings=settings, onProgress=onProgress, onDone=onDone, onError=onError,
+            radiographNode, toGrade=toGrade, course=course, frames=frames, volumes=volumes,
+            morphingModel=morphingModel, settings=settings, onProgress=onProgress, onDone=onDone, onError=onError,
         )  # fmt: skip
 
     def explainEarlyOsteoarthritis(

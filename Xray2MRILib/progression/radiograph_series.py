@@ -137,8 +137,8 @@ def write_radiograph_series(
 
 
 def series_of_radiograph(
-    radiograph: Path, folder: Path, settings: GenerationSettings, *, to_grade: int = 4, frames: int = 8,
-    volumes: bool = False, morphing_model: Path | None = None, pipelines: PipelineCache | None = None,
+    radiograph: Path, folder: Path, settings: GenerationSettings, *, to_grade: int = 4, course: str | None = None,
+    frames: int = 8, volumes: bool = False, morphing_model: Path | None = None, pipelines: PipelineCache | None = None,
     on_progress: Callable[[dict[str, Any]], None] = lambda event: None,
     should_cancel: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:  # fmt: skip
@@ -167,7 +167,8 @@ def series_of_radiograph(
         on_progress({"stage": stage, "step": done, "of": frames, "fraction": share, "eta_s": None})
 
     record = write_radiograph_series(
-        knee.prepared, morphing_model, folder, to_grade=to_grade, frames=frames, settings=settings if volumes else None,
+        knee.prepared, morphing_model, folder, to_grade=to_grade, course=course, frames=frames,
+        settings=settings if volumes else None,
         on_frame=lambda done, of: report(done / of), on_share=report, should_cancel=should_cancel, stack=True,
         pipelines=pipelines,
     )  # fmt: skip

@@ -105,6 +105,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
         "radiograph": Field("text", "path of the radiograph", required=True),
         "output_folder": Field("text", "new or empty folder for the series", required=True),
         "to_grade": Field("integer", "grade of the last frame, 1 to 4; 4 if absent"),
+        "course": Field("text", "course of the disease, a name that the model knows; its usual one if absent"),
         "frames": Field("integer", "number of radiographs, 2 to 100; 8 if absent"),
         "volumes": Field("flag", "also make a pseudo-MRI of every radiograph"),
         "morphing_model": Field("text", "folder of a morphing model instead of the shipped one"),

@@ -166,6 +166,7 @@ class Worker:
             Path(message["output_folder"]),
             GenerationSettings.from_message(message),
             to_grade=4 if message.get("to_grade") is None else message["to_grade"],
+            course=message.get("course") or None,
             frames=8 if message.get("frames") is None else message["frames"],
             volumes=bool(message.get("volumes")),
             morphing_model=Path(message["morphing_model"]) if message.get("morphing_model") else None,

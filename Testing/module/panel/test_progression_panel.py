@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import slicer
 from small_networks import save_morphing_model
+from Xray2MRIModule.scene import synthetic_course
 
 from Xray2MRILib.baselines.morphing import SHIPPED_FOLDER
 from Xray2MRILib.errors import ProcessingError
@@ -100,6 +103,39 @@ def test_closing_the_scene_and_another_radiograph_end_the_course(
     desk.scene.Clear(0)
     assert desk.logic.courses() == []
     assert ui.progressionMessageLabel.text == ""
+
+
+@pytest.mark.skipif(not ships(SHIPPED_FOLDER), reason="no morphing model ships")
+def test_the_lateral_course_is_another_one(desk: Any, knee_radiograph: Path) -> None:
+    """The shipped model closes the medial or the lateral joint space: the last frames differ, the first do not."""
+    ui, films = desk.ui, []
+    desk.load(knee_radiograph)
+    ui.progressionModelEdit.currentPath = ""
+    ui.progressionFramesSpinBox.value = 2
+    for place in (0, 1):
+        ui.progressionCourseSelector.setCurrentIndex(place)
+        ui.progressionButton.click()
+        desk.until(lambda: ui.progressionButton.text == "Make the course")
+        assert "<b>Made:</b> 2 frames" in ui.progressionMessageLabel.text, desk.sentences()
+        browser, shown = desk.logic.courses()[-1], []
+        for frame in (0, 1):
+            browser.SetSelectedItemNumber(frame)
+            shown.append(slicer.util.arrayFromVolume(synthetic_course.film_of(browser)).astype(int).copy())
+        films.append(shown)
+    (first, medial), (other, lateral) = films
+    np.testing.assert_array_equal(first, other)
+    halves = [np.abs(medial - lateral)[..., part].mean() for part in (slice(0, 128), slice(128, 256))]
+    assert min(halves) > 1  # grey values: each course changes its own compartment
+
+
+def test_a_model_of_one_course_refuses_another_in_words(desk: Any, knee_radiograph: Path, tmp_path: Path) -> None:
+    desk.load(knee_radiograph)
+    desk.ui.progressionCourseSelector.setCurrentIndex(1)
+    make(desk, save_morphing_model(tmp_path / "model"))
+    words = desk.ui.progressionMessageLabel.text
+    assert words.startswith("<b>Not made:</b> The morphing model knows no course lateral.")
+    assert 'Setting: "Course".' in words
+    assert desk.logic.courses() == []
 
 
 @pytest.mark.skipif(ships(SHIPPED_FOLDER), reason="a morphing model ships")

@@ -34,6 +34,7 @@ class Progression:
         radiographNode: Any,
         *,
         toGrade: int = 4,
+        course: str = "",
         frames: int = 8,
         volumes: bool = False,
         morphingModel: str = "",
@@ -47,7 +48,7 @@ class Progression:
         job.signals.connect(onProgress=onProgress, onDone=onDone, onError=onError)
         job.choices = {name: value for name, value in (settings or {}).items() if name not in _NOT_SENT}
         job.choices |= {
-            "to_grade": int(toGrade), "frames": int(frames), "volumes": bool(volumes),
+            "to_grade": int(toGrade), "course": str(course) or None, "frames": int(frames), "volumes": bool(volumes),
             "morphing_model": str(morphingModel) or None,
         }  # fmt: skip
         self._jobs.beginAlone(job, lambda: self._fields(job, radiographNode))

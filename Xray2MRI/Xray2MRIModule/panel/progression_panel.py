@@ -26,6 +26,8 @@ class ProgressionPanel(Section):
         self._grade = Choice(self, ui.progressionGradeSelector, None, [
             (4, _("KL 4, severe")), (3, _("KL 3, moderate")),
             (2, _("KL 2, minimal")), (1, _("KL 1, doubtful"))])  # fmt: skip
+        self._course_chosen = Choice(self, ui.progressionCourseSelector, None, [
+            ("", _("Medial, the usual one")), ("lateral", _("Lateral"))])  # fmt: skip
         self.listen(ui.progressionButton, "clicked(bool)", self._onButton)
         self.listen(ui.progressionFrameSlider, "valueChanged(double)", self._onFrame)
         self.listen(ui.progressionPlayButton, "toggled(bool)", self._onPlay)
@@ -113,7 +115,8 @@ class ProgressionPanel(Section):
         say(ui.progressionMessageLabel, _("Starting ..."))
         self.watch(
             lambda callbacks: self.logic.progress(
-                parameters.radiograph, toGrade=self._grade.value, frames=int(ui.progressionFramesSpinBox.value),
+                parameters.radiograph, toGrade=self._grade.value, course=self._course_chosen.value,
+                frames=int(ui.progressionFramesSpinBox.value),
                 volumes=bool(ui.progressionVolumesCheckBox.checked),
                 morphingModel=str(ui.progressionModelEdit.currentPath).strip(), settings=chosen,
                 onProgress=self._onProgress, **callbacks,

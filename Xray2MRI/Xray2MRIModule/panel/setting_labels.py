@@ -32,6 +32,7 @@ LABELS = {
     "spacing": "enhanceSpacingLabel",
     "network": "earlyFolderLabel",
     "to_grade": "progressionGradeLabel",
+    "course": "progressionCourseLabel",
     "frames": "progressionFramesLabel",
     "morphing_model": "progressionModelLabel",
 }
