@@ -195,7 +195,8 @@ def remove(scene: Any, node: Any) -> None:
     if node is None or node.GetScene() is not scene:
         return
     own = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
-    own += [display.GetROINode() for display in own if display.IsA("vtkMRMLVolumeRenderingDisplayNode")]
+    renderings = [display for display in own if display and display.IsA("vtkMRMLVolumeRenderingDisplayNode")]
+    own += [rendering.GetROINode() for rendering in renderings]
     own.append(node.GetStorageNode())
     remove_node(scene, node)
     for other in own:
